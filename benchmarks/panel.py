@@ -1,0 +1,86 @@
+"""Five verdicts beside PyTorch's five forward passes, in one run: ``python benchmarks/panel.py``.
+
+Needs the extra ``torch``. The reference is fp32, channels-last, one network after the other, on
+all cores. The panel is timed from opening the file to the finished JSON, models loaded; then five
+models at once are held against the same five in turn, and a cold start is timed as a whole process.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+from timing import keep, median_ms
+
+ROOT = Path(__file__).parent.parent
+SONG = ROOT / "examples" / "vibe_ace.ogg"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=10)
+    repeats = parser.parse_args().repeats
+
+    import os
+
+    import torch
+
+    from ccmusic import Panel, analyze
+    from ccmusic.workshop.backbones import BACKBONES, build
+
+    networks = [
+        build(name, n_classes=13).eval().to(memory_format=torch.channels_last) for name in BACKBONES
+    ]
+    picture = torch.rand(1, 3, 224, 224).to(memory_format=torch.channels_last)
+
+    def reference() -> None:
+        with torch.inference_mode():
+            for network in networks:
+                network(picture)
+
+    with Panel.open("cqt") as panel:
+        analysis = analyze(SONG, panel=panel)
+
+        def file_to_json() -> None:
+            json.dumps(analyze(SONG, panel=panel).to_dict())
+
+        def at_once() -> None:
+            for _ in panel.judge(analysis.pictures):
+                pass
+
+        sessions = [
+            checkpoint.open(threads=os.cpu_count() or 1) for checkpoint in panel.checkpoints
+        ]
+        (drawn,) = analysis.pictures.values()
+
+        def in_turn() -> None:
+            for session in sessions:
+                session.run(["logits", "maps"], {"picture": drawn.input[None]})
+
+        reference_ms, panel_ms, at_once_ms, in_turn_ms = median_ms(
+            reference, file_to_json, at_once, in_turn, repeats=repeats
+        )
+    cold = []
+    for _ in range(3):
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "ccmusic", "classify", str(SONG)]
+        subprocess.run(command, check=True, capture_output=True)
+        cold.append(time.perf_counter() - started)
+    rows = {
+        "torch_fp32_five_passes_ms": reference_ms,
+        "file_to_json_ms": panel_ms,
+        "file_to_json_ratio": panel_ms / reference_ms,
+        "five_at_once_ms": at_once_ms,
+        "five_in_turn_ms": in_turn_ms,
+        "at_once_over_in_turn": at_once_ms / in_turn_ms,
+        "cold_classify_s": median(cold),
+    }
+    print(json.dumps(rows, indent=2))
+    keep("panel", rows)
+
+
+if __name__ == "__main__":
+    main()

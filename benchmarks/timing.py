@@ -1,0 +1,33 @@
+"""How every benchmark times and where it keeps its result."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def median_ms(*tasks: Callable[[], object], repeats: int) -> list[float]:
+    """Median milliseconds of each task, called in turns so that a noisy machine hits all alike."""
+    times: list[list[float]] = [[] for _ in tasks]
+    for task in tasks:
+        task()
+    for _ in range(repeats):
+        for kept, task in zip(times, tasks, strict=True):
+            started = time.perf_counter()
+            task()
+            kept.append(1000 * (time.perf_counter() - started))
+    return [median(kept) for kept in times]
+
+
+def keep(name: str, rows: Any) -> None:
+    """Write ``results/NAME.json``, from which README and docs take their figures."""
+    RESULTS.mkdir(exist_ok=True)
+    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
+    text = json.dumps({"machine": machine, "result": rows}, indent=2)
+    (RESULTS / f"{name}.json").write_text(text + "\n")

@@ -1,0 +1,141 @@
+"""Write the tables of figures into both READMEs: ``python docs/figures.py [--check]``.
+
+Accuracy comes from the cards of the shipped checkpoints, speed from ``benchmarks/results``. With
+``--check`` nothing is written, and the exit status is 1 if a table has drifted.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from ccmusic.card import ModelCard
+from ccmusic.genres import genre_name
+from ccmusic.zoo import SHIPPED
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+WORDS = {
+    "en": {
+        "models": (
+            "model | accuracy | mean recall | best and weakest genre | parameters | size"
+        ),
+        "on": "{n} recordings of the split `{split}`.",
+        "speed": "what | measured | reference in the same run | ratio",
+        "file": "five verdicts, from file to JSON, models loaded",
+        "torch": "PyTorch fp32, the five forward passes alone, in turn",
+        "once": "five models at once",
+        "turn": "the same five in turn, each on all cores",
+        "cqt": "CQT of 10 s",
+        "mel": "Mel of 10 s",
+        "librosa": "librosa, warm",
+        "first": "CQT, first call of a fresh install",
+        "librosa_first": "librosa",
+        "cold": "`ccmusic classify` of one clip, cold start",
+        "cores": "Measured on {cores} cores; look at the ratios, not at the milliseconds.",
+    },
+    "zh": {
+        "models": "模型 | 准确率 | 各流派平均召回率 | 最好与最弱的流派 | 参数量 | 大小",
+        "on": "在 `{split}` 部分的 {n} 个录音上实测。",
+        "speed": "项目 | 实测 | 同次运行的参照 | 比值",
+        "file": "五个判断,从文件到 JSON,模型已加载",
+        "torch": "PyTorch fp32,仅五次前向计算,依次进行",
+        "once": "五个模型同时运行",
+        "turn": "同样五个依次运行,各用全部核心",
+        "cqt": "10 秒的 CQT",
+        "mel": "10 秒的梅尔频谱",
+        "librosa": "librosa(预热后)",
+        "first": "CQT,新安装后的首次调用",
+        "librosa_first": "librosa",
+        "cold": "冷启动 `ccmusic classify` 一个片段",
+        "cores": "在 {cores} 个核心上测得;请看比值,不要看毫秒数。",
+    },
+}  # fmt: skip
+
+
+def table(header: str, rows: list[list[str]]) -> str:
+    columns = header.split(" | ")
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def models(language: str) -> str:
+    words = WORDS[language]
+    rows = []
+    for path in sorted(SHIPPED.glob("*.json")):
+        card = ModelCard.read(path)
+        metrics = card.metrics
+        assert metrics is not None, f"{path}: shipped without metrics"
+        ranking = sorted(metrics.recall, key=lambda genre: metrics.recall[genre])
+        extremes = ", ".join(
+            f"{genre_name(g, language)} {metrics.recall[g]:.0%}" for g in (ranking[-1], ranking[0])
+        )
+        rows.append([
+            f"`{card.name}`",
+            f"{metrics.accuracy:.1%}",
+            f"{metrics.macro_recall:.1%}",
+            extremes,
+            f"{card.parameters / 1e6:.1f} M",
+            f"{path.with_suffix('.onnx').stat().st_size / 1e6:.1f} MB {card.precision}",
+        ])  # fmt: skip
+    return f"{words['on'].format(n=metrics.recordings, split=metrics.split)}\n\n" + table(
+        words["models"], rows
+    )
+
+
+def speed(language: str) -> str:
+    words = WORDS[language]
+    panel = json.loads((RESULTS / "panel.json").read_text())
+    kept = json.loads((RESULTS / "spectrogram.json").read_text())["result"]
+    run, cqt, mel = panel["result"], kept["cqt"], kept["mel"]
+
+    def row(what: str, ours: float, reference: str, theirs: float) -> list[str]:
+        return [
+            words[what],
+            f"{ours:.0f} ms" if ours >= 10 else f"{ours:.1f} ms",
+            f"{words[reference]}: {theirs:.0f} ms",
+            f"{ours / theirs:.2f}" if ours / theirs >= 0.01 else f"{ours / theirs:.4f}",
+        ]
+
+    rows = [
+        row("file", run["file_to_json_ms"], "torch", run["torch_fp32_five_passes_ms"]),
+        row("once", run["five_at_once_ms"], "turn", run["five_in_turn_ms"]),
+        row("cqt", cqt["ccmusic_ms"], "librosa", cqt["librosa_ms"]),
+        row("first", cqt["ccmusic_first_call_ms"], "librosa_first", cqt["librosa_first_call_ms"]),
+        row("mel", mel["ccmusic_ms"], "librosa", mel["librosa_ms"]),
+        [words["cold"], f"{run['cold_classify_s']:.1f} s", "", ""],
+    ]
+    return f"{words['cores'].format(cores=panel['machine']['cores'])}\n\n" + table(
+        words["speed"], rows
+    )
+
+
+def filled(text: str, language: str) -> str:
+    for name, content in (("models", models(language)), ("speed", speed(language))):
+        text = re.sub(
+            rf"(<!-- figures:{name} -->\n).*?(<!-- end -->)",
+            lambda match, content=content: f"{match[1]}{content}\n{match[2]}",
+            text,
+            flags=re.DOTALL,
+        )
+    return text
+
+
+def main() -> None:
+    check = "--check" in sys.argv
+    drifted = []
+    for language, name in (("en", "README.md"), ("zh", "README.zh.md")):
+        path = ROOT / name
+        text = path.read_text(encoding="utf-8")
+        new = filled(text, language)
+        if new != text:
+            drifted.append(name)
+            if not check:
+                path.write_text(new, encoding="utf-8")
+    if check and drifted:
+        sys.exit(f"figures have drifted in {', '.join(drifted)}: run python docs/figures.py")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""A file in, an :class:`Analysis` out: the one way through the house that every front takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ccmusic import audio
+from ccmusic.agreement import Agreement, agree, mean_probabilities
+from ccmusic.audio import Clip, Crop, Source
+from ccmusic.panel import Panel, Verdict
+from ccmusic.picture import Picture, Recipe, draw
+from ccmusic.spectrogram import Spectrogram, Transform, TransformName
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Every step from the file to the panel's opinion."""
+
+    file: str
+    transform: TransformName
+    clip: Clip
+    spectrograms: dict[Transform, Spectrogram]
+    """One for each transform that the models' recipes name; usually one."""
+    pictures: dict[Recipe, Picture]
+    verdicts: dict[str, Verdict]
+    """By name of checkpoint."""
+    mean: dict[str, float]
+    """The ensemble: mean probability of each class among models that share their classes."""
+    agreement: Agreement | None
+    """None if every model failed."""
+    elapsed_ms: float
+    """From opening the file to the last verdict."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The analysis as ``ccmusic classify --json`` prints it."""
+        facts = asdict(self.clip.facts)
+        warnings = [{"code": w.code, "message": w.message} for w in self.clip.warnings]
+        agreement = self.agreement
+        return {
+            "file": self.file,
+            "clip": {**facts, "warnings": warnings},
+            "transform": self.transform,
+            "models": {name: _verdict_dict(v) for name, v in self.verdicts.items()},
+            "mean": self.mean,
+            "agreement": agreement
+            and {
+                "top": agreement.top,
+                "votes": agreement.votes,
+                "divergence": agreement.divergence,
+                "split": agreement.split and list(agreement.split),
+                "message": agreement.message,
+            },
+            "elapsed_ms": self.elapsed_ms,
+        }
+
+
+def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
+    if verdict.error:
+        return {"error": str(verdict.error)}
+    return {"probabilities": verdict.probabilities, "latency_ms": verdict.latency_ms}
+
+
+def analyze(
+    source: Source,
+    *,
+    transform: TransformName = "cqt",
+    models: Sequence[str] | None = None,
+    crop: Crop = "center",
+    panel: Panel | None = None,
+    on_verdict: Callable[[Verdict], None] | None = None,
+) -> Analysis:
+    """Let the panel judge a recording.
+
+    Parameters
+    ----------
+    source
+        Path, or a seekable binary stream.
+    transform
+        What the models look at; must be the panel's if one is given.
+    models
+        Names of checkpoints or backbones; all of the transform by default.
+    crop
+        Window of the piece, see :func:`ccmusic.audio.load`.
+    panel
+        An open panel to reuse; without one the models are loaded and let go again.
+    on_verdict
+        Called in this thread with each verdict as it comes.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
+    CheckpointError
+        If a named model is unknown. A model that fails later has its error in its verdict.
+    """
+    started = time.perf_counter()
+    with nullcontext(panel) if panel else Panel.open(transform, models) as opened:
+        clip = audio.load(source, crop=crop)
+        recipes = {card.recipe for card in opened.cards}
+        spectrograms = {t: t(clip.samples) for t in {recipe.transform for recipe in recipes}}
+        pictures = {recipe: draw(spectrograms[recipe.transform], recipe) for recipe in recipes}
+        verdicts: dict[str, Verdict] = {}
+        for verdict in opened.judge(pictures):
+            verdicts[verdict.card.name] = verdict
+            if on_verdict:
+                on_verdict(verdict)
+    in_order = {card.name: verdicts[card.name] for card in opened.cards}
+    return Analysis(
+        file=audio.name_of(source),
+        transform=transform,
+        clip=clip,
+        spectrograms=spectrograms,
+        pictures=pictures,
+        verdicts=in_order,
+        mean=mean_probabilities(list(in_order.values())),
+        agreement=agree(list(in_order.values())),
+        elapsed_ms=1000 * (time.perf_counter() - started),
+    )

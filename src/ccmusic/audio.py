@@ -1,0 +1,409 @@
+"""A file in, a :class:`Clip` out: 10 s of mono sound at 22,050 Hz with facts and warnings.
+
+Only what the window needs is decoded, so a piece of three hours costs no more memory than one
+of three minutes.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeAlias
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from ccmusic.errors import AudioError
+from ccmusic.texts import Language, say
+
+SAMPLE_RATE = 22_050
+SECONDS = 10.0
+
+Crop = Literal["center", "start"]
+Source = str | os.PathLike[str] | BinaryIO
+Samples = npt.NDArray[np.float32]
+AudioPacket: TypeAlias = "av.Packet[av.audio.AudioStream]"
+
+# Containers that hold music. Playlists and network formats stay out: they can name other files.
+_FORMATS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,mov,mp4,matroska,webm,asf,avi"
+# A decoder that starts in mid-stream needs a run-up: MP3 borrows bits from earlier frames, Opus
+# asks for 80 ms, AAC for one frame.
+_RUN_UP = 0.5
+_GAP = 0.1  # timestamps of neighbours agree better than this
+_PATIENCE = 1_000  # damaged places in a row until a file is given up
+_OGG_PAGE = 65_307  # bytes, at most
+_MP3_FRAME = 2_881  # bytes, at most
+_ABSURD = 1e9  # full scale is 1; NaN and infinity are not below this either
+_SHORTEST = 0.1
+_SHORT = 8.0
+_COMMON_RATES = frozenset(
+    {22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000}
+)
+_LOW_BIT_RATE = 125_000  # the step below 128 is 112; what is measured may miss by a frame
+_SILENCE = 1e-3  # -60 dB of full scale
+_CLIPPED_SHARE = 1e-3
+_HIGH_BAND = 5_000.0
+_HIGH_BAND_DB = -40.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the file says about itself, and which part of it was taken."""
+
+    codec: str
+    bit_rate: int | None
+    """Bits per second, where the file tells."""
+    sample_rate: int
+    """Hertz, as stored in the file."""
+    channels: int
+    duration: float
+    """Seconds."""
+    window_start: float
+    """Seconds from the start of the piece."""
+    window_end: float
+    looped: bool
+    """The piece is shorter than the window and was repeated."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A reason to trust the verdicts less."""
+
+    code: str
+    """One of ``truncated``, ``damaged``, ``low_bit_rate``, ``unusual_rate``, ``short``,
+    ``silence``, ``clipping``, ``dull``."""
+    values: dict[str, float]
+    """The numbers that the sentence mentions."""
+
+    @property
+    def message(self) -> str:
+        """The sentence in English."""
+        return self.say("en")
+
+    def say(self, language: Language) -> str:
+        """Give the sentence in a language."""
+        return say(language, f"quality.{self.code}", **self.values)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Ten seconds ready to become a spectrogram."""
+
+    samples: Samples
+    """float32 [220500] for the usual 10 s, mono at 22,050 Hz, nominally in -1..1."""
+    native: Samples
+    """float32 [n], the window in mono at the file's own rate, before resampling and looping."""
+    facts: Facts
+    warnings: tuple[Quality, ...]
+
+
+def load(source: Source, *, crop: Crop = "center", seconds: float = SECONDS) -> Clip:
+    """Decode the analysis window of a file.
+
+    Parameters
+    ----------
+    source
+        Path, or a seekable binary stream.
+    crop
+        Take the 10 s at the ``center`` of the piece, or at its ``start``. A shorter piece is
+        taken whole and looped.
+    seconds
+        Length of the window.
+
+    Raises
+    ------
+    AudioError
+        With one line that says what is wrong with which file.
+    """
+    name = name_of(source)
+    with _file(source, name) as file:
+        cut_off, counted = _is_cut_off(file), _counts_frames(file)
+        with _container(file, name) as container:
+            stream = _audio_stream(container, name)
+            announced = _announced(container, stream, counted)
+            bit_rate = stream.codec_context.bit_rate or container.bit_rate or None
+            codec = str(stream.codec_context.codec.canonical_name)
+        duration = announced
+        # A header gives no length, or one that the file does not keep, or (MP3) no way to seek.
+        tail = announced - _RUN_UP
+        if announced <= 0 or codec == "mp3" or _span(file, name, tail)[0] < tail:
+            duration, size = _span(file, name, 0.0)
+            bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else None
+            cut_off |= announced - duration > _RUN_UP
+        start = _window_start(duration, seconds, crop)
+        planes, rate, errors = _decode(file, name, start, seconds)
+        if planes.shape[1] == 0 and start > 0:
+            # The window lies in a hole, or cannot be sought: take what there is.
+            start = 0.0
+            planes, rate, errors = _decode(file, name, start, seconds)
+    if planes.shape[1] == 0:
+        raise AudioError("no_sound", file=name)
+    if not (np.abs(planes) < _ABSURD).all():
+        raise AudioError("not_numbers", file=name)
+    taken = planes.shape[1] / rate
+    if min(seconds, duration - start) - taken > _RUN_UP:
+        errors += 1
+    if round(taken, 2) < _SHORTEST:
+        raise AudioError("too_short", file=name, seconds=taken, least=_SHORTEST)
+
+    native = planes.mean(axis=0)
+    samples = _fit(soxr.resample(native, rate, SAMPLE_RATE), seconds)
+    facts = Facts(
+        codec=codec,
+        bit_rate=bit_rate,
+        sample_rate=rate,
+        channels=planes.shape[0],
+        duration=round(max(duration, taken), 3),
+        window_start=round(start, 3),
+        window_end=round(start + taken, 3),
+        looped=taken < seconds - 0.01,
+    )
+    warnings = [
+        *_container_warnings(facts, cut_off, errors),
+        *_signal_warnings(planes, samples),
+    ]
+    return Clip(samples=samples, native=native, facts=facts, warnings=tuple(warnings))
+
+
+def name_of(source: Source) -> str:
+    """Name a source for messages and results."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    return str(getattr(source, "name", "the uploaded file"))
+
+
+@contextmanager
+def _file(source: Source, name: str) -> Iterator[BinaryIO]:
+    """Open a path, or take a stream as it is; at its start, and not empty."""
+    try:
+        file = source if not isinstance(source, str | os.PathLike) else Path(source).open("rb")  # noqa: SIM115
+    except FileNotFoundError:
+        raise AudioError("no_such_file", file=name) from None
+    except IsADirectoryError:
+        raise AudioError("directory", file=name) from None
+    except PermissionError:
+        raise AudioError("no_permission", file=name) from None
+    except (OSError, ValueError) as error:
+        raise AudioError("cannot_open", file=name, reason=error) from None
+    try:
+        if file.seek(0, io.SEEK_END) == 0:
+            raise AudioError("empty", file=name)
+        yield file
+    except (OSError, av.error.FFmpegError) as error:
+        raise AudioError("cannot_open", file=name, reason=error) from None
+    finally:
+        if file is not source:
+            file.close()
+
+
+def _is_cut_off(file: BinaryIO) -> bool:
+    """Whether the end of a RIFF, AIFF or Ogg file is missing, which FFmpeg does not tell."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    kind, length = file.read(4), file.read(4)
+    if kind in {b"RIFF", b"FORM"}:
+        promised = int.from_bytes(length, "little" if kind == b"RIFF" else "big")
+        # Programs that write to a pipe leave 0 or the largest number there.
+        return size < promised < 0xFFFF_FF00
+    if kind == b"OggS":
+        file.seek(max(0, size - _OGG_PAGE))
+        tail = file.read()
+        flags = tail[tail.rfind(b"OggS") + 5 :][:1]
+        return flags == b"" or not flags[0] & 4  # bit 2 marks the last page
+    return False
+
+
+def _counts_frames(file: BinaryIO) -> bool:
+    """Whether an MP3 tells its length, in a Xing, Info or VBRI header after the ID3 tags."""
+    file.seek(0)
+    head = file.read(10)
+    if head.startswith(b"ID3"):
+        length = 0
+        for byte in head[6:]:
+            length = length << 7 | byte & 0x7F
+        file.seek(10 + length)
+    first = head + file.read(_MP3_FRAME)
+    return any(mark in first for mark in (b"Xing", b"Info", b"VBRI"))
+
+
+@contextmanager
+def _container(file: BinaryIO, name: str) -> Iterator[av.container.InputContainer]:
+    """Open through Python's own file object: FFmpeg never sees a path, so no name is a URL."""
+    file.seek(0)
+    try:
+        container = av.open(
+            file,
+            # Without the limit FFmpeg searches megabytes of a WAV for another codec in disguise.
+            options={"format_whitelist": _FORMATS, "max_probe_packets": "4"},
+            # Old tags are often in GBK or Latin-1; a name that cannot be read must not stop us.
+            metadata_errors="replace",
+        )
+    except (av.error.FFmpegError, ValueError):
+        raise AudioError("unknown_format", file=name) from None
+    with container:
+        assert isinstance(container, av.container.InputContainer)
+        yield container
+
+
+def _audio_stream(container: av.container.InputContainer, name: str) -> av.audio.AudioStream:
+    if not container.streams.audio:
+        raise AudioError("no_audio_track", file=name)
+    stream = container.streams.audio[0]
+    context = stream.codec_context
+    if context is None or context.codec_tag in {"aavd", "drms", "enca"}:
+        raise AudioError("protected", file=name)
+    return stream
+
+
+def _announced(
+    container: av.container.InputContainer, stream: av.audio.AudioStream, counted: bool
+) -> float:
+    """Seconds according to the header; 0 where it does not say."""
+    if container.format.name == "aac" or (container.format.name == "mp3" and not counted):
+        return 0.0  # FFmpeg would guess, from the bit rate of the first frame
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / av.time_base
+
+
+def _packets(file: BinaryIO, name: str, after: float) -> Iterator[AudioPacket]:
+    """Open the file and give its packets from ``after`` (seconds into the piece) or earlier on.
+
+    Each pass opens the file anew, because a demuxer that failed to seek stays where it is.
+    """
+    with _container(file, name) as container:
+        stream = _audio_stream(container, name)
+        if after > 0:
+            try:
+                container.seek(
+                    int((_origin(stream) + after) / (stream.time_base or 1)), stream=stream
+                )
+            except av.error.FFmpegError:
+                return
+        failures = 0
+        while failures < _PATIENCE:
+            try:
+                for packet in container.demux(stream):
+                    failures = 0
+                    yield packet
+                return
+            except av.error.InvalidDataError:
+                failures += 1  # a damaged page; FFmpeg may find the next one
+            except av.error.FFmpegError:
+                return
+
+
+def _origin(stream: av.audio.AudioStream) -> float:
+    """Seconds on the container's clock at which the piece starts."""
+    return float((stream.start_time or 0) * (stream.time_base or 0))
+
+
+def _span(file: BinaryIO, name: str, after: float) -> tuple[float, int]:
+    """Look at the packets from a time on without decoding any.
+
+    Returns
+    -------
+    end
+        Seconds from the start of the piece to the end of the last packet; 0 without packets.
+    size
+        Bytes in these packets.
+    """
+    end = size = 0
+    seconds = 0.0
+    for packet in _packets(file, name, after):
+        size += packet.size
+        if packet.pts is not None and packet.pts + (packet.duration or 0) > end:
+            end = packet.pts + (packet.duration or 0)
+            last = packet
+    if end:
+        seconds = float(end * (last.stream.time_base or 0)) - _origin(last.stream)
+    return seconds, size
+
+
+def _window_start(duration: float, seconds: float, crop: Crop) -> float:
+    return max(0.0, (duration - seconds) / 2) if crop == "center" else 0.0
+
+
+def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> tuple[Samples, int, int]:
+    """Decode up to ``seconds`` from ``start``.
+
+    Returns
+    -------
+    planes
+        float32 [channels, n] at the stream's own rate.
+    rate
+        That rate in hertz: a decoder may know better than the header.
+    errors
+        How many places were damaged.
+    """
+    # Packed, because PyAV crashes on the planes of a frame with eight channels or more.
+    to_float = av.AudioResampler(format="flt")
+    rate = 1
+    pieces: list[Samples] = []
+    errors = taken = 0
+    clock: float | None = None  # seconds at the next sample
+    for packet in _packets(file, name, start - _RUN_UP):
+        begin = _origin(packet.stream) + start
+        try:
+            frames = [float_ for frame in packet.decode() for float_ in to_float.resample(frame)]
+        except (av.error.FFmpegError, ValueError):
+            errors += 1
+            continue
+        for frame in frames:
+            rate = frame.sample_rate
+            if clock is None or (frame.time is not None and abs(frame.time - clock) > _GAP):
+                errors += clock is not None
+                clock = begin if frame.time is None else float(frame.time)
+            packed = np.asarray(frame.to_ndarray(), np.float32)
+            plane = packed.reshape(-1, frame.layout.nb_channels).T
+            skip = max(0, round((begin - clock) * rate))
+            pieces.append(plane[:, skip : skip + round(seconds * rate) - taken])
+            taken += pieces[-1].shape[1]
+            clock += plane.shape[1] / rate
+        if taken >= round(seconds * rate):
+            break
+    if not pieces:
+        return np.zeros((1, 0), np.float32), rate, errors
+    return np.concatenate(pieces, axis=1), rate, errors
+
+
+def _fit(samples: Samples, seconds: float) -> Samples:
+    """Loop or trim to exactly the window: float32 [seconds * 22050]."""
+    return np.resize(samples, round(seconds * SAMPLE_RATE)).astype(np.float32, copy=False)
+
+
+def _container_warnings(facts: Facts, cut_off: bool, errors: int) -> Iterator[Quality]:
+    if cut_off:
+        yield Quality("truncated", {"duration": facts.duration})
+    if errors:
+        yield Quality("damaged", {"errors": errors})
+    if facts.codec == "mp3" and facts.bit_rate and facts.bit_rate < _LOW_BIT_RATE:
+        yield Quality("low_bit_rate", {"kbps": facts.bit_rate / 1000})
+    if facts.sample_rate not in _COMMON_RATES:
+        yield Quality("unusual_rate", {"rate": facts.sample_rate})
+    if facts.duration < _SHORT:
+        yield Quality("short", {"duration": facts.duration})
+
+
+def _signal_warnings(planes: Samples, samples: Samples) -> Iterator[Quality]:
+    # Of the mono mix: channels in opposite phase cancel to silence.
+    peak = float(np.abs(samples).max())
+    if peak < _SILENCE:
+        yield Quality("silence", {"peak": peak})
+        return
+    clipped = float(np.mean(np.abs(planes) >= 0.999))
+    if clipped > _CLIPPED_SHARE:
+        yield Quality("clipping", {"share": clipped})
+    power = np.abs(np.fft.rfft(samples)) ** 2
+    edge = round(_HIGH_BAND * len(samples) / SAMPLE_RATE)
+    level = 10 * math.log10(max(float(power[edge:].sum() / power.sum()), 1e-12))
+    if level < _HIGH_BAND_DB:
+        yield Quality("dull", {"level": level})

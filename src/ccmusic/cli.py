@@ -1,0 +1,361 @@
+"""The command line: every command calls what Python users call, and only prints."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ccmusic.audio import Crop
+from ccmusic.errors import CCMusicError, MissingExtraError
+from ccmusic.genres import genre_name
+from ccmusic.spectrogram import TransformName
+
+if TYPE_CHECKING:
+    from ccmusic.analysis import Analysis
+    from ccmusic.card import ModelCard
+
+app = typer.Typer(
+    name="ccmusic",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Five vision networks look at the spectrogram of your music and say which genre they see.",
+)
+
+_TransformOption = Annotated[
+    TransformName, typer.Option(help="Spectrogram that the models look at.")
+]
+_CropOption = Annotated[Crop, typer.Option(help="Which 10 s of the piece.")]
+_JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+_ManifestOption = Annotated[
+    Path,
+    typer.Option(
+        "--data", metavar="CSV", help="Manifest with the columns path, genre, group, split."
+    ),
+]
+
+
+def main() -> None:
+    """Run the command line; an expected error is one line and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file's name need not be valid text; it must be printable all the same.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except CCMusicError as error:
+        _complain(str(error))
+        sys.exit(1)
+    except Exception as error:
+        if sys.flags.dev_mode:  # python -X dev -m ccmusic
+            raise
+        _complain(f"unexpected {type(error).__name__}: {error}; details: python -X dev -m ccmusic")
+        sys.exit(1)
+
+
+def _complain(line: str) -> None:
+    print(f"ccmusic: {line}", file=sys.stderr)
+
+
+@app.command()
+def classify(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings to judge.")],
+    transform: _TransformOption = "cqt",
+    models: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Only these checkpoints or backbones."),
+    ] = None,
+    top_k: Annotated[int, typer.Option(min=1, help="Genres to show per model.")] = 3,
+    as_json: _JsonOption = False,
+    crop: _CropOption = "center",
+) -> None:
+    """Let five networks judge recordings, and show where they agree.
+
+    With `--json`, one object per line and file. A file that fails is reported and the others go
+    on; the exit status is then 1.
+
+    Example: `ccmusic classify song.mp3 other.flac --models resnet50,vgg19_bn`
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from ccmusic.analysis import analyze
+    from ccmusic.panel import Panel
+    from ccmusic.zoo import scan
+
+    names = [name.strip() for name in models.split(",")] if models else None
+    failed = False
+    if names is None:
+        for problem in scan()[1]:
+            _complain(str(problem))
+            failed = True
+    console = Console()
+    with Panel.open(transform, names) as panel:
+        progress = track(
+            files,
+            description="classify",
+            console=Console(stderr=True),
+            disable=len(files) == 1,
+            transient=True,
+        )
+        for file in progress:
+            try:
+                analysis = analyze(file, transform=transform, crop=crop, panel=panel)
+            except CCMusicError as error:
+                failed = True
+                if as_json:
+                    _print_json({"file": file, "error": str(error)})
+                else:
+                    _complain(str(error))
+                continue
+            failed |= any(v.error for v in analysis.verdicts.values())
+            if as_json:
+                _print_json(analysis.to_dict())
+            else:
+                _print_analysis(console, analysis, top_k)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def models(as_json: _JsonOption = False) -> None:
+    """List the checkpoints: transform, classes, parameters, size, measured accuracy."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from ccmusic.zoo import scan
+
+    checkpoints, problems = scan()
+    if as_json:
+        _print_json([_model_row(c.card, c.path) for c in checkpoints])
+    else:
+        table = Table(
+            Column("model", no_wrap=True),
+            "transform",
+            "classes",
+            "parameters",
+            "size",
+            "accuracy",
+            "measured on",
+        )
+        for checkpoint in checkpoints:
+            row = _model_row(checkpoint.card, checkpoint.path)
+            metrics = checkpoint.card.metrics
+            table.add_row(
+                row["name"],
+                row["transform"],
+                str(len(row["classes"])),
+                f"{row['parameters'] / 1e6:.1f} M",
+                f"{row['size_bytes'] / 1e6:.1f} MB {row['precision']}",
+                f"{metrics.accuracy:.1%}" if metrics else "unknown",
+                f"{metrics.recordings} recordings ({metrics.split})" if metrics else "",
+            )
+        Console().print(table)
+    for problem in problems:
+        _complain(str(problem))
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def spectrogram(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Recording to draw.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.png", help="Where to.")],
+    transform: _TransformOption = "cqt",
+    stage: Annotated[
+        Literal["raw", "picture"],
+        typer.Option(help="`raw`: levels in dB. `picture`: the 224 x 224 pixels the models see."),
+    ] = "raw",
+    crop: _CropOption = "center",
+) -> None:
+    """Draw a spectrogram with axes and scale as a PNG."""
+    from ccmusic import audio, plot
+    from ccmusic.picture import Recipe, draw
+
+    clip = audio.load(file, crop=crop)
+    recipe = Recipe.default(transform)
+    drawn = recipe.transform(clip.samples)
+    if stage == "raw":
+        plot.save_levels(drawn, recipe, output, start=clip.facts.window_start)
+    else:
+        plot.save_picture(draw(drawn, recipe), drawn, output, start=clip.facts.window_start)
+
+
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
+    host: Annotated[str, typer.Option(help="Address to listen on; localhost keeps it private.")] = (
+        "localhost"
+    ),
+) -> None:
+    """Open the dashboard in the browser."""
+    try:
+        from ccmusic.dashboard import launch
+    except ImportError:
+        raise MissingExtraError("the dashboard", "dashboard") from None
+    launch(host=host, port=port)
+
+
+@app.command()
+def train(
+    data: _ManifestOption,
+    backbone: Annotated[str, typer.Option(help="Which network, e.g. `mobilenet_v3_large`.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run is continued.")],
+    transform: _TransformOption = "cqt",
+    soft_targets: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Values in 0..1 per path, learnt beside the labels."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=0, help="Passes at the small size.")] = 20,
+    small_size: Annotated[int, typer.Option(min=32, help="Pixels of the first passes.")] = 112,
+    final_epochs: Annotated[int, typer.Option(min=0, help="Passes at the full size.")] = 2,
+    batch_size: Annotated[int, typer.Option(min=2)] = 32,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
+    bf16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = False,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Train a backbone on labelled recordings (extra `torch`).
+
+    Interrupted, the same command goes on where it was. The result is `weights.pt` in the folder,
+    ready for `ccmusic export`.
+    """
+    from ccmusic.workshop import train as room
+
+    weights = room.train(
+        data,
+        out,
+        backbone=backbone,
+        transform=transform,
+        soft_targets=soft_targets,
+        epochs=epochs,
+        small_size=small_size,
+        final_epochs=final_epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        bf16=bf16,
+        seed=seed,
+    )
+    print(weights)
+
+
+@app.command()
+def evaluate(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Checkpoint to measure.")],
+    data: _ManifestOption,
+    split: Annotated[str, typer.Option(help="Split of the manifest.")] = "valid",
+    as_json: _JsonOption = False,
+) -> None:
+    """Measure a checkpoint on held-out recordings, one verdict per recording (extra `torch`)."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ccmusic.workshop import evaluate as room
+    from ccmusic.zoo import find_one
+
+    metrics = room.evaluate(find_one(name), data, split=split)
+    if as_json:
+        _print_json(metrics.model_dump(mode="json"))
+        return
+    console = Console()
+    console.print(
+        f"{name} on {metrics.recordings} recordings of {split}: "
+        f"accuracy {metrics.accuracy:.1%}, macro recall {metrics.macro_recall:.1%}, "
+        f"calibration error {metrics.calibration_error:.3f}"
+    )
+    table = Table("genre", "recordings", "recall")
+    for genre, recall in metrics.recall.items():
+        table.add_row(genre_name(genre, "en"), str(metrics.support[genre]), f"{recall:.0%}")
+    console.print(table)
+
+
+@app.command()
+def export(
+    weights: Annotated[Path, typer.Argument(help="`weights.pt` of a finished training.")],
+    data: _ManifestOption,
+    data_note: Annotated[str, typer.Option(help="For the card: what it was trained on.")],
+    licence: Annotated[str, typer.Option(help="For the card: licence of the weights.")],
+    note: Annotated[
+        list[str] | None, typer.Option(help="For the card: a known weakness; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; by default the user's, where `classify` looks.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name; BACKBONE_TRANSFORM by default.")] = None,
+    precision: Annotated[
+        Literal["fp32", "fp16", "int8"], typer.Option(help="How to store the weights.")
+    ] = "fp16",
+) -> None:
+    """Turn trained weights into a checkpoint, ONNX and measured card (extra `torch`)."""
+    from ccmusic.workshop import export as room
+
+    checkpoint = room.export(
+        weights,
+        data,
+        out=out,
+        name=name,
+        precision=precision,
+        data=data_note,
+        licence=licence,
+        notes=note or [],
+    )
+    print(checkpoint.path)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def _model_row(card: ModelCard, path: Path) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "backbone": card.backbone,
+        "transform": card.transform,
+        "classes": list(card.classes),
+        "parameters": card.parameters,
+        "precision": card.precision,
+        "size_bytes": path.stat().st_size if path.exists() else 0,
+        "accuracy": card.metrics.accuracy if card.metrics else None,
+        "measured_on": card.metrics.split if card.metrics else None,
+    }
+
+
+def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
+    from rich.markup import escape
+    from rich.table import Column, Table
+
+    facts = analysis.clip.facts
+    console.print(
+        f"[bold]{escape(analysis.file)}[/bold]  {facts.codec}, {facts.sample_rate} Hz, "
+        f"{facts.duration:.1f} s, window {facts.window_start:.1f} to {facts.window_end:.1f} s",
+        highlight=False,
+    )
+    for warning in analysis.clip.warnings:
+        console.print(f"  [yellow]warning:[/yellow] {warning.message}", highlight=False)
+    table = Table(Column("model", no_wrap=True), *(f"{k + 1}." for k in range(top_k)), "ms")
+    for name, verdict in analysis.verdicts.items():
+        if verdict.error:
+            table.add_row(name, f"[red]error: {escape(str(verdict.error))}[/red]")
+        else:
+            cells = [_cell(*choice) for choice in verdict.top(top_k)]
+            table.add_row(name, *cells, *[""] * (top_k - len(cells)), f"{verdict.latency_ms:.0f}")
+    if analysis.mean:
+        ranking = sorted(analysis.mean.items(), key=lambda item: -item[1])[:top_k]
+        cells = [_cell(*choice) for choice in ranking]
+        table.add_section()
+        table.add_row("mean", *cells, *[""] * (top_k - len(cells)), f"{analysis.elapsed_ms:.0f}")
+    console.print(table)
+    if analysis.agreement:
+        console.print(
+            f"{analysis.agreement.message} (divergence {analysis.agreement.divergence:.2f})\n",
+            highlight=False,
+        )
+
+
+def _cell(genre: str, probability: float) -> str:
+    return f"{genre_name(genre, 'en')} {probability:.0%}"

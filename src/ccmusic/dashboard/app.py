@@ -1,0 +1,336 @@
+"""The page: choose a recording, hear it, see it, and watch the models make up their minds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ccmusic.analysis import Analysis
+from ccmusic.audio import Clip
+from ccmusic.card import ModelCard
+from ccmusic.dashboard.examples import find_examples
+from ccmusic.dashboard.figures import bars_figure, genre_colours, spectrogram_figure
+from ccmusic.dashboard.hearing import Hearing, Piece, faulty_checkpoints, hear, look, open_panel
+from ccmusic.errors import CCMusicError, CheckpointError
+from ccmusic.panel import Panel, Verdict
+from ccmusic.spectrogram import Spectrogram, TransformName
+from ccmusic.texts import LANGUAGES, Language, catalogue, say
+
+_HERE = Path(__file__).parent
+# fmt: off
+_UPLOADS = [
+    "wav", "flac", "ogg", "oga", "opus", "mp3", "m4a", "aac", "mp4",
+    "aif", "aiff", "au", "caf", "w64", "mka", "webm", "wma",
+]
+# fmt: on
+_LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
+_TRANSFORM_NAMES = {"cqt": "CQT", "mel": "Mel"}
+_BACKBONE_NAMES = {
+    "vgg19_bn": "VGG19-BN",
+    "resnet50": "ResNet50",
+    "densenet121": "DenseNet121",
+    "efficientnet_b0": "EfficientNet-B0",
+    "mobilenet_v3_large": "MobileNetV3",
+}
+_STILL = {"staticPlot": True}
+
+
+def page() -> None:
+    """Draw everything, from the top; Streamlit calls this anew after every touch."""
+    st.set_page_config("CCMusic", str(_HERE / "icon.svg"), layout="wide")
+    st.html(_HERE / "style.css")
+    language = _header()
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        piece = _choose_piece(language)
+        transform = _choose_transform(language)
+    _write_link(language, transform)
+    panel: Panel | CheckpointError
+    try:
+        panel = open_panel(transform)  # first, so that models load while the rest is drawn
+    except CheckpointError as error:
+        panel = error
+    if piece is None:
+        right.info(say(language, "page.begin"))
+        return
+    try:
+        clip, spectrogram = look(piece, transform)
+    except CCMusicError as error:
+        right.error(_plain(error.say(language)))
+        return
+    # Begun before the picture is drawn, so that the models think meanwhile.
+    hearing = hear(piece, transform) if isinstance(panel, Panel) else None
+    with left:
+        _facts(piece, clip, language)
+    with right:
+        _picture(piece, clip, spectrogram, language)
+    if isinstance(panel, CheckpointError):
+        st.info(_sentence(panel.say(language)))
+    for problem in faulty_checkpoints():
+        st.warning(_plain(problem.say(language)))
+    if hearing:
+        _verdicts(hearing, language)
+
+
+def _header() -> Language:
+    """Title and language switch."""
+    state = st.session_state
+    if "language" not in state:
+        asked, browser = st.query_params.get("lang"), st.context.locale or "zh"
+        by_browser = "zh" if browser.startswith("zh") else "en"
+        state.language = asked if asked in LANGUAGES else by_browser
+    language: Language = state.language
+    with st.container(
+        key="header",
+        horizontal=True,
+        horizontal_alignment="distribute",
+        vertical_alignment="center",
+    ):
+        with st.container(width="content", gap=None):
+            st.title("CCMusic", anchor=False)
+            st.markdown(say(language, "page.tagline"))
+        st.segmented_control(
+            say(language, "page.language"),
+            LANGUAGES,
+            format_func=_LANGUAGE_NAMES.__getitem__,
+            key="language",
+            required=True,
+            label_visibility="collapsed",
+        )
+    # Streamlit's uploader speaks English only; the style sheet shows these words in its stead.
+    hint, button = (say(language, f"page.upload_{part}") for part in ("hint", "button"))
+    st.html(f'<style>:root {{ --upload-hint: "{hint}"; --upload-button: "{button}"; }}</style>')
+    return language
+
+
+def _choose_piece(language: Language) -> Piece | None:
+    """An example, or the upload: whichever was chosen last."""
+    state, examples = st.session_state, find_examples()
+    if "example" not in state:
+        asked = st.query_params.get("example")
+        state.example = asked if asked in examples else next(iter(examples), None)
+    # Streamlit remembers a choice by its label, and labels change with the language.
+    key = f"example_{language}"
+
+    def prefer_upload() -> None:
+        state.example = state[key] = None
+
+    if examples:
+        state.example = st.pills(
+            say(language, "page.examples"),
+            list(examples),
+            format_func=lambda stem: _example_title(stem, language),
+            default=state.example,
+            key=key,
+            wrap=True,
+        )
+    upload = st.file_uploader(
+        say(language, "page.upload"), _UPLOADS, key="upload", on_change=prefer_upload
+    )
+    if state.example is not None:
+        path = examples[state.example]
+        return Piece(path.name, _example_title(path.stem, language), path.read_bytes())
+    return Piece(upload.name, upload.name, upload.getvalue()) if upload else None
+
+
+def _example_title(stem: str, language: Language) -> str:
+    return catalogue(language).get(f"example.{stem}", stem.replace("_", " ").title())
+
+
+def _choose_transform(language: Language) -> TransformName:
+    state = st.session_state
+    if "transform" not in state:
+        asked = st.query_params.get("transform")
+        state.transform = asked if asked in _TRANSFORM_NAMES else "cqt"
+    st.segmented_control(
+        say(language, "page.transform"),
+        get_args(TransformName),
+        format_func=_TRANSFORM_NAMES.__getitem__,
+        key="transform",
+        required=True,
+        help=say(language, "page.transform_help"),
+    )
+    transform: TransformName = state.transform
+    return transform
+
+
+def _write_link(language: Language, transform: TransformName) -> None:
+    """Keep the address such that it leads back to this view."""
+    link = {"lang": language, "transform": transform}
+    if st.session_state.example:
+        link["example"] = st.session_state.example
+    st.query_params.from_dict(link)
+
+
+def _facts(piece: Piece, clip: Clip, language: Language) -> None:
+    """What there is to hear, and what to know about the recording."""
+    facts = clip.facts
+    st.audio(piece.content, alt=piece.title)
+    channels = {1: "page.mono", 2: "page.stereo"}.get(facts.channels, "page.channels")
+    parts = [facts.codec]
+    if facts.bit_rate:
+        parts.append(say(language, "page.bit_rate", kbps=facts.bit_rate / 1000))
+    parts += [
+        say(language, "page.sample_rate", khz=facts.sample_rate / 1000),
+        say(language, channels, channels=facts.channels),
+        say(language, "page.duration", seconds=facts.duration),
+    ]
+    window = say(
+        language,
+        "page.looped" if facts.looped else "page.window",
+        start=facts.window_start,
+        end=facts.window_end,
+    )
+    st.caption(f"{_plain(' · '.join(parts))}  \n{_plain(window)}")
+    for warning in clip.warnings:
+        st.warning(_sentence(warning.say(language)))
+
+
+def _picture(piece: Piece, clip: Clip, spectrogram: Spectrogram, language: Language) -> None:
+    st.markdown(f"##### {_plain(piece.title)}")
+    st.plotly_chart(
+        spectrogram_figure(spectrogram, language, start=clip.facts.window_start),
+        config=_buttons(language),
+        key="spectrogram",
+        alt=say(language, "page.alt_spectrogram", name=piece.title),
+    )
+
+
+def _buttons(language: Language) -> dict[str, Any]:
+    """Plotly's buttons, few, and in the language of the page."""
+    words = {
+        "Zoom": say(language, "figure.zoom"),
+        "Pan": say(language, "figure.pan"),
+        "Reset axes": say(language, "figure.reset"),
+        "Download plot as a PNG": say(language, "figure.download"),
+    }
+    return {
+        "displaylogo": False,
+        "modeBarButtons": [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
+        "locale": "page",
+        "locales": {"page": {"dictionary": words, "format": {}}},
+    }
+
+
+def _verdicts(hearing: Hearing, language: Language) -> None:
+    """The panel's opinion above, and each model's as it comes."""
+    title, chooser = st.columns([2, 1], vertical_alignment="bottom")
+    title.subheader(say(language, "page.verdicts"), anchor=False)
+    top_k = chooser.slider(say(language, "page.top_k"), 1, 5, 3, key="top_k")
+    headline = st.empty()
+    slots: dict[str, DeltaGenerator] = {}
+    with st.container(key="cards"):
+        for card in hearing.cards:
+            with st.container(border=True):
+                st.markdown(f"**{_plain(_model_name(card))}**")
+                slots[card.name] = st.empty()
+
+    if not hearing.finished:
+        for slot in slots.values():
+            slot.caption(say(language, "page.waiting"))
+        progress = {"models": len(hearing.cards)}
+        headline.info(say(language, "page.progress", done=0, **progress))
+        for done, verdict in enumerate(hearing.verdicts(), 1):
+            colours = genre_colours([verdict])
+            _verdict(slots[verdict.card.name], verdict, colours, top_k, language, stage="first")
+            headline.info(say(language, "page.progress", done=done, **progress))
+    try:
+        analysis = hearing.result()
+    except CCMusicError as error:
+        headline.error(_plain(error.say(language)))
+        return
+    # Only now is it known which genres are someone's first choice: all cards share the colours.
+    colours = genre_colours(list(analysis.verdicts.values()))
+    _headline(headline, analysis, colours, top_k, language)
+    for name, verdict in analysis.verdicts.items():
+        _verdict(slots[name], verdict, colours, top_k, language, stage="final")
+
+
+def _model_name(card: ModelCard) -> str:
+    """Usual name of a shipped model; others are called what their owner calls them."""
+    if card.name != f"{card.backbone}_{card.transform}":
+        return card.name
+    return _BACKBONE_NAMES.get(card.backbone, card.name)
+
+
+def _verdict(
+    slot: DeltaGenerator,
+    verdict: Verdict,
+    colours: Mapping[str, str],
+    top_k: int,
+    language: Language,
+    *,
+    stage: str,
+) -> None:
+    if verdict.error:
+        slot.error(_plain(verdict.error.say(language)))
+        return
+    name = _model_name(verdict.card)
+    with slot.container():
+        st.plotly_chart(
+            bars_figure(verdict.top(top_k), colours, language),
+            config=_STILL,
+            key=f"{stage}_{verdict.card.name}",
+            alt=say(language, "page.alt_bars", name=name),
+        )
+        st.caption(
+            say(
+                language,
+                "page.model_facts",
+                latency=verdict.latency_ms,
+                millions=verdict.card.parameters / 1e6,
+            )
+        )
+
+
+def _headline(
+    slot: DeltaGenerator,
+    analysis: Analysis,
+    colours: Mapping[str, str],
+    top_k: int,
+    language: Language,
+) -> None:
+    """What the panel says as one: the sentence and the ensemble's mean."""
+    agreement = analysis.agreement
+    if agreement is None:
+        slot.error(say(language, "page.no_verdict"))
+        return
+    ranking = sorted(analysis.mean.items(), key=lambda item: -item[1])[:top_k]
+    with slot.container(key="headline"):
+        sentence, mean = st.columns([2, 1], gap="large", vertical_alignment="center")
+        with sentence:
+            st.markdown(f"### {_sentence(agreement.say(language))}")
+            st.caption(
+                say(
+                    language,
+                    "page.divergence",
+                    divergence=agreement.divergence,
+                    seconds=analysis.elapsed_ms / 1000,
+                )
+            )
+        with mean:
+            st.caption(say(language, "page.mean"))
+            st.plotly_chart(
+                bars_figure(ranking, colours, language),
+                config=_STILL,
+                key="mean",
+                alt=say(language, "page.alt_bars", name=say(language, "page.mean")),
+            )
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown leaves as it is: file names are anything."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+.!|~$:&-])", r"\\\1", text)
+
+
+def _sentence(text: str) -> str:
+    """Plain text with a capital; the catalogue's sentences begin small, for the command line."""
+    return _plain(text[0].upper() + text[1:])
+
+
+page()

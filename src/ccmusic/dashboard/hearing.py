@@ -1,0 +1,157 @@
+"""A recording in, what the page shows of it out, each thing computed once.
+
+The caches belong to the process, and their keys are the content: whoever brings the same recording
+finds the same answer, and nobody finds another's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import streamlit as st
+
+from ccmusic import audio, zoo
+from ccmusic.analysis import Analysis, analyze
+from ccmusic.audio import Clip
+from ccmusic.errors import CheckpointError
+from ccmusic.panel import Panel, Verdict
+from ccmusic.picture import Recipe
+from ccmusic.spectrogram import Spectrogram, TransformName
+
+
+class _NamedBytes(io.BytesIO):
+    name: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A recording held in memory."""
+
+    name: str
+    """File name for messages; never a path that anything is written to."""
+    title: str
+    """What the page calls it."""
+    content: bytes
+
+    @cached_property
+    def key(self) -> tuple[str, str]:
+        """What tells two pieces apart."""
+        return self.name, hashlib.sha256(self.content).hexdigest()
+
+    def open(self) -> io.BytesIO:
+        """Stream that messages call by the name of the piece."""
+        stream = _NamedBytes(self.content)
+        stream.name = self.name
+        return stream
+
+
+class Hearing:
+    """An analysis under way.
+
+    It runs in a thread of its own, so that a page that is drawn anew in its midst, in another
+    language say, joins in where it stands.
+    """
+
+    def __init__(self, piece: Piece, transform: TransformName, panel: Panel) -> None:
+        self.cards = panel.cards
+        """Cards of the models that are asked."""
+        self._news = threading.Condition()
+        self._verdicts: list[Verdict] = []
+        self._outcome: Analysis | Exception | None = None
+        threading.Thread(target=self._run, args=(piece, transform, panel), daemon=True).start()
+
+    def _run(self, piece: Piece, transform: TransformName, panel: Panel) -> None:
+        outcome: Analysis | Exception
+        try:
+            outcome = analyze(
+                piece.open(), transform=transform, panel=panel, on_verdict=self._on_verdict
+            )
+        except Exception as error:  # raised again where someone waits for it
+            outcome = error
+        with self._news:
+            self._outcome = outcome
+            self._news.notify_all()
+
+    def _on_verdict(self, verdict: Verdict) -> None:
+        with self._news:
+            self._verdicts.append(verdict)
+            self._news.notify_all()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will come."""
+        return self._outcome is not None
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """Every verdict, those that are there at once and the others as they come."""
+        seen = 0
+        while True:
+            with self._news:
+                while not self.finished and len(self._verdicts) == seen:
+                    self._news.wait()
+                fresh = self._verdicts[seen:]
+            if not fresh:
+                return
+            yield from fresh
+            seen += len(fresh)
+
+    def result(self) -> Analysis:
+        """Wait for the whole.
+
+        Raises
+        ------
+        CCMusicError
+            As :func:`ccmusic.analysis.analyze`.
+        """
+        with self._news:
+            self._news.wait_for(lambda: self.finished)
+        assert self._outcome is not None
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+
+_BY_CONTENT: dict[str | type[Any], Callable[[Any], Any]] = {Piece: lambda piece: piece.key}
+
+
+@st.cache_resource(show_spinner=False)
+def open_panel(transform: TransformName) -> Panel:
+    """Panel of all checkpoints, kept open; loading goes on in the background."""
+    return Panel.open(transform)
+
+
+@st.cache_resource(show_spinner=False)
+def faulty_checkpoints() -> list[CheckpointError]:
+    """What is wrong with the checkpoints that cannot be asked."""
+    return zoo.scan()[1]
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
+def look(piece: Piece, transform: TransformName) -> tuple[Clip, Spectrogram]:
+    """Window of the recording and its spectrogram; needs no checkpoint.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be read.
+    """
+    clip = audio.load(piece.open())
+    return clip, Recipe.default(transform).transform(clip.samples)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
+def hear(piece: Piece, transform: TransformName) -> Hearing:
+    """Let the panel begin.
+
+    Raises
+    ------
+    CheckpointError
+        If the transform has no checkpoints.
+    """
+    return Hearing(piece, transform, open_panel(transform))

@@ -1,0 +1,44 @@
+"""What can go wrong: every error a user may meet, each with a line that says what to do."""
+
+from __future__ import annotations
+
+from ccmusic.texts import Language, say
+
+
+class CCMusicError(Exception):
+    """Base of all errors raised on purpose; its text is one line, fit to be shown to a user."""
+
+    def say(self, language: Language) -> str:
+        """The line in a language, where the catalogue has it; otherwise in English."""
+        return str(self)
+
+
+class CataloguedError(CCMusicError):
+    """An error whose line stands in the catalogues under ``error.KEY``."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(say("en", f"error.{key}", **values))
+        self.key, self.values = key, values
+
+    def say(self, language: Language) -> str:
+        """The line in a language."""
+        return say(language, f"error.{self.key}", **self.values)
+
+
+class AudioError(CataloguedError):
+    """A file could not be read as audio."""
+
+
+class CheckpointError(CataloguedError):
+    """A checkpoint is missing, damaged, or has no valid card."""
+
+
+class MissingExtraError(CCMusicError):
+    """A feature needs an optional dependency that is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs an extra: pip install 'ccmusic[{extra}]'")
+
+
+class DataError(CCMusicError):
+    """Training data, or a file of the workshop, cannot be used as it is."""

@@ -1,0 +1,147 @@
+"""Pictures in, verdicts out, as each model of the panel finishes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from ccmusic.card import ModelCard
+from ccmusic.errors import CCMusicError, CheckpointError
+from ccmusic.picture import Picture, Recipe
+from ccmusic.spectrogram import TransformName
+from ccmusic.zoo import Checkpoint, find
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one model says of a picture, or why it could not."""
+
+    card: ModelCard
+    latency_ms: float = 0.0
+    """Inference alone, on the cores it was given."""
+    logits: Floats | None = None
+    """float32 [n_classes], before the temperature."""
+    maps: Floats | None = None
+    """float32 [n_classes, h, w]: the class-activation maps; ``logits`` are their means."""
+    error: CCMusicError | None = None
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Calibrated probability of each class; empty after an error."""
+        if self.logits is None:
+            return {}
+        scaled = self.logits.astype(np.float64) / self.card.temperature
+        shares = np.exp(scaled - scaled.max())
+        return dict(zip(self.card.classes, (shares / shares.sum()).tolist(), strict=True))
+
+    def top(self, k: int) -> list[tuple[str, float]]:
+        """The ``k`` likeliest classes with their probabilities, likeliest first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:k]
+
+
+class Panel:
+    """Models that are kept open and asked together.
+
+    Loading starts at once in the background. May be shared between threads.
+
+    >>> with Panel.open("cqt") as panel:  # doctest: +SKIP
+    ...     analyze("song.mp3", panel=panel)
+    """
+
+    def __init__(self, checkpoints: Sequence[Checkpoint]) -> None:
+        cores = os.cpu_count() or 1
+        # Two cores shared by five models: one core each, two at a time, beats all cores for one
+        # model after the other, which wait for each other at every layer (benchmarks/panel.py).
+        workers = max(1, min(len(checkpoints), cores))
+        threads = max(1, cores // workers)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ccmusic")
+        # The most expensive first, so that none is left to run alone at the end.
+        ordered = sorted(checkpoints, key=lambda c: -c.card.multiply_adds)
+        # The pool serves in order: every model is loading or loaded before one is asked.
+        self._sessions: dict[Checkpoint, Future[onnxruntime.InferenceSession]] = {
+            checkpoint: self._pool.submit(checkpoint.open, threads=threads)
+            for checkpoint in ordered
+        }
+
+    @classmethod
+    def open(cls, transform: TransformName = "cqt", models: Sequence[str] | None = None) -> Self:
+        """Panel of all checkpoints of a transform, or of those named.
+
+        Raises
+        ------
+        CheckpointError
+            As :func:`ccmusic.zoo.find`.
+        """
+        return cls(find(transform, models))
+
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        """The models, in the order in which they are asked."""
+        return list(self._sessions)
+
+    @property
+    def cards(self) -> list[ModelCard]:
+        """Cards of the models, in the same order."""
+        return [checkpoint.card for checkpoint in self._sessions]
+
+    def judge(self, pictures: Mapping[Recipe, Picture]) -> Iterator[Verdict]:
+        """Ask every model; verdicts come in the order in which they are ready.
+
+        Parameters
+        ----------
+        pictures
+            One picture for each recipe that the cards name.
+        """
+        asked = [
+            self._pool.submit(_ask, checkpoint, session, pictures[checkpoint.card.recipe])
+            for checkpoint, session in self._sessions.items()
+        ]
+        for verdict in as_completed(asked):
+            yield verdict.result()
+
+    def close(self) -> None:
+        """Let the models go."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _ask(
+    checkpoint: Checkpoint, session: Future[onnxruntime.InferenceSession], picture: Picture
+) -> Verdict:
+    card = checkpoint.card
+    try:
+        opened = session.result()
+        started = time.perf_counter()
+        logits, maps = opened.run(["logits", "maps"], {"picture": picture.input[None]})
+        latency = 1000 * (time.perf_counter() - started)
+        if logits.shape != (1, len(card.classes)):
+            raise CheckpointError(
+                "wrong_width", file=checkpoint.path, k=logits.shape[-1], n=len(card.classes)
+            )
+    except CCMusicError as error:
+        return Verdict(card, error=error)
+    except Exception as error:  # a model that fails must not take the others with it
+        reason = str(error).splitlines()[0]
+        return Verdict(card, error=CheckpointError("failed", file=checkpoint.path, reason=reason))
+    return Verdict(card, latency, logits[0], maps[0])

@@ -1,0 +1,112 @@
+"""A spectrogram in, a PNG with axes and scale out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ccmusic.errors import CCMusicError
+from ccmusic.picture import Picture, Recipe, orient
+from ccmusic.spectrogram import Spectrogram, note_name
+
+_RANGE_DB = 80.0
+_MEL_TICKS = (100, 200, 500, 1000, 2000, 5000, 10000)
+
+
+def save_levels(spectrogram: Spectrogram, recipe: Recipe, path: Path, *, start: float = 0) -> None:
+    """Draw levels in dB, turned as the recipe turns them.
+
+    Parameters
+    ----------
+    path
+        PNG to write; replaced only when the new one is complete.
+    start
+        Seconds of the piece at which the spectrogram begins.
+    """
+    _save(
+        orient(spectrogram.decibels(), recipe),
+        spectrogram,
+        recipe,
+        path,
+        start=start,
+        label="dB relative to the maximum",
+        limits=(-_RANGE_DB, 0),
+        colours="magma",
+    )
+
+
+def save_picture(
+    picture: Picture, spectrogram: Spectrogram, path: Path, *, start: float = 0
+) -> None:
+    """Draw the pixels that a network sees, with the axes of the spectrogram they come from."""
+    _save(
+        picture.pixels,
+        spectrogram,
+        picture.recipe,
+        path,
+        start=start,
+        label=f"grey level, {picture.recipe.size} x {picture.recipe.size} pixels",
+        limits=(0, 255),
+        colours="gray",
+    )
+
+
+def _save(
+    image: npt.NDArray[Any],
+    spectrogram: Spectrogram,
+    recipe: Recipe,
+    path: Path,
+    *,
+    start: float,
+    label: str,
+    limits: tuple[float, float],
+    colours: str,
+) -> None:
+    # pyplot would look for a window system; a bare figure does not.
+    from matplotlib.figure import Figure
+
+    end = start + float(spectrogram.times[-1])
+    bins = (0.0, float(len(spectrogram.frequencies)))
+    sideways = recipe.orientation == "pitch_along_x"
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    axes = figure.subplots()
+    drawn = axes.imshow(
+        image,
+        aspect="auto",
+        cmap=colours,
+        vmin=limits[0],
+        vmax=limits[1],
+        interpolation="nearest",
+        extent=(*bins, end, start) if sideways else (start, end, *bins),
+    )
+    time_axis, pitch_axis = (axes.yaxis, axes.xaxis) if sideways else (axes.xaxis, axes.yaxis)
+    time_axis.set_label_text("time, s")
+    positions, names = _pitch_ticks(spectrogram)
+    pitch_axis.set_ticks(positions, names)
+    pitch_axis.set_label_text("pitch" if spectrogram.transform == "cqt" else "frequency, Hz")
+    figure.colorbar(drawn, label=label)
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        figure.savefig(beside, format="png", dpi=150)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise CCMusicError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _pitch_ticks(spectrogram: Spectrogram) -> tuple[list[float], list[str]]:
+    """Positions in bins and their names: every C of a CQT, round frequencies of a Mel."""
+    centres = np.arange(len(spectrogram.frequencies)) + 0.5
+    if spectrogram.transform == "cqt":
+        chosen = [
+            i for i, name in enumerate(spectrogram.notes()) if name.rstrip("0123456789") == "C"
+        ]
+        return centres[chosen].tolist(), [
+            f"{note_name(spectrogram.frequencies[i])}\n{spectrogram.frequencies[i]:.0f} Hz"
+            for i in chosen
+        ]
+    positions = np.interp(_MEL_TICKS, spectrogram.frequencies, centres).tolist()
+    return positions, [str(tick) for tick in _MEL_TICKS]

@@ -1,0 +1,90 @@
+"""A whole spectrogram in, a random training picture out.
+
+Every recording goes through the same lottery, whatever its source: a network must not learn a
+genre from the length of a clip, its loudness, its band limit or its noise floor.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ccmusic.audio import SECONDS
+from ccmusic.picture import Pixels, Recipe, orient, resize, scale
+
+_DB = np.log(10) / 20  # one decibel of magnitude as a natural logarithm
+
+
+def random_picture(
+    values: npt.NDArray[np.float16], recipe: Recipe, *, size: int, rng: np.random.Generator
+) -> Pixels:
+    """Crop, loop, colour and mask.
+
+    Parameters
+    ----------
+    values
+        Natural logarithm of a spectrogram, float16 [n_bins, n_frames].
+    size
+        Side of the picture, pixels; smaller than the recipe's in a first stage of training.
+
+    Returns
+    -------
+    uint8 [size, size]
+    """
+    transform = recipe.transform
+    db = _DB if transform.name == "cqt" else 2 * _DB
+    n_frames = 1 + int(SECONDS * transform.sample_rate) // transform.hop_length
+    picture = _crop_and_loop(values, n_frames, rng).astype(np.float32)
+    picture = _shift_pitch(picture, int(rng.integers(-2, 3)))
+    picture += _equaliser(transform.frequencies, rng) * db
+    if rng.random() < 0.5:
+        # The hiss of a microphone, a room, a tape.
+        picture = np.logaddexp(picture, picture.max() - db * rng.uniform(45, 110))
+    picture = np.logaddexp(picture + db * rng.uniform(-20, 6), np.log(recipe.log_floor))
+    picture = _mask(picture, rng)
+    return resize(scale(orient(picture.astype(np.float32), recipe)), size)
+
+
+def _crop_and_loop(
+    values: npt.NDArray[np.float16], n_frames: int, rng: np.random.Generator
+) -> npt.NDArray[np.float16]:
+    """Between a fifth of the window and all of it, up to 10 % faster or slower, then looped."""
+    available = values.shape[1]
+    speed = rng.uniform(0.9, 1.1)
+    # Half of the draws keep as much of the window as there is: that is what a user's song gives.
+    share = 1.0 if rng.random() < 0.5 else rng.uniform(0.2, 1.0)
+    length = min(available, max(1, round(share * n_frames * speed)))
+    start = rng.integers(0, available - length + 1)
+    steps = np.arange(n_frames) * speed + rng.uniform(0, length)
+    return values[:, start + steps.astype(int) % length]
+
+
+def _shift_pitch(picture: npt.NDArray[np.float32], bins: int) -> npt.NDArray[np.float32]:
+    """Move everything by some bins; the edge is repeated."""
+    rows = np.clip(np.arange(len(picture)) - bins, 0, len(picture) - 1)
+    return picture[rows]
+
+
+def _equaliser(
+    frequencies: npt.NDArray[np.float64], rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Tilt and band limits in dB, float32 [n_bins, 1]."""
+    octaves = np.log2(frequencies / 500)
+    curve = octaves * rng.normal(0, 1.0)
+    if rng.random() < 0.3:
+        curve -= 24 * np.maximum(0, octaves - np.log2(rng.uniform(2_000, 10_000) / 500))
+    if rng.random() < 0.3:
+        curve -= 12 * np.maximum(0, np.log2(rng.uniform(40, 200) / 500) - octaves)
+    return curve[:, None].astype(np.float32)
+
+
+def _mask(picture: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Hide up to two bands of pitch and two of time (D. S. Park et al., SpecAugment, 2019)."""
+    quiet = picture.min()
+    for axis, share in ((0, 0.15), (1, 0.15)):
+        for _ in range(rng.integers(0, 3)):
+            extent = picture.shape[axis]
+            width = int(rng.uniform(0, share) * extent)
+            start = rng.integers(0, extent - width + 1)
+            picture[(slice(None),) * axis + (slice(start, start + width),)] = quiet
+    return picture

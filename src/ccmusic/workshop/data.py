@@ -1,0 +1,141 @@
+"""A manifest of labelled recordings in, spectrograms ready for training out.
+
+A manifest is a CSV file with the columns ``path`` (relative to the manifest), ``genre`` (empty:
+unlabelled), ``group`` (the recording; clips of one group never stand on two sides of a split) and
+``split`` (``train``, ``valid``, or anything else for unlabelled material); ``source`` is optional.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+from rich.progress import track
+
+from ccmusic import audio
+from ccmusic.errors import AudioError, DataError
+from ccmusic.picture import Pixels, Recipe, draw
+
+_LONGEST = 30.0
+_COLUMNS = {"path", "genre", "group", "split"}
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One row of a manifest."""
+
+    key: str
+    """The path as the manifest writes it."""
+    path: Path
+    genre: str
+    source: str
+    group: str
+    split: str
+
+
+def read_manifest(path: Path) -> list[Recording]:
+    """Read and check a manifest.
+
+    Raises
+    ------
+    DataError
+        If it is missing, lacks a column, or lets a group stand on both sides of the split.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = _COLUMNS - set(reader.fieldnames or [])
+            if missing:
+                raise DataError(f"{path}: lacks the column {', '.join(sorted(missing))}")
+            rows = [
+                Recording(
+                    key=row["path"],
+                    path=path.parent / row["path"],
+                    genre=row["genre"],
+                    source=row.get("source") or "",
+                    group=row["group"] or row["path"],
+                    split=row["split"],
+                )
+                for row in reader
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a manifest ({error})") from None
+    both = {r.group for r in rows if r.split == "train"} & {
+        r.group for r in rows if r.split == "valid"
+    }
+    if both:
+        raise DataError(
+            f"{path}: group {min(both)!r} stands in train and in valid; split by group, not by clip"
+        )
+    return rows
+
+
+def read_soft_targets(path: Path) -> tuple[dict[str, npt.NDArray[np.float32]], int]:
+    """Read a CSV of ``path`` and columns of values in 0..1; the values by path, and their number.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read or a value lies outside 0..1.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = next(reader)
+            targets = {row[0]: np.array(row[1:], np.float32) for row in reader}
+    except (OSError, ValueError, StopIteration, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as soft targets ({error})") from None
+    width = len(header) - 1
+    for key, values in targets.items():
+        if len(values) != width or not ((values >= 0) & (values <= 1)).all():
+            raise DataError(f"{path}: {key}: expected {width} values between 0 and 1")
+    return targets, width
+
+
+@dataclass(frozen=True)
+class Material:
+    """Recordings with their whole spectrograms, in memory."""
+
+    recordings: tuple[Recording, ...]
+    values: tuple[npt.NDArray[np.float16], ...]
+    """Natural logarithm of the spectrogram without floor, float16 [n_bins, n_frames], as many
+    frames as the recording has, up to 30 s."""
+
+
+def load_material(recordings: Iterable[Recording], recipe: Recipe) -> Material:
+    """Compute spectrograms; a recording that cannot be read is named and left out."""
+    kept: list[Recording] = []
+    values: list[npt.NDArray[np.float16]] = []
+    for recording in track(list(recordings), description=f"{recipe.transform.name} spectrograms"):
+        try:
+            clip = audio.load(recording.path, seconds=_LONGEST)
+        except AudioError as error:
+            print(f"left out: {error}")
+            continue
+        samples = soxr.resample(clip.native, clip.facts.sample_rate, audio.SAMPLE_RATE)
+        spectrogram = recipe.transform(samples)
+        kept.append(recording)
+        values.append(np.log(np.maximum(spectrogram.values, 1e-9)).astype(np.float16))
+    return Material(tuple(kept), tuple(values))
+
+
+def load_pictures(
+    recordings: Sequence[Recording], recipe: Recipe
+) -> tuple[list[Recording], list[Pixels]]:
+    """Pictures as the product draws them: centre 10 s, uint8 [size, size] each."""
+    kept: list[Recording] = []
+    pictures: list[Pixels] = []
+    for recording in track(recordings, description=f"{recipe.transform.name} pictures"):
+        try:
+            clip = audio.load(recording.path)
+        except AudioError as error:
+            print(f"left out: {error}")
+            continue
+        kept.append(recording)
+        pictures.append(draw(recipe.transform(clip.samples), recipe).pixels)
+    return kept, pictures

@@ -1,0 +1,200 @@
+"""Trained weights in, a checkpoint out: an ONNX file and its measured card."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import nn
+
+from ccmusic.card import ModelCard
+from ccmusic.picture import Pixels, Recipe, normalise
+from ccmusic.workshop.backbones import Backbone
+from ccmusic.workshop.data import load_pictures, read_manifest
+from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
+from ccmusic.workshop.train import load_weights
+from ccmusic.zoo import Checkpoint, user_folder
+
+Precision = Literal["fp32", "fp16", "int8"]
+_CALIBRATION_PICTURES = 128
+
+
+def export(
+    weights: Path,
+    manifest: Path,
+    *,
+    out: Path | None = None,
+    name: str | None = None,
+    precision: Precision = "fp16",
+    data: str,
+    licence: str,
+    notes: Sequence[str] = (),
+) -> Checkpoint:
+    """Convert, calibrate, measure and write a checkpoint.
+
+    Parameters
+    ----------
+    weights
+        ``weights.pt`` of :func:`ccmusic.workshop.train.train`.
+    manifest
+        Its ``valid`` split gives temperature and metrics; its ``train`` split the ranges of int8.
+    out
+        Folder; the user's own by default.
+    name
+        ``BACKBONE_TRANSFORM`` by default.
+    precision
+        ``int8`` computes in integers (static, per channel). ``fp16`` stores halves and computes
+        in fp32: half the size at no cost.
+    data, licence, notes
+        Words for the card.
+
+    Raises
+    ------
+    DataError
+        If the weights or the manifest cannot be used.
+    """
+    network, plan = load_weights(weights)
+    recipe = Recipe.default(plan.transform)
+    name = name or f"{plan.backbone}_{plan.transform}"
+    recordings, pictures = held_out(manifest, plan.classes, recipe)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "network.onnx"
+        to_onnx(network, recipe, path)
+        if precision == "int8":
+            _to_int8(path, _calibration_pictures(manifest, recipe), recipe)
+        elif precision == "fp16":
+            _to_fp16(path)
+        content = path.read_bytes()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    logits = infer(session, pictures, recipe)
+    temperature = fit_temperature(logits, recordings, plan.classes)
+    card = ModelCard(
+        name=name,
+        backbone=plan.backbone,
+        recipe=recipe,
+        classes=plan.classes,
+        temperature=temperature,
+        parameters=sum(p.numel() for p in network.parameters()),
+        multiply_adds=_multiply_adds(network, recipe),
+        precision=precision,
+        sha256=hashlib.sha256(content).hexdigest(),
+        metrics=measure(logits, recordings, plan.classes, temperature=temperature, split="valid"),
+        data=data,
+        licence=licence,
+        notes=tuple(notes),
+    )
+    folder = out or user_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = Checkpoint(card, folder / f"{name}.onnx")
+    _write(checkpoint.path, content)
+    _write(checkpoint.path.with_suffix(".json"), card.to_json().encode())
+    return checkpoint
+
+
+def to_onnx(network: nn.Module, recipe: Recipe, path: Path) -> None:
+    """Write a graph ``picture`` [n, channels, size, size] -> ``logits``, ``maps``, fp32."""
+    example = torch.zeros(2, recipe.channels, recipe.size, recipe.size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network.eval(),
+            (example,),
+            path,
+            input_names=["picture"],
+            output_names=["logits", "maps"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            external_data=False,
+            verbose=False,
+        )
+
+
+class _Pictures(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, pictures: Sequence[Pixels], recipe: Recipe) -> None:
+        self._left = iter([normalise(picture, recipe)[None] for picture in pictures])
+
+    def get_next(self) -> dict[str, Any] | None:
+        picture = next(self._left, None)
+        return None if picture is None else {"picture": picture}
+
+
+def _calibration_pictures(manifest: Path, recipe: Recipe) -> list[Pixels]:
+    training = [r for r in read_manifest(manifest) if r.split == "train" and r.genre]
+    step = max(1, len(training) // _CALIBRATION_PICTURES)
+    return load_pictures(training[::step], recipe)[1]
+
+
+def _to_int8(path: Path, pictures: Sequence[Pixels], recipe: Recipe) -> None:
+    folded = path.with_suffix(".folded.onnx")
+    quant_pre_process(path, folded)
+    quantize_static(
+        folded,
+        path,
+        _Pictures(pictures, recipe),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        # Seven bits: processors without VNNI saturate when they add two products of eight.
+        reduce_range=True,
+        op_types_to_quantize=["Conv", "MaxPool", "AveragePool", "Add", "Concat"],
+    )
+
+
+def _to_fp16(path: Path) -> None:
+    """Store large constants as halves, each followed by a cast that is folded on loading."""
+    model = onnx.load(path)
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 64:
+            continue
+        name = tensor.name
+        halves = numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(halves, f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, path)
+
+
+def _multiply_adds(network: Backbone, recipe: Recipe) -> int:
+    """Multiply-adds of one picture through convolutions and linear layers."""
+    total = 0
+
+    def count(module: nn.Module, _: Any, output: torch.Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.Conv2d):
+            total += output[0].numel() * module.weight[0].numel()
+        elif isinstance(module, nn.Linear):
+            total += output[0].numel() * module.in_features
+
+    hooks = [module.register_forward_hook(count) for module in network.modules()]
+    with torch.inference_mode():
+        network.eval()(torch.zeros(1, recipe.channels, recipe.size, recipe.size))
+    for hook in hooks:
+        hook.remove()
+    return total
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write beside, then rename: nothing half-written is ever found."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_bytes(content)
+    beside.replace(path)

@@ -1,0 +1,397 @@
+"""Recordings in, trained weights out; interrupted at any moment, it goes on where it was."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from rich.progress import track
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+
+from ccmusic.errors import DataError
+from ccmusic.genres import GENRES
+from ccmusic.picture import Pixels, Recipe, resize
+from ccmusic.spectrogram import TransformName
+from ccmusic.workshop.augment import random_picture
+from ccmusic.workshop.backbones import Backbone, build
+from ccmusic.workshop.data import (
+    Material,
+    Recording,
+    load_material,
+    load_pictures,
+    read_manifest,
+    read_soft_targets,
+)
+
+_LABEL_SMOOTHING = 0.1
+_MIXUP = 0.2
+_SOFT_WEIGHT = 10.0
+_AVERAGING = 0.97
+_SETTLING = 384  # pictures over which the averaged network measures its BatchNorm statistics
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides a training run; kept beside its weights."""
+
+    backbone: str
+    transform: TransformName
+    classes: tuple[str, ...]
+    n_soft: int
+    epochs: int
+    """Passes over everything at the small size."""
+    small_size: int
+    final_epochs: int
+    """Passes over the labels at the recipe's size."""
+    batch_size: int
+    learning_rate: float
+    bf16: bool
+    seed: int
+
+
+def train(
+    manifest: Path,
+    out: Path,
+    *,
+    backbone: str,
+    transform: TransformName = "cqt",
+    soft_targets: Path | None = None,
+    epochs: int = 20,
+    small_size: int = 112,
+    final_epochs: int = 2,
+    batch_size: int = 32,
+    learning_rate: float = 1e-3,
+    bf16: bool = False,
+    seed: int = 0,
+) -> Path:
+    """Train a backbone and leave ``weights.pt``, ``log.csv`` and the resumable state in a folder.
+
+    The weights are those of the last step, averaged over the last steps: nothing is chosen by
+    looking at ``valid``.
+
+    Parameters
+    ----------
+    manifest
+        See :mod:`ccmusic.workshop.data`.
+    out
+        Folder of the run; one that holds an unfinished run of the same plan is continued.
+    soft_targets
+        CSV of values in 0..1 for any recording of the manifest, the unlabelled ones included,
+        learnt by an auxiliary head that is dropped afterwards.
+    bf16
+        Compute in bfloat16: about twice as fast for VGG, ResNet and DenseNet where the processor
+        knows it.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be trained on, or the folder holds another plan.
+    """
+    recordings = read_manifest(manifest)
+    soft, n_soft = read_soft_targets(soft_targets) if soft_targets else ({}, 0)
+    classes = _classes(recordings)
+    plan = Plan(
+        backbone=backbone,
+        transform=transform,
+        classes=classes,
+        n_soft=n_soft,
+        epochs=epochs,
+        small_size=small_size,
+        final_epochs=final_epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        bf16=bf16,
+        seed=seed,
+    )
+    recipe = Recipe.default(transform)
+    out.mkdir(parents=True, exist_ok=True)
+    run = _Run(plan, recipe, out)
+    usable = [r for r in recordings if r.split != "valid" and (r.genre or r.key in soft)]
+    material = load_material(usable, recipe)
+    _check(material, classes)
+    valid = load_pictures([r for r in recordings if r.split == "valid" and r.genre], recipe)
+    run.fit(material, soft, valid)
+    return out / "weights.pt"
+
+
+def load_weights(path: Path) -> tuple[Backbone, Plan]:
+    """Open what :func:`train` left; nothing in the file is executed."""
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        plan = _plan(saved["plan"])
+        network = build(plan.backbone, n_classes=len(plan.classes))
+        network.load_state_dict(saved["network"])
+    except Exception as error:  # a damaged file fails inside torch in a dozen ways
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: not the weights of a finished training ({reason})") from None
+    return network.eval(), plan
+
+
+def judge(network: nn.Module, pictures: list[Pixels], recipe: Recipe) -> npt.NDArray[np.float32]:
+    """Logits for pictures: float32 [n, n_classes]."""
+    network.eval()
+    logits = []
+    with torch.inference_mode():
+        for start in range(0, len(pictures), 16):
+            logits.append(network(_tensor(pictures[start : start + 16], recipe))[0].float())
+    return torch.cat(logits).numpy()
+
+
+def _classes(recordings: list[Recording]) -> tuple[str, ...]:
+    """Genres of the training split: ours in our order if they are ours, else by name."""
+    found = {r.genre for r in recordings if r.split == "train" and r.genre}
+    if len(found) < 2:
+        raise DataError(f"at least two genres are needed to train; the manifest has {len(found)}")
+    return tuple(GENRES) if found <= set(GENRES) else tuple(sorted(found))
+
+
+def _check(material: Material, classes: tuple[str, ...]) -> None:
+    counts = Counter(r.genre for r in material.recordings if r.split == "train")
+    empty = [genre for genre in classes if not counts[genre]]
+    if empty:
+        raise DataError(f"no readable training recording of: {', '.join(empty)}")
+
+
+def _tensor(pictures: list[Pixels], recipe: Recipe) -> torch.Tensor:
+    grey = torch.from_numpy(np.stack(pictures)).float().div(255).sub(recipe.mean).div(recipe.std)
+    return grey[:, None].repeat(1, recipe.channels, 1, 1).to(memory_format=torch.channels_last)
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    """Write beside, then rename: a crash leaves the old file whole."""
+    beside = path.with_suffix(".part")
+    torch.save(state, beside)
+    beside.replace(path)
+
+
+def _plan(saved: dict[str, Any]) -> Plan:
+    return Plan(**{**saved, "classes": tuple(saved["classes"])})
+
+
+class _Run:
+    """State of one training, on disk after every epoch."""
+
+    def __init__(self, plan: Plan, recipe: Recipe, out: Path) -> None:
+        self.plan, self.recipe, self.out = plan, recipe, out
+        torch.manual_seed(plan.seed)
+        self.network = build(plan.backbone, n_classes=len(plan.classes), n_soft=plan.n_soft)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        averaging = get_ema_multi_avg_fn(_AVERAGING)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(self.network, multi_avg_fn=averaging)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=plan.learning_rate, weight_decay=0.02
+        )
+        self.epoch = 0
+        self.state_file = out / "state.pt"
+        if self.state_file.exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        saved = torch.load(self.state_file, map_location="cpu", weights_only=True)
+        if _plan(saved["plan"]) != self.plan:
+            raise DataError(
+                f"{self.out}: holds a run with other options; choose another folder or the same"
+            )
+        self.network.load_state_dict(saved["network"])
+        self.averaged.load_state_dict(saved["averaged"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.epoch = saved["epoch"]
+
+    def _keep(self) -> None:
+        plan = {**asdict(self.plan), "classes": list(self.plan.classes)}
+        _save(
+            {
+                "plan": plan,
+                "epoch": self.epoch,
+                "network": self.network.state_dict(),
+                "averaged": self.averaged.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            },
+            self.state_file,
+        )
+        if self.epoch == self.plan.epochs + self.plan.final_epochs:
+            network = {
+                key: value
+                for key, value in self.averaged.module.state_dict().items()
+                if not key.startswith("soft_head.")
+            }
+            _save({"plan": plan, "network": network}, self.out / "weights.pt")
+
+    def fit(
+        self,
+        material: Material,
+        soft: dict[str, npt.NDArray[np.float32]],
+        valid: tuple[list[Recording], list[Pixels]],
+    ) -> None:
+        """Train the epochs that are still to do."""
+        targets = _Targets(material, soft, self.plan)
+        while self.epoch < self.plan.epochs + self.plan.final_epochs:
+            started = time.monotonic()
+            size = self._size()
+            loss = self._epoch(material, targets)
+            self._settle(material, targets)
+            self.epoch += 1
+            self._keep()
+            network = self.averaged.module
+            accuracy = _accuracy(network, valid, self.recipe, self.plan.classes, size)
+            line = {
+                "epoch": self.epoch,
+                "loss": f"{loss:.4f}",
+                "valid_accuracy": f"{accuracy:.4f}",
+                "seconds": f"{time.monotonic() - started:.0f}",
+            }
+            print(" ".join(f"{key}={value}" for key, value in line.items()), flush=True)
+            self._log(line)
+
+    def _log(self, line: dict[str, Any]) -> None:
+        path = self.out / "log.csv"
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, line)
+            if new:
+                writer.writeheader()
+            writer.writerow(line)
+
+    def _epoch(self, material: Material, targets: _Targets) -> float:
+        plan = self.plan
+        small = self.epoch < plan.epochs
+        rng = np.random.default_rng((plan.seed, self.epoch))
+        chosen = rng.permutation(np.arange(len(targets.labelled)) if small else targets.with_label)
+        batches = [
+            chosen[start : start + plan.batch_size]
+            for start in range(0, len(chosen), plan.batch_size)
+            if len(chosen[start : start + plan.batch_size]) > 1  # BatchNorm needs two
+        ]
+        self.network.train()
+        total = 0.0
+        for number, batch in enumerate(track(batches, description=f"epoch {self.epoch + 1}")):
+            progress = self.epoch + number / len(batches)
+            for group in self.optimizer.param_groups:
+                group["lr"] = plan.learning_rate * self._rate(progress)
+            loss = self._loss(self._pictures(material, batch, rng), targets, batch, rng)
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            self.optimizer.step()
+            self.averaged.update_parameters(self.network)
+            total += float(loss.detach())
+        return total / len(batches)
+
+    def _size(self) -> int:
+        return self.plan.small_size if self.epoch < self.plan.epochs else self.recipe.size
+
+    def _pictures(
+        self, material: Material, batch: npt.NDArray[np.int64], rng: np.random.Generator
+    ) -> torch.Tensor:
+        size = self._size()
+        pictures = [
+            random_picture(material.values[i], self.recipe, size=size, rng=rng) for i in batch
+        ]
+        return _tensor(pictures, self.recipe)
+
+    def _settle(self, material: Material, targets: _Targets) -> None:
+        """Measure the BatchNorm statistics that belong to the averaged weights.
+
+        Averaged statistics would not do: they lag behind a network that changes fast, layer by
+        layer, until evaluation sees nothing but a constant.
+        """
+        rng = np.random.default_rng((self.plan.seed, self.epoch, 1))
+        chosen = rng.choice(targets.with_label, min(_SETTLING, len(targets.with_label)), False)
+        batches = np.array_split(chosen, max(1, len(chosen) // self.plan.batch_size))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.plan.bf16):
+            update_bn((self._pictures(material, b, rng) for b in batches), self.averaged.module)
+
+    def _rate(self, progress: float) -> float:
+        """Share of the learning rate: in each of the two stages a short rise and a cosine.
+
+        The larger pictures of the second stage are new to the network, so it starts again at half
+        the rate instead of creeping on at the end of the first.
+        """
+        first = self.plan.epochs
+        small = progress < first
+        done = progress / first if small else (progress - first) / self.plan.final_epochs
+        rise = min(1.0, 0.02 + (progress if small else 5 * (progress - first)))
+        peak = 1.0 if small else 0.5
+        return float(peak * rise * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * done))))
+
+    def _loss(
+        self,
+        pictures: torch.Tensor,
+        targets: _Targets,
+        batch: npt.NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> torch.Tensor:
+        """Cross-entropy on labels, binary cross-entropy on soft targets, both mixed up."""
+        share = float(rng.beta(_MIXUP, _MIXUP))
+        order = torch.from_numpy(rng.permutation(len(batch)))
+        pictures = share * pictures + (1 - share) * pictures[order]
+
+        def mixed(values: torch.Tensor) -> torch.Tensor:
+            chosen = values[torch.from_numpy(batch)]
+            return share * chosen + (1 - share) * chosen[order]
+
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.plan.bf16):
+            if self.network.soft_head is None:
+                logits, soft_logits = self.network(pictures)[0], None
+            else:
+                logits, soft_logits = self.network.with_soft_targets(pictures)
+        # An unlabelled half of a mixture has an all-zero row and so no say.
+        labels = mixed(targets.labels)
+        loss = -(labels * F.log_softmax(logits.float(), dim=1)).sum() / len(batch)
+        if soft_logits is not None:
+            known = mixed(targets.soft_known)
+            wanted = mixed(targets.soft)
+            each = F.binary_cross_entropy_with_logits(soft_logits.float(), wanted, reduction="none")
+            loss = loss + _SOFT_WEIGHT * (each.mean(dim=1) * known).sum() / len(batch)
+        return loss
+
+
+class _Targets:
+    """What is to be learnt about each recording of the material."""
+
+    def __init__(
+        self, material: Material, soft: dict[str, npt.NDArray[np.float32]], plan: Plan
+    ) -> None:
+        recordings = material.recordings
+        self.labelled = np.array([r.split == "train" and r.genre != "" for r in recordings])
+        self.with_label = np.flatnonzero(self.labelled)
+        counts = Counter(recordings[i].genre for i in self.with_label)
+        # Rare genres weigh more, but only by the root: their few clips must not be learnt by heart.
+        weights = {genre: (len(self.with_label) / n) ** 0.5 for genre, n in counts.items()}
+        mean = sum(weights[g] * n for g, n in counts.items()) / len(self.with_label)
+        labels = np.zeros((len(recordings), len(plan.classes)), np.float32)
+        for i in self.with_label:
+            genre = recordings[i].genre
+            smooth = np.full(len(plan.classes), _LABEL_SMOOTHING / len(plan.classes))
+            smooth[plan.classes.index(genre)] += 1 - _LABEL_SMOOTHING
+            labels[i] = smooth * weights[genre] / mean
+        self.labels = torch.from_numpy(labels)
+        blank = np.zeros(plan.n_soft, np.float32)
+        self.soft = torch.from_numpy(np.stack([soft.get(r.key, blank) for r in recordings]))
+        self.soft_known = torch.tensor([float(r.key in soft) for r in recordings])
+
+
+def _accuracy(
+    network: nn.Module,
+    valid: tuple[list[Recording], list[Pixels]],
+    recipe: Recipe,
+    classes: tuple[str, ...],
+    size: int,
+) -> float:
+    """Share of clips judged right; for the log only."""
+    recordings, pictures = valid
+    if not pictures:
+        return float("nan")
+    pictures = [resize(picture, size) for picture in pictures]
+    choices = judge(network, pictures, recipe).argmax(axis=1)
+    right = [classes[c] == r.genre for c, r in zip(choices, recordings, strict=True)]
+    return float(np.mean(right))

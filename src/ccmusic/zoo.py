@@ -1,0 +1,151 @@
+"""Where checkpoints live: those shipped with the program and those of the user."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+import platformdirs
+
+from ccmusic.card import ModelCard
+from ccmusic.errors import CheckpointError
+from ccmusic.spectrogram import TransformName
+
+SHIPPED = Path(__file__).parent / "checkpoints"
+
+
+def user_folder() -> Path:
+    """Folder of the user's own checkpoints.
+
+    ``checkpoints`` below the environment variable ``CCMUSIC_HOME``, or below the platform's data
+    directory. It need not exist.
+    """
+    home = os.environ.get("CCMUSIC_HOME") or platformdirs.user_data_dir("ccmusic", appauthor=False)
+    return Path(home) / "checkpoints"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A card and its ONNX file, not yet opened."""
+
+    card: ModelCard
+    path: Path
+    """The ONNX file."""
+
+    def open(self, *, threads: int = 0) -> onnxruntime.InferenceSession:
+        """Verify the file and load it.
+
+        Parameters
+        ----------
+        threads
+            Cores that one inference may use; 0 leaves the choice to ONNX Runtime.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing, not the one that the card describes, or no usable network.
+        """
+        try:
+            weights = self.path.read_bytes()
+        except FileNotFoundError:
+            raise CheckpointError("no_weights", file=self.path) from None
+        except OSError as error:
+            raise CheckpointError("cannot_open", file=self.path, reason=error.strerror) from None
+        if hashlib.sha256(weights).hexdigest() != self.card.sha256:
+            raise CheckpointError("wrong_sha256", file=self.path)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(
+                weights, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            # ONNX Runtime has no public base class for its errors.
+            reason = str(error).splitlines()[0]
+            raise CheckpointError("bad_weights", file=self.path, reason=reason) from None
+        return session
+
+
+def scan() -> tuple[list[Checkpoint], list[CheckpointError]]:
+    """All checkpoints with a valid card, and what is wrong with the others.
+
+    A checkpoint of the user hides a shipped one of the same name.
+    """
+    found: dict[str, Checkpoint] = {}
+    problems: list[CheckpointError] = []
+    for folder in (SHIPPED, user_folder()):
+        cards = sorted(folder.glob("*.json"))
+        orphans = {path.with_suffix(".json") for path in folder.glob("*.onnx")} - set(cards)
+        for path in [*cards, *sorted(orphans)]:
+            try:
+                card = ModelCard.read(path)
+            except CheckpointError as error:
+                problems.append(error)
+            else:
+                found[card.name] = Checkpoint(card, path.with_suffix(".onnx"))
+    return sorted(found.values(), key=lambda c: c.card.name), problems
+
+
+def find(transform: TransformName, names: Sequence[str] | None = None) -> list[Checkpoint]:
+    """Checkpoints that look at a transform, all of them or those named.
+
+    Parameters
+    ----------
+    names
+        Names of checkpoints (``resnet50_cqt``) or of their backbones (``resnet50``).
+
+    Raises
+    ------
+    CheckpointError
+        If a name is unknown, belongs to the other transform, or has no valid card; or if there is
+        no checkpoint for the transform.
+    """
+    checkpoints, problems = scan()
+    fitting = [c for c in checkpoints if c.card.transform == transform]
+    if names is None:
+        if not fitting:
+            raise (
+                problems[0] if problems else CheckpointError("no_checkpoints", transform=transform)
+            )
+        return fitting
+    chosen: dict[str, Checkpoint] = {}
+    for name in names:
+        matches = [c for c in fitting if name in (c.card.name, c.card.backbone)]
+        if not matches:
+            raise _why_not(name, checkpoints, problems)
+        chosen.update({c.card.name: c for c in matches})
+    return list(chosen.values())
+
+
+def find_one(name: str) -> Checkpoint:
+    """Checkpoint of exactly this name.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none, or its card is not valid.
+    """
+    checkpoints, problems = scan()
+    for checkpoint in checkpoints:
+        if checkpoint.card.name == name:
+            return checkpoint
+    raise _why_not(name, checkpoints, problems)
+
+
+def _why_not(
+    name: str, checkpoints: list[Checkpoint], problems: list[CheckpointError]
+) -> CheckpointError:
+    for checkpoint in checkpoints:
+        if checkpoint.card.name == name:
+            transform = checkpoint.card.transform
+            return CheckpointError("other_transform", name=name, transform=transform)
+    for problem in problems:
+        if Path(str(problem.values.get("file"))).stem == name:
+            return problem
+    known = ", ".join(c.card.name for c in checkpoints) or "none"
+    return CheckpointError("unknown_model", name=name, known=known)

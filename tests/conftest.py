@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+# What an extension stands for: container and encoder.
+FORMATS = {
+    ".wav": ("wav", "pcm_s16le"),
+    ".flac": ("flac", "flac"),
+    ".ogg": ("ogg", "vorbis"),
+    ".opus": ("ogg", "libopus"),
+    ".mp3": ("mp3", "libmp3lame"),
+    ".m4a": ("ipod", "aac"),
+    ".aac": ("adts", "aac"),
+    ".webm": ("webm", "libopus"),
+}
+LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+
+WriteSound = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def write_sound(tmp_path_factory: pytest.TempPathFactory) -> WriteSound:
+    """Encode float samples, shape [n] or [channels, n], into a temporary file of this name."""
+
+    def write(
+        name: str,
+        samples: np.ndarray,
+        rate: int = 44_100,
+        *,
+        encoder: str | None = None,
+        bit_rate: int | None = None,
+        tags: dict[str, str] | None = None,
+        encoder_options: dict[str, str] | None = None,
+        **container_options: str,
+    ) -> Path:
+        path = tmp_path_factory.mktemp("sound") / name
+        container_format, usual_encoder = FORMATS[path.suffix]
+        samples = np.atleast_2d(samples)
+        layout = LAYOUTS[len(samples)]
+        options = container_options or {}
+        with av.open(str(path), "w", format=container_format, options=options) as container:
+            container.metadata.update(tags or {})
+            stream = container.add_stream(encoder or usual_encoder, rate=rate, layout=layout)
+            # FFmpeg still calls its own Vorbis encoder experimental.
+            stream.options = {"strict": "experimental", **(encoder_options or {})}
+            if bit_rate:
+                stream.bit_rate = bit_rate
+            container.start_encoding()  # so that without samples there is a header still
+            packed = np.ascontiguousarray(samples.T, np.float32).reshape(1, -1)
+            frames = []
+            if packed.size:
+                frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
+                frame.sample_rate, frame.pts = rate, 0
+                formats = stream.codec_context.codec.audio_formats
+                convert = av.AudioResampler(format=formats[0], layout=layout, rate=rate)
+                frames = [*convert.resample(frame), *convert.resample(None)]
+            # Flushing the Vorbis encoder before its first frame never ends.
+            for piece in [*frames, None] if frames else []:
+                container.mux(stream.encode(piece))
+        return path
+
+    return write
+
+
+def tone(
+    frequency: float, seconds: float, rate: int = 44_100, *, amplitude: float = 0.3
+) -> np.ndarray:
+    time = np.arange(round(seconds * rate)) / rate
+    return (amplitude * np.sin(2 * np.pi * frequency * time)).astype(np.float32)
+
+
+def noise(
+    seconds: float, rate: int = 44_100, *, amplitude: float = 0.03, below: float | None = None
+) -> np.ndarray:
+    """White noise, or what of it lies below a frequency; the same in every call."""
+    n = round(seconds * rate)
+    samples = np.random.default_rng(7).standard_normal(n)
+    if below is not None:
+        spectrum = np.fft.rfft(samples)
+        spectrum[round(below * n / rate) :] = 0
+        samples = np.fft.irfft(spectrum, n)
+        samples /= samples.std()
+    return (amplitude * samples).astype(np.float32)
+
+
+@pytest.fixture(scope="session", name="tone")
+def _tone() -> Callable[..., np.ndarray]:
+    return tone
+
+
+@pytest.fixture(scope="session", name="noise")
+def _noise() -> Callable[..., np.ndarray]:
+    return noise
+
+
+@pytest.fixture(scope="session")
+def piece() -> Callable[..., np.ndarray]:
+    """A clean recording, [channels, n]: a tone over faint noise, in channels of unlike loudness."""
+
+    def make(seconds: float = 12.0, rate: int = 44_100, channels: int = 1) -> np.ndarray:
+        mono = tone(440, seconds, rate) + noise(seconds, rate)
+        return np.linspace(1, 0.5, channels, dtype=np.float32)[:, None] * mono
+
+    return make

@@ -1,0 +1,228 @@
+"""The page as Streamlit draws it, with whatever checkpoints there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("streamlit")
+
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from ccmusic import dashboard, zoo
+from ccmusic.agreement import mean_probabilities
+from ccmusic.dashboard import hearing
+from ccmusic.dashboard.examples import find_examples
+from ccmusic.errors import AudioError, CCMusicError
+from ccmusic.panel import Verdict
+from ccmusic.texts import Language, say
+
+APP = Path(dashboard.__file__).with_name("app.py")
+EXAMPLES = find_examples()
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+
+
+def checkpoints(transform: str) -> list[zoo.Checkpoint]:
+    return [c for c in zoo.scan()[0] if c.card.transform == transform]
+
+
+needs_cqt = pytest.mark.skipif(not checkpoints("cqt"), reason="no CQT checkpoints")
+
+
+@pytest.fixture(autouse=True)
+def analyses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """How often each transform was analysed."""
+    count: Counter[str] = Counter()
+    analyze = hearing.analyze
+
+    def counted(*args: object, **options: object) -> object:
+        count[str(options["transform"])] += 1
+        return analyze(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(hearing, "analyze", counted)
+    yield count
+    st.cache_resource.clear()
+
+
+def open_page(locale: str = "en-US", **link: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=120)
+    app.context["locale"] = locale
+    for key, value in link.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def texts(app: AppTest) -> str:
+    elements = (*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.subheader)
+    return "\n".join(element.value for element in elements)
+
+
+def charts(app: AppTest) -> int:
+    return len(app.get("plotly_chart"))
+
+
+def assert_no_traceback(app: AppTest) -> None:
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"), [("zh-CN", "zh"), ("zh-TW", "zh"), ("en-GB", "en"), ("fr", "en")]
+)
+def test_page_speaks_the_language_of_the_browser(locale: str, language: Language) -> None:
+    app = open_page(locale)
+    assert_no_traceback(app)
+    assert say(language, "page.tagline") in texts(app)
+    assert app.session_state.language == language
+
+
+def test_link_goes_before_browser_and_leads_back() -> None:
+    app = open_page("en-US", lang="zh", example="rain", transform="mel")
+    assert_no_traceback(app)
+    assert say("zh", "page.tagline") in texts(app)
+    assert say("zh", "example.rain") in texts(app)
+    assert dict(app.query_params) == {"lang": "zh", "example": "rain", "transform": "mel"}
+
+
+def test_nonsense_in_the_link_is_ignored() -> None:
+    app = open_page(lang="xx", example="../../etc/passwd", transform="dct")
+    assert_no_traceback(app)
+    assert app.session_state.transform == "cqt"
+    assert app.session_state.example in EXAMPLES
+
+
+def test_every_example_has_a_name_in_the_catalogues() -> None:
+    assert all(say(language, f"example.{stem}") for stem in EXAMPLES for language in LANGUAGES)
+
+
+@needs_cqt
+def test_example_gives_a_verdict_of_every_model() -> None:
+    app = open_page(example="vibe_ace")
+    assert_no_traceback(app)
+    models = len(checkpoints("cqt"))
+    assert charts(app) == 1 + models + 1  # spectrogram, models, mean
+    assert len([c for c in app.caption if " parameters" in c.value]) == models
+    result = hear_example("vibe_ace").result()
+    assert result.agreement is not None
+    assert result.agreement.top in mean_probabilities(list(result.verdicts.values()))
+
+
+def hear_example(stem: str) -> hearing.Hearing:
+    path = EXAMPLES[stem]
+    return hearing.hear(hearing.Piece(path.name, "", path.read_bytes()), "cqt")
+
+
+@needs_cqt
+def test_language_and_top_k_recompute_nothing(analyses: Counter[str]) -> None:
+    app = open_page("zh-CN", example="rain")
+    before = charts(app)
+    assert analyses == {"cqt": 1}
+
+    app.segmented_control(key="language").set_value("en").run()
+    assert_no_traceback(app)
+    assert say("en", "page.tagline") in texts(app)
+    assert app.session_state.example == "rain"
+    app.slider(key="top_k").set_value(5).run()
+    assert_no_traceback(app)
+    assert charts(app) == before
+    assert app.slider(key="top_k").value == 5
+    app.segmented_control(key="language").set_value("zh").run()
+    assert app.slider(key="top_k").value == 5
+    assert analyses == {"cqt": 1}
+
+
+@needs_cqt
+def test_two_users_do_not_mix(analyses: Counter[str]) -> None:
+    one, other = open_page("zh-CN", example="rain"), open_page("en-US", example="celtica")
+    assert analyses == {"cqt": 2}
+    one.run()
+    assert say("zh", "example.rain") in texts(one)
+    assert say("en", "example.celtica") in texts(other)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_transform_without_checkpoints_still_shows_its_picture(
+    language: Language, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+    app = open_page(lang=language, transform="mel")
+    assert_no_traceback(app)
+    said = say(language, "error.no_checkpoints", transform="mel")
+    assert [i.value.lower() for i in app.info] == [said.lower()]
+    assert charts(app) == 1
+
+
+@needs_cqt
+def test_failing_model_shows_its_reason_and_the_others_stand(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    good = checkpoints("cqt")[0]
+    for suffix in (".json", ".onnx"):
+        (tmp_path / good.path.with_suffix(suffix).name).symlink_to(good.path.with_suffix(suffix))
+    card = good.card.model_copy(update={"name": "broken", "sha256": "0" * 64})
+    (tmp_path / "broken.json").write_text(card.to_json())
+    (tmp_path / "broken.onnx").write_bytes(good.path.read_bytes())
+    (tmp_path / "nonsense.json").write_text("{}")
+    monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+    app = open_page(example="rain")
+    assert_no_traceback(app)
+    assert [e.value for e in app.error if "sha256" in e.value]
+    assert [w.value for w in app.warning if "nonsense" in w.value]
+    assert charts(app) == 3
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_broken_upload_shows_one_line(language: Language) -> None:
+    app = open_page(lang=language)
+    app.file_uploader(key="upload").upload("a_*b*.mp3", b"no music in here", "audio/mpeg").run()
+    assert_no_traceback(app)
+    expected = AudioError("unknown_format", file="a_*b*.mp3").say(language)
+    assert [e.value.replace("\\", "") for e in app.error] == [expected]
+    assert r"a\_\*b\*\.mp3" in app.error[0].value
+
+
+def test_upload_replaces_the_example_and_an_example_the_upload() -> None:
+    app = open_page(example="rain", transform="mel")
+    content = EXAMPLES["celtica"].read_bytes()
+    app.file_uploader(key="upload").upload("mine.ogg", content, "audio/ogg").run()
+    assert_no_traceback(app)
+    assert r"mine\.ogg" in texts(app)
+    assert "example" not in app.query_params
+    app.pills(key="example_en").set_value("vibe_ace").run()
+    assert_no_traceback(app)
+    assert say("en", "example.vibe_ace") in texts(app)
+    app.pills(key="example_en").set_value(None).run()
+    assert r"mine\.ogg" in texts(app)
+
+
+def test_without_examples_the_page_asks_for_an_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccmusic.dashboard.examples._FOLDERS", ())
+    app = open_page()
+    assert_no_traceback(app)
+    assert say("en", "page.begin") in texts(app)
+    assert charts(app) == 0
+
+
+@needs_cqt
+def test_a_second_watcher_joins_a_hearing_where_it_stands() -> None:
+    started = hear_example("celtica")
+    first, second = list(started.verdicts()), list(started.verdicts())
+    assert [v.card.name for v in first] == [v.card.name for v in second]
+    assert all(isinstance(v, Verdict) for v in first)
+    assert started.finished
+    assert hear_example("celtica") is started
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    import socket
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(CCMusicError, match=r"cannot listen on 127\.0\.0\.1:"),
+    ):
+        dashboard.launch(host="127.0.0.1", port=taken.getsockname()[1])

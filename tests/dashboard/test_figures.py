@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("plotly")
+
+from ccmusic.audio import SAMPLE_RATE
+from ccmusic.dashboard.figures import bars_figure, spectrogram_figure
+from ccmusic.spectrogram import Cqt, Mel, Spectrogram
+
+
+def tone(frequency: float) -> np.ndarray:
+    seconds = np.arange(10 * SAMPLE_RATE) / SAMPLE_RATE
+    return np.sin(2 * np.pi * frequency * seconds).astype(np.float32)
+
+
+def test_cqt_has_pitch_along_x_and_time_downwards() -> None:
+    figure = spectrogram_figure(Cqt()(tone(440)), "en", start=2.0)
+    heatmap = figure.data[0]
+    assert np.shape(heatmap.z) == (len(heatmap.y), len(heatmap.x)) == (431, 84)
+    assert heatmap.y[0] == 2.0
+    assert heatmap.y[-1] == pytest.approx(12.0, abs=0.03)
+    assert figure.layout.yaxis.autorange == "reversed"
+    loudest = int(np.argmax(heatmap.z[200]))
+    assert heatmap.x[loudest] == "440.0 Hz · A4"
+    assert heatmap.z[200][loudest] == pytest.approx(0, abs=0.2)
+
+
+def test_cqt_ticks_are_the_cs() -> None:
+    axis = spectrogram_figure(Cqt()(tone(440)), "en").layout.xaxis
+    assert axis.tickvals == (0, 12, 24, 36, 48, 60, 72)
+    assert [label.split("<br>")[0] for label in axis.ticktext] == [f"C{n}" for n in range(1, 8)]
+    assert axis.ticktext[0] == "C1<br>33 Hz"
+
+
+def test_mel_has_time_along_x_and_low_sounds_at_the_bottom() -> None:
+    figure = spectrogram_figure(Mel()(tone(1000)), "zh")
+    heatmap = figure.data[0]
+    assert np.shape(heatmap.z) == (len(heatmap.y), len(heatmap.x)) == (128, 431)
+    assert figure.layout.yaxis.autorange is None
+    hertz = [float(name.split(" Hz")[0]) for name in heatmap.y]
+    assert hertz == sorted(hertz)
+    loudest = int(np.argmax(np.array(heatmap.z)[:, 200]))
+    assert hertz[loudest] == pytest.approx(1000, rel=0.03)
+    ticks = dict(zip(figure.layout.yaxis.ticktext, figure.layout.yaxis.tickvals, strict=True))
+    assert ticks["1000 Hz"] == pytest.approx(np.interp(1000, hertz, range(128)), abs=0.02)
+    assert "¢" in "".join(heatmap.y)
+
+
+@pytest.mark.parametrize(("transform", "time", "pitch"), [(Cqt(), "y", "x"), (Mel(), "x", "y")])
+def test_hover_tells_pitch_time_and_level(transform: Cqt | Mel, time: str, pitch: str) -> None:
+    template = spectrogram_figure(transform(tone(440)), "en").data[0].hovertemplate
+    assert f"%{{{pitch}}}" in template
+    assert f"%{{{time}:.2f}} s" in template
+    assert "%{z:.1f} dB" in template
+
+
+def test_silence_can_be_drawn() -> None:
+    silent: Spectrogram = Cqt()(np.zeros(10 * SAMPLE_RATE, np.float32))
+    assert np.array(spectrogram_figure(silent, "en").data[0].z).max() == -120
+
+
+def test_bars_name_genres_and_probabilities_from_the_top() -> None:
+    figure = bars_figure([("jazz", 0.7), ("blues", 0.2)], {"jazz": "#0072B2"}, "zh")
+    assert figure.data[0].y == ("爵士", "布鲁斯")
+    assert figure.data[0].x == (0.7, 0.2)
+    assert figure.data[0].marker.color[0] == "#0072B2" != figure.data[0].marker.color[1]
+    assert [a.text for a in figure.layout.annotations] == ["爵士", "70%", "布鲁斯", "20%"]
+    top, bottom = figure.layout.yaxis.range
+    assert top > bottom

@@ -1,0 +1,45 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from ccmusic.card import ModelCard
+from ccmusic.errors import CheckpointError
+from small_models import make_checkpoint
+
+
+def test_a_card_survives_the_file(tmp_path: Path) -> None:
+    card = make_checkpoint(tmp_path, "small")
+    assert ModelCard.read(tmp_path / "small.json") == card
+    assert card.transform == "cqt"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"temperature": 0}, "temperature"),
+        ({"classes": ["jazz"]}, "classes"),
+        ({"classes": ["jazz", "jazz"]}, "twice"),
+        ({"sha256": "short"}, "sha256"),
+        ({"name": "../escape"}, "name"),
+        ({"unheard_of": 1}, "unheard_of"),
+        ({"recipe": {"transform": {"name": "wavelet"}}}, "recipe.transform"),
+    ],
+    ids=str,
+)
+def test_an_impossible_card_is_refused_with_its_reason(
+    tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    make_checkpoint(tmp_path, "small")
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(CheckpointError, match=said) as caught:
+        ModelCard.read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_card_that_is_no_json_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_bytes(b"\xff{")
+    with pytest.raises(CheckpointError, match=r"broken\.json"):
+        ModelCard.read(path)

@@ -1,0 +1,212 @@
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from ccmusic import zoo
+from ccmusic.cli import app, main
+from small_models import make_checkpoint
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SONG = str(EXAMPLES / "vibe_ace.ogg")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+    monkeypatch.setattr(zoo, "SHIPPED", tmp_path / "none")
+    for favourite in ("jazz", "rock"):
+        make_checkpoint(
+            tmp_path / "checkpoints", f"{favourite}_cqt", favourite=favourite, backbone=favourite
+        )
+    return tmp_path / "checkpoints"
+
+
+def _run(
+    *arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, str]:
+    """Run as the console script does; exit status, standard output, standard error."""
+    monkeypatch.setattr(sys, "argv", ["ccmusic", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    out, err = capsys.readouterr()
+    return int(caught.value.code or 0), out, err
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    return lambda *arguments: _run(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+
+
+def test_classify_prints_tables(folder: Path, run) -> None:
+    status, out, err = run("classify", SONG, "--top-k", "2")
+    assert status == 0
+    assert "jazz_cqt" in out
+    assert "Jazz" in out
+    assert "mean" in out
+    assert "divergence" in out
+    assert err == ""
+
+
+def test_classify_json_has_the_fixed_form(folder: Path, run) -> None:
+    status, out, _ = run("classify", SONG, "--json")
+    assert status == 0
+    result = json.loads(out)
+    assert list(result) == [
+        "file", "clip", "transform", "models", "mean", "agreement", "elapsed_ms"
+    ]  # fmt: skip
+    assert result["file"] == SONG
+    assert {"codec", "bit_rate", "sample_rate", "channels", "duration", "warnings"} <= set(
+        result["clip"]
+    )
+    assert set(result["models"]) == {"jazz_cqt", "rock_cqt"}
+    assert set(result["models"]["jazz_cqt"]) == {"probabilities", "latency_ms"}
+    assert set(result["agreement"]) == {"top", "votes", "divergence", "split", "message"}
+    assert result["agreement"]["split"] == ["jazz", "rock"] or result["agreement"]["split"] == [
+        "rock",
+        "jazz",
+    ]
+    assert sum(result["mean"].values()) == pytest.approx(1)
+
+
+def test_one_bad_file_does_not_stop_the_others(folder: Path, tmp_path: Path, run) -> None:
+    text = tmp_path / "notes.mp3"
+    text.write_text("not music")
+    status, out, err = run("classify", str(text), "missing.wav", SONG, "--json")
+    assert status == 1
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [sorted(line) == ["error", "file"] for line in lines] == [True, True, False]
+    assert lines[1] == {"file": "missing.wav", "error": "missing.wav: no such file"}
+    assert "Traceback" not in err
+
+
+def test_a_failing_model_is_reported_and_the_status_is_1(folder: Path, run) -> None:
+    path = folder / "rock_cqt.onnx"
+    path.write_bytes(b"damaged")
+    status, out, _ = run("classify", SONG, "--json")
+    assert status == 1
+    result = json.loads(out)
+    assert "sha256" in result["models"]["rock_cqt"]["error"]
+    assert result["agreement"]["top"] == "jazz"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["classify", "missing.wav"], "missing.wav: no such file"),
+        (["classify", SONG, "--models", "tuba"], "unknown model tuba; known: jazz_cqt, rock_cqt"),
+        (["classify", SONG, "--transform", "mel"], "no checkpoints for mel yet"),
+        (["spectrogram", "missing.wav", "-o", "x.png"], "missing.wav: no such file"),
+        (["evaluate", "tuba", "--data", "x.csv"], "unknown model tuba"),
+        (
+            ["train", "--data", "no.csv", "--backbone", "resnet50", "--out", "run"],
+            "no.csv: cannot be read",
+        ),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",
+)
+def test_expected_errors_are_one_line(
+    folder: Path, tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(*arguments)
+    assert (status, out) == (1, "")
+    assert err.startswith("ccmusic: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_checkpoint_without_card_is_reported_by_classify_and_models(folder: Path, run) -> None:
+    (folder / "rock_cqt.json").unlink()
+    for arguments in (["classify", SONG], ["models"]):
+        status, out, err = run(*arguments)
+        assert status == 1
+        assert "jazz_cqt" in out
+        assert "rock_cqt.json: no card" in err
+
+
+def test_models_lists_what_is_known(folder: Path, run) -> None:
+    status, out, _ = run("models", "--json")
+    assert status == 0
+    rows = json.loads(out)
+    assert [row["name"] for row in rows] == ["jazz_cqt", "rock_cqt"]
+    assert {"transform", "classes", "parameters", "size_bytes", "accuracy"} <= set(rows[0])
+    assert "jazz_cqt" in run("models")[1]
+
+
+@pytest.mark.parametrize("transform", ["cqt", "mel"])
+@pytest.mark.parametrize("stage", ["raw", "picture"])
+def test_spectrogram_draws_a_png(tmp_path: Path, run, transform: str, stage: str) -> None:
+    out = tmp_path / "drawn.png"
+    status, _, _ = run(
+        "spectrogram", SONG, "-o", str(out), "--transform", transform, "--stage", stage
+    )
+    assert status == 0
+    with Image.open(out) as image:
+        assert image.format == "PNG"
+        assert image.width > 500
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_png_that_cannot_be_written_is_one_line(tmp_path: Path, run) -> None:
+    status, _, err = run("spectrogram", SONG, "-o", str(tmp_path / "no" / "x.png"))
+    assert status == 1
+    assert "cannot be written" in err
+
+
+def test_without_its_extra_a_command_says_what_to_install(
+    run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("ccmusic.workshop")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    status, _, err = run("train", "--data", "x.csv", "--backbone", "resnet50", "--out", "run")
+    assert status == 1
+    assert "pip install 'ccmusic[torch]'" in err
+
+
+def test_an_unexpected_error_is_one_line_too(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("something unforeseen")
+
+    monkeypatch.setattr(zoo, "scan", broken)
+    status, _, err = run("models")
+    assert status == 1
+    assert "unexpected RuntimeError: something unforeseen" in err
+    assert "Traceback" not in err
+
+
+def test_every_command_explains_itself() -> None:
+    for command in app.registered_commands:
+        name = command.name or command.callback.__name__
+        result = CliRunner().invoke(app, [name, "--help"])
+        assert result.exit_code == 0
+        assert len(result.stdout) > 200
+
+
+def test_python_m_ccmusic_is_the_same_program(folder: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "ccmusic", "models", "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "jazz_cqt" in {row["name"] for row in json.loads(result.stdout)}
+
+
+def test_the_base_install_needs_no_extra() -> None:
+    """Importing the package and its command line pulls in no heavy optional library."""
+    project = tomllib.loads((EXAMPLES.parent / "pyproject.toml").read_text())
+    heavy = ["torch", "streamlit", "plotly", "matplotlib", "librosa", "scipy", "pandas"]
+    assert not {"torch", "streamlit"} & {
+        d.split(">")[0] for d in project["project"]["dependencies"]
+    }
+    code = (
+        "import sys, ccmusic, ccmusic.cli\n"
+        f"loaded = [name for name in {heavy} if name in sys.modules]\n"
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,54 @@
+"""What the documents say is what the files say."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ccmusic.audio import load
+from ccmusic.card import ModelCard
+from ccmusic.zoo import SHIPPED
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+
+
+def test_figures_have_not_drifted() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "figures.py", "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        assert (ROOT / target).exists(), target
+
+
+def test_both_readmes_show_the_same_commands() -> None:
+    def commands(name: str) -> list[str]:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        lines = "\n".join(re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)).splitlines()
+        return [line.split("#")[0].strip() for line in lines]
+
+    assert commands("README.md") == commands("README.zh.md")
+
+
+def test_every_example_is_short_and_credited() -> None:
+    credits = (EXAMPLES / "CREDITS.md").read_text(encoding="utf-8")
+    songs = sorted(EXAMPLES.glob("*.ogg"))
+    assert len(songs) >= 5
+    for song in songs:
+        assert f"`{song.name}`" in credits
+        assert load(song).facts.duration <= 12.01
+
+
+def test_shipped_checkpoints_are_measured_and_light() -> None:
+    cards = [ModelCard.read(path) for path in SHIPPED.glob("*.json")]
+    assert len(cards) == 5
+    assert all(card.metrics and card.metrics.recall for card in cards)
+    assert sum(path.stat().st_size for path in SHIPPED.glob("*.onnx")) < 72e6

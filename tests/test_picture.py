@@ -1,0 +1,125 @@
+"""Golden pictures pin every stage; ``python tests/test_picture.py`` draws them anew."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from ccmusic.picture import Picture, Recipe, draw, normalise, orient, resize, scale
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def _sound() -> np.ndarray:
+    """A rising sweep over a held A3, with clicks: no two corners of its picture look alike."""
+    t = np.arange(220_500) / 22_050
+    sweep = np.sin(2 * np.pi * 40 * 10 / np.log(50) * (50 ** (t / 10) - 1))
+    sound = 0.3 * sweep + 0.1 * np.sin(2 * np.pi * 220 * t)
+    sound[::44_100] = 1
+    return sound.astype(np.float32)
+
+
+def _picture(transform: str) -> Picture:
+    recipe = Recipe.default(transform)
+    return draw(recipe.transform(_sound()), recipe)
+
+
+@pytest.mark.parametrize("transform", ["cqt", "mel"])
+def test_every_stage_is_as_pinned(transform: str) -> None:
+    picture = _picture(transform)
+    with np.load(GOLDEN / f"{transform}.npz") as golden:
+        # Sampled: the stage is smooth, and the repository stays small.
+        np.testing.assert_allclose(
+            picture.logarithm[::4, ::8], golden["logarithm"], atol=2e-2, rtol=0
+        )
+        channel = golden["channel"]
+    for stage in ("scaled", "pixels"):
+        pinned = np.asarray(Image.open(GOLDEN / f"{transform}-{stage}.png"))
+        drawn = getattr(picture, stage)
+        assert drawn.dtype == np.uint8
+        assert drawn.shape == pinned.shape
+        assert np.abs(drawn.astype(int) - pinned).max() <= 1
+    assert picture.input.dtype == np.float32
+    assert picture.input.shape == (3, 224, 224)
+    np.testing.assert_allclose(picture.input[0, ::8, ::8], channel, atol=0.02)
+    np.testing.assert_array_equal(picture.input[0], picture.input[2])
+
+
+def test_cqt_lays_pitch_along_x_and_mel_time_along_x() -> None:
+    cqt = _picture("cqt")
+    assert cqt.scaled.shape == (431, 84)
+    # The held A3 is a vertical stripe.
+    assert cqt.scaled[100:400, 33].mean() > cqt.scaled[100:400, 28].mean() + 20
+    # The sweep rises: later is lower in the picture and further right.
+    assert cqt.scaled[40].argmax() < cqt.scaled[380, 40:].argmax() + 40
+    mel = _picture("mel")
+    assert mel.scaled.shape == (128, 431)
+    # Low frequencies at the bottom: the sweep starts there and ends above.
+    assert mel.scaled[:, 20].argmax() > mel.scaled[:, 400].argmax()
+
+
+@given(
+    hnp.arrays(
+        np.float32,
+        hnp.array_shapes(min_dims=2, max_dims=2, max_side=20),
+        elements=st.floats(-50, 50, width=32),
+    )
+)
+def test_scaling_spans_the_whole_range_or_is_black(values: np.ndarray) -> None:
+    scaled = scale(values)
+    if values.max() > values.min():
+        assert (scaled.min(), scaled.max()) == (0, 255)
+        assert scaled.ravel()[values.argmax()] == 255
+    else:
+        assert not scaled.any()
+
+
+def test_silence_is_a_black_picture() -> None:
+    recipe = Recipe.default("cqt")
+    picture = draw(recipe.transform(np.zeros(220_500, np.float32)), recipe)
+    assert not picture.pixels.any()
+    assert np.isfinite(picture.input).all()
+
+
+def test_resizing_is_antialiased() -> None:
+    stripes = np.zeros((448, 448), np.uint8)
+    stripes[::2] = 255
+    assert np.abs(resize(stripes, 224)[2:-2].astype(int) - 127).max() <= 2
+
+
+def test_integers_become_floats_before_the_network_sees_them() -> None:
+    recipe = Recipe(
+        transform=Recipe.default("cqt").transform,
+        orientation="time_along_x",
+        mean=0.25,
+        std=0.5,
+        channels=1,
+    )
+    values = normalise(np.array([[0, 255]], np.uint8), recipe)
+    np.testing.assert_allclose(values, [[[-0.5, 1.5]]])
+    assert values.dtype == np.float32
+
+
+def test_orientation_is_the_recipes() -> None:
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    recipe = Recipe.default("cqt")
+    np.testing.assert_array_equal(orient(values, recipe), values.T)
+    turned = recipe.model_copy(update={"orientation": "time_along_x"})
+    np.testing.assert_array_equal(orient(values, turned), [[3, 4, 5], [0, 1, 2]])
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for name in ("cqt", "mel"):
+        drawn = _picture(name)
+        np.savez_compressed(
+            GOLDEN / f"{name}.npz",
+            logarithm=drawn.logarithm[::4, ::8],
+            channel=drawn.input[0, ::8, ::8],
+        )
+        Image.fromarray(drawn.scaled).save(GOLDEN / f"{name}-scaled.png", optimize=True)
+        Image.fromarray(drawn.pixels).save(GOLDEN / f"{name}-pixels.png", optimize=True)

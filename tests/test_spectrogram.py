@@ -1,0 +1,144 @@
+import time
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ccmusic import audio
+from ccmusic.spectrogram import Cqt, Mel, Spectrogram, note_name
+
+RATE = audio.SAMPLE_RATE
+N = int(audio.SECONDS * RATE)
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.ogg"))
+
+
+def _synthetic(name: str) -> np.ndarray:
+    if name == "sweep":
+        return librosa.chirp(sr=RATE, fmin=30, fmax=8000, length=N).astype(np.float32)
+    if name == "clicks":
+        clicks = np.zeros(N, np.float32)
+        clicks[[0, 5000, 100_000, 100_300, N - 1]] = 1
+        return clicks
+    return np.random.default_rng(0).normal(0, 0.1, N).astype(np.float32)
+
+
+@pytest.fixture(params=["sweep", "clicks", "noise", *EXAMPLES], ids=lambda p: getattr(p, "stem", p))
+def sound(request: pytest.FixtureRequest) -> np.ndarray:
+    if isinstance(request.param, Path):
+        return audio.load(request.param).samples
+    return _synthetic(request.param)
+
+
+def test_cqt_is_librosas(sound: np.ndarray) -> None:
+    ours = Cqt()(sound).values
+    theirs = np.abs(librosa.cqt(sound, sr=RATE))
+    assert ours.shape == theirs.shape == (84, 431)
+    heard = theirs > theirs.max() * 10 ** (-60 / 20)
+    assert np.abs(20 * np.log10(ours[heard] / theirs[heard])).max() < 0.05
+
+
+def test_mel_is_librosas(sound: np.ndarray) -> None:
+    ours = Mel()(sound).values
+    theirs = librosa.feature.melspectrogram(y=sound, sr=RATE)
+    assert ours.shape == theirs.shape == (128, 431)
+    heard = theirs > theirs.max() * 10 ** (-100 / 10)
+    assert np.abs(10 * np.log10(ours[heard] / theirs[heard])).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_bins": 36, "fmin": 523.25},
+        {"n_bins": 5, "fmin": 4000.0},
+        {"n_bins": 168, "bins_per_octave": 24, "hop_length": 256},
+    ],
+    ids=str,
+)
+def test_cqt_with_other_parameters_is_librosas(options: dict[str, float]) -> None:
+    sound = _synthetic("sweep")
+    ours = Cqt.model_validate(options)(sound).values
+    theirs = np.abs(librosa.cqt(sound, sr=RATE, **options))
+    heard = theirs > theirs.max() * 1e-3
+    assert np.abs(20 * np.log10(ours[heard] / theirs[heard])).max() < 0.1
+
+
+def test_mel_bands_lie_where_librosa_puts_them() -> None:
+    theirs = librosa.mel_frequencies(n_mels=130, fmax=RATE / 2)[1:-1]
+    np.testing.assert_allclose(Mel().frequencies, theirs, rtol=1e-6)
+
+
+def test_a_tone_stands_at_its_note_and_time() -> None:
+    seconds = np.arange(N) / RATE
+    sound = (np.sin(2 * np.pi * 440 * seconds) * (seconds > 4)).astype(np.float32)
+    for transform in (Cqt(), Mel()):
+        spectrogram = transform(sound)
+        strongest = spectrogram.values[:, 300].argmax()
+        assert spectrogram.frequencies[strongest] == pytest.approx(440, rel=0.04)
+        loudness = spectrogram.values[strongest]
+        starts = spectrogram.times[np.argmax(loudness > loudness.max() / 2)]
+        assert starts == pytest.approx(4, abs=0.06)
+    assert Cqt()(sound).notes()[Cqt()(sound).values[:, 300].argmax()] == "A4"
+
+
+def test_axes_belong_to_the_result() -> None:
+    spectrogram = Cqt()(_synthetic("noise"))
+    assert spectrogram.times[1] == pytest.approx(512 / 22_050)
+    assert spectrogram.frequencies[0] == pytest.approx(32.703, abs=1e-3)
+    assert spectrogram.notes()[0] == "C1"
+    assert spectrogram.notes()[-1] == "B7"
+
+
+def test_decibels_are_relative_to_the_maximum() -> None:
+    levels = Spectrogram("cqt", np.array([[1.0, 0.1, 0]], np.float32), np.arange(3), np.ones(1))
+    np.testing.assert_allclose(levels.decibels(), [[0, -20, -120]], atol=1e-4)
+    powers = Spectrogram("mel", np.array([[1.0, 0.1, 0]], np.float32), np.arange(3), np.ones(1))
+    np.testing.assert_allclose(powers.decibels(), [[0, -10, -120]], atol=1e-4)
+
+
+def test_silence_gives_zeros() -> None:
+    for transform in (Cqt(), Mel()):
+        silence = transform(np.zeros(N, np.float32))
+        assert not silence.values.any()
+        assert silence.decibels() == pytest.approx(-120)
+
+
+@given(st.integers(1, 3000))
+@settings(max_examples=25, deadline=None)
+def test_short_signals_have_one_frame_per_hop(n: int) -> None:
+    sound = np.ones(n, np.float32)
+    for transform in (Cqt(), Mel()):
+        values = transform(sound).values
+        assert values.shape[1] == 1 + n // 512
+        assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize(
+    ("frequency", "name"),
+    [(440, "A4"), (32.703, "C1"), (446, "A4 +23¢"), (27.5, "A0"), (0, ""), (427.5, "A4 -50¢")],
+)
+def test_note_names(frequency: float, name: str) -> None:
+    assert note_name(frequency) == name
+
+
+def test_impossible_parameters_are_refused() -> None:
+    with pytest.raises(ValidationError, match="multiple of 64"):
+        Cqt(hop_length=500)
+    with pytest.raises(ValidationError, match="beyond half the rate"):
+        Cqt(n_bins=108)
+    with pytest.raises(ValidationError, match="extra"):
+        Mel.model_validate({"n_mels": 64, "power": 1})
+
+
+def test_the_first_call_compiles_nothing() -> None:
+    from ccmusic import spectrogram
+
+    spectrogram._octave_of_filters.cache_clear()
+    spectrogram._mel_weights.cache_clear()
+    started = time.perf_counter()
+    Cqt()(_synthetic("noise"))
+    Mel()(_synthetic("noise"))
+    assert time.perf_counter() - started < 2  # librosa's compilation takes 25 s

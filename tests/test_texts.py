@@ -1,0 +1,47 @@
+import re
+from string import Formatter
+
+import pytest
+
+from ccmusic.errors import AudioError
+from ccmusic.genres import GENRES, genre_name
+from ccmusic.texts import LANGUAGES, catalogue, say
+
+
+def placeholders(sentence: str) -> set[str]:
+    return {field for _, field, _, _ in Formatter().parse(sentence) if field}
+
+
+def test_both_catalogues_have_the_same_keys() -> None:
+    assert catalogue("zh").keys() == catalogue("en").keys()
+
+
+@pytest.mark.parametrize("key", catalogue("en"))
+def test_both_sentences_mention_the_same_values(key: str) -> None:
+    assert placeholders(catalogue("zh")[key]) == placeholders(catalogue("en")[key])
+
+
+@pytest.mark.parametrize("key", catalogue("zh"))
+def test_chinese_sentences_have_chinese_punctuation(key: str) -> None:
+    sentence = re.sub(r"\{.*?\}", "", catalogue("zh")[key])
+    if re.search(r"[\u4e00-\u9fff]", sentence):
+        assert not re.search(r"[,:;?!()]", sentence)
+
+
+def test_a_missing_key_or_value_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        say("en", "no.such.key")
+    with pytest.raises(KeyError):
+        say("en", "agreement.unanimous", models=5)
+
+
+def test_every_genre_has_a_name_in_every_language() -> None:
+    for language in LANGUAGES:
+        assert all(genre_name(genre, language) for genre in GENRES)
+    assert genre_name("chamber_music", "zh") == "chamber music"
+
+
+def test_an_error_speaks_both_languages() -> None:
+    error = AudioError("empty", file="a.mp3")
+    assert error.say("en") == str(error)
+    assert "a.mp3" in error.say("zh") != str(error)

@@ -1,0 +1,29 @@
+import pytest
+import torch
+
+from ccmusic.errors import DataError
+from ccmusic.workshop.backbones import BACKBONES, build
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_logits_are_the_means_of_the_maps(name: str) -> None:
+    network = build(name, n_classes=13).eval()
+    with torch.inference_mode():
+        logits, maps = network(torch.rand(1, 3, 224, 224))
+    assert logits.shape == (1, 13)
+    assert maps.shape == (1, 13, 7, 7)
+    torch.testing.assert_close(maps.mean(dim=(2, 3)), logits)
+
+
+def test_the_head_is_average_pooling_and_a_linear_layer() -> None:
+    network = build("mobilenet_v3_large", n_classes=5).eval()
+    picture = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        pooled = network.features(picture).mean(dim=(2, 3))
+        linear = pooled @ network.head.weight[:, :, 0, 0].T + network.head.bias
+        torch.testing.assert_close(network(picture)[0], linear)
+
+
+def test_an_unknown_backbone_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(DataError, match="known: vgg19_bn, resnet50"):
+        build("alexnet", n_classes=2)

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ccmusic.errors import DataError
+from ccmusic.picture import Recipe
+from ccmusic.workshop.augment import random_picture
+from ccmusic.workshop.data import load_material, load_pictures, read_manifest, read_soft_targets
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,genre\na,b\n", "lacks the column group, split"),
+        ("path,genre,group,split\na,x,1,train\nb,x,1,valid\n", "stands in train and in valid"),
+        ("", "lacks the column"),
+    ],
+)
+def test_an_unusable_manifest_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read_manifest(_write(tmp_path / "m.csv", text))
+    with pytest.raises(DataError, match="cannot be read"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "path,a\nx,2\n", "path,a,b\nx,1\n", "path,a\nx,word\n"])
+def test_unusable_soft_targets_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match=r"s\.csv"):
+        read_soft_targets(_write(tmp_path / "s.csv", text))
+
+
+def test_a_broken_clip_is_named_and_left_out(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write(tmp_path / "broken.wav", "no sound")
+    good = read_manifest(manifest)[1]
+    path = _write(
+        tmp_path / "m.csv",
+        f"path,genre,group,split\nbroken.wav,hum,b,train\n{good.path},hum,g,train\n",
+    )
+    recordings = read_manifest(path)
+    recipe = Recipe.default("cqt")
+    material = load_material(recordings, recipe)
+    assert [r.group for r in material.recordings] == ["g"]
+    assert material.values[0].shape == (84, 1 + 3 * 22_050 // 512)
+    assert len(load_pictures(recordings, recipe)[1]) == 1
+    assert "left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("transform", ["cqt", "mel"])
+def test_random_pictures_differ_and_repeat_with_the_seed(transform: str) -> None:
+    recipe = Recipe.default(transform)
+    sound = np.random.default_rng(0).normal(0, 0.1, 3 * 22_050).astype(np.float32)
+    values = np.log(recipe.transform(sound).values + 1e-9).astype(np.float16)
+
+    def drawn(seed: int) -> np.ndarray:
+        return random_picture(values, recipe, size=64, rng=np.random.default_rng(seed))
+
+    assert drawn(1).shape == (64, 64)
+    assert drawn(1).dtype == np.uint8
+    np.testing.assert_array_equal(drawn(1), drawn(1))
+    assert (drawn(1) != drawn(2)).mean() > 0.5

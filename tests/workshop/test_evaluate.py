@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from ccmusic.workshop.data import Recording
+from ccmusic.workshop.evaluate import fit_temperature, measure
+
+CLASSES = ("jazz", "rock")
+
+
+def _recording(genre: str, group: str, source: str = "here") -> Recording:
+    return Recording(group, None, genre, source, group, "valid")  # type: ignore[arg-type]
+
+
+def test_clips_of_a_group_give_one_verdict() -> None:
+    recordings = [
+        _recording("jazz", "a"),
+        _recording("jazz", "a"),
+        _recording("rock", "b", "there"),
+        _recording("rock", "c", "there"),
+    ]
+    # The second clip of a is sure of jazz, the first leans to rock: together they are right.
+    logits = np.array([[0, 1], [5, 0], [0, 3], [3, 0]], np.float32)
+    metrics = measure(logits, recordings, CLASSES, temperature=1, split="valid")
+    assert metrics.recordings == 3
+    assert metrics.accuracy == pytest.approx(2 / 3)
+    assert metrics.recall == {"jazz": 1, "rock": 0.5}
+    assert metrics.macro_recall == pytest.approx(0.75)
+    assert metrics.support == {"jazz": 1, "rock": 2}
+    assert metrics.accuracy_by_source == {"here": 1, "there": 0.5}
+
+
+def test_the_temperature_of_overconfident_logits_is_found() -> None:
+    rng = np.random.default_rng(0)
+    honest = rng.normal(0, 2, (4000, 2)).astype(np.float32)
+    shares = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
+    truth = (rng.random(4000) < shares[:, 1]).astype(int)
+    recordings = [_recording(CLASSES[t], str(i)) for i, t in enumerate(truth)]
+    assert fit_temperature(3 * honest, recordings, CLASSES) == pytest.approx(3, rel=0.1)
+    metrics = measure(3 * honest, recordings, CLASSES, temperature=3, split="valid")
+    assert metrics.calibration_error < 0.04
+
+
+def test_a_genre_that_is_absent_does_not_count() -> None:
+    recordings = [_recording("jazz", "a"), _recording("jazz", "b")]
+    logits = np.array([[1, 0], [1, 0]], np.float32)
+    metrics = measure(logits, recordings, CLASSES, temperature=1, split="valid")
+    assert metrics.recall == {"jazz": 1}
+    assert metrics.macro_recall == 1

@@ -1,0 +1,109 @@
+"""From labelled sounds to a checkpoint in the panel, with the smallest backbone."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from ccmusic import analyze, zoo
+from ccmusic.errors import DataError
+from ccmusic.workshop import train as room
+from ccmusic.workshop.evaluate import evaluate
+from ccmusic.workshop.export import export
+from ccmusic.workshop.train import load_weights, train
+
+OPTIONS = {
+    "backbone": "mobilenet_v3_large",
+    "epochs": 8,
+    "small_size": 112,
+    "final_epochs": 5,
+    "batch_size": 8,
+    "learning_rate": 5e-4,
+}
+
+
+@pytest.fixture(scope="module")
+def weights(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    return train(manifest, out, **OPTIONS)
+
+
+def _log(out: Path) -> list[dict[str, str]]:
+    with (out / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_learns(weights: Path) -> None:
+    log = _log(weights.parent)
+    assert [int(row["epoch"]) for row in log] == list(range(1, 14))
+    assert float(log[7]["loss"]) < 0.8 * float(log[0]["loss"])
+    assert float(log[12]["valid_accuracy"]) >= 0.75
+    network, plan = load_weights(weights)
+    assert plan.classes == ("hiss", "hum")
+    assert not network.training
+
+
+def test_interrupted_it_goes_on_where_it_was(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {
+        **OPTIONS,
+        "epochs": 2,
+        "final_epochs": 1,
+        "soft_targets": manifest.with_name("soft.csv"),
+    }
+    finish = room._Run._log
+
+    def interrupt(run: room._Run, line: dict[str, object]) -> None:
+        finish(run, line)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(room._Run, "_log", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(manifest, tmp_path, **options)
+    monkeypatch.undo()
+    assert not (tmp_path / "weights.pt").exists()
+    with pytest.raises(DataError, match="other options"):
+        train(manifest, tmp_path, **{**options, "seed": 1})
+    train(manifest, tmp_path, **options)
+    assert [row["epoch"] for row in _log(tmp_path)] == ["1", "2", "3"]
+    network, _ = load_weights(tmp_path / "weights.pt")
+    assert network.soft_head is None  # it only helped to learn
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_from_weights_to_a_verdict(
+    weights: Path, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+    checkpoint = export(
+        weights, manifest, name="own", precision=precision, data="generated sounds", licence="MIT"
+    )
+    assert sorted(p.name for p in checkpoint.path.parent.iterdir()) == ["own.json", "own.onnx"]
+    onnx.checker.check_model(onnx.load(checkpoint.path))
+    card = zoo.find_one("own").card
+    assert card.metrics is not None
+    assert card.metrics.recordings == 8
+    assert card.metrics.support == {"hiss": 4, "hum": 4}
+    assert card.metrics.accuracy >= 0.75
+    assert 2_900_000 < card.parameters < 3_000_000
+    assert checkpoint.path.stat().st_size < 2.2 * card.parameters
+    assert evaluate(zoo.find_one("own"), manifest) == card.metrics
+    hiss = manifest.with_name("hiss25.wav")
+    verdict = analyze(hiss, models=["own"]).verdicts["own"]
+    assert set(verdict.probabilities) == {"hiss", "hum"}
+    assert verdict.maps is not None
+    np.testing.assert_allclose(verdict.maps.mean(axis=(1, 2)), verdict.logits, atol=0.05)
+
+
+def test_unusable_data_is_refused(manifest: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one.csv"
+    rows = manifest.read_text().splitlines()
+    one.write_text("\n".join([rows[0], *(row for row in rows if ",hum," in row)]))
+    with pytest.raises(DataError, match="at least two genres"):
+        train(one, tmp_path / "run", **OPTIONS)
+    (tmp_path / "junk.pt").write_bytes(b"junk")
+    with pytest.raises(DataError, match=r"junk\.pt: not the weights"):
+        load_weights(tmp_path / "junk.pt")
