@@ -24,11 +24,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     repeats = parser.parse_args().repeats
 
-    import os
-
     import torch
 
     from ccmusic import Panel, analyze
+    from ccmusic.panel import available_cores
     from ccmusic.workshop.backbones import BACKBONES, build
 
     networks = [
@@ -51,9 +50,7 @@ def main() -> None:
             for _ in panel.judge(analysis.pictures):
                 pass
 
-        sessions = [
-            checkpoint.open(threads=os.cpu_count() or 1) for checkpoint in panel.checkpoints
-        ]
+        sessions = [checkpoint.open(threads=available_cores()) for checkpoint in panel.checkpoints]
         (drawn,) = analysis.pictures.values()
 
         def in_turn() -> None:

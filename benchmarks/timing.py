@@ -1,13 +1,14 @@
 """How every benchmark times and where it keeps its result."""
 
 import json
-import os
 import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from ccmusic.panel import available_cores
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -28,6 +29,10 @@ def median_ms(*tasks: Callable[[], object], repeats: int) -> list[float]:
 def keep(name: str, rows: Any) -> None:
     """Write ``results/NAME.json``, from which README and docs take their figures."""
     RESULTS.mkdir(exist_ok=True)
-    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
+    machine = {
+        "cores": available_cores(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+    }
     text = json.dumps({"machine": machine, "result": rows}, indent=2)
     (RESULTS / f"{name}.json").write_text(text + "\n")

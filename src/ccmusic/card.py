@@ -25,11 +25,16 @@ class Metrics(_Strict):
     split: str
     recordings: int = Field(ge=0)
     accuracy: Share
+    accuracy_interval: tuple[Share, Share]
+    """95 % of resampled sets of recordings lie within (bootstrap)."""
     macro_recall: Share
     """Mean of :attr:`recall` over the genres present in the split."""
+    macro_recall_interval: tuple[Share, Share]
     recall: dict[str, Share]
     support: dict[str, int]
     """Recordings per genre."""
+    confusion: dict[str, dict[str, int]]
+    """Genre, first choice, number of recordings; zeros left out."""
     accuracy_by_source: dict[str, Share]
     calibration_error: Share
     """Expected calibration error over 15 bins, after the temperature."""

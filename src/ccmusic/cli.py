@@ -265,12 +265,20 @@ def evaluate(
     console = Console()
     console.print(
         f"{name} on {metrics.recordings} recordings of {split}: "
-        f"accuracy {metrics.accuracy:.1%}, macro recall {metrics.macro_recall:.1%}, "
+        f"accuracy {_with_interval(metrics.accuracy, metrics.accuracy_interval)}, "
+        f"macro recall {_with_interval(metrics.macro_recall, metrics.macro_recall_interval)}, "
         f"calibration error {metrics.calibration_error:.3f}"
     )
-    table = Table("genre", "recordings", "recall")
+    table = Table("genre", "recordings", "recall", "taken for")
     for genre, recall in metrics.recall.items():
-        table.add_row(genre_name(genre, "en"), str(metrics.support[genre]), f"{recall:.0%}")
+        others = [
+            f"{genre_name(choice, 'en')} {count}"
+            for choice, count in metrics.confusion[genre].items()
+            if choice != genre
+        ]
+        table.add_row(
+            genre_name(genre, "en"), str(metrics.support[genre]), f"{recall:.0%}", ", ".join(others)
+        )
     console.print(table)
 
 
@@ -305,6 +313,10 @@ def export(
         notes=note or [],
     )
     print(checkpoint.path)
+
+
+def _with_interval(value: float, interval: tuple[float, float]) -> str:
+    return f"{value:.1%} ({interval[0]:.1%} to {interval[1]:.1%})"
 
 
 def _print_json(value: Any) -> None:

@@ -60,7 +60,7 @@ class Panel:
     """
 
     def __init__(self, checkpoints: Sequence[Checkpoint]) -> None:
-        cores = os.cpu_count() or 1
+        cores = available_cores()
         # Two cores shared by five models: one core each, two at a time, beats all cores for one
         # model after the other, which wait for each other at every layer (benchmarks/panel.py).
         workers = max(1, min(len(checkpoints), cores))
@@ -124,6 +124,13 @@ class Panel:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def available_cores() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _ask(

@@ -22,6 +22,8 @@ from ccmusic.audio import SAMPLE_RATE, Samples
 TransformName = Literal["cqt", "mel"]
 Axis = npt.NDArray[np.float64]
 
+# Frames that are worked on together, so that they stay in the processor's cache.
+_BLOCK = 32
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
@@ -152,9 +154,14 @@ class Mel(_Transform):
         """Transform mono samples, float32 [n] at :attr:`sample_rate`, into band powers."""
         n_frames = 1 + len(samples) // self.hop_length
         window, bands = _mel_weights(self)
-        spectrum = np.fft.rfft(_frames(samples, self.n_fft, self.hop_length, n_frames) * window)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
-        return Spectrogram("mel", bands @ power.T, self._times(n_frames), self.frequencies)
+        frames = _frames(samples, self.n_fft, self.hop_length, n_frames)
+        values = np.empty((self.n_mels, n_frames), np.float32)
+        for start in range(0, n_frames, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            spectrum = np.fft.rfft(frames[block] * window)
+            power = np.square(spectrum.real) + np.square(spectrum.imag)
+            values[:, block] = bands @ power.T
+        return Spectrogram("mel", values, self._times(n_frames), self.frequencies)
 
 
 Transform = Annotated[Cqt | Mel, Field(discriminator="name")]

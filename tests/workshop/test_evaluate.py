@@ -26,6 +26,9 @@ def test_clips_of_a_group_give_one_verdict() -> None:
     assert metrics.recall == {"jazz": 1, "rock": 0.5}
     assert metrics.macro_recall == pytest.approx(0.75)
     assert metrics.support == {"jazz": 1, "rock": 2}
+    assert metrics.confusion == {"jazz": {"jazz": 1}, "rock": {"rock": 1, "jazz": 1}}
+    low, high = metrics.accuracy_interval
+    assert low < metrics.accuracy < high
     assert metrics.accuracy_by_source == {"here": 1, "there": 0.5}
 
 

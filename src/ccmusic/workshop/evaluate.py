@@ -21,6 +21,7 @@ from ccmusic.zoo import Checkpoint
 
 Floats = npt.NDArray[np.float64]
 _BINS = 15
+_RESAMPLES = 1000
 _TEMPERATURES = np.geomspace(0.2, 5.0, 200)
 
 
@@ -77,9 +78,14 @@ def measure(
     """
     truth, sources, clips = _by_group(recordings, classes)
     shares = _group_shares(logits, clips, temperature)
-    right = shares.argmax(axis=1) == truth
+    chosen = shares.argmax(axis=1)
+    right = chosen == truth
     support = Counter(classes[t] for t in truth)
     recall = {g: float(right[truth == classes.index(g)].mean()) for g in classes if support[g]}
+    confusion: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for t, c in zip(truth, chosen, strict=True):
+        confusion[classes[t]][classes[c]] += 1
+    accuracy_interval, macro_recall_interval = _intervals(right, truth)
     halves = np.arange(len(truth)) % 2
     crossed = np.empty_like(shares)
     for half in (0, 1):
@@ -90,9 +96,12 @@ def measure(
         split=split,
         recordings=len(truth),
         accuracy=float(right.mean()),
+        accuracy_interval=accuracy_interval,
         macro_recall=float(np.mean(list(recall.values()))),
+        macro_recall_interval=macro_recall_interval,
         recall=recall,
-        support=dict(support),
+        support={genre: support[genre] for genre in recall},
+        confusion={genre: dict(confusion[genre].most_common()) for genre in recall},
         accuracy_by_source={
             source: float(right[sources == source].mean()) for source in sorted(set(sources))
         },
@@ -142,6 +151,21 @@ def _fit(
         return float(-np.log(np.maximum(shares, 1e-12)).mean())
 
     return float(min(_TEMPERATURES, key=loss))
+
+
+def _intervals(
+    right: npt.NDArray[np.bool_], truth: npt.NDArray[np.int64]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """95 % bootstrap intervals of accuracy and macro recall (B. Efron, 1979)."""
+    rng = np.random.default_rng(0)
+    accuracies, recalls = [], []
+    for _ in range(_RESAMPLES):
+        drawn = rng.integers(0, len(truth), len(truth))
+        accuracies.append(right[drawn].mean())
+        genres = np.unique(truth[drawn])
+        recalls.append(np.mean([right[drawn][truth[drawn] == genre].mean() for genre in genres]))
+    accuracy, recall = np.percentile([accuracies, recalls], [2.5, 97.5], axis=1).T.tolist()
+    return tuple(accuracy), tuple(recall)
 
 
 def _calibration_error(shares: Floats, truth: npt.NDArray[np.int64]) -> float:
