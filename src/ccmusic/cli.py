@@ -212,6 +212,10 @@ def train(
         Path | None,
         typer.Option(metavar="CSV", help="Values in 0..1 per path, learnt beside the labels."),
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Verdicts of a teacher, from `ccmusic teach`."),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=0, help="Passes at the small size.")] = 20,
     small_size: Annotated[int, typer.Option(min=32, help="Pixels of the first passes.")] = 112,
     final_epochs: Annotated[int, typer.Option(min=0, help="Passes at the full size.")] = 2,
@@ -233,6 +237,7 @@ def train(
         backbone=backbone,
         transform=transform,
         soft_targets=soft_targets,
+        teacher=teacher,
         epochs=epochs,
         small_size=small_size,
         final_epochs=final_epochs,
@@ -242,6 +247,23 @@ def train(
         seed=seed,
     )
     print(weights)
+
+
+@app.command()
+def teach(
+    data: _ManifestOption,
+    features: Annotated[
+        Path, typer.Option(metavar="NPZ", help="`path` [n] and `features` [n, width] of a tagger.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="CSV", help="Where to.")],
+) -> None:
+    """Let a linear classifier on a tagger's features judge every recording (extra `torch`).
+
+    Its verdicts are for `ccmusic train --teacher`.
+    """
+    from ccmusic.workshop import teacher
+
+    print(teacher.teach(data, features, output))
 
 
 @app.command()

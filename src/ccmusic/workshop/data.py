@@ -19,6 +19,7 @@ from rich.progress import track
 
 from ccmusic import audio
 from ccmusic.errors import AudioError, DataError
+from ccmusic.genres import GENRES
 from ccmusic.picture import Pixels, Recipe, draw
 
 _LONGEST = 30.0
@@ -75,8 +76,16 @@ def read_manifest(path: Path) -> list[Recording]:
     return rows
 
 
-def read_soft_targets(path: Path) -> tuple[dict[str, npt.NDArray[np.float32]], int]:
-    """Read a CSV of ``path`` and columns of values in 0..1; the values by path, and their number.
+def classes_of(recordings: Sequence[Recording]) -> tuple[str, ...]:
+    """Genres of the training split: ours in our order if they are ours, else by name."""
+    found = {r.genre for r in recordings if r.split == "train" and r.genre}
+    if len(found) < 2:
+        raise DataError(f"at least two genres are needed to train; the manifest has {len(found)}")
+    return tuple(GENRES) if found <= set(GENRES) else tuple(sorted(found))
+
+
+def read_soft_targets(path: Path) -> tuple[dict[str, npt.NDArray[np.float32]], list[str]]:
+    """Read a CSV of ``path`` and columns of values in 0..1; values by path, names of columns.
 
     Raises
     ------
@@ -90,11 +99,11 @@ def read_soft_targets(path: Path) -> tuple[dict[str, npt.NDArray[np.float32]], i
             targets = {row[0]: np.array(row[1:], np.float32) for row in reader}
     except (OSError, ValueError, StopIteration, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as soft targets ({error})") from None
-    width = len(header) - 1
+    names = header[1:]
     for key, values in targets.items():
-        if len(values) != width or not ((values >= 0) & (values <= 1)).all():
-            raise DataError(f"{path}: {key}: expected {width} values between 0 and 1")
-    return targets, width
+        if len(values) != len(names) or not ((values >= 0) & (values <= 1)).all():
+            raise DataError(f"{path}: {key}: expected {len(names)} values between 0 and 1")
+    return targets, names
 
 
 @dataclass(frozen=True)

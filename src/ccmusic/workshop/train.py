@@ -18,7 +18,6 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from ccmusic.errors import DataError
-from ccmusic.genres import GENRES
 from ccmusic.picture import Pixels, Recipe, resize
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.augment import random_picture
@@ -26,6 +25,7 @@ from ccmusic.workshop.backbones import Backbone, build
 from ccmusic.workshop.data import (
     Material,
     Recording,
+    classes_of,
     load_material,
     load_pictures,
     read_manifest,
@@ -35,6 +35,7 @@ from ccmusic.workshop.data import (
 _LABEL_SMOOTHING = 0.1
 _MIXUP = 0.2
 _SOFT_WEIGHT = 10.0
+_TEACHER_SHARE = 0.3  # what a label leaves to the teacher's doubts
 _AVERAGING = 0.97
 _SETTLING = 384  # pictures over which the averaged network measures its BatchNorm statistics
 
@@ -47,6 +48,8 @@ class Plan:
     transform: TransformName
     classes: tuple[str, ...]
     n_soft: int
+    taught: bool
+    """A teacher's verdicts stand beside the labels."""
     epochs: int
     """Passes over everything at the small size."""
     small_size: int
@@ -65,6 +68,7 @@ def train(
     backbone: str,
     transform: TransformName = "cqt",
     soft_targets: Path | None = None,
+    teacher: Path | None = None,
     epochs: int = 20,
     small_size: int = 112,
     final_epochs: int = 2,
@@ -87,6 +91,9 @@ def train(
     soft_targets
         CSV of values in 0..1 for any recording of the manifest, the unlabelled ones included,
         learnt by an auxiliary head that is dropped afterwards.
+    teacher
+        CSV of a teacher's probabilities of the genres, as :func:`ccmusic.workshop.teacher.teach`
+        writes it: what unlabelled recordings are taken for, and a doubt beside every label.
     bf16
         Compute in bfloat16: about twice as fast for VGG, ResNet and DenseNet where the processor
         knows it.
@@ -97,13 +104,17 @@ def train(
         If the data cannot be trained on, or the folder holds another plan.
     """
     recordings = read_manifest(manifest)
-    soft, n_soft = read_soft_targets(soft_targets) if soft_targets else ({}, 0)
-    classes = _classes(recordings)
+    soft, soft_names = read_soft_targets(soft_targets) if soft_targets else ({}, [])
+    verdicts, judged = read_soft_targets(teacher) if teacher else ({}, [])
+    classes = classes_of(recordings)
+    if teacher and tuple(judged) != classes:
+        raise DataError(f"{teacher}: expected the columns path, {', '.join(classes)}")
     plan = Plan(
         backbone=backbone,
         transform=transform,
         classes=classes,
-        n_soft=n_soft,
+        n_soft=len(soft_names),
+        taught=teacher is not None,
         epochs=epochs,
         small_size=small_size,
         final_epochs=final_epochs,
@@ -115,11 +126,15 @@ def train(
     recipe = Recipe.default(transform)
     out.mkdir(parents=True, exist_ok=True)
     run = _Run(plan, recipe, out)
-    usable = [r for r in recordings if r.split != "valid" and (r.genre or r.key in soft)]
+    usable = [
+        r
+        for r in recordings
+        if r.split != "valid" and (r.genre or r.key in soft or r.key in verdicts)
+    ]
     material = load_material(usable, recipe)
     _check(material, classes)
     valid = load_pictures([r for r in recordings if r.split == "valid" and r.genre], recipe)
-    run.fit(material, soft, valid)
+    run.fit(material, _Targets(material, soft, verdicts, plan), valid)
     return out / "weights.pt"
 
 
@@ -144,14 +159,6 @@ def judge(network: nn.Module, pictures: list[Pixels], recipe: Recipe) -> npt.NDA
         for start in range(0, len(pictures), 16):
             logits.append(network(_tensor(pictures[start : start + 16], recipe))[0].float())
     return torch.cat(logits).numpy()
-
-
-def _classes(recordings: list[Recording]) -> tuple[str, ...]:
-    """Genres of the training split: ours in our order if they are ours, else by name."""
-    found = {r.genre for r in recordings if r.split == "train" and r.genre}
-    if len(found) < 2:
-        raise DataError(f"at least two genres are needed to train; the manifest has {len(found)}")
-    return tuple(GENRES) if found <= set(GENRES) else tuple(sorted(found))
 
 
 def _check(material: Material, classes: tuple[str, ...]) -> None:
@@ -229,11 +236,10 @@ class _Run:
     def fit(
         self,
         material: Material,
-        soft: dict[str, npt.NDArray[np.float32]],
+        targets: _Targets,
         valid: tuple[list[Recording], list[Pixels]],
     ) -> None:
         """Train the epochs that are still to do."""
-        targets = _Targets(material, soft, self.plan)
         while self.epoch < self.plan.epochs + self.plan.final_epochs:
             started = time.monotonic()
             size = self._size()
@@ -359,7 +365,11 @@ class _Targets:
     """What is to be learnt about each recording of the material."""
 
     def __init__(
-        self, material: Material, soft: dict[str, npt.NDArray[np.float32]], plan: Plan
+        self,
+        material: Material,
+        soft: dict[str, npt.NDArray[np.float32]],
+        verdicts: dict[str, npt.NDArray[np.float32]],
+        plan: Plan,
     ) -> None:
         recordings = material.recordings
         self.labelled = np.array([r.split == "train" and r.genre != "" for r in recordings])
@@ -369,11 +379,17 @@ class _Targets:
         weights = {genre: (len(self.with_label) / n) ** 0.5 for genre, n in counts.items()}
         mean = sum(weights[g] * n for g, n in counts.items()) / len(self.with_label)
         labels = np.zeros((len(recordings), len(plan.classes)), np.float32)
-        for i in self.with_label:
-            genre = recordings[i].genre
-            smooth = np.full(len(plan.classes), _LABEL_SMOOTHING / len(plan.classes))
-            smooth[plan.classes.index(genre)] += 1 - _LABEL_SMOOTHING
-            labels[i] = smooth * weights[genre] / mean
+        for i, recording in enumerate(recordings):
+            taught = verdicts.get(recording.key)
+            if not self.labelled[i]:
+                if taught is not None:
+                    labels[i] = taught
+                continue
+            label = np.full(len(plan.classes), _LABEL_SMOOTHING / len(plan.classes))
+            label[plan.classes.index(recording.genre)] += 1 - _LABEL_SMOOTHING
+            if taught is not None:
+                label += _TEACHER_SHARE * (taught - label)
+            labels[i] = label * weights[recording.genre] / mean
         self.labels = torch.from_numpy(labels)
         blank = np.zeros(plan.n_soft, np.float32)
         self.soft = torch.from_numpy(np.stack([soft.get(r.key, blank) for r in recordings]))

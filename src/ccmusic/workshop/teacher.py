@@ -1,0 +1,110 @@
+"""Features of a music tagger and some labels in, a genre verdict on every recording out.
+
+A linear classifier on the features of a network that has heard much music knows genres better than
+a few hundred labels can teach; its verdicts on unlabelled recordings are what ``ccmusic train
+--teacher`` learns from.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ccmusic.errors import DataError
+from ccmusic.workshop.data import Recording, classes_of, read_manifest
+
+_DECAY = 1e-3
+_FOLDS = 5
+
+
+def teach(manifest: Path, features: Path, out: Path) -> Path:
+    """Fit a linear classifier on the labels of ``train`` and let it judge every recording.
+
+    A training recording is judged by a classifier that has not seen its group, so that the
+    verdicts are as uncertain as those on unlabelled recordings. ``valid`` is never learnt from.
+
+    Parameters
+    ----------
+    features
+        NPZ with ``path`` [n] and ``features`` [n, width].
+    out
+        CSV to write: ``path`` and one column of probabilities per genre.
+
+    Raises
+    ------
+    DataError
+        If the files do not fit together.
+    """
+    recordings = read_manifest(manifest)
+    classes = classes_of(recordings)
+    known = _read_features(features)
+    judged = [r for r in recordings if r.key in known]
+    if not any(r.split == "train" and r.genre for r in judged):
+        raise DataError(f"{features}: has no features of a labelled training recording")
+    inputs = torch.from_numpy(np.stack([known[r.key] for r in judged]))
+    inputs = (inputs - inputs.mean(dim=0)) / (inputs.std(dim=0) + 1e-3)
+    labels = np.array([classes.index(r.genre) if r.genre else -1 for r in judged])
+    labelled = np.array([r.split == "train" and r.genre != "" for r in judged])
+    folds = _folds(judged)
+    verdicts = _fit_and_judge(inputs, labels, labelled, len(classes))
+    for fold in range(_FOLDS):
+        held_out = labelled & (folds == fold)
+        others = _fit_and_judge(inputs, labels, labelled & ~held_out, len(classes))
+        verdicts[held_out] = others[held_out]
+    beside = out.with_name(f".{out.name}.part")
+    with beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", *classes])
+        for recording, verdict in zip(judged, verdicts, strict=True):
+            writer.writerow([recording.key, *(f"{share:.5f}" for share in verdict)])
+    beside.replace(out)
+    return out
+
+
+def _read_features(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            features = file["features"].astype(np.float32)
+            return dict(zip(file["path"].tolist(), features, strict=True))
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: cannot be read as features ({error})") from None
+
+
+def _folds(recordings: Sequence[Recording]) -> npt.NDArray[np.int64]:
+    groups = {group: i for i, group in enumerate(sorted({r.group for r in recordings}))}
+    order = np.random.default_rng(0).permutation(len(groups))
+    return np.array([order[groups[r.group]] % _FOLDS for r in recordings])
+
+
+def _fit_and_judge(
+    inputs: torch.Tensor,
+    labels: npt.NDArray[np.int64],
+    chosen: npt.NDArray[np.bool_],
+    n_classes: int,
+) -> npt.NDArray[np.float32]:
+    """Probabilities of all rows from a classifier that learnt the chosen ones: [n, n_classes]."""
+    x, y = inputs[chosen], torch.from_numpy(labels[chosen])
+    counts = torch.bincount(y, minlength=n_classes).clamp(min=1)
+    weights = (len(y) / counts).sqrt()
+    linear = nn.Linear(inputs.shape[1], n_classes)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    optimizer = torch.optim.LBFGS(linear.parameters(), max_iter=300, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(linear(x), y, weight=weights)
+        loss = loss + _DECAY * linear.weight.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    with torch.inference_mode():
+        return np.asarray(linear(inputs).softmax(dim=1).numpy(), np.float32)
