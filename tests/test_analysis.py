@@ -72,3 +72,11 @@ def test_a_kept_panel_is_shared_by_threads(small_zoo: Path) -> None:
 def test_a_file_that_cannot_be_read_is_an_audio_error(small_zoo: Path, tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="no such file"):
         analyze(tmp_path / "nothing.mp3")
+
+
+def test_a_loaded_clip_is_not_decoded_again(small_zoo: Path) -> None:
+    whole = analyze(SONG)
+    again = analyze(whole.clip)
+    assert again.mean == whole.mean
+    assert again.file == whole.file == str(SONG)
+    assert again.clip is whole.clip

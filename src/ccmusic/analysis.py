@@ -65,7 +65,7 @@ def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
 
 
 def analyze(
-    source: Source,
+    source: Source | Clip,
     *,
     transform: TransformName = "cqt",
     models: Sequence[str] | None = None,
@@ -78,13 +78,13 @@ def analyze(
     Parameters
     ----------
     source
-        Path, or a seekable binary stream.
+        Path, seekable binary stream, or a clip that is loaded already.
     transform
         What the models look at; must be the panel's if one is given.
     models
         Names of checkpoints or backbones; all of the transform by default.
     crop
-        Window of the piece, see :func:`ccmusic.audio.load`.
+        Window of the piece, see :func:`ccmusic.audio.load`; a clip has been cropped already.
     panel
         An open panel to reuse; without one the models are loaded and let go again.
     on_verdict
@@ -99,7 +99,7 @@ def analyze(
     """
     started = time.perf_counter()
     with nullcontext(panel) if panel else Panel.open(transform, models) as opened:
-        clip = audio.load(source, crop=crop)
+        clip = source if isinstance(source, Clip) else audio.load(source, crop=crop)
         recipes = {card.recipe for card in opened.cards}
         spectrograms = {t: t(clip.samples) for t in {recipe.transform for recipe in recipes}}
         pictures = {recipe: draw(spectrograms[recipe.transform], recipe) for recipe in recipes}
@@ -110,7 +110,7 @@ def analyze(
                 on_verdict(verdict)
     in_order = {card.name: verdicts[card.name] for card in opened.cards}
     return Analysis(
-        file=audio.name_of(source),
+        file=clip.file,
         transform=transform,
         clip=clip,
         spectrograms=spectrograms,

@@ -97,6 +97,8 @@ class Quality:
 class Clip:
     """Ten seconds ready to become a spectrogram."""
 
+    file: str
+    """What messages and results call the recording."""
     samples: Samples
     """float32 [220500] for the usual 10 s, mono at 22,050 Hz, nominally in -1..1."""
     native: Samples
@@ -123,7 +125,7 @@ def load(source: Source, *, crop: Crop = "center", seconds: float = SECONDS) -> 
     AudioError
         With one line that says what is wrong with which file.
     """
-    name = name_of(source)
+    name = _name(source)
     with _file(source, name) as file:
         cut_off, counted = _is_cut_off(file), _counts_frames(file)
         with _container(file, name) as container:
@@ -170,11 +172,10 @@ def load(source: Source, *, crop: Crop = "center", seconds: float = SECONDS) -> 
         *_container_warnings(facts, cut_off, errors),
         *_signal_warnings(planes, samples),
     ]
-    return Clip(samples=samples, native=native, facts=facts, warnings=tuple(warnings))
+    return Clip(file=name, samples=samples, native=native, facts=facts, warnings=tuple(warnings))
 
 
-def name_of(source: Source) -> str:
-    """Name a source for messages and results."""
+def _name(source: Source) -> str:
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     return str(getattr(source, "name", "the uploaded file"))

@@ -15,7 +15,15 @@ from ccmusic.audio import Clip
 from ccmusic.card import ModelCard
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.dashboard.figures import bars_figure, genre_colours, spectrogram_figure
-from ccmusic.dashboard.hearing import Hearing, Piece, faulty_checkpoints, hear, look, open_panel
+from ccmusic.dashboard.hearing import (
+    Hearing,
+    Piece,
+    faulty_checkpoints,
+    hear,
+    listen,
+    look,
+    open_panel,
+)
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.panel import Panel, Verdict
 from ccmusic.spectrogram import Spectrogram, TransformName
@@ -59,7 +67,7 @@ def page() -> None:
         right.info(say(language, "page.begin"))
         return
     try:
-        clip, spectrogram = look(piece, transform)
+        clip, spectrogram = listen(piece), look(piece, transform)
     except CCMusicError as error:
         right.error(_plain(error.say(language)))
         return

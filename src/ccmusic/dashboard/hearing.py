@@ -58,20 +58,18 @@ class Hearing:
     language say, joins in where it stands.
     """
 
-    def __init__(self, piece: Piece, transform: TransformName, panel: Panel) -> None:
+    def __init__(self, clip: Clip, transform: TransformName, panel: Panel) -> None:
         self.cards = panel.cards
         """Cards of the models that are asked."""
         self._news = threading.Condition()
         self._verdicts: list[Verdict] = []
         self._outcome: Analysis | Exception | None = None
-        threading.Thread(target=self._run, args=(piece, transform, panel), daemon=True).start()
+        threading.Thread(target=self._run, args=(clip, transform, panel), daemon=True).start()
 
-    def _run(self, piece: Piece, transform: TransformName, panel: Panel) -> None:
+    def _run(self, clip: Clip, transform: TransformName, panel: Panel) -> None:
         outcome: Analysis | Exception
         try:
-            outcome = analyze(
-                piece.open(), transform=transform, panel=panel, on_verdict=self._on_verdict
-            )
+            outcome = analyze(clip, transform=transform, panel=panel, on_verdict=self._on_verdict)
         except Exception as error:  # raised again where someone waits for it
             outcome = error
         with self._news:
@@ -122,7 +120,13 @@ _BY_CONTENT: dict[str | type[Any], Callable[[Any], Any]] = {Piece: lambda piece:
 
 @st.cache_resource(show_spinner=False)
 def open_panel(transform: TransformName) -> Panel:
-    """Panel of all checkpoints, kept open; loading goes on in the background."""
+    """Panel of all checkpoints, kept open; loading goes on in the background.
+
+    Raises
+    ------
+    CheckpointError
+        If the transform has no checkpoints.
+    """
     return Panel.open(transform)
 
 
@@ -133,25 +137,24 @@ def faulty_checkpoints() -> list[CheckpointError]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
-def look(piece: Piece, transform: TransformName) -> tuple[Clip, Spectrogram]:
-    """Window of the recording and its spectrogram; needs no checkpoint.
+def listen(piece: Piece) -> Clip:
+    """Window of the recording.
 
     Raises
     ------
     AudioError
         If the recording cannot be read.
     """
-    clip = audio.load(piece.open())
-    return clip, Recipe.default(transform).transform(clip.samples)
+    return audio.load(piece.open())
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
+def look(piece: Piece, transform: TransformName) -> Spectrogram:
+    """Spectrogram of the window, which needs no checkpoint; errors as :func:`listen`."""
+    return Recipe.default(transform).transform(listen(piece).samples)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
 def hear(piece: Piece, transform: TransformName) -> Hearing:
-    """Let the panel begin.
-
-    Raises
-    ------
-    CheckpointError
-        If the transform has no checkpoints.
-    """
-    return Hearing(piece, transform, open_panel(transform))
+    """Let the panel begin; errors as :func:`listen` and :func:`open_panel`."""
+    return Hearing(listen(piece), transform, open_panel(transform))
