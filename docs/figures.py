@@ -12,6 +12,7 @@ from pathlib import Path
 from ccmusic.card import ModelCard
 from ccmusic.genres import genre_name
 from ccmusic.zoo import SHIPPED
+from tables import share, table, update
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -52,16 +53,6 @@ WORDS = {
         "cores": "在 {cores} 个核心上测得;请看比值,不要看毫秒数。",
     },
 }  # fmt: skip
-
-
-def table(header: str, rows: list[list[str]]) -> str:
-    columns = header.split(" | ")
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def share(value: float, interval: tuple[float, float]) -> str:
-    return f"{value:.0%} ({interval[0]:.0%}–{interval[1]:.0%})"
 
 
 def models(language: str) -> str:
@@ -127,18 +118,11 @@ def filled(text: str, language: str) -> str:
 
 
 def main() -> None:
-    check = "--check" in sys.argv
-    drifted = []
+    pages = {}
     for language, name in (("en", "README.md"), ("zh", "README.zh.md")):
         path = ROOT / name
-        text = path.read_text(encoding="utf-8")
-        new = filled(text, language)
-        if new != text:
-            drifted.append(name)
-            if not check:
-                path.write_text(new, encoding="utf-8")
-    if check and drifted:
-        sys.exit(f"figures have drifted in {', '.join(drifted)}: run python docs/figures.py")
+        pages[path] = filled(path.read_text(encoding="utf-8"), language)
+    update(pages, sys.argv)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 
 
-def test_figures_have_not_drifted() -> None:
+@pytest.mark.parametrize("script", ["figures.py", "cards.py"])
+def test_generated_pages_have_not_drifted(script: str) -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "docs" / "figures.py", "--check"], capture_output=True, text=True
+        [sys.executable, ROOT / "docs" / script, "--check"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 

@@ -19,6 +19,17 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Calibration(_Strict):
+    """Verdicts of like confidence, and how often they were right."""
+
+    above: Share
+    """Lower edge of the bin; a confidence is the probability of the first choice."""
+    confidence: Share
+    """Mean."""
+    accuracy: Share
+    recordings: int = Field(gt=0)
+
+
 class Metrics(_Strict):
     """What was measured on held-out recordings, one verdict per recording."""
 
@@ -36,8 +47,22 @@ class Metrics(_Strict):
     confusion: dict[str, dict[str, int]]
     """Genre, first choice, number of recordings; zeros left out."""
     accuracy_by_source: dict[str, Share]
+    calibration: tuple[Calibration, ...]
+    """Fifteen equal bins of confidence, after the temperature; empty ones left out."""
     calibration_error: Share
-    """Expected calibration error over 15 bins, after the temperature."""
+    """Mean distance of confidence and accuracy over these bins, weighted by recordings."""
+
+
+class DataSource(_Strict):
+    """Training material of one origin and licence."""
+
+    source: str
+    licence: str
+    recordings: int = Field(gt=0)
+    clips: dict[str, int]
+    """Clips per genre."""
+    unlabelled: int = Field(ge=0)
+    """Clips without a label."""
 
 
 class ModelCard(_Strict):
@@ -58,7 +83,9 @@ class ModelCard(_Strict):
     """Of the ONNX file."""
     metrics: Metrics | None = None
     data: str
-    """What it was trained on."""
+    """How it was trained, in words."""
+    sources: tuple[DataSource, ...] = ()
+    """What it was trained on, counted."""
     licence: str
     notes: tuple[str, ...] = ()
     """Known weaknesses, in plain words."""

@@ -8,7 +8,7 @@ CLASSES = ("jazz", "rock")
 
 
 def _recording(genre: str, group: str, source: str = "here") -> Recording:
-    return Recording(group, None, genre, source, group, "valid")  # type: ignore[arg-type]
+    return Recording(group, None, genre, source, "", group, "valid")  # type: ignore[arg-type]
 
 
 def test_clips_of_a_group_give_one_verdict() -> None:
@@ -41,6 +41,9 @@ def test_the_temperature_of_overconfident_logits_is_found() -> None:
     assert fit_temperature(3 * honest, recordings, CLASSES) == pytest.approx(3, rel=0.1)
     metrics = measure(3 * honest, recordings, CLASSES, temperature=3, split="valid")
     assert metrics.calibration_error < 0.04
+    assert sum(b.recordings for b in metrics.calibration) == 4000
+    for b in metrics.calibration:
+        assert b.above <= b.confidence <= b.above + 1 / 15 + 1e-4
 
 
 def test_a_genre_that_is_absent_does_not_count() -> None:

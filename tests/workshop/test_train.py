@@ -86,6 +86,9 @@ def test_from_weights_to_a_verdict(
     card = zoo.find_one("own").card
     assert card.metrics is not None
     assert card.metrics.recordings == 8
+    assert [(s.recordings, s.clips, s.unlabelled) for s in card.sources] == [
+        (23, {"hiss": 12, "hum": 11}, 0)
+    ]
     assert card.metrics.support == {"hiss": 4, "hum": 4}
     assert card.metrics.accuracy >= 0.75
     assert 2_900_000 < card.parameters < 3_000_000

@@ -2,12 +2,14 @@
 
 A manifest is a CSV file with the columns ``path`` (relative to the manifest), ``genre`` (empty:
 unlabelled), ``group`` (the recording; clips of one group never stand on two sides of a split) and
-``split`` (``train``, ``valid``, or anything else for unlabelled material); ``source`` is optional.
+``split`` (``train``, ``valid``, or anything else for unlabelled material); ``source`` and
+``licence`` are optional and end in the card.
 """
 
 from __future__ import annotations
 
 import csv
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ import soxr
 from rich.progress import track
 
 from ccmusic import audio
+from ccmusic.card import DataSource
 from ccmusic.errors import AudioError, DataError
 from ccmusic.genres import GENRES
 from ccmusic.picture import Pixels, Recipe, draw
@@ -35,6 +38,7 @@ class Recording:
     path: Path
     genre: str
     source: str
+    licence: str
     group: str
     split: str
 
@@ -59,6 +63,7 @@ def read_manifest(path: Path) -> list[Recording]:
                     path=path.parent / row["path"],
                     genre=row["genre"],
                     source=row.get("source") or "",
+                    licence=row.get("licence") or "",
                     group=row["group"] or row["path"],
                     split=row["split"],
                 )
@@ -74,6 +79,24 @@ def read_manifest(path: Path) -> list[Recording]:
             f"{path}: group {min(both)!r} stands in train and in valid; split by group, not by clip"
         )
     return rows
+
+
+def count_sources(recordings: Iterable[Recording]) -> tuple[DataSource, ...]:
+    """Clips by origin and licence, the largest first."""
+    rows: defaultdict[tuple[str, str], list[Recording]] = defaultdict(list)
+    for recording in recordings:
+        rows[recording.source, recording.licence].append(recording)
+    counted = [
+        DataSource(
+            source=source,
+            licence=licence,
+            recordings=len({r.group for r in those}),
+            clips=dict(Counter(r.genre for r in those if r.genre).most_common()),
+            unlabelled=sum(not r.genre for r in those),
+        )
+        for (source, licence), those in rows.items()
+    ]
+    return tuple(sorted(counted, key=lambda s: -(sum(s.clips.values()) + s.unlabelled)))
 
 
 def classes_of(recordings: Sequence[Recording]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from ccmusic.card import Metrics
+from ccmusic.card import Calibration, Metrics
 from ccmusic.errors import DataError
 from ccmusic.picture import Pixels, Recipe, normalise
 from ccmusic.workshop.data import Recording, load_pictures, read_manifest
@@ -92,6 +92,7 @@ def measure(
         others = [clip for clip, h in zip(clips, halves, strict=True) if h != half]
         fitted = _fit(logits, others, truth[halves != half]) if others else temperature
         crossed[halves == half] = _group_shares(logits, clips, fitted)[halves == half]
+    calibration = _calibration(crossed, truth)
     return Metrics(
         split=split,
         recordings=len(truth),
@@ -105,7 +106,9 @@ def measure(
         accuracy_by_source={
             source: float(right[sources == source].mean()) for source in sorted(set(sources))
         },
-        calibration_error=_calibration_error(crossed, truth),
+        calibration=calibration,
+        calibration_error=sum(b.recordings * abs(b.accuracy - b.confidence) for b in calibration)
+        / len(truth),
     )
 
 
@@ -168,13 +171,16 @@ def _intervals(
     return tuple(accuracy), tuple(recall)
 
 
-def _calibration_error(shares: Floats, truth: npt.NDArray[np.int64]) -> float:
-    """Expected calibration error of the first choice over equal bins of confidence."""
+def _calibration(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Calibration, ...]:
     confidence = shares.max(axis=1)
     right = shares.argmax(axis=1) == truth
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = [
-        abs(right[bins == b].mean() - confidence[bins == b].mean()) * np.mean(bins == b)
+    return tuple(
+        Calibration(
+            above=round(b / _BINS, 4),
+            confidence=float(confidence[bins == b].mean()),
+            accuracy=float(right[bins == b].mean()),
+            recordings=int((bins == b).sum()),
+        )
         for b in np.unique(bins)
-    ]
-    return float(np.sum(gaps))
+    )

@@ -26,7 +26,7 @@ from torch import nn
 from ccmusic.card import ModelCard
 from ccmusic.picture import Pixels, Recipe, normalise
 from ccmusic.workshop.backbones import Backbone
-from ccmusic.workshop.data import load_pictures, read_manifest
+from ccmusic.workshop.data import count_sources, load_pictures, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
 from ccmusic.workshop.train import load_weights
 from ccmusic.zoo import Checkpoint, user_folder
@@ -96,6 +96,12 @@ def export(
         sha256=hashlib.sha256(content).hexdigest(),
         metrics=measure(logits, recordings, plan.classes, temperature=temperature, split="valid"),
         data=data,
+        sources=count_sources(
+            r
+            for r in read_manifest(manifest)
+            if (r.split == "train" and r.genre)
+            or (r.split != "valid" and (plan.n_soft or plan.taught))
+        ),
         licence=licence,
         notes=tuple(notes),
     )
