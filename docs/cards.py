@@ -53,7 +53,7 @@ def models(cards: list[ModelCard]) -> str:
             f"{card.parameters / 1e6:.1f} M parameters, {card.multiply_adds / 1e9:.2f} G "
             f"multiply-adds, stored as {card.precision}. {card.data} Licence: {card.licence}.",
             "\n".join(f"- {note}" for note in card.notes),
-            f"On {metrics.recordings} recordings of `{metrics.split}`, none of them trained on, one "
+            f"On {metrics.recordings} recordings of `{metrics.split}`, none trained on, one "
             f"verdict each: accuracy {share(metrics.accuracy, metrics.accuracy_interval)}, mean "
             f"recall {share(metrics.macro_recall, metrics.macro_recall_interval)}, expected "
             f"calibration error {metrics.calibration_error:.3f} at temperature "
