@@ -250,6 +250,29 @@ def train(
 
 
 @app.command()
+def tag(
+    data: _ManifestOption,
+    musicnn: Annotated[
+        Path, typer.Option(metavar="WHEEL", help="From `pip download --no-deps musicnn`.")
+    ],
+    features: Annotated[
+        Path, typer.Option(metavar="NPZ", help="To write, for `ccmusic teach --features`.")
+    ],
+    soft_targets: Annotated[
+        Path, typer.Option(metavar="CSV", help="To write, for `ccmusic train --soft-targets`.")
+    ],
+) -> None:
+    """Let a public music tagger listen to all recordings of a manifest (extra `torch`).
+
+    What it hears of much unlabelled music is what a network can learn from when labels are few.
+    """
+    from ccmusic.workshop import tagger
+
+    tagger.tag(data, musicnn, features, soft_targets)
+    print(features, soft_targets, sep="\n")
+
+
+@app.command()
 def teach(
     data: _ManifestOption,
     features: Annotated[
