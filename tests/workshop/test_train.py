@@ -108,5 +108,9 @@ def test_unusable_data_is_refused(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="at least two genres"):
         train(one, tmp_path / "run", **OPTIONS)
     (tmp_path / "junk.pt").write_bytes(b"junk")
-    with pytest.raises(DataError, match=r"junk\.pt: not the weights"):
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "state.pt").write_bytes(b"junk")
+    with pytest.raises(DataError, match=r"state\.pt: not a file of ccmusic train"):
+        train(manifest, tmp_path / "damaged", **OPTIONS)
+    with pytest.raises(DataError, match=r"junk\.pt: not a file of ccmusic train"):
         load_weights(tmp_path / "junk.pt")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -139,16 +141,30 @@ def train(
 
 
 def load_weights(path: Path) -> tuple[Backbone, Plan]:
-    """Open what :func:`train` left; nothing in the file is executed."""
-    try:
+    """Open what :func:`train` left; nothing in the file is executed.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, or something else.
+    """
+    with _reading(path):
         saved = torch.load(path, map_location="cpu", weights_only=True)
         plan = _plan(saved["plan"])
         network = build(plan.backbone, n_classes=len(plan.classes))
         network.load_state_dict(saved["network"])
+    return network.eval(), plan
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
     except Exception as error:  # a damaged file fails inside torch in a dozen ways
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: not the weights of a finished training ({reason})") from None
-    return network.eval(), plan
+        raise DataError(f"{path}: not a file of ccmusic train ({reason})") from None
 
 
 def judge(network: nn.Module, pictures: list[Pixels], recipe: Recipe) -> npt.NDArray[np.float32]:
@@ -203,18 +219,27 @@ class _Run:
             self._resume()
 
     def _resume(self) -> None:
-        saved = torch.load(self.state_file, map_location="cpu", weights_only=True)
-        if _plan(saved["plan"]) != self.plan:
-            raise DataError(
-                f"{self.out}: holds a run with other options; choose another folder or the same"
-            )
-        self.network.load_state_dict(saved["network"])
-        self.averaged.load_state_dict(saved["averaged"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.epoch = saved["epoch"]
+        with _reading(self.state_file):
+            saved = torch.load(self.state_file, map_location="cpu", weights_only=True)
+            if _plan(saved["plan"]) != self.plan:
+                raise DataError(
+                    f"{self.out}: holds a run with other options; choose another folder or the same"
+                )
+            self.network.load_state_dict(saved["network"])
+            self.averaged.load_state_dict(saved["averaged"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.epoch = saved["epoch"]
 
     def _keep(self) -> None:
         plan = {**asdict(self.plan), "classes": list(self.plan.classes)}
+        # The result before the state: a run that counts as finished has its weights.
+        if self.epoch == self.plan.epochs + self.plan.final_epochs:
+            network = {
+                key: value
+                for key, value in self.averaged.module.state_dict().items()
+                if not key.startswith("soft_head.")
+            }
+            _save({"plan": plan, "network": network}, self.out / "weights.pt")
         _save(
             {
                 "plan": plan,
@@ -225,13 +250,6 @@ class _Run:
             },
             self.state_file,
         )
-        if self.epoch == self.plan.epochs + self.plan.final_epochs:
-            network = {
-                key: value
-                for key, value in self.averaged.module.state_dict().items()
-                if not key.startswith("soft_head.")
-            }
-            _save({"plan": plan, "network": network}, self.out / "weights.pt")
 
     def fit(
         self,
