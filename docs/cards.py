@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from ccmusic.card import ModelCard
+from ccmusic.card import DataSource, ModelCard
 from ccmusic.genres import genre_name
 from ccmusic.zoo import SHIPPED
 from tables import share, table, update
@@ -73,7 +73,10 @@ def data(cards: list[ModelCard]) -> str:
         "This page is written by `python docs/cards.py` from the cards. The material itself is not "
         "part of the project.",
     ]
-    alike = Counter(card.sources for card in cards)
+    alike: list[tuple[DataSource, ...]] = []
+    for card in cards:
+        if card.sources not in alike:
+            alike.append(card.sources)
     for sources in alike:
         names = ", ".join(f"`{card.name}`" for card in cards if card.sources == sources)
         genres: Counter[str] = Counter()

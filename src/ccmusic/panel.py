@@ -69,10 +69,10 @@ class Panel:
         # The most expensive first, so that none is left to run alone at the end.
         ordered = sorted(checkpoints, key=lambda c: -c.card.multiply_adds)
         # The pool serves in order: every model is loading or loaded before one is asked.
-        self._sessions: dict[Checkpoint, Future[onnxruntime.InferenceSession]] = {
-            checkpoint: self._pool.submit(checkpoint.open, threads=threads)
+        self._sessions: list[tuple[Checkpoint, Future[onnxruntime.InferenceSession]]] = [
+            (checkpoint, self._pool.submit(checkpoint.open, threads=threads))
             for checkpoint in ordered
-        }
+        ]
 
     @classmethod
     def open(cls, transform: TransformName = "cqt", models: Sequence[str] | None = None) -> Self:
@@ -88,12 +88,12 @@ class Panel:
     @property
     def checkpoints(self) -> list[Checkpoint]:
         """The models, in the order in which they are asked."""
-        return list(self._sessions)
+        return [checkpoint for checkpoint, _ in self._sessions]
 
     @property
     def cards(self) -> list[ModelCard]:
         """Cards of the models, in the same order."""
-        return [checkpoint.card for checkpoint in self._sessions]
+        return [checkpoint.card for checkpoint in self.checkpoints]
 
     def judge(self, pictures: Mapping[Recipe, Picture]) -> Iterator[Verdict]:
         """Ask every model; verdicts come in the order in which they are ready.
@@ -105,7 +105,7 @@ class Panel:
         """
         asked = [
             self._pool.submit(_ask, checkpoint, session, pictures[checkpoint.card.recipe])
-            for checkpoint, session in self._sessions.items()
+            for checkpoint, session in self._sessions
         ]
         for verdict in as_completed(asked):
             yield verdict.result()

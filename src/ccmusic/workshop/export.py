@@ -16,6 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
+    CalibrationMethod,
     QuantFormat,
     QuantType,
     quantize_static,
@@ -32,7 +33,7 @@ from ccmusic.workshop.train import load_weights
 from ccmusic.zoo import Checkpoint, user_folder
 
 Precision = Literal["fp32", "fp16", "int8"]
-_CALIBRATION_PICTURES = 128
+_CALIBRATION_PICTURES = 32  # all their activations are in memory at once: 3 GB for VGG
 
 
 def export(
@@ -158,7 +159,12 @@ def _to_int8(path: Path, pictures: Sequence[Pixels], recipe: Recipe) -> None:
         weight_type=QuantType.QInt8,
         # Seven bits: processors without VNNI saturate when they add two products of eight.
         reduce_range=True,
-        op_types_to_quantize=["Conv", "MaxPool", "AveragePool", "Add", "Concat"],
+        # Sums of residual blocks stay in floating point: ResNet50 changed its first choice on 20 %
+        # of the recordings with them in integers, on 5 % without.
+        op_types_to_quantize=["Conv"],
+        # Rare peaks must not coarsen the scale of all the rest.
+        calibrate_method=CalibrationMethod.Percentile,
+        extra_options={"CalibPercentile": 99.99, "CalibMaxIntermediateOutputs": 8},
     )
 
 
