@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccmusic.errors import CCMusicError
+from ccmusic.files import replacing
 from ccmusic.picture import Picture, Recipe, orient
 from ccmusic.spectrogram import Spectrogram, note_name
 
@@ -88,12 +89,10 @@ def _save(
     pitch_axis.set_ticks(positions, names)
     pitch_axis.set_label_text("pitch" if spectrogram.transform == "cqt" else "frequency, Hz")
     figure.colorbar(drawn, label=label)
-    beside = path.with_name(f".{path.name}.part")
     try:
-        figure.savefig(beside, format="png", dpi=150)
-        beside.replace(path)
+        with replacing(path) as beside:
+            figure.savefig(beside, format="png", dpi=150)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise CCMusicError(f"{path}: cannot be written ({error.strerror})") from None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import soxr
 from rich.progress import track
 
 from ccmusic import audio
+from ccmusic.audio import Clip
 from ccmusic.card import DataSource
 from ccmusic.errors import AudioError, DataError
 from ccmusic.genres import GENRES
@@ -139,16 +140,25 @@ class Material:
     frames as the recording has, up to 30 s."""
 
 
-def load_material(recordings: Iterable[Recording], recipe: Recipe) -> Material:
-    """Compute spectrograms; a recording that cannot be read is named and left out."""
-    kept: list[Recording] = []
-    values: list[npt.NDArray[np.float16]] = []
-    for recording in track(list(recordings), description=f"{recipe.transform.name} spectrograms"):
+def load_clips(
+    recordings: Iterable[Recording], description: str, *, seconds: float = audio.SECONDS
+) -> Iterator[tuple[Recording, Clip]]:
+    """Decode recordings one by one; one that cannot be read is named and left out."""
+    for recording in track(list(recordings), description=description):
         try:
-            clip = audio.load(recording.path, seconds=_LONGEST)
+            clip = audio.load(recording.path, seconds=seconds)
         except AudioError as error:
             print(f"left out: {error}")
             continue
+        yield recording, clip
+
+
+def load_material(recordings: Iterable[Recording], recipe: Recipe) -> Material:
+    """Compute the spectrograms of whole recordings."""
+    kept: list[Recording] = []
+    values: list[npt.NDArray[np.float16]] = []
+    description = f"{recipe.transform.name} spectrograms"
+    for recording, clip in load_clips(recordings, description, seconds=_LONGEST):
         samples = soxr.resample(clip.native, clip.facts.sample_rate, audio.SAMPLE_RATE)
         spectrogram = recipe.transform(samples)
         kept.append(recording)
@@ -162,12 +172,7 @@ def load_pictures(
     """Pictures as the product draws them: centre 10 s, uint8 [size, size] each."""
     kept: list[Recording] = []
     pictures: list[Pixels] = []
-    for recording in track(recordings, description=f"{recipe.transform.name} pictures"):
-        try:
-            clip = audio.load(recording.path)
-        except AudioError as error:
-            print(f"left out: {error}")
-            continue
+    for recording, clip in load_clips(recordings, f"{recipe.transform.name} pictures"):
         kept.append(recording)
         pictures.append(draw(recipe.transform(clip.samples), recipe).pixels)
     return kept, pictures

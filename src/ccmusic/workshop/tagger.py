@@ -17,13 +17,12 @@ import numpy.typing as npt
 import soxr
 import torch
 import torch.nn.functional as F
-from rich.progress import track
 
-from ccmusic import audio
 from ccmusic.audio import Samples
-from ccmusic.errors import AudioError, DataError
+from ccmusic.errors import DataError
+from ccmusic.files import replacing
 from ccmusic.spectrogram import Mel
-from ccmusic.workshop.data import read_manifest
+from ccmusic.workshop.data import load_clips, read_manifest
 from ccmusic.workshop.tensorflow import tensors
 
 _TRAININGS = ("MTT_musicnn", "MSD_musicnn")
@@ -57,12 +56,7 @@ def tag(manifest: Path, wheel: Path, features: Path, soft_targets: Path) -> None
     networks = [read_weights(wheel, training) for training in _TRAININGS]
     keys: list[str] = []
     rows: list[npt.NDArray[np.float32]] = []
-    for recording in track(read_manifest(manifest), description="tagging"):
-        try:
-            clip = audio.load(recording.path, seconds=_SECONDS)
-        except AudioError as error:
-            print(f"left out: {error}")
-            continue
+    for recording, clip in load_clips(read_manifest(manifest), "tagging", seconds=_SECONDS):
         patches = _patches(soxr.resample(clip.native, clip.facts.sample_rate, _RATE))
         with torch.inference_mode():
             outputs = [musicnn(patches, weights) for weights in networks]
@@ -73,17 +67,13 @@ def tag(manifest: Path, wheel: Path, features: Path, soft_targets: Path) -> None
         raise DataError(f"{manifest}: no recording could be read")
     table = np.stack(rows)
     width = networks[0]["dense/bias"].numel() * len(networks)
-    beside = features.with_name(f".{features.name}.part")
-    with beside.open("wb") as binary:
+    with replacing(features) as beside, beside.open("wb") as binary:
         np.savez(binary, path=np.array(keys), features=table[:, :width].astype(np.float16))
-    beside.replace(features)
-    beside = soft_targets.with_name(f".{soft_targets.name}.part")
-    with beside.open("w", newline="", encoding="utf-8") as text:
+    with replacing(soft_targets) as beside, beside.open("w", newline="", encoding="utf-8") as text:
         writer = csv.writer(text)
         writer.writerow(["path", *(f"tag{i}" for i in range(table.shape[1] - width))])
         for key, row in zip(keys, table, strict=True):
             writer.writerow([key, *(f"{value:.4f}" for value in row[width:])])
-    beside.replace(soft_targets)
 
 
 def musicnn(patches: torch.Tensor, weights: Weights) -> tuple[torch.Tensor, torch.Tensor]:

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ccmusic.errors import DataError
+from ccmusic.files import replacing
 from ccmusic.workshop.data import Recording, classes_of, read_manifest
 
 _DECAY = 1e-3
@@ -49,8 +50,9 @@ def teach(manifest: Path, features: Path, out: Path) -> Path:
     if not any(r.split == "train" and r.genre for r in judged):
         raise DataError(f"{features}: has no features of a labelled training recording")
     inputs = torch.from_numpy(np.stack([known[r.key] for r in judged]))
-    inputs = (inputs - inputs.mean(dim=0)) / (inputs.std(dim=0) + 1e-3)
-    labels = np.array([classes.index(r.genre) if r.genre else -1 for r in judged])
+    seen = inputs[[r.split != "valid" for r in judged]]
+    inputs = (inputs - seen.mean(dim=0)) / (seen.std(dim=0) + 1e-3)
+    labels = np.array([classes.index(r.genre) if r.genre in classes else -1 for r in judged])
     labelled = np.array([r.split == "train" and r.genre != "" for r in judged])
     folds = _folds(judged)
     verdicts = _fit_and_judge(inputs, labels, labelled, len(classes))
@@ -58,13 +60,11 @@ def teach(manifest: Path, features: Path, out: Path) -> Path:
         held_out = labelled & (folds == fold)
         others = _fit_and_judge(inputs, labels, labelled & ~held_out, len(classes))
         verdicts[held_out] = others[held_out]
-    beside = out.with_name(f".{out.name}.part")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    with replacing(out) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["path", *classes])
         for recording, verdict in zip(judged, verdicts, strict=True):
             writer.writerow([recording.key, *(f"{share:.5f}" for share in verdict)])
-    beside.replace(out)
     return out
 
 

@@ -20,6 +20,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from ccmusic.errors import DataError
+from ccmusic.files import replacing
 from ccmusic.picture import Pixels, Recipe, resize
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.augment import random_picture
@@ -190,10 +191,8 @@ def _tensor(pictures: list[Pixels], recipe: Recipe) -> torch.Tensor:
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
-    """Write beside, then rename: a crash leaves the old file whole."""
-    beside = path.with_suffix(".part")
-    torch.save(state, beside)
-    beside.replace(path)
+    with replacing(path) as beside:
+        torch.save(state, beside)
 
 
 def _plan(saved: dict[str, Any]) -> Plan:
