@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from ccmusic.card import DataSource, ModelCard
+from ccmusic.card import DataSource, Metrics, ModelCard, PanelCard
 from ccmusic.genres import genre_name
 from ccmusic.zoo import SHIPPED
 from tables import share, table, update
@@ -15,56 +15,88 @@ from tables import share, table, update
 HERE = Path(__file__).parent
 
 
-def models(cards: list[ModelCard]) -> str:
+def models(cards: list[ModelCard], panels: list[PanelCard]) -> str:
     parts = [
         "# The shipped models",
         "This page is written by `python docs/cards.py` from the cards beside the networks.",
     ]
+    if panels:
+        parts += ["## Together", "Means of several models, measured like the models below."]
+    for panel in panels:
+        pair = panel.pairs[0]
+        parts.append(
+            f"**{', '.join(f'`{name}`' for name in panel.members)}**: "
+            f"{figures(panel.metrics)} The two that do best together: `{pair.models[0]}` and "
+            f"`{pair.models[1]}`, {pair.accuracy:.0%}; on {pair.either:.0%} at least one of them "
+            "is right."
+        )
     for card in cards:
         metrics = card.metrics
         assert metrics is not None
-        confusion = [
-            [
-                genre_name(genre, "en"),
-                str(metrics.support[genre]),
-                f"{recall:.0%}",
-                ", ".join(
-                    f"{genre_name(choice, 'en')} {count}"
-                    for choice, count in metrics.confusion[genre].items()
-                    if choice != genre
-                ),
-            ]
-            for genre, recall in metrics.recall.items()
-        ]
-        calibration = [
-            [
-                f"from {b.above:.2f}",
-                f"{b.confidence:.0%}",
-                f"{b.accuracy:.0%}",
-                f"{b.recordings}",
-            ]
-            for b in metrics.calibration
-        ]
-        sources = [
-            [source, f"{accuracy:.0%}"] for source, accuracy in metrics.accuracy_by_source.items()
-        ]
+        build = (
+            f"{card.parameters / 1e6:.1f} M parameters, {card.multiply_adds / 1e9:.2f} G "
+            f"multiply-adds, stored as {card.precision}"
+        )
+        if card.relative_latency:
+            build += f", {card.relative_latency:.1f} times the time of MobileNetV3 in fp32"
+        if card.same_choice is not None:
+            build += f", first choice as in fp32 on {card.same_choice:.1%} of the clips"
         parts += [
             f"## {card.name}",
-            f"{card.parameters / 1e6:.1f} M parameters, {card.multiply_adds / 1e9:.2f} G "
-            f"multiply-adds, stored as {card.precision}. {card.data} Licence: {card.licence}.",
+            f"{build}. {card.data} Licence: {card.licence}.",
             "\n".join(f"- {note}" for note in card.notes),
-            f"On {metrics.recordings} recordings of `{metrics.split}`, none trained on, one "
-            f"verdict each: accuracy {share(metrics.accuracy, metrics.accuracy_interval)}, mean "
-            f"recall {share(metrics.macro_recall, metrics.macro_recall_interval)}, expected "
-            f"calibration error {metrics.calibration_error:.3f} at temperature "
-            f"{card.temperature:.2f}.",
-            table("genre | recordings | recall | taken for", confusion),
-            "What a probability has meant:",
-            table("probability | mean | right | recordings", calibration),
-            "By source of the recording:",
-            table("source | accuracy", sources),
+            f"{figures(metrics)} Temperature {card.temperature:.2f}.",
+            *details(metrics),
         ]
+        if card.learning_curve:
+            curve = ", ".join(f"{accuracy:.0%}" for accuracy in card.learning_curve)
+            parts.append(f"Accuracy on the clips after each pass of the training: {curve}.")
     return "\n\n".join(parts) + "\n"
+
+
+def figures(metrics: Metrics) -> str:
+    return (
+        f"On {metrics.recordings} recordings of `{metrics.split}`, none trained on, one verdict "
+        f"each: accuracy {share(metrics.accuracy, metrics.accuracy_interval)}, mean recall "
+        f"{share(metrics.macro_recall, metrics.macro_recall_interval)}, expected calibration "
+        f"error {metrics.calibration_error:.3f}."
+    )
+
+
+def details(metrics: Metrics) -> list[str]:
+    confusion = [
+        [
+            genre_name(genre, "en"),
+            str(metrics.support[genre]),
+            f"{recall:.0%}",
+            metrics.taken_for(genre),
+        ]
+        for genre, recall in metrics.recall.items()
+    ]
+    bands = [
+        [
+            band.level,
+            f"from {band.above:.2f}",
+            share(band.accuracy, band.accuracy_interval),
+            str(band.recordings),
+        ]
+        for band in reversed(metrics.bands)
+    ]
+    calibration = [
+        [f"from {b.above:.2f}", f"{b.confidence:.0%}", f"{b.accuracy:.0%}", f"{b.recordings}"]
+        for b in metrics.calibration
+    ]
+    sources = [
+        [source, f"{accuracy:.0%}"] for source, accuracy in metrics.accuracy_by_source.items()
+    ]
+    return [
+        table("genre | recordings | recall | taken for", confusion),
+        "What a probability has meant:",
+        table("confidence | probability | right | recordings", bands) if bands else "",
+        table("probability | mean | right | recordings", calibration),
+        "By source of the recording:",
+        table("source | accuracy", sources),
+    ]
 
 
 def data(cards: list[ModelCard]) -> str:
@@ -104,7 +136,11 @@ def data(cards: list[ModelCard]) -> str:
 
 def main() -> None:
     cards = [ModelCard.read(path) for path in sorted(SHIPPED.glob("*.json"))]
-    update({HERE / "models.md": models(cards), HERE / "data.md": data(cards)}, sys.argv)
+    panels = [
+        PanelCard.model_validate_json(path.read_bytes())
+        for path in sorted((SHIPPED / "panels").glob("*.json"))
+    ]
+    update({HERE / "models.md": models(cards, panels), HERE / "data.md": data(cards)}, sys.argv)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def test_silence_is_a_black_picture() -> None:
 def test_resizing_is_antialiased() -> None:
     stripes = np.zeros((448, 448), np.uint8)
     stripes[::2] = 255
-    assert np.abs(resize(stripes, 224)[2:-2].astype(int) - 127).max() <= 2
+    assert np.abs(resize(stripes, 224, 224)[2:-2].astype(int) - 127).max() <= 2
 
 
 def test_integers_become_floats_before_the_network_sees_them() -> None:

@@ -34,6 +34,13 @@ AudioPacket: TypeAlias = "av.Packet[av.audio.AudioStream]"
 
 # Containers that hold music. Playlists and network formats stay out: they can name other files.
 _FORMATS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,mov,mp4,matroska,webm,asf,avi"
+# What a search through folders takes for music; a file that is named is tried whatever its name.
+# fmt: off
+SUFFIXES = (
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".m4b", ".aac", ".mp4", ".aif",
+    ".aiff", ".au", ".caf", ".w64", ".mka", ".mkv", ".webm", ".wma",
+)
+# fmt: on
 # A decoder that starts in mid-stream needs a run-up: MP3 borrows bits from earlier frames, Opus
 # asks for 80 ms, AAC for one frame.
 _RUN_UP = 0.5

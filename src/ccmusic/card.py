@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ccmusic.errors import CheckpointError
+from ccmusic.genres import genre_name
 from ccmusic.picture import Recipe
 from ccmusic.spectrogram import TransformName
 
@@ -17,6 +19,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_json(self) -> str:
+        """Text, stable from run to run."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
 
 
 class Calibration(_Strict):
@@ -27,6 +33,18 @@ class Calibration(_Strict):
     confidence: Share
     """Mean."""
     accuracy: Share
+    recordings: int = Field(gt=0)
+
+
+class Band(_Strict):
+    """A range of confidence, and what verdicts within it have been worth."""
+
+    level: Literal["high", "middling", "low"]
+    above: Share
+    """Lower edge; the upper is that of the next band, or 1."""
+    accuracy: Share
+    """Share of the verdicts within that were right."""
+    accuracy_interval: tuple[Share, Share]
     recordings: int = Field(gt=0)
 
 
@@ -51,6 +69,44 @@ class Metrics(_Strict):
     """Fifteen equal bins of confidence, after the temperature; empty ones left out."""
     calibration_error: Share
     """Mean distance of confidence and accuracy over these bins, weighted by recordings."""
+    bands: tuple[Band, ...] = ()
+    """Two or three, the lowest first, from the same verdicts as the bins."""
+
+    def taken_for(self, genre: str) -> str:
+        """What a genre was mistaken for, in English: ``Rock 5, Pop 2``."""
+        return ", ".join(
+            f"{genre_name(choice, 'en')} {count}"
+            for choice, count in self.confusion[genre].items()
+            if choice != genre
+        )
+
+    def band(self, confidence: float) -> Band | None:
+        """Band of a verdict whose first choice has this probability; None without bands."""
+        return next((b for b in reversed(self.bands) if confidence >= b.above), None)
+
+
+class Pair(_Strict):
+    """Two models of a panel, and what they know together."""
+
+    models: tuple[str, str]
+    accuracy: Share
+    """Of the mean of the two."""
+    either: Share
+    """Share of the recordings on which at least one is right."""
+
+
+class PanelCard(_Strict):
+    """What the models of a panel reach together, as their mean; beside the shipped cards."""
+
+    members: dict[str, str]
+    """sha256 of each model's file; the figures hold for these only."""
+    metrics: Metrics
+    pairs: tuple[Pair, ...]
+    """Every two of them, the best mean first."""
+
+    def describes(self, cards: Iterable[ModelCard]) -> bool:
+        """Whether these are the models that were measured."""
+        return self.members == {card.name: card.sha256 for card in cards}
 
 
 class DataSource(_Strict):
@@ -79,6 +135,10 @@ class ModelCard(_Strict):
     """Of one inference, counted over convolutions and linear layers."""
     precision: Literal["fp32", "fp16", "int8"]
     """How the weights are stored."""
+    same_choice: Share | None = None
+    """Share of the held-out clips on which the stored weights choose as those of fp32 do."""
+    relative_latency: float | None = Field(None, gt=0)
+    """Time of one inference over that of MobileNetV3 in fp32, taken in turn on one core."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Of the ONNX file."""
     metrics: Metrics | None = None
@@ -86,6 +146,8 @@ class ModelCard(_Strict):
     """How it was trained, in words."""
     sources: tuple[DataSource, ...] = ()
     """What it was trained on, counted."""
+    learning_curve: tuple[Share, ...] = ()
+    """Accuracy on the held-out clips after each pass of the training; nothing was chosen by it."""
     licence: str
     notes: tuple[str, ...] = ()
     """Known weaknesses, in plain words."""
@@ -100,6 +162,19 @@ class ModelCard(_Strict):
     def transform(self) -> TransformName:
         """``cqt`` or ``mel``."""
         return self.recipe.transform.name
+
+    def renamed(self, name: str) -> Self:
+        """Return the same card under another name.
+
+        Raises
+        ------
+        CheckpointError
+            If the name cannot be one.
+        """
+        try:
+            return self.model_validate({**self.model_dump(), "name": name})
+        except ValidationError:
+            raise CheckpointError("bad_name", name=name) from None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -120,7 +195,3 @@ class ModelCard(_Strict):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "JSON"
             raise CheckpointError("bad_card", file=path, where=where, reason=first["msg"]) from None
-
-    def to_json(self) -> str:
-        """Text of the card, stable from run to run."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"

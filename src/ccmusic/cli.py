@@ -202,6 +202,49 @@ def dashboard(
     launch(host=host, port=port)
 
 
+data_app = typer.Typer(no_args_is_help=True, help="Prepare recordings to train and measure on.")
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("index")
+def data_index(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="One folder per genre in it.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Genres from the columns path, genre[, group, split]."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="CSV", help="DIR/clips.csv by default.")
+    ] = None,
+    valid_share: Annotated[
+        float, typer.Option(min=0.05, max=0.5, help="Share of each genre to hold out.")
+    ] = 0.2,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Make a manifest of a folder of music, split without leaks (extra `torch`).
+
+    Recordings of one artist, of one album folder, or with the same sound stay on one side.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ccmusic.workshop.index import index
+
+    found = index(folder, labels=labels, out=output, valid_share=valid_share, seed=seed)
+    table = Table("genre", "train", "valid", "unlabelled")
+    for genre, sides in found.counts().items():
+        others = sum(n for side, n in sides.items() if side not in ("train", "valid"))
+        table.add_row(
+            genre or "-", str(sides.get("train", 0)), str(sides.get("valid", 0)), str(others or "")
+        )
+    console = Console()
+    console.print(table)
+    for warning in found.warnings:
+        console.print(f"[yellow]warning:[/yellow] {escape(warning)}", highlight=False)
+    print(found.manifest)
+
+
 @app.command()
 def train(
     data: _ManifestOption,
@@ -216,11 +259,14 @@ def train(
         Path | None,
         typer.Option(metavar="CSV", help="Verdicts of a teacher, from `ccmusic teach`."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=0, help="Passes at the small size.")] = 20,
-    small_size: Annotated[int, typer.Option(min=32, help="Pixels of the first passes.")] = 112,
-    final_epochs: Annotated[int, typer.Option(min=0, help="Passes at the full size.")] = 2,
+    epochs: Annotated[int, typer.Option(min=0, help="Passes over strips of pictures.")] = 20,
+    strip: Annotated[int, typer.Option(min=32, help="Pixels of a strip along time.")] = 64,
+    final_epochs: Annotated[int, typer.Option(min=0, help="Passes over whole pictures.")] = 2,
     batch_size: Annotated[int, typer.Option(min=2)] = 32,
     learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Stop after so many passes without progress on valid; 0: no.")
+    ] = 0,
     bf16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
@@ -239,12 +285,13 @@ def train(
         soft_targets=soft_targets,
         teacher=teacher,
         epochs=epochs,
-        small_size=small_size,
+        strip=strip,
         final_epochs=final_epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
         bf16=bf16,
         seed=seed,
+        patience=patience,
     )
     print(weights)
 
@@ -291,40 +338,104 @@ def teach(
 
 @app.command()
 def evaluate(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Checkpoint to measure.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Checkpoints to measure.")],
     data: _ManifestOption,
     split: Annotated[str, typer.Option(help="Split of the manifest.")] = "valid",
+    pictures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw confusion and calibration of each into a folder."),
+    ] = None,
+    panel: Annotated[
+        Path | None,
+        typer.Option(metavar="JSON", help="Write what they reach together, as their mean."),
+    ] = None,
     as_json: _JsonOption = False,
 ) -> None:
-    """Measure a checkpoint on held-out recordings, one verdict per recording (extra `torch`)."""
+    """Measure checkpoints on held-out recordings, one verdict per recording (extra `torch`).
+
+    Several are measured one by one, then together: their mean, and every two of them.
+    """
     from rich.console import Console
     from rich.table import Table
 
+    from ccmusic import plot
+    from ccmusic.files import replacing
     from ccmusic.workshop import evaluate as room
     from ccmusic.zoo import find_one
 
-    metrics = room.evaluate(find_one(name), data, split=split)
+    checkpoints = [find_one(name) for name in names]
+    measured = {c.card.name: room.evaluate(c, data, split=split) for c in checkpoints}
+    together = None
+    if len(checkpoints) > 1:
+        together = room.evaluate_panel(checkpoints, data, split=split)
+        measured["mean"] = together.metrics
+    if panel and together:
+        with replacing(panel) as beside:
+            beside.write_text(together.to_json(), encoding="utf-8")
+    if pictures:
+        pictures.mkdir(parents=True, exist_ok=True)
+        for name, metrics in measured.items():
+            plot.save_confusion(metrics, pictures / f"{name}-confusion.png")
+            plot.save_calibration(metrics, pictures / f"{name}-calibration.png")
     if as_json:
-        _print_json(metrics.model_dump(mode="json"))
+        for name, metrics in measured.items():
+            _print_json({"name": name, **metrics.model_dump(mode="json")})
         return
     console = Console()
-    console.print(
-        f"{name} on {metrics.recordings} recordings of {split}: "
-        f"accuracy {_with_interval(metrics.accuracy, metrics.accuracy_interval)}, "
-        f"macro recall {_with_interval(metrics.macro_recall, metrics.macro_recall_interval)}, "
-        f"calibration error {metrics.calibration_error:.3f}"
-    )
-    table = Table("genre", "recordings", "recall", "taken for")
-    for genre, recall in metrics.recall.items():
-        others = [
-            f"{genre_name(choice, 'en')} {count}"
-            for choice, count in metrics.confusion[genre].items()
-            if choice != genre
-        ]
-        table.add_row(
-            genre_name(genre, "en"), str(metrics.support[genre]), f"{recall:.0%}", ", ".join(others)
+    for name, metrics in measured.items():
+        console.print(
+            f"{name} on {metrics.recordings} recordings of {split}: "
+            f"accuracy {_with_interval(metrics.accuracy, metrics.accuracy_interval)}, "
+            f"macro recall {_with_interval(metrics.macro_recall, metrics.macro_recall_interval)}, "
+            f"calibration error {metrics.calibration_error:.3f}"
         )
-    console.print(table)
+        table = Table("genre", "recordings", "recall", "taken for")
+        for genre, recall in metrics.recall.items():
+            table.add_row(
+                genre_name(genre, "en"),
+                str(metrics.support[genre]),
+                f"{recall:.0%}",
+                metrics.taken_for(genre),
+            )
+        console.print(table)
+    if together:
+        table = Table("pair", "accuracy of their mean", "one of them right")
+        for pair in together.pairs:
+            table.add_row(" + ".join(pair.models), f"{pair.accuracy:.1%}", f"{pair.either:.1%}")
+        console.print(table)
+
+
+@app.command()
+def calibrate(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Checkpoint to calibrate.")],
+    data: _ManifestOption,
+    output: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="Name of the calibrated copy."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of the manifest.")] = "valid",
+) -> None:
+    """Fit temperature and confidence bands to your own recordings (extra `torch`).
+
+    A checkpoint of your own is rewritten; of a shipped one a copy is made, under a name of yours.
+    """
+    from ccmusic.errors import DataError
+    from ccmusic.workshop import evaluate as room
+    from ccmusic.zoo import find_one, store, user_folder
+
+    checkpoint = find_one(name)
+    own = checkpoint.path.parent == user_folder()
+    if output is None and not own:
+        raise DataError(f"{name} is shipped with the program: name the calibrated copy with --as")
+    before = checkpoint.card
+    card = room.calibrate(checkpoint, data, split=split)
+    stored = store(card.renamed(output or name), checkpoint.read(), user_folder())
+    assert card.metrics is not None
+    print(
+        f"{stored.path}: temperature {before.temperature:.2f} -> {card.temperature:.2f}, "
+        f"calibration error {card.metrics.calibration_error:.3f} "
+        f"on {card.metrics.recordings} recordings"
+    )
 
 
 @app.command()
@@ -394,13 +505,16 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     )
     for warning in analysis.clip.warnings:
         console.print(f"  [yellow]warning:[/yellow] {warning.message}", highlight=False)
-    table = Table(Column("model", no_wrap=True), *(f"{k + 1}." for k in range(top_k)), "ms")
+    table = Table(Column("model", no_wrap=True), *(f"{k + 1}." for k in range(top_k)), "ms", "sure?")
     for name, verdict in analysis.verdicts.items():
         if verdict.error:
             table.add_row(name, f"[red]error: {escape(str(verdict.error))}[/red]")
         else:
             cells = [_cell(*choice) for choice in verdict.top(top_k)]
-            table.add_row(name, *cells, *[""] * (top_k - len(cells)), f"{verdict.latency_ms:.0f}")
+            band = verdict.band
+            worth = f"{band.level}: {band.accuracy:.0%} right" if band else ""
+            padding = [""] * (top_k - len(cells))
+            table.add_row(name, *cells, *padding, f"{verdict.latency_ms:.0f}", worth)
     if analysis.mean:
         ranking = sorted(analysis.mean.items(), key=lambda item: -item[1])[:top_k]
         cells = [_cell(*choice) for choice in ranking]

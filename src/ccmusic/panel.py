@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from ccmusic.card import ModelCard
+from ccmusic.card import Band, ModelCard
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.picture import Picture, Recipe
 from ccmusic.spectrogram import TransformName
+from ccmusic.texts import Language, say
 from ccmusic.zoo import Checkpoint, find
 
 Floats = npt.NDArray[np.float32]
@@ -48,6 +49,26 @@ class Verdict:
     def top(self, k: int) -> list[tuple[str, float]]:
         """The ``k`` likeliest classes with their probabilities, likeliest first."""
         return sorted(self.probabilities.items(), key=lambda item: -item[1])[:k]
+
+    @property
+    def band(self) -> Band | None:
+        """What so sure a first choice was worth on held-out music; None if not measured."""
+        if self.logits is None or self.card.metrics is None:
+            return None
+        return self.card.metrics.band(self.top(1)[0][1])
+
+    def advice(self, language: Language, name: str) -> str:
+        """Sentence about the :attr:`band`, naming the model as the caller does; empty without."""
+        band = self.band
+        if band is None:
+            return ""
+        return say(
+            language,
+            f"band.{band.level}",
+            name=name,
+            accuracy=band.accuracy,
+            recordings=band.recordings,
+        )
 
 
 class Panel:

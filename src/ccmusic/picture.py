@@ -63,7 +63,7 @@ def draw(spectrogram: Spectrogram, recipe: Recipe) -> Picture:
     """Turn a spectrogram into a network's input."""
     logarithm = np.log(spectrogram.values + np.float32(recipe.log_floor))
     scaled = scale(orient(logarithm, recipe))
-    pixels = resize(scaled, recipe.size)
+    pixels = resize(scaled, recipe.size, recipe.size)
     return Picture(logarithm, scaled, pixels, normalise(pixels, recipe), recipe)
 
 
@@ -81,9 +81,9 @@ def scale(values: Floats) -> Pixels:
     return stretched.round().astype(np.uint8)
 
 
-def resize(pixels: Pixels, size: int) -> Pixels:
-    """Antialiased bilinear, uint8 [size, size]."""
-    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR))
+def resize(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Antialiased bilinear, uint8 [height, width]."""
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def normalise(pixels: Pixels, recipe: Recipe) -> Floats:

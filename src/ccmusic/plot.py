@@ -1,17 +1,22 @@
-"""A spectrogram in, a PNG with axes and scale out."""
+"""A spectrogram or a measurement in, a PNG with axes and scale out."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ccmusic.card import Metrics
 from ccmusic.errors import CCMusicError
 from ccmusic.files import replacing
+from ccmusic.genres import genre_name
 from ccmusic.picture import Picture, Recipe, orient
 from ccmusic.spectrogram import Spectrogram, note_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _RANGE_DB = 80.0
 _MEL_TICKS = (100, 200, 500, 1000, 2000, 5000, 10000)
@@ -89,6 +94,60 @@ def _save(
     pitch_axis.set_ticks(positions, names)
     pitch_axis.set_label_text("pitch" if spectrogram.transform == "cqt" else "frequency, Hz")
     figure.colorbar(drawn, label=label)
+    _write(figure, path)
+
+
+def save_confusion(metrics: Metrics, path: Path) -> None:
+    """Draw genres against first choices, every row in shares of its genre's recordings."""
+    from matplotlib.figure import Figure
+
+    genres = list(metrics.recall)
+    chosen = {choice for row in metrics.confusion.values() for choice in row}
+    choices = genres + sorted(chosen - set(genres))
+    counts = np.array([[metrics.confusion[g].get(c, 0) for c in choices] for g in genres])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    figure = Figure(figsize=(0.5 * len(choices) + 3, 0.45 * len(genres) + 2), layout="constrained")
+    axes = figure.subplots()
+    drawn = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        dark = shares[row, column] < 0.5
+        axes.text(column, row, counts[row, column], ha="center", va="center", color="wk"[not dark])
+    axes.set_xticks(range(len(choices)), [genre_name(c, "en") for c in choices], rotation=45)
+    axes.set_yticks(
+        range(len(genres)), [f"{genre_name(g, 'en')} ({metrics.support[g]})" for g in genres]
+    )
+    axes.set_xlabel("first choice")
+    axes.set_ylabel("genre (recordings)")
+    figure.colorbar(drawn, label="share of the genre's recordings")
+    _write(figure, path)
+
+
+def save_calibration(metrics: Metrics, path: Path) -> None:
+    """Draw how often verdicts of like confidence were right; the diagonal would be perfect."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="gray", linestyle="--")
+    bins = metrics.calibration
+    axes.plot([b.confidence for b in bins], [b.accuracy for b in bins], color="#0072B2")
+    axes.scatter(
+        [b.confidence for b in bins],
+        [b.accuracy for b in bins],
+        s=[12 + 4 * b.recordings for b in bins],
+        color="#0072B2",
+    )
+    axes.set(
+        xlim=(0, 1),
+        ylim=(0, 1.02),
+        xlabel="probability of the first choice, mean of the bin",
+        ylabel="share that was right",
+        title=f"expected calibration error {metrics.calibration_error:.3f}; area: recordings",
+    )
+    _write(figure, path)
+
+
+def _write(figure: Figure, path: Path) -> None:
     try:
         with replacing(path) as beside:
             figure.savefig(beside, format="png", dpi=150)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime
 import platformdirs
 
-from ccmusic.card import ModelCard
+from ccmusic.card import ModelCard, PanelCard
 from ccmusic.errors import CheckpointError
+from ccmusic.files import replacing
 from ccmusic.spectrogram import TransformName
 
 SHIPPED = Path(__file__).parent / "checkpoints"
@@ -36,6 +37,24 @@ class Checkpoint:
     path: Path
     """The ONNX file."""
 
+    def read(self) -> bytes:
+        """Content of the ONNX file.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing, or not the one that the card describes.
+        """
+        try:
+            weights = self.path.read_bytes()
+        except FileNotFoundError:
+            raise CheckpointError("no_weights", file=self.path) from None
+        except OSError as error:
+            raise CheckpointError("cannot_open", file=self.path, reason=error.strerror) from None
+        if hashlib.sha256(weights).hexdigest() != self.card.sha256:
+            raise CheckpointError("wrong_sha256", file=self.path)
+        return weights
+
     def open(self, *, threads: int = 0) -> onnxruntime.InferenceSession:
         """Verify the file and load it.
 
@@ -47,16 +66,9 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            If the file is missing, not the one that the card describes, or no usable network.
+            As :meth:`read`, or if it is no usable network.
         """
-        try:
-            weights = self.path.read_bytes()
-        except FileNotFoundError:
-            raise CheckpointError("no_weights", file=self.path) from None
-        except OSError as error:
-            raise CheckpointError("cannot_open", file=self.path, reason=error.strerror) from None
-        if hashlib.sha256(weights).hexdigest() != self.card.sha256:
-            raise CheckpointError("wrong_sha256", file=self.path)
+        weights = self.read()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -69,6 +81,36 @@ class Checkpoint:
             reason = str(error).splitlines()[0]
             raise CheckpointError("bad_weights", file=self.path, reason=reason) from None
         return session
+
+
+def store(card: ModelCard, weights: bytes, folder: Path) -> Checkpoint:
+    """Write a checkpoint; one of the same name is replaced.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written; then nothing of it stays.
+    """
+    checkpoint = Checkpoint(card, folder / f"{card.name}.onnx")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(checkpoint.path) as beside:
+            beside.write_bytes(weights)
+        with replacing(checkpoint.path.with_suffix(".json")) as beside:
+            beside.write_text(card.to_json(), encoding="utf-8")
+    except OSError as error:
+        raise CheckpointError("cannot_write", file=checkpoint.path, reason=error.strerror) from None
+    return checkpoint
+
+
+def find_panel_card(cards: Iterable[ModelCard]) -> PanelCard | None:
+    """What exactly these models were measured to reach together; None if nobody measured it."""
+    cards = list(cards)
+    panels = (
+        PanelCard.model_validate_json(path.read_bytes())
+        for path in sorted((SHIPPED / "panels").glob("*.json"))
+    )
+    return next((panel for panel in panels if panel.describes(cards)), None)
 
 
 def scan() -> tuple[list[Checkpoint], list[CheckpointError]]:

@@ -1,5 +1,6 @@
 import csv
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,14 @@ def _sound(genre: str, rng: np.random.Generator) -> np.ndarray:
         return 0.2 * rng.normal(size=t.size)
     root = rng.uniform(80, 300)
     return sum(0.2 / k * np.sin(2 * np.pi * root * k * t) for k in (1, 2, 3))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep spectrograms and checkpoints out of the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CCMUSIC_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,40 @@ def test_the_temperature_of_overconfident_logits_is_found() -> None:
         assert b.above <= b.confidence <= b.above + 1 / 15 + 1e-4
 
 
+def test_bands_say_what_a_confidence_was_worth() -> None:
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 2000)
+    right = rng.random(2000) < confidence
+    recordings = [_recording(CLASSES[int(ok)], str(i)) for i, ok in enumerate(right)]
+    logits = np.log(np.stack([1 - confidence, confidence], axis=1))
+    metrics = measure(logits, recordings, CLASSES, temperature=1, split="valid", refit=False)
+    *_, middling, high = metrics.bands
+    assert (middling.level, high.level) == ("middling", "high")
+    # Of verdicts above c, (1 + c) / 2 are right: 85 % above 0.7.
+    assert high.above == pytest.approx(0.7, abs=0.051)
+    assert 0.85 <= high.accuracy < 0.9
+    assert high.accuracy_interval[0] < high.accuracy < high.accuracy_interval[1]
+    assert metrics.band(0.99) == high
+    assert metrics.band(0.6) == middling
+
+
+def test_without_sure_verdicts_there_is_no_high_band() -> None:
+    rng = np.random.default_rng(0)
+    recordings = [_recording(CLASSES[int(x)], str(i)) for i, x in enumerate(rng.random(400) < 0.4)]
+    logits = np.tile(np.array([[0.0, 2.0]]), (400, 1))
+    metrics = measure(logits, recordings, CLASSES, temperature=1, split="valid", refit=False)
+    assert [band.level for band in metrics.bands] == ["low"]
+    assert metrics.band(0.9) == metrics.bands[0]
+    assert metrics.bands[0].recordings == 400
+
+
+def test_few_recordings_support_no_extreme_band() -> None:
+    recordings = [_recording("jazz", str(i)) for i in range(6)]
+    logits = np.tile(np.array([[3.0, 0.0]]), (6, 1))
+    metrics = measure(logits, recordings, CLASSES, temperature=1, split="valid")
+    assert [band.level for band in metrics.bands] == ["middling"]
+
+
 def test_a_genre_that_is_absent_does_not_count() -> None:
     recordings = [_recording("jazz", "a"), _recording("jazz", "b")]
     logits = np.array([[1, 0], [1, 0]], np.float32)

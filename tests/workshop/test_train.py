@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from typer.testing import CliRunner
 
 from ccmusic import analyze, zoo
+from ccmusic.card import PanelCard
+from ccmusic.cli import app
 from ccmusic.errors import DataError
 from ccmusic.workshop import train as room
 from ccmusic.workshop.evaluate import evaluate
@@ -17,7 +20,7 @@ from ccmusic.workshop.train import load_weights, train
 OPTIONS = {
     "backbone": "mobilenet_v3_large",
     "epochs": 8,
-    "small_size": 112,
+    "strip": 112,
     "final_epochs": 5,
     "batch_size": 8,
     "learning_rate": 5e-4,
@@ -91,6 +94,11 @@ def test_from_weights_to_a_verdict(
     ]
     assert card.metrics.support == {"hiss": 4, "hum": 4}
     assert card.metrics.accuracy >= 0.75
+    assert card.same_choice is not None
+    assert card.same_choice >= 0.85
+    assert card.relative_latency is not None
+    assert 0.3 < card.relative_latency < 3
+    assert len(card.learning_curve) == 13
     assert 2_900_000 < card.parameters < 3_000_000
     assert checkpoint.path.stat().st_size < 2.2 * card.parameters
     assert evaluate(zoo.find_one("own"), manifest) == card.metrics
@@ -99,6 +107,55 @@ def test_from_weights_to_a_verdict(
     assert set(verdict.probabilities) == {"hiss", "hum"}
     assert verdict.maps is not None
     np.testing.assert_allclose(verdict.maps.mean(axis=(1, 2)), verdict.logits, atol=0.05)
+
+
+def test_it_is_measured_drawn_and_calibrated(
+    weights: Path, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+    for name in ("one", "two"):
+        export(weights, manifest, name=name, data="generated sounds", licence="MIT")
+    pictures, panel = tmp_path / "pictures", tmp_path / "panel.json"
+    run = CliRunner().invoke(
+        app,
+        [
+            *("evaluate", "one", "two", "--data", str(manifest)),
+            *("--pictures", str(pictures), "--panel", str(panel)),
+        ],
+    )
+    assert run.exit_code == 0, run.output
+    assert {p.name for p in pictures.iterdir()} == {
+        f"{name}-{what}.png"
+        for name in ("one", "two", "mean")
+        for what in ("confusion", "calibration")
+    }
+    together = PanelCard.model_validate_json(panel.read_text())
+    cards = [zoo.find_one(name).card for name in ("one", "two")]
+    assert together.describes(cards)
+    assert not together.describes(cards[:1])
+    # Two of the same are no better than one.
+    (pair,) = together.pairs
+    assert cards[0].metrics is not None
+    assert pair.accuracy == pair.either == cards[0].metrics.accuracy
+    assert together.metrics.recall == cards[0].metrics.recall
+
+    card = zoo.find_one("one").card
+    folder = zoo.user_folder()
+    (folder / "one.json").write_text(card.model_copy(update={"temperature": 4.0}).to_json())
+    run = CliRunner().invoke(app, ["calibrate", "one", "--data", str(manifest), "--as", "three"])
+    assert run.exit_code == 0, run.output
+    assert zoo.find_one("three").card.temperature == card.temperature
+    assert zoo.find_one("one").card.temperature == 4
+    assert zoo.find_one("three").open()
+
+
+def test_a_run_without_progress_stops_early(manifest: Path, tmp_path: Path) -> None:
+    options = {**OPTIONS, "learning_rate": 0.0, "patience": 2}
+    weights = train(manifest, tmp_path, **options)
+    assert [row["epoch"] for row in _log(tmp_path)] == ["1", "2", "3"]
+    load_weights(weights)
+    before = weights.stat().st_mtime_ns
+    assert train(manifest, tmp_path, **options).stat().st_mtime_ns == before
 
 
 def test_unusable_data_is_refused(manifest: Path, tmp_path: Path) -> None:

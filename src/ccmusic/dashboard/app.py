@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
-from ccmusic.audio import Clip
+from ccmusic.audio import SUFFIXES, Clip
 from ccmusic.card import ModelCard
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.dashboard.figures import bars_figure, genre_colours, spectrogram_figure
@@ -30,12 +30,7 @@ from ccmusic.spectrogram import Spectrogram, TransformName
 from ccmusic.texts import LANGUAGES, Language, catalogue, say
 
 _HERE = Path(__file__).parent
-# fmt: off
-_UPLOADS = [
-    "wav", "flac", "ogg", "oga", "opus", "mp3", "m4a", "aac", "mp4",
-    "aif", "aiff", "au", "caf", "w64", "mka", "webm", "wma",
-]
-# fmt: on
+_UPLOADS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 _LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
 _TRANSFORM_NAMES = {"cqt": "CQT", "mel": "Mel"}
 _BACKBONE_NAMES = {

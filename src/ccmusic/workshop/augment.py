@@ -12,11 +12,12 @@ import numpy.typing as npt
 from ccmusic.audio import SECONDS
 from ccmusic.picture import Pixels, Recipe, orient, resize, scale
 
+_LARGEST_MASK = 0.15
 _DB = np.log(10) / 20  # one decibel of magnitude as a natural logarithm
 
 
 def random_picture(
-    values: npt.NDArray[np.float16], recipe: Recipe, *, size: int, rng: np.random.Generator
+    values: npt.NDArray[np.float16], recipe: Recipe, *, length: int, rng: np.random.Generator
 ) -> Pixels:
     """Crop, loop, colour and mask.
 
@@ -24,33 +25,37 @@ def random_picture(
     ----------
     values
         Natural logarithm of a spectrogram, float16 [n_bins, n_frames].
-    size
-        Side of the picture, pixels; smaller than the recipe's in a first stage of training.
+    length
+        Extent of the picture along time, pixels. Less than the recipe's size is a strip of the
+        picture at the same scale: fewer seconds, not smaller ones.
 
     Returns
     -------
-    uint8 [size, size]
+    uint8 [length, size] with pitch along x, [size, length] with time along x
     """
     transform = recipe.transform
     db = _DB if transform.name == "cqt" else 2 * _DB
     n_frames = 1 + int(SECONDS * transform.sample_rate) // transform.hop_length
+    n_frames = max(1, round(n_frames * length / recipe.size))
     picture = _crop_and_loop(values, n_frames, rng).astype(np.float32)
-    picture = _shift_pitch(picture, int(rng.integers(-2, 3)))
+    picture = _shift_pitch(picture, int(rng.integers(-1, 2)))
     picture += _equaliser(transform.frequencies, rng) * db
-    if rng.random() < 0.5:
+    if rng.random() < 0.25:
         # The hiss of a microphone, a room, a tape.
-        picture = np.logaddexp(picture, picture.max() - db * rng.uniform(45, 110))
-    picture = np.logaddexp(picture + db * rng.uniform(-20, 6), np.log(recipe.log_floor))
+        picture = np.logaddexp(picture, picture.max() - db * rng.uniform(55, 110))
+    picture = np.logaddexp(picture + db * rng.uniform(-12, 3), np.log(recipe.log_floor))
     picture = _mask(picture, rng)
-    return resize(scale(orient(picture.astype(np.float32), recipe)), size)
+    scaled = scale(orient(picture.astype(np.float32), recipe))
+    along_x = recipe.orientation == "time_along_x"
+    return resize(scaled, *((recipe.size, length) if along_x else (length, recipe.size)))
 
 
 def _crop_and_loop(
     values: npt.NDArray[np.float16], n_frames: int, rng: np.random.Generator
 ) -> npt.NDArray[np.float16]:
-    """Between a fifth of the window and all of it, up to 10 % faster or slower, then looped."""
+    """Between a fifth of the window and all of it, up to 5 % faster or slower, then looped."""
     available = values.shape[1]
-    speed = rng.uniform(0.9, 1.1)
+    speed = rng.uniform(0.95, 1.05)
     # Half of the draws keep as much of the window as there is: that is what a user's song gives.
     share = 1.0 if rng.random() < 0.5 else rng.uniform(0.2, 1.0)
     length = min(available, max(1, round(share * n_frames * speed)))
@@ -70,21 +75,21 @@ def _equaliser(
 ) -> npt.NDArray[np.float32]:
     """Tilt and band limits in dB, float32 [n_bins, 1]."""
     octaves = np.log2(frequencies / 500)
-    curve = octaves * rng.normal(0, 1.0)
-    if rng.random() < 0.3:
+    curve = octaves * rng.normal(0, 0.7)
+    if rng.random() < 0.15:
         curve -= 24 * np.maximum(0, octaves - np.log2(rng.uniform(2_000, 10_000) / 500))
-    if rng.random() < 0.3:
+    if rng.random() < 0.15:
         curve -= 12 * np.maximum(0, np.log2(rng.uniform(40, 200) / 500) - octaves)
     return curve[:, None].astype(np.float32)
 
 
 def _mask(picture: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Hide up to two bands of pitch and two of time (D. S. Park et al., SpecAugment, 2019)."""
+    """Hide up to one band of pitch and one of time (D. S. Park et al., SpecAugment, 2019)."""
     quiet = picture.min()
-    for axis, share in ((0, 0.15), (1, 0.15)):
-        for _ in range(rng.integers(0, 3)):
+    for axis in (0, 1):
+        if rng.random() < 0.5:
             extent = picture.shape[axis]
-            width = int(rng.uniform(0, share) * extent)
+            width = int(rng.uniform(0, _LARGEST_MASK) * extent)
             start = rng.integers(0, extent - width + 1)
             picture[(slice(None),) * axis + (slice(start, start + width),)] = quiet
     return picture

@@ -9,8 +9,9 @@ unlabelled), ``group`` (the recording; clips of one group never stand on two sid
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +24,12 @@ from ccmusic import audio
 from ccmusic.audio import Clip
 from ccmusic.card import DataSource
 from ccmusic.errors import AudioError, DataError
+from ccmusic.files import replacing
 from ccmusic.genres import GENRES
 from ccmusic.picture import Pixels, Recipe, draw
+from ccmusic.zoo import user_folder
 
-_LONGEST = 30.0
+LONGEST = 30.0
 _COLUMNS = {"path", "genre", "group", "split"}
 
 
@@ -52,26 +55,18 @@ def read_manifest(path: Path) -> list[Recording]:
     DataError
         If it is missing, lacks a column, or lets a group stand on both sides of the split.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = _COLUMNS - set(reader.fieldnames or [])
-            if missing:
-                raise DataError(f"{path}: lacks the column {', '.join(sorted(missing))}")
-            rows = [
-                Recording(
-                    key=row["path"],
-                    path=path.parent / row["path"],
-                    genre=row["genre"],
-                    source=row.get("source") or "",
-                    licence=row.get("licence") or "",
-                    group=row["group"] or row["path"],
-                    split=row["split"],
-                )
-                for row in reader
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as a manifest ({error})") from None
+    rows = [
+        Recording(
+            key=row["path"],
+            path=path.parent / row["path"],
+            genre=row["genre"],
+            source=row.get("source") or "",
+            licence=row.get("licence") or "",
+            group=row["group"] or row["path"],
+            split=row["split"],
+        )
+        for row in read_table(path, _COLUMNS)
+    ]
     both = {r.group for r in rows if r.split == "train"} & {
         r.group for r in rows if r.split == "valid"
     }
@@ -80,6 +75,25 @@ def read_manifest(path: Path) -> list[Recording]:
             f"{path}: group {min(both)!r} stands in train and in valid; split by group, not by clip"
         )
     return rows
+
+
+def read_table(path: Path, columns: Set[str]) -> list[dict[str, str]]:
+    """Rows of a CSV file that has at least these columns.
+
+    Raises
+    ------
+    DataError
+        If it is missing, damaged, or lacks a column or a value.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            missing = columns - set(reader.fieldnames or [])
+            if missing:
+                raise DataError(f"{path}: lacks the column {', '.join(sorted(missing))}")
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a table ({error})") from None
 
 
 def count_sources(recordings: Iterable[Recording]) -> tuple[DataSource, ...]:
@@ -130,6 +144,22 @@ def read_soft_targets(path: Path) -> tuple[dict[str, npt.NDArray[np.float32]], l
     return targets, names
 
 
+def read_features(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+    """Read an NPZ of ``path`` [n] and ``features`` [n, width]: float32 [width] by path.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read as such.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            features = file["features"].astype(np.float32)
+            return dict(zip(file["path"].tolist(), features, strict=True))
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: cannot be read as features ({error})") from None
+
+
 @dataclass(frozen=True)
 class Material:
     """Recordings with their whole spectrograms, in memory."""
@@ -154,16 +184,42 @@ def load_clips(
 
 
 def load_material(recordings: Iterable[Recording], recipe: Recipe) -> Material:
-    """Compute the spectrograms of whole recordings."""
+    """Compute the spectrograms of whole recordings, or find them from the last time.
+
+    They are kept in ``spectrograms`` beside the user's checkpoints, under names that change with
+    the file and the transform; the folder may be deleted at any time.
+    """
     kept: list[Recording] = []
     values: list[npt.NDArray[np.float16]] = []
-    description = f"{recipe.transform.name} spectrograms"
-    for recording, clip in load_clips(recordings, description, seconds=_LONGEST):
-        samples = soxr.resample(clip.native, clip.facts.sample_rate, audio.SAMPLE_RATE)
-        spectrogram = recipe.transform(samples)
+    for recording in track(list(recordings), description=f"{recipe.transform.name} spectrograms"):
+        try:
+            values.append(_logarithm(recording.path, recipe))
+        except AudioError as error:
+            print(f"left out: {error}")
+            continue
         kept.append(recording)
-        values.append(np.log(np.maximum(spectrogram.values, 1e-9)).astype(np.float16))
     return Material(tuple(kept), tuple(values))
+
+
+def _logarithm(path: Path, recipe: Recipe) -> npt.NDArray[np.float16]:
+    """One recording of a :class:`Material`."""
+    kept = None
+    if path.is_file():
+        state = path.stat()
+        key = f"{path.resolve()}\n{state.st_size}\n{state.st_mtime_ns}\n"
+        key += recipe.transform.model_dump_json()
+        name = f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+        kept = user_folder().parent / "spectrograms" / name
+        if kept.exists():
+            return np.asarray(np.load(kept, allow_pickle=False), np.float16)
+    clip = audio.load(path, seconds=LONGEST)
+    samples = soxr.resample(clip.native, clip.facts.sample_rate, audio.SAMPLE_RATE)
+    values = np.log(np.maximum(recipe.transform(samples).values, 1e-9)).astype(np.float16)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(kept) as beside, beside.open("wb") as file:
+            np.save(file, values)
+    return values
 
 
 def load_pictures(

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from ccmusic.card import Calibration, Metrics
+from ccmusic.card import Band, Calibration, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import DataError
 from ccmusic.picture import Pixels, Recipe, normalise
 from ccmusic.workshop.data import Recording, load_pictures, read_manifest
@@ -22,6 +24,9 @@ from ccmusic.zoo import Checkpoint
 Floats = npt.NDArray[np.float64]
 _BINS = 15
 _RESAMPLES = 1000
+_EDGES = np.arange(5, 100, 5) / 100
+_SURE, _UNSURE = 0.85, 0.5  # right this often: high; no oftener than that: low
+_FEWEST = 20  # recordings that a band rests on
 _TEMPERATURES = np.geomspace(0.2, 5.0, 200)
 
 
@@ -39,6 +44,60 @@ def evaluate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") ->
     recordings, pictures = held_out(manifest, card.classes, card.recipe, split=split)
     logits = infer(checkpoint.open(), pictures, card.recipe)
     return measure(logits, recordings, card.classes, temperature=card.temperature, split=split)
+
+
+def evaluate_panel(
+    checkpoints: Sequence[Checkpoint], manifest: Path, *, split: str = "valid"
+) -> PanelCard:
+    """Measure the mean of several checkpoints, and every two of them.
+
+    Errors as :func:`evaluate`; also if the checkpoints have different classes.
+    """
+    classes = checkpoints[0].card.classes
+    logits, recordings = [], list[Recording]()
+    for checkpoint in checkpoints:
+        card = checkpoint.card
+        if card.classes != classes:
+            raise DataError(f"{card.name}: has other classes than {checkpoints[0].card.name}")
+        recordings, pictures = held_out(manifest, classes, card.recipe, split=split)
+        logits.append(infer(checkpoint.open(), pictures, card.recipe) / card.temperature)
+
+    def measured(chosen: Sequence[int]) -> Metrics:
+        # The softmax of the logarithm of a distribution is that distribution.
+        mean = np.mean([_softmax(logits[i]) for i in chosen], axis=0)
+        return measure(np.log(mean), recordings, classes, temperature=1, split=split, refit=False)
+
+    truth, _, clips = _by_group(recordings, classes)
+    right = [_group_shares(each, clips, 1).argmax(axis=1) == truth for each in logits]
+    names = [checkpoint.card.name for checkpoint in checkpoints]
+    pairs = [
+        Pair(
+            models=(names[a], names[b]),
+            accuracy=measured((a, b)).accuracy,
+            either=float((right[a] | right[b]).mean()),
+        )
+        for a, b in combinations(range(len(names)), 2)
+    ]
+    return PanelCard(
+        members={checkpoint.card.name: checkpoint.card.sha256 for checkpoint in checkpoints},
+        metrics=measured(range(len(names))),
+        pairs=tuple(sorted(pairs, key=lambda pair: -pair.accuracy)),
+    )
+
+
+def calibrate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") -> ModelCard:
+    """Fit temperature and bands to other recordings; errors as :func:`evaluate`.
+
+    Returns
+    -------
+    The card with the new temperature and metrics; nothing is written.
+    """
+    card = checkpoint.card
+    recordings, pictures = held_out(manifest, card.classes, card.recipe, split=split)
+    logits = infer(checkpoint.open(), pictures, card.recipe)
+    temperature = fit_temperature(logits, recordings, card.classes)
+    metrics = measure(logits, recordings, card.classes, temperature=temperature, split=split)
+    return card.model_copy(update={"temperature": temperature, "metrics": metrics})
 
 
 def held_out(
@@ -64,17 +123,18 @@ def infer(
 
 
 def measure(
-    logits: npt.NDArray[np.float32],
+    logits: npt.NDArray[np.floating[Any]],
     recordings: Sequence[Recording],
     classes: Sequence[str],
     *,
     temperature: float,
     split: str,
+    refit: bool = True,
 ) -> Metrics:
     """Metrics over recordings; the clips of one ``group`` give one verdict, their mean.
 
-    The calibration error is not flattered by a temperature that was fitted on the same split:
-    each half of the groups is scaled by the temperature that fits the other half.
+    With ``refit`` the calibration error is not flattered by a temperature that was fitted on the
+    same split: each half of the groups is scaled by the temperature that fits the other half.
     """
     truth, sources, clips = _by_group(recordings, classes)
     shares = _group_shares(logits, clips, temperature)
@@ -90,7 +150,9 @@ def measure(
     crossed = np.empty_like(shares)
     for half in (0, 1):
         others = [clip for clip, h in zip(clips, halves, strict=True) if h != half]
-        fitted = _fit(logits, others, truth[halves != half]) if others else temperature
+        fitted = temperature
+        if refit and others:
+            fitted = _fit(logits, others, truth[halves != half])
         crossed[halves == half] = _group_shares(logits, clips, fitted)[halves == half]
     calibration = _calibration(crossed, truth)
     return Metrics(
@@ -109,6 +171,7 @@ def measure(
         calibration=calibration,
         calibration_error=sum(b.recordings * abs(b.accuracy - b.confidence) for b in calibration)
         / len(truth),
+        bands=_bands(crossed, truth),
     )
 
 
@@ -136,16 +199,20 @@ def _by_group(
 
 
 def _group_shares(
-    logits: npt.NDArray[np.float32], clips: Sequence[Sequence[int]], temperature: float
+    logits: npt.NDArray[np.floating[Any]], clips: Sequence[Sequence[int]], temperature: float
 ) -> Floats:
-    scaled = logits.astype(np.float64) / temperature
-    shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares = _softmax(logits / temperature)
     return np.stack([shares[list(numbers)].mean(axis=0) for numbers in clips])
 
 
+def _softmax(logits: npt.NDArray[np.floating[Any]]) -> Floats:
+    wide = logits.astype(np.float64)
+    shares = np.exp(wide - wide.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
 def _fit(
-    logits: npt.NDArray[np.float32],
+    logits: npt.NDArray[np.floating[Any]],
     clips: Sequence[Sequence[int]],
     truth: npt.NDArray[np.int64],
 ) -> float:
@@ -184,3 +251,52 @@ def _calibration(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Calibrat
         )
         for b in np.unique(bins)
     )
+
+
+def _bands(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Band, ...]:
+    """Cut the range of confidence where verdicts become good, and where they are bad.
+
+    ``high`` begins at the lowest edge above which they are right in at least 85 of 100, ``low``
+    ends at the highest edge below which they are right in at most 50 of 100. A band that too few
+    recordings support is left to its neighbour.
+    """
+    confidence = shares.max(axis=1)
+    right = shares.argmax(axis=1) == truth
+
+    def enough(chosen: npt.NDArray[np.bool_]) -> bool:
+        return int(chosen.sum()) >= _FEWEST
+
+    sure = [e for e in _EDGES if enough(c := confidence >= e) and right[c].mean() >= _SURE]
+    high = float(sure[0]) if sure else 1.0
+    unsure = [
+        e for e in _EDGES if e < high and enough(c := confidence < e) and right[c].mean() <= _UNSURE
+    ]
+    low = float(unsure[-1]) if unsure else 0.0
+    if sure and unsure and not enough((confidence >= low) & (confidence < high)):
+        low = high
+    edges = {"low": (0.0, low), "middling": (low, high), "high": (high, 1.1)}
+    bands = []
+    for level, (above, below) in edges.items():
+        chosen = (confidence >= above) & (confidence < below)
+        if chosen.any():
+            bands.append(
+                Band.model_validate(
+                    {
+                        "level": level,
+                        "above": above,
+                        "accuracy": float(right[chosen].mean()),
+                        "accuracy_interval": _wilson(int(right[chosen].sum()), int(chosen.sum())),
+                        "recordings": int(chosen.sum()),
+                    }
+                )
+            )
+    return tuple(bands)
+
+
+def _wilson(right: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share (E. B. Wilson, 1927)."""
+    z = 1.96
+    share = right / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return max(0.0, centre - reach), min(1.0, centre + reach)

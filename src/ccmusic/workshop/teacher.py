@@ -19,7 +19,7 @@ from torch import nn
 
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
-from ccmusic.workshop.data import Recording, classes_of, read_manifest
+from ccmusic.workshop.data import Recording, classes_of, read_features, read_manifest
 
 _DECAY = 1e-3
 _FOLDS = 5
@@ -45,7 +45,7 @@ def teach(manifest: Path, features: Path, out: Path) -> Path:
     """
     recordings = read_manifest(manifest)
     classes = classes_of(recordings)
-    known = _read_features(features)
+    known = read_features(features)
     judged = [r for r in recordings if r.key in known]
     if not any(r.split == "train" and r.genre for r in judged):
         raise DataError(f"{features}: has no features of a labelled training recording")
@@ -66,15 +66,6 @@ def teach(manifest: Path, features: Path, out: Path) -> Path:
         for recording, verdict in zip(judged, verdicts, strict=True):
             writer.writerow([recording.key, *(f"{share:.5f}" for share in verdict)])
     return out
-
-
-def _read_features(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            features = file["features"].astype(np.float32)
-            return dict(zip(file["path"].tolist(), features, strict=True))
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: cannot be read as features ({error})") from None
 
 
 def _folds(recordings: Sequence[Recording]) -> npt.NDArray[np.int64]:

@@ -17,11 +17,11 @@ import torch
 import torch.nn.functional as F
 from rich.progress import track
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.optim.swa_utils import AveragedModel, update_bn
 
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
-from ccmusic.picture import Pixels, Recipe, resize
+from ccmusic.picture import Pixels, Recipe
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.augment import random_picture
 from ccmusic.workshop.backbones import Backbone, build
@@ -33,14 +33,14 @@ from ccmusic.workshop.data import (
     load_pictures,
     read_manifest,
     read_soft_targets,
+    read_table,
 )
 
-_LABEL_SMOOTHING = 0.1
-_MIXUP = 0.2
+_LABEL_SMOOTHING = 0.05
 _SOFT_WEIGHT = 10.0
 _TEACHER_SHARE = 0.3  # what a label leaves to the teacher's doubts
-_AVERAGING = 0.97
-_SETTLING = 384  # pictures over which the averaged network measures its BatchNorm statistics
+_AVERAGING = 0.99
+_SETTLING = 192  # pictures over which the averaged network measures its BatchNorm statistics
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,17 @@ class Plan:
     taught: bool
     """A teacher's verdicts stand beside the labels."""
     epochs: int
-    """Passes over everything at the small size."""
-    small_size: int
+    """Passes over everything in strips."""
+    strip: int
+    """Extent of a strip along time, pixels."""
     final_epochs: int
-    """Passes over the labels at the recipe's size."""
+    """Passes over the labels in whole pictures."""
     batch_size: int
     learning_rate: float
     bf16: bool
     seed: int
+    patience: int
+    """Epochs without a better accuracy on ``valid`` after which the run ends; 0: never."""
 
 
 def train(
@@ -73,17 +76,18 @@ def train(
     soft_targets: Path | None = None,
     teacher: Path | None = None,
     epochs: int = 20,
-    small_size: int = 112,
+    strip: int = 64,
     final_epochs: int = 2,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
     bf16: bool = False,
     seed: int = 0,
+    patience: int = 0,
 ) -> Path:
     """Train a backbone and leave ``weights.pt``, ``log.csv`` and the resumable state in a folder.
 
-    The weights are those of the last step, averaged over the last steps: nothing is chosen by
-    looking at ``valid``.
+    The weights are those of the last step, averaged over the last steps: without ``patience``
+    nothing is chosen by looking at ``valid``.
 
     Parameters
     ----------
@@ -97,6 +101,10 @@ def train(
     teacher
         CSV of a teacher's probabilities of the genres, as :func:`ccmusic.workshop.teacher.teach`
         writes it: what unlabelled recordings are taken for, and a doubt beside every label.
+    patience
+        Stop early, and keep the weights of the best epoch by accuracy on ``valid``, when so many
+        epochs have brought nothing better. What is then measured on ``valid`` is flattered by the
+        choice. 0: train all epochs and keep the last.
     bf16
         Compute in bfloat16: about twice as fast for VGG, ResNet and DenseNet where the processor
         knows it.
@@ -119,12 +127,13 @@ def train(
         n_soft=len(soft_names),
         taught=teacher is not None,
         epochs=epochs,
-        small_size=small_size,
+        strip=strip,
         final_epochs=final_epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
         bf16=bf16,
         seed=seed,
+        patience=patience,
     )
     recipe = Recipe.default(transform)
     out.mkdir(parents=True, exist_ok=True)
@@ -137,6 +146,8 @@ def train(
     material = load_material(usable, recipe)
     _check(material, classes)
     valid = load_pictures([r for r in recordings if r.split == "valid" and r.genre], recipe)
+    if patience and not valid[0]:
+        raise DataError(f"{manifest}: without recordings in valid nothing tells when to stop early")
     run.fit(material, _Targets(material, soft, verdicts, plan), valid)
     return out / "weights.pt"
 
@@ -155,6 +166,14 @@ def load_weights(path: Path) -> tuple[Backbone, Plan]:
         network = build(plan.backbone, n_classes=len(plan.classes))
         network.load_state_dict(saved["network"])
     return network.eval(), plan
+
+
+def read_log(out: Path) -> tuple[float, ...]:
+    """Accuracy on the clips of ``valid`` after each epoch of a run; empty without a log."""
+    path = out / "log.csv"
+    if not path.exists():
+        return ()
+    return tuple(float(row["valid_accuracy"]) for row in read_table(path, {"valid_accuracy"}))
 
 
 @contextmanager
@@ -199,6 +218,13 @@ def _plan(saved: dict[str, Any]) -> Plan:
     return Plan(**{**saved, "classes": tuple(saved["classes"])})
 
 
+@torch.no_grad()
+def _average(averaged: Any, current: Any, steps: torch.Tensor | int) -> None:
+    """Exponential moving average that forgets the random beginning of a short run."""
+    n = float(steps)
+    torch._foreach_lerp_(averaged, current, 1 - min(_AVERAGING, (1 + n) / (10 + n)))
+
+
 class _Run:
     """State of one training, on disk after every epoch."""
 
@@ -207,12 +233,12 @@ class _Run:
         torch.manual_seed(plan.seed)
         self.network = build(plan.backbone, n_classes=len(plan.classes), n_soft=plan.n_soft)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        averaging = get_ema_multi_avg_fn(_AVERAGING)  # type: ignore[no-untyped-call]
-        self.averaged = AveragedModel(self.network, multi_avg_fn=averaging)
+        self.averaged = AveragedModel(self.network, multi_avg_fn=_average)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=plan.learning_rate, weight_decay=0.02
         )
         self.epoch = 0
+        self.best, self.waited = -1.0, 0
         self.state_file = out / "state.pt"
         if self.state_file.exists():
             self._resume()
@@ -228,11 +254,17 @@ class _Run:
             self.averaged.load_state_dict(saved["averaged"])
             self.optimizer.load_state_dict(saved["optimizer"])
             self.epoch = saved["epoch"]
+            self.best, self.waited = saved["best"], saved["waited"]
+
+    @property
+    def _finished(self) -> bool:
+        out_of_patience = self.plan.patience > 0 and self.waited >= self.plan.patience
+        return self.epoch >= self.plan.epochs + self.plan.final_epochs or out_of_patience
 
     def _keep(self) -> None:
         plan = {**asdict(self.plan), "classes": list(self.plan.classes)}
         # The result before the state: a run that counts as finished has its weights.
-        if self.epoch == self.plan.epochs + self.plan.final_epochs:
+        if self.waited == 0 if self.plan.patience else self._finished:
             network = {
                 key: value
                 for key, value in self.averaged.module.state_dict().items()
@@ -243,6 +275,8 @@ class _Run:
             {
                 "plan": plan,
                 "epoch": self.epoch,
+                "best": self.best,
+                "waited": self.waited,
                 "network": self.network.state_dict(),
                 "averaged": self.averaged.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -257,15 +291,16 @@ class _Run:
         valid: tuple[list[Recording], list[Pixels]],
     ) -> None:
         """Train the epochs that are still to do."""
-        while self.epoch < self.plan.epochs + self.plan.final_epochs:
+        while not self._finished:
             started = time.monotonic()
-            size = self._size()
             loss = self._epoch(material, targets)
             self._settle(material, targets)
             self.epoch += 1
+            with self._autocast():
+                accuracy = _accuracy(self.averaged.module, valid, self.recipe, self.plan.classes)
+            self.waited = 0 if accuracy > self.best else self.waited + 1
+            self.best = max(self.best, accuracy)
             self._keep()
-            network = self.averaged.module
-            accuracy = _accuracy(network, valid, self.recipe, self.plan.classes, size)
             line = {
                 "epoch": self.epoch,
                 "loss": f"{loss:.4f}",
@@ -286,9 +321,10 @@ class _Run:
 
     def _epoch(self, material: Material, targets: _Targets) -> float:
         plan = self.plan
-        small = self.epoch < plan.epochs
+        strips = self.epoch < plan.epochs
+        length = plan.strip if strips else self.recipe.size
         rng = np.random.default_rng((plan.seed, self.epoch))
-        chosen = rng.permutation(np.arange(len(targets.labelled)) if small else targets.with_label)
+        chosen = rng.permutation(np.arange(len(targets.labelled)) if strips else targets.with_label)
         batches = [
             chosen[start : start + plan.batch_size]
             for start in range(0, len(chosen), plan.batch_size)
@@ -300,7 +336,7 @@ class _Run:
             progress = self.epoch + number / len(batches)
             for group in self.optimizer.param_groups:
                 group["lr"] = plan.learning_rate * self._rate(progress)
-            loss = self._loss(self._pictures(material, batch, rng), targets, batch, rng)
+            loss = self._loss(self._pictures(material, batch, rng, length), targets, batch)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -309,20 +345,23 @@ class _Run:
             total += float(loss.detach())
         return total / len(batches)
 
-    def _size(self) -> int:
-        return self.plan.small_size if self.epoch < self.plan.epochs else self.recipe.size
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.plan.bf16)
 
     def _pictures(
-        self, material: Material, batch: npt.NDArray[np.int64], rng: np.random.Generator
+        self,
+        material: Material,
+        batch: npt.NDArray[np.int64],
+        rng: np.random.Generator,
+        length: int,
     ) -> torch.Tensor:
-        size = self._size()
         pictures = [
-            random_picture(material.values[i], self.recipe, size=size, rng=rng) for i in batch
+            random_picture(material.values[i], self.recipe, length=length, rng=rng) for i in batch
         ]
         return _tensor(pictures, self.recipe)
 
     def _settle(self, material: Material, targets: _Targets) -> None:
-        """Measure the BatchNorm statistics that belong to the averaged weights.
+        """Measure the BatchNorm statistics of whole pictures that belong to the averaged weights.
 
         Averaged statistics would not do: they lag behind a network that changes fast, layer by
         layer, until evaluation sees nothing but a constant.
@@ -330,51 +369,41 @@ class _Run:
         rng = np.random.default_rng((self.plan.seed, self.epoch, 1))
         chosen = rng.choice(targets.with_label, min(_SETTLING, len(targets.with_label)), False)
         batches = np.array_split(chosen, max(1, len(chosen) // self.plan.batch_size))
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.plan.bf16):
-            update_bn((self._pictures(material, b, rng) for b in batches), self.averaged.module)
+        size = self.recipe.size
+        with self._autocast():
+            pictures = (self._pictures(material, b, rng, size) for b in batches)
+            update_bn(pictures, self.averaged.module)
 
     def _rate(self, progress: float) -> float:
         """Share of the learning rate: in each of the two stages a short rise and a cosine.
 
-        The larger pictures of the second stage are new to the network, so it starts again at half
-        the rate instead of creeping on at the end of the first.
+        Whole pictures are new to the network, so the second stage starts again at half the rate
+        instead of creeping on at the end of the first.
         """
         first = self.plan.epochs
-        small = progress < first
-        done = progress / first if small else (progress - first) / self.plan.final_epochs
-        rise = min(1.0, 0.02 + (progress if small else 5 * (progress - first)))
-        peak = 1.0 if small else 0.5
+        strips = progress < first
+        done = progress / first if strips else (progress - first) / self.plan.final_epochs
+        rise = min(1.0, 0.02 + (progress if strips else 5 * (progress - first)))
+        peak = 1.0 if strips else 0.5
         return float(peak * rise * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * done))))
 
     def _loss(
-        self,
-        pictures: torch.Tensor,
-        targets: _Targets,
-        batch: npt.NDArray[np.int64],
-        rng: np.random.Generator,
+        self, pictures: torch.Tensor, targets: _Targets, batch: npt.NDArray[np.int64]
     ) -> torch.Tensor:
-        """Cross-entropy on labels, binary cross-entropy on soft targets, both mixed up."""
-        share = float(rng.beta(_MIXUP, _MIXUP))
-        order = torch.from_numpy(rng.permutation(len(batch)))
-        pictures = share * pictures + (1 - share) * pictures[order]
-
-        def mixed(values: torch.Tensor) -> torch.Tensor:
-            chosen = values[torch.from_numpy(batch)]
-            return share * chosen + (1 - share) * chosen[order]
-
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.plan.bf16):
+        """Cross-entropy on labels, binary cross-entropy on soft targets."""
+        chosen = torch.from_numpy(batch)
+        with self._autocast():
             if self.network.soft_head is None:
                 logits, soft_logits = self.network(pictures)[0], None
             else:
                 logits, soft_logits = self.network.with_soft_targets(pictures)
-        # An unlabelled half of a mixture has an all-zero row and so no say.
-        labels = mixed(targets.labels)
-        loss = -(labels * F.log_softmax(logits.float(), dim=1)).sum() / len(batch)
+        # A recording that nobody judged has an all-zero row and so no say.
+        loss = -(targets.labels[chosen] * F.log_softmax(logits.float(), dim=1)).sum() / len(batch)
         if soft_logits is not None:
-            known = mixed(targets.soft_known)
-            wanted = mixed(targets.soft)
-            each = F.binary_cross_entropy_with_logits(soft_logits.float(), wanted, reduction="none")
-            loss = loss + _SOFT_WEIGHT * (each.mean(dim=1) * known).sum() / len(batch)
+            each = F.binary_cross_entropy_with_logits(
+                soft_logits.float(), targets.soft[chosen], reduction="none"
+            ).mean(dim=1)
+            loss = loss + _SOFT_WEIGHT * (each * targets.soft_known[chosen]).sum() / len(batch)
         return loss
 
 
@@ -392,8 +421,8 @@ class _Targets:
         self.labelled = np.array([r.split == "train" and r.genre != "" for r in recordings])
         self.with_label = np.flatnonzero(self.labelled)
         counts = Counter(recordings[i].genre for i in self.with_label)
-        # Rare genres weigh more, but only by the root: their few clips must not be learnt by heart.
-        weights = {genre: (len(self.with_label) / n) ** 0.5 for genre, n in counts.items()}
+        # Rare genres weigh more, but not in full: their few clips must not be learnt by heart.
+        weights = {genre: (len(self.with_label) / n) ** 0.7 for genre, n in counts.items()}
         mean = sum(weights[g] * n for g, n in counts.items()) / len(self.with_label)
         labels = np.zeros((len(recordings), len(plan.classes)), np.float32)
         for i, recording in enumerate(recordings):
@@ -418,13 +447,11 @@ def _accuracy(
     valid: tuple[list[Recording], list[Pixels]],
     recipe: Recipe,
     classes: tuple[str, ...],
-    size: int,
 ) -> float:
     """Share of clips judged right; for the log only."""
     recordings, pictures = valid
     if not pictures:
         return float("nan")
-    pictures = [resize(picture, size) for picture in pictures]
     choices = judge(network, pictures, recipe).argmax(axis=1)
     right = [classes[c] == r.genre for c, r in zip(choices, recordings, strict=True)]
     return float(np.mean(right))

@@ -1,0 +1,248 @@
+"""A folder of music in, a manifest with a split that does not leak out."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+import soxr
+
+from ccmusic import audio
+from ccmusic.errors import DataError
+from ccmusic.files import replacing
+from ccmusic.workshop.data import LONGEST, Recording, load_clips, read_table
+from ccmusic.workshop.fingerprint import find_duplicates, landmarks
+
+_FEW_GROUPS = 10
+_VALID_SHARE = 0.2
+# An artist under whom unrelated pieces stand.
+_ANYBODY = frozenset({"", "various", "various artists", "unknown", "unknown artist"})
+
+
+@dataclass(frozen=True)
+class Index:
+    """What was found and written."""
+
+    manifest: Path
+    recordings: tuple[Recording, ...]
+    warnings: tuple[str, ...]
+    """One sentence each."""
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Clips by genre and split; the unlabelled under an empty genre."""
+        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for recording in self.recordings:
+            found[recording.genre][recording.split] += 1
+        return {genre: dict(found[genre]) for genre in sorted(found)}
+
+
+def index(
+    folder: Path,
+    *,
+    labels: Path | None = None,
+    out: Path | None = None,
+    valid_share: float = _VALID_SHARE,
+    seed: int = 0,
+) -> Index:
+    """Find the recordings, group what belongs together, and split by group.
+
+    Without ``labels`` the folders directly below ``folder`` are the genres; files directly in it
+    are unlabelled. Recordings of one artist (by the files' tags), of one folder below a genre's,
+    and recordings that hold the same sound form a group.
+
+    Parameters
+    ----------
+    folder
+        Searched with all folders below it.
+    labels
+        CSV with ``path`` (relative to ``folder``) and ``genre`` instead; ``group``, ``split``,
+        ``source`` and ``licence`` are kept where it has them. Without ``split`` one is made.
+    out
+        ``clips.csv`` in ``folder`` by default.
+    valid_share
+        Share of each genre that is held out, as near as its groups allow.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to index, or fewer than two genres.
+    """
+    out = out or folder / "clips.csv"
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    found = _from_labels(folder, labels) if labels else _from_folders(folder)
+    if not found:
+        raise DataError(f"{labels or folder}: no recording found")
+    split_is_given = any(recording.split for recording in found)
+    readable, warnings = [], []
+    marks = []
+    for recording, clip in load_clips(found, "listening", seconds=LONGEST):
+        samples = soxr.resample(clip.native, clip.facts.sample_rate, audio.SAMPLE_RATE)
+        readable.append(recording)
+        marks.append(landmarks(samples))
+    if len(readable) < len(found):
+        warnings.append(f"{len(found) - len(readable)} of {len(found)} files could not be read")
+    pairs = [(readable[a], readable[b]) for a, b, _ in find_duplicates(marks)]
+    warnings += _label_conflicts(pairs)
+    if split_is_given:
+        recordings = readable
+        warnings += _leaks(pairs)
+    else:
+        grouped = _join(readable, pairs)
+        recordings = _split(grouped, valid_share, np.random.default_rng(seed))
+        if pairs:
+            warnings.append(f"{len(pairs)} pairs hold the same sound; each was put on one side")
+    genres = {r.genre for r in recordings if r.genre}
+    if len(genres) < 2:
+        names = ", ".join(genres) or "none"
+        raise DataError(f"{labels or folder}: at least two genres are needed, found {names}")
+    warnings += _thin(recordings)
+    _write(recordings, folder, out)
+    return Index(out, tuple(recordings), tuple(warnings))
+
+
+def _from_folders(folder: Path) -> list[Recording]:
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in audio.SUFFIXES or not path.is_file():
+            continue
+        parts = path.relative_to(folder).parts
+        found.append(
+            Recording(
+                key="/".join(parts),
+                path=path,
+                genre=parts[0] if len(parts) > 1 else "",
+                source="",
+                licence="",
+                group=_artist(path) or "/".join(parts[:-1] if len(parts) > 2 else parts),
+                split="" if len(parts) > 1 else "pool",
+            )
+        )
+    labelled = [r for r in found if r.genre]
+    # Without a genre there is nothing to split.
+    return labelled and found
+
+
+def _from_labels(folder: Path, labels: Path) -> list[Recording]:
+    found = []
+    for row in read_table(labels, {"path", "genre"}):
+        path = folder / row["path"]
+        found.append(
+            Recording(
+                key=row["path"],
+                path=path,
+                genre=row["genre"],
+                source=row.get("source") or "",
+                licence=row.get("licence") or "",
+                group=row.get("group") or _artist(path) or row["path"],
+                split=row.get("split") or ("" if row["genre"] else "pool"),
+            )
+        )
+    return found
+
+
+def _artist(path: Path) -> str:
+    """Artist by the file's tags; empty if there is none."""
+    try:
+        with av.open(str(path)) as container:
+            tags = {key.lower(): value for key, value in container.metadata.items()}
+    except (av.error.FFmpegError, OSError, UnicodeDecodeError):
+        return ""  # whether it can be read at all is seen later
+    artist = tags.get("artist", "").strip()
+    return "" if artist.lower() in _ANYBODY else artist
+
+
+def _join(
+    recordings: Sequence[Recording], pairs: Iterable[tuple[Recording, Recording]]
+) -> list[Recording]:
+    """Give recordings of the same sound, and all others of their groups, one group."""
+    name = {r.group: r.group for r in recordings}
+
+    def root(group: str) -> str:
+        while name[group] != group:
+            group = name[group]
+        return group
+
+    for a, b in pairs:
+        first, second = sorted((root(a.group), root(b.group)))
+        name[second] = first
+    return [replace(r, group=root(r.group)) for r in recordings]
+
+
+def _split(
+    recordings: Sequence[Recording], valid_share: float, rng: np.random.Generator
+) -> list[Recording]:
+    """Hold out whole groups, genre by genre, the rarest first."""
+    by_genre: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for recording in recordings:
+        if recording.split != "pool":
+            by_genre[recording.genre][recording.group] += 1
+    side: dict[str, str] = {}
+    for genre in sorted(by_genre, key=lambda g: (len(by_genre[g]), g)):
+        groups = by_genre[genre]
+        free = [g for g in sorted(groups) if g not in side]
+        wanted = valid_share * groups.total()
+        held = sum(n for g, n in groups.items() if side.get(g) == "valid")
+        for group in rng.permutation(np.array(free, object)).tolist():
+            left = any(side.get(g, "valid" if g == group else "train") == "train" for g in groups)
+            # The last group stays for training; one that overshoots too far is passed by.
+            holds_out = left and (held == 0 or held + groups[group] / 2 <= wanted)
+            side[group] = "valid" if holds_out else "train"
+            held += groups[group] if holds_out else 0
+    # An unlabelled recording of a held-out artist is not learnt from.
+    return [
+        r if r.split == "pool" and side.get(r.group) != "valid" else replace(r, split=side[r.group])
+        for r in recordings
+    ]
+
+
+def _label_conflicts(pairs: Iterable[tuple[Recording, Recording]]) -> list[str]:
+    return [
+        f"{a.key} and {b.key} hold the same sound but stand under {a.genre} and {b.genre}"
+        for a, b in pairs
+        if a.genre and b.genre and a.genre != b.genre
+    ]
+
+
+def _leaks(pairs: Iterable[tuple[Recording, Recording]]) -> list[str]:
+    return [
+        f"{a.key} ({a.split}) and {b.key} ({b.split}) hold the same sound on two sides of the split"
+        for a, b in pairs
+        if (a.split == "valid") != (b.split == "valid")
+    ]
+
+
+def _thin(recordings: Iterable[Recording]) -> list[str]:
+    groups: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for recording in recordings:
+        if recording.genre:
+            groups[recording.genre][recording.split].add(recording.group)
+    sentences = []
+    for genre, sides in sorted(groups.items()):
+        n = len(set().union(*sides.values()))
+        if not sides["valid"]:
+            sentences.append(f"{genre}: {n} group; nothing of it is held out, it cannot be judged")
+        elif not sides["train"]:
+            sentences.append(f"{genre}: nothing to learn from, all of it is held out")
+        elif n < _FEW_GROUPS:
+            sentences.append(f"{genre}: only {n} groups; what is measured on them says little")
+    return sentences
+
+
+def _write(recordings: Iterable[Recording], folder: Path, out: Path) -> None:
+    """Write the manifest, its paths relative to where it lies."""
+    columns = ["path", "genre", "source", "group", "split", "licence"]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(out) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for r in recordings:
+            path = Path(os.path.relpath(r.path.resolve(), out.parent.resolve()))
+            writer.writerow([path.as_posix(), r.genre, r.source, r.group, r.split, r.licence])

@@ -1,0 +1,127 @@
+import csv
+import wave
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ccmusic.errors import DataError
+from ccmusic.workshop.data import read_manifest
+from ccmusic.workshop.fingerprint import find_duplicates, landmarks
+from ccmusic.workshop.index import index
+
+RATE = 22_050
+
+
+def melody(seed: int, seconds: float = 6.0) -> np.ndarray:
+    """Random notes, ten a second, so that no two melodies share their landmarks."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(0.1 * RATE)) / RATE
+    notes = [
+        sum(np.sin(2 * np.pi * f * t) for f in 65 * 2 ** (rng.integers(0, 60, 2) / 12))
+        for _ in range(int(10 * seconds))
+    ]
+    return 0.2 * np.concatenate(notes)
+
+
+def write(path: Path, samples: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((np.clip(samples, -1, 1) * 32_000).astype("<i2").tobytes())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number in range(10):
+        write(tmp_path / "jazz" / f"{number}.wav", melody(number))
+        write(tmp_path / "blues" / f"album {number // 2}" / f"{number}.wav", melody(100 + number))
+    return tmp_path
+
+
+def sides(path: Path) -> dict[str, set[str]]:
+    found = defaultdict(set)
+    for recording in read_manifest(path):
+        found[recording.group].add(recording.split)
+    return found
+
+
+def test_folders_become_genres_and_albums_stay_together(folder: Path) -> None:
+    found = index(folder)
+    assert found.manifest == folder / "clips.csv"
+    counts = found.counts()
+    assert counts == {"jazz": {"train": 8, "valid": 2}, "blues": {"train": 8, "valid": 2}}
+    assert all(len(split) == 1 for split in sides(found.manifest).values())
+    albums = [g for g in sides(found.manifest) if g.startswith("blues/album")]
+    assert len(albums) == 5
+
+
+def test_the_split_is_the_same_every_time(folder: Path) -> None:
+    first = index(folder).manifest.read_bytes()
+    assert index(folder).manifest.read_bytes() == first
+
+
+def test_a_copy_is_put_on_the_side_of_its_original(folder: Path) -> None:
+    for number in range(10):
+        write(folder / "jazz" / f"copy {number}.wav", 0.3 * melody(number)[RATE // 2 :])
+    found = index(folder)
+    group = {r.path.name: r.group for r in read_manifest(found.manifest)}
+    assert all(group[f"{n}.wav"] == group[f"copy {n}.wav"] for n in range(10))
+    assert any("10 pairs hold the same sound" in warning for warning in found.warnings)
+
+
+def test_a_copy_under_another_genre_is_named(folder: Path) -> None:
+    write(folder / "blues" / "copy.wav", melody(3))
+    warnings = index(folder).warnings
+    assert any("blues/copy.wav" in w and "jazz/3.wav" in w for w in warnings)
+
+
+def test_a_given_split_is_kept_and_its_leaks_are_named(folder: Path) -> None:
+    write(folder / "jazz" / "copy.wav", melody(3))
+    labels = folder / "labels.csv"
+    rows = [("jazz/3.wav", "jazz", "train"), ("jazz/copy.wav", "jazz", "valid")]
+    rows += [("blues/album 0/0.wav", "blues", "train"), ("blues/album 1/2.wav", "blues", "valid")]
+    with labels.open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "genre", "split"), *rows])
+    found = index(folder, labels=labels, out=folder / "elsewhere" / "clips.csv")
+    assert [(r.genre, r.split) for r in found.recordings] == [(g, s) for _, g, s in rows]
+    assert all(r.path.exists() for r in read_manifest(found.manifest))
+    assert any("two sides of the split" in warning for warning in found.warnings)
+
+
+def test_a_genre_of_one_group_cannot_be_held_out(folder: Path) -> None:
+    write(folder / "folk" / "only.wav", melody(50))
+    found = index(folder)
+    assert found.counts()["folk"] == {"train": 1}
+    assert any(w.startswith("folk: 1 group; nothing of it is held out") for w in found.warnings)
+    assert any(w.startswith("jazz: only") or w.startswith("blues: only 5") for w in found.warnings)
+
+
+def test_a_broken_file_is_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "jazz" / "broken.mp3").write_bytes(b"no music")
+    found = index(folder)
+    assert "1 of 21 files could not be read" in found.warnings
+    assert "broken.mp3" in capsys.readouterr().out
+
+
+def test_what_cannot_be_indexed_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        index(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="no recording"):
+        index(tmp_path)
+    write(tmp_path / "jazz" / "0.wav", melody(0))
+    with pytest.raises(DataError, match="at least two genres are needed, found jazz"):
+        index(tmp_path)
+    assert not (tmp_path / "clips.csv").exists()
+
+
+def test_strangers_share_no_landmarks_and_silence_has_none() -> None:
+    marks = [landmarks(melody(n).astype(np.float32)) for n in range(6)]
+    assert find_duplicates(marks) == []
+    assert find_duplicates([landmarks(np.zeros(RATE, np.float32))] * 2) == []
+    noisy = melody(2) + np.random.default_rng(0).normal(0, 0.01, len(melody(2)))
+    (pair,) = find_duplicates([*marks, landmarks(noisy.astype(np.float32))])
+    assert pair[:2] == (2, 6)
