@@ -505,7 +505,9 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     )
     for warning in analysis.clip.warnings:
         console.print(f"  [yellow]warning:[/yellow] {warning.message}", highlight=False)
-    table = Table(Column("model", no_wrap=True), *(f"{k + 1}." for k in range(top_k)), "ms", "sure?")
+    table = Table(
+        Column("model", no_wrap=True), *(f"{k + 1}." for k in range(top_k)), "ms", "sure?"
+    )
     for name, verdict in analysis.verdicts.items():
         if verdict.error:
             table.add_row(name, f"[red]error: {escape(str(verdict.error))}[/red]")

@@ -77,7 +77,7 @@ def scale(values: Floats) -> Pixels:
     low, high = float(values.min()), float(values.max())
     if high <= low:
         return np.zeros(values.shape, np.uint8)
-    stretched: Floats = (values - low) * (255 / (high - low))
+    stretched: Floats = (values - low) / (high - low) * 255
     return stretched.round().astype(np.uint8)
 
 
