@@ -1,17 +1,21 @@
 # make run: the dashboard with example music.  make test: everything that must hold.
+# make test-slow: what takes long, large networks above all.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint format clean
+.PHONY: run test test-slow lint format clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/ccmusic dashboard --port $(PORT)
 
 test: lint
 	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

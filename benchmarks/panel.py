@@ -51,7 +51,7 @@ def main() -> None:
                 pass
 
         sessions = [checkpoint.open(threads=available_cores()) for checkpoint in panel.checkpoints]
-        (drawn,) = analysis.pictures.values()
+        ((drawn,),) = analysis.pictures.values()
 
         def in_turn() -> None:
             for session in sessions:

@@ -30,7 +30,7 @@ def test_every_step_can_be_looked_at(small_zoo: Path) -> None:
     assert analysis.clip.samples.shape == (220_500,)
     (spectrogram,) = analysis.spectrograms.values()
     assert spectrogram.values.shape == (84, 431)
-    (picture,) = analysis.pictures.values()
+    ((picture,),) = analysis.pictures.values()
     assert picture.pixels.shape == (224, 224)
     assert sorted(v.card.name for v in seen) == sorted(analysis.verdicts)
     assert len(analysis.verdicts) == 3

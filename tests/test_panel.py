@@ -16,13 +16,15 @@ def _checkpoint(folder: Path, name: str, **options: object) -> Checkpoint:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> dict[Recipe, Picture]:
+def pictures() -> dict[Recipe, tuple[Picture, ...]]:
     recipe = Recipe.default("cqt")
     noise = np.random.default_rng(0).normal(0, 0.1, 220_500).astype(np.float32)
-    return {recipe: draw(recipe.transform(noise), recipe)}
+    return {recipe: (draw(recipe.transform(noise), recipe),)}
 
 
-def test_every_model_gives_its_verdict(tmp_path: Path, pictures: dict[Recipe, Picture]) -> None:
+def test_every_model_gives_its_verdict(
+    tmp_path: Path, pictures: dict[Recipe, tuple[Picture, ...]]
+) -> None:
     favourites = ["jazz", "rock", "blues"]
     with Panel([_checkpoint(tmp_path, f, favourite=f) for f in favourites]) as panel:
         verdicts = {v.card.name: v for v in panel.judge(pictures)}
@@ -37,7 +39,7 @@ def test_every_model_gives_its_verdict(tmp_path: Path, pictures: dict[Recipe, Pi
 
 
 def test_a_failing_model_leaves_the_others_standing(
-    tmp_path: Path, pictures: dict[Recipe, Picture]
+    tmp_path: Path, pictures: dict[Recipe, tuple[Picture, ...]]
 ) -> None:
     good, bad = _checkpoint(tmp_path, "good"), _checkpoint(tmp_path, "bad")
     bad.path.write_bytes(b"damaged")
@@ -57,10 +59,10 @@ def test_a_panel_serves_many_threads_without_mixing(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     sounds = [rng.normal(0, 0.1, 220_500).astype(np.float32) for _ in range(6)]
     sounds = [np.cumsum(s).astype(np.float32) if i % 2 else s for i, s in enumerate(sounds)]
-    pictures = [{recipe: draw(recipe.transform(s), recipe)} for s in sounds]
+    pictures = [{recipe: (draw(recipe.transform(s), recipe),)} for s in sounds]
     with Panel([_checkpoint(tmp_path, n, favourite=n) for n in ("jazz", "rock")]) as panel:
 
-        def logits(drawn: dict[Recipe, Picture]) -> dict[str, np.ndarray]:
+        def logits(drawn: dict[Recipe, tuple[Picture, ...]]) -> dict[str, np.ndarray]:
             return {v.card.name: v.logits for v in panel.judge(drawn)}
 
         alone = [logits(p) for p in pictures]

@@ -1,7 +1,9 @@
 """Golden pictures pin every stage; ``python tests/test_picture.py`` draws them anew."""
 
+import io
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +11,20 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from ccmusic.picture import Picture, Recipe, draw, normalise, orient, resize, scale
+from ccmusic.picture import (
+    Picture,
+    Recipe,
+    draw,
+    draw_slices,
+    normalise,
+    orient,
+    resize,
+    scale,
+)
+from ccmusic.spectrogram import Spectrogram
 
 GOLDEN = Path(__file__).parent / "golden"
+EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def _sound() -> np.ndarray:
@@ -123,3 +136,60 @@ if __name__ == "__main__":
         )
         Image.fromarray(drawn.scaled).save(GOLDEN / f"{name}-scaled.png", optimize=True)
         Image.fromarray(drawn.pixels).save(GOLDEN / f"{name}-pixels.png", optimize=True)
+
+
+@pytest.mark.parametrize("transform", ["cqt", "mel", "chroma"])
+def test_ccmusic_slices_look_like_the_originals(transform: str) -> None:
+    """Against librosa and matplotlib, drawn the way the original evaluation code draws."""
+    pytest.importorskip("librosa")
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import librosa.display
+    import matplotlib.pyplot as plt
+
+    rate, width = 22_050, 11.4
+    with av.open(str(EXAMPLES / "vibe_ace.ogg")) as container:
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+        frames = [f for frame in container.decode(audio=0) for f in resampler.resample(frame)]
+    once = np.concatenate([frame.to_ndarray().ravel() for frame in frames])
+    sound = np.concatenate([once, 0.1 * once, 0.5 * once]).astype(np.float32)
+    if transform == "cqt":
+        power = np.abs(librosa.cqt(sound, sr=rate)) ** 2
+    elif transform == "mel":
+        power = librosa.feature.melspectrogram(y=sound, sr=rate)
+    else:
+        power = np.abs(librosa.feature.chroma_stft(y=sound, sr=rate)) ** 2
+    levels = librosa.power_to_db(power, ref=np.max)
+    step = int(width * levels.shape[1] / librosa.get_duration(y=sound, sr=rate))
+    count = levels.shape[1] // step
+    begin = (levels.shape[1] - count * step) // 2
+
+    recipe = Recipe.ccmusic(transform)
+    drawn = draw_slices(recipe.transform(sound), recipe)
+    assert len(drawn) == count == 3
+    for number, picture in enumerate(drawn):
+        start = begin + number * step
+        figure = plt.figure()
+        librosa.display.specshow(levels[:, start : start + step])
+        plt.axis("off")
+        content = io.BytesIO()
+        figure.savefig(content, bbox_inches="tight", pad_inches=0.0)
+        plt.close(figure)
+        original = Image.open(content).convert("RGB")
+        expected = np.asarray(original.resize((224, 224), Image.Resampling.BILINEAR), float)
+        assert picture.pixels.shape == (224, 224, 3)
+        difference = np.abs(picture.pixels - expected).mean()
+        assert difference < 2, difference
+
+
+def test_magma_is_matplotlibs() -> None:
+    import matplotlib as mpl
+
+    ramp = np.arange(256, dtype=np.float32)[None]
+    recipe = Recipe.ccmusic("mel").model_copy(update={"size": 256})
+    power = (10 ** (ramp / 255 * 7)).astype(np.float32)  # 70 dB from left to right
+    spectrogram = Spectrogram("mel", power, np.arange(256) / 43, np.array([440.0]))
+    pixels = draw(spectrogram, recipe).pixels[0].astype(int)
+    expected = mpl.colormaps["magma"](np.arange(256))[:, :3] * 255
+    assert np.abs(pixels - expected).max() <= 2

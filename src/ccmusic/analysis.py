@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from ccmusic import audio
 from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.audio import Clip, Crop, Source
 from ccmusic.panel import Panel, Verdict
-from ccmusic.picture import Picture, Recipe, draw
+from ccmusic.picture import Picture, Recipe, draw, draw_slices
 from ccmusic.spectrogram import Spectrogram, Transform, TransformName
 
 
@@ -25,7 +28,8 @@ class Analysis:
     clip: Clip
     spectrograms: dict[Transform, Spectrogram]
     """One for each transform that the models' recipes name; usually one."""
-    pictures: dict[Recipe, Picture]
+    pictures: dict[Recipe, tuple[Picture, ...]]
+    """For each recipe that the models name: one picture, or the slices of the whole piece."""
     verdicts: dict[str, Verdict]
     """By name of checkpoint."""
     mean: dict[str, float]
@@ -58,6 +62,18 @@ class Analysis:
         }
 
 
+def _pictures(
+    recipe: Recipe, spectrogram: Spectrogram, source: Source | Clip
+) -> tuple[Picture, ...]:
+    if recipe.slice_seconds is None:
+        return (draw(spectrogram, recipe),)
+    whole = source.samples if isinstance(source, Clip) else audio.load_whole(source)
+    least = math.ceil(recipe.slice_seconds * audio.SAMPLE_RATE)
+    if len(whole) < least:
+        whole = np.resize(whole, least)  # looped
+    return draw_slices(recipe.transform(whole), recipe)
+
+
 def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
     if verdict.error:
         return {"error": str(verdict.error)}
@@ -78,7 +94,8 @@ def analyze(
     Parameters
     ----------
     source
-        Path, seekable binary stream, or a clip that is loaded already.
+        Path, seekable binary stream, or a clip that is loaded already. Models whose recipe wants
+        slices of the whole piece take the clip for the piece.
     transform
         What the models look at; must be the panel's if one is given.
     models
@@ -102,7 +119,7 @@ def analyze(
         clip = source if isinstance(source, Clip) else audio.load(source, crop=crop)
         recipes = {card.recipe for card in opened.cards}
         spectrograms = {t: t(clip.samples) for t in {recipe.transform for recipe in recipes}}
-        pictures = {recipe: draw(spectrograms[recipe.transform], recipe) for recipe in recipes}
+        pictures = {r: _pictures(r, spectrograms[r.transform], source) for r in recipes}
         verdicts: dict[str, Verdict] = {}
         for verdict in opened.judge(pictures):
             verdicts[verdict.card.name] = verdict

@@ -26,6 +26,7 @@ from ccmusic.texts import Language, say
 
 SAMPLE_RATE = 22_050
 SECONDS = 10.0
+LONGEST_PIECE = 1800.0
 
 Crop = Literal["center", "start"]
 Source = str | os.PathLike[str] | BinaryIO
@@ -180,6 +181,23 @@ def load(source: Source, *, crop: Crop = "center", seconds: float = SECONDS) -> 
         *_signal_warnings(planes, samples),
     ]
     return Clip(file=name, samples=samples, native=native, facts=facts, warnings=tuple(warnings))
+
+
+def load_whole(source: Source, *, longest: float = LONGEST_PIECE) -> Samples:
+    """Decode a whole piece; of one that is longer than ``longest`` seconds, its middle.
+
+    Returns
+    -------
+    float32 [n], mono at 22,050 Hz, not looped.
+
+    Raises
+    ------
+    AudioError
+        As :func:`load`.
+    """
+    clip = load(source, seconds=longest)
+    samples = soxr.resample(clip.native, clip.facts.sample_rate, SAMPLE_RATE)
+    return np.asarray(samples, np.float32)
 
 
 def _name(source: Source) -> str:

@@ -135,6 +135,9 @@ class ModelCard(_Strict):
     """Of one inference, counted over convolutions and linear layers."""
     precision: Literal["fp32", "fp16", "int8"]
     """How the weights are stored."""
+    explanation: Literal["exact", "gradient", "none"] = "exact"
+    """What the maps are. ``exact``: the logits are their means, or differ by a constant.
+    ``gradient``: derivative times feature, for this picture. ``none``: there are none."""
     same_choice: Share | None = None
     """Share of the held-out clips on which the stored weights choose as those of fp32 do."""
     relative_latency: float | None = Field(None, gt=0)

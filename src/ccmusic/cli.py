@@ -123,9 +123,15 @@ def classify(
         raise typer.Exit(1)
 
 
-@app.command()
-def models(as_json: _JsonOption = False) -> None:
+models_app = typer.Typer(invoke_without_command=True)
+app.add_typer(models_app, name="models")
+
+
+@models_app.callback()
+def models(context: typer.Context, as_json: _JsonOption = False) -> None:
     """List the checkpoints: transform, classes, parameters, size, measured accuracy."""
+    if context.invoked_subcommand:
+        return
     from rich.console import Console
     from rich.table import Column, Table
 
@@ -163,6 +169,68 @@ def models(as_json: _JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+@models_app.command("remove")
+def models_remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Checkpoint of your own.")],
+) -> None:
+    """Delete a checkpoint of your own."""
+    from ccmusic import zoo
+
+    zoo.remove(name)
+    print(f"removed {name}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help=".pt, .pth, .safetensors, or .onnx beside its card."),
+    ],
+    name: Annotated[str | None, typer.Option(help="Name of the checkpoint.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="torchvision's name, e.g. `resnet50`; recognised by default.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(metavar="FILE|A,B,C", help="Names of the classes, in order.")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Picture it was trained on: `cqt`, `mel`, `ccmusic-cqt`, `ccmusic-mel`, "
+            "`ccmusic-chroma`, or a JSON file.",
+        ),
+    ] = None,
+    mean: Annotated[float | None, typer.Option(help="Of the normalisation.")] = None,
+    std: Annotated[float | None, typer.Option(help="Of the normalisation.")] = None,
+    activation: Annotated[
+        Literal["relu", "gelu", "silu", "hardswish", "tanh"],
+        typer.Option(help="Between linear layers, where the file does not tell."),
+    ] = "relu",
+    precision: Annotated[
+        Literal["fp32", "fp16"], typer.Option(help="How to store the weights.")
+    ] = "fp32",
+) -> None:
+    """Bring your own weights into the panel (extra `torch`); nothing in the file is executed."""
+    from ccmusic.workshop.importer import import_weights
+
+    imported = import_weights(
+        file,
+        name=name,
+        backbone=backbone,
+        classes=classes,
+        recipe=recipe,
+        mean=mean,
+        std=std,
+        activation=activation,
+        precision=precision,
+    )
+    for line in imported.say("en"):
+        print(line)
+    card = imported.checkpoint.card
+    print(f"{card.name}: ccmusic classify SONG --transform {card.transform} --models {card.name}")
+
+
 @app.command()
 def spectrogram(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Recording to draw.")],
@@ -184,7 +252,7 @@ def spectrogram(
     if stage == "raw":
         plot.save_levels(drawn, recipe, output, start=clip.facts.window_start)
     else:
-        plot.save_picture(draw(drawn, recipe), drawn, output, start=clip.facts.window_start)
+        plot.save_picture(draw(drawn, recipe), output, start=clip.facts.window_start)
 
 
 @app.command()

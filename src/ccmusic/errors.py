@@ -33,6 +33,10 @@ class CheckpointError(CataloguedError):
     """A checkpoint is missing, damaged, or has no valid card."""
 
 
+class WeightsError(CataloguedError):
+    """A weights file cannot be imported."""
+
+
 class MissingExtraError(CCMusicError):
     """A feature needs an optional dependency that is not installed."""
 

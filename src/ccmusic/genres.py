@@ -1,4 +1,4 @@
-"""The thirteen genres of our own checkpoints, and the names of genres in both languages."""
+"""The thirteen genres of our own checkpoints, CCMusic's sixteen, and their names."""
 
 from __future__ import annotations
 
@@ -20,8 +20,31 @@ GENRES: dict[str, tuple[str, str]] = {
 """Genre id to its Chinese and English name, in the order of the checkpoints' classes."""
 
 
+CCMUSIC_CLASSES: dict[str, tuple[str, str]] = {
+    "symphony": ("交响乐", "Symphony"),
+    "opera": ("戏曲", "Opera"),
+    "solo": ("独奏", "Solo"),
+    "chamber": ("室内乐", "Chamber"),
+    "pop_vocal_ballad": ("芭乐", "Pop vocal ballad"),
+    "adult_contemporary": ("成人时代", "Adult contemporary"),
+    "teen_pop": ("青少年流行", "Teen pop"),
+    "contemporary_dance_pop": ("当代流行舞曲", "Contemporary dance pop"),
+    "dance_pop": ("流行舞曲", "Dance pop"),
+    "classic_indie_pop": ("经典独立流行", "Classic indie pop"),
+    "chamber_cabaret_and_art_pop": ("室内卡巴莱与艺术流行乐", "Chamber cabaret and art pop"),
+    "soul_or_r_and_b": ("灵魂乐或节奏布鲁斯", "Soul or R&B"),
+    "adult_alternative_rock": ("成人另类摇滚", "Adult alternative rock"),
+    "uplifting_anthemic_rock": ("迷幻民族摇滚", "Uplifting anthemic rock"),
+    "soft_rock": ("慢摇滚", "Soft rock"),
+    "acoustic_pop": ("原声流行", "Acoustic pop"),
+}
+"""The sixteen classes of the original CCMusic checkpoints, in their order; names likewise."""
+
+_NAMES = GENRES | CCMUSIC_CLASSES
+
+
 def genre_name(genre: str, language: str) -> str:
     """Name of a class in ``zh`` or ``en``; an unknown class is called by its id."""
-    if genre not in GENRES:
+    if genre not in _NAMES:
         return genre.replace("_", " ")
-    return GENRES[genre][0 if language == "zh" else 1]
+    return _NAMES[genre][0 if language == "zh" else 1]

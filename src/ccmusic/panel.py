@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +33,13 @@ class Verdict:
     latency_ms: float = 0.0
     """Inference alone, on the cores it was given."""
     logits: Floats | None = None
-    """float32 [n_classes], before the temperature."""
+    """float32 [n_classes], before the temperature; of several slices, those that give the mean of
+    their probabilities."""
     maps: Floats | None = None
-    """float32 [n_classes, h, w]: the class-activation maps; ``logits`` are their means."""
+    """float32 [n_classes, h, w]: the class-activation maps, see the card's ``explanation``; of
+    several slices, the maps of the middle one."""
+    votes: dict[str, int] = field(default_factory=dict)
+    """First choices of the slices, if the piece was cut into several; the commonest first."""
     error: CCMusicError | None = None
 
     @property
@@ -42,9 +47,8 @@ class Verdict:
         """Calibrated probability of each class; empty after an error."""
         if self.logits is None:
             return {}
-        scaled = self.logits.astype(np.float64) / self.card.temperature
-        shares = np.exp(scaled - scaled.max())
-        return dict(zip(self.card.classes, (shares / shares.sum()).tolist(), strict=True))
+        shares = np.exp(_log_softmax(self.logits / self.card.temperature))
+        return dict(zip(self.card.classes, shares.tolist(), strict=True))
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """The ``k`` likeliest classes with their probabilities, likeliest first."""
@@ -116,13 +120,13 @@ class Panel:
         """Cards of the models, in the same order."""
         return [checkpoint.card for checkpoint in self.checkpoints]
 
-    def judge(self, pictures: Mapping[Recipe, Picture]) -> Iterator[Verdict]:
+    def judge(self, pictures: Mapping[Recipe, Sequence[Picture]]) -> Iterator[Verdict]:
         """Ask every model; verdicts come in the order in which they are ready.
 
         Parameters
         ----------
         pictures
-            One picture for each recipe that the cards name.
+            The picture, or the slices of a piece, for each recipe that the cards name.
         """
         asked = [
             self._pool.submit(_ask, checkpoint, session, pictures[checkpoint.card.recipe])
@@ -155,15 +159,19 @@ def available_cores() -> int:
 
 
 def _ask(
-    checkpoint: Checkpoint, session: Future[onnxruntime.InferenceSession], picture: Picture
+    checkpoint: Checkpoint,
+    session: Future[onnxruntime.InferenceSession],
+    pictures: Sequence[Picture],
 ) -> Verdict:
     card = checkpoint.card
     try:
         opened = session.result()
         started = time.perf_counter()
-        logits, maps = opened.run(["logits", "maps"], {"picture": picture.input[None]})
+        names = ["logits"] if card.explanation == "none" else ["logits", "maps"]
+        outputs = [opened.run(names, {"picture": picture.input[None]}) for picture in pictures]
         latency = 1000 * (time.perf_counter() - started)
-        if logits.shape != (1, len(card.classes)):
+        logits = np.concatenate([output[0] for output in outputs])
+        if logits.shape != (len(pictures), len(card.classes)):
             raise CheckpointError(
                 "wrong_width", file=checkpoint.path, k=logits.shape[-1], n=len(card.classes)
             )
@@ -172,4 +180,16 @@ def _ask(
     except Exception as error:  # a model that fails must not take the others with it
         reason = str(error).splitlines()[0]
         return Verdict(card, error=CheckpointError("failed", file=checkpoint.path, reason=reason))
-    return Verdict(card, latency, logits[0], maps[0])
+    _, *maps = outputs[len(pictures) // 2]
+    middle = maps[0][0] if maps else None
+    if len(pictures) == 1:
+        return Verdict(card, latency, logits[0], middle)
+    shares = np.exp(_log_softmax(logits / card.temperature)).mean(axis=0)
+    together = (card.temperature * np.log(np.maximum(shares, 1e-12))).astype(np.float32)
+    votes = Counter(card.classes[i] for i in logits.argmax(axis=1))
+    return Verdict(card, latency, together, middle, dict(votes.most_common()))
+
+
+def _log_softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -10,10 +11,24 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from ccmusic.spectrogram import Cqt, Mel, Spectrogram, Transform
+from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, Transform, TransformName
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
+
+_TOP_DB = 80.0
+_QUIETEST = 1e-10  # power; librosa takes no logarithm of less
+# Every fifth of matplotlib's 256 magma colours (S. van der Walt, N. Smith, CC0); between them a
+# straight line misses by one level at most.
+_MAGMA = bytes.fromhex(
+    "00000402020b0504160907200e0b2b140e361a104221114e29115a311165390f6e420f754a107952137c"
+    "5a167e6219806a1c81721f81792282812581892881912b81992d80a1307eaa337db2357bba3878c23b75"
+    "ca3e72d2426fd9466be04c67e75263ec5860f1605df4695cf7725cf97b5dfb8560fc8e64fd9869fea16e"
+    "feaa74feb47bfebd82fec68afecf92fed89afde2a3fdebacfcf4b6fcfdbf"
+)
+
+
+_TRANSFORMS: dict[TransformName, Transform] = {"cqt": Cqt(), "mel": Mel(), "chroma": Chroma()}
 
 
 class Recipe(BaseModel):
@@ -25,46 +40,128 @@ class Recipe(BaseModel):
     orientation: Literal["pitch_along_x", "time_along_x"]
     """``pitch_along_x``: low notes left, time downwards. ``time_along_x``: low notes at the
     bottom, time to the right."""
+    levels: Literal["logarithm", "decibels"] = "logarithm"
+    """``logarithm``: natural, of the value plus :attr:`log_floor`. ``decibels``: relative to the
+    loudest cell of the whole piece, no lower than -80."""
     log_floor: float = Field(1e-6, gt=0)
-    """The logarithm is taken of the value plus this."""
     scaling: Literal["minmax"] = "minmax"
     """``minmax``: the quietest cell becomes 0, the loudest 255."""
+    colours: Literal["grey", "magma"] = "grey"
+    """``grey``: equal channels. ``magma``: matplotlib's, three channels."""
+    canvas: tuple[int, int] | None = None
+    """Width and height, pixels, on which the cells are painted as blocks before resizing; None
+    resizes the cells themselves."""
+    slice_seconds: float | None = Field(None, gt=0)
+    """Length of the slices into which the whole piece is cut; None takes the clip as it is."""
     size: int = Field(224, gt=0)
     """Height and width, pixels."""
     channels: int = Field(3, gt=0)
-    """Equal copies."""
     mean: float = 0.5
     std: float = Field(0.25, gt=0)
 
     @classmethod
-    def default(cls, transform: Literal["cqt", "mel"]) -> Recipe:
+    def default(cls, transform: TransformName) -> Recipe:
         """Recipe of our own checkpoints."""
-        if transform == "cqt":
-            return cls(transform=Cqt(), orientation="pitch_along_x")
-        return cls(transform=Mel(), orientation="time_along_x")
+        upright: Literal["pitch_along_x", "time_along_x"] = (
+            "pitch_along_x" if transform == "cqt" else "time_along_x"
+        )
+        return cls(transform=_TRANSFORMS[transform], orientation=upright)
+
+    @classmethod
+    def ccmusic(cls, transform: TransformName) -> Recipe:
+        """Recipe of the original CCMusic checkpoints: coloured slices of the whole piece."""
+        return cls(
+            transform=_TRANSFORMS[transform],
+            orientation="time_along_x",
+            levels="decibels",
+            colours="magma",
+            canvas=(496, 369),  # what a matplotlib figure of the usual size leaves for the axes
+            slice_seconds=11.4,
+            mean=0.5,
+            std=0.5,
+        )
 
 
 @dataclass(frozen=True)
 class Picture:
     """What a network sees, with the stages that led to it."""
 
+    spectrogram: Spectrogram
+    """What it was drawn from; of a slice, that slice."""
     logarithm: Floats
-    """float32 [n_bins, n_frames], natural logarithm, low frequencies first."""
+    """float32 [n_bins, n_frames], levels as the recipe takes them, low frequencies first."""
     scaled: Pixels
     """uint8 [height, width], oriented, before resizing."""
     pixels: Pixels
-    """uint8 [size, size]."""
+    """uint8 [size, size], or [size, size, 3] if the recipe gives colours."""
     input: Floats
     """float32 [channels, size, size], normalised with the recipe's mean and std."""
     recipe: Recipe
 
 
-def draw(spectrogram: Spectrogram, recipe: Recipe) -> Picture:
-    """Turn a spectrogram into a network's input."""
-    logarithm = np.log(spectrogram.values + np.float32(recipe.log_floor))
+def draw(spectrogram: Spectrogram, recipe: Recipe, *, loudest: float | None = None) -> Picture:
+    """Turn a spectrogram into a network's input.
+
+    Parameters
+    ----------
+    loudest
+        Highest value of the whole piece, to which decibels are relative; by default that of the
+        spectrogram.
+    """
+    if recipe.levels == "decibels":
+        logarithm = _decibels(spectrogram, loudest)
+    else:
+        logarithm = np.log(spectrogram.values + np.float32(recipe.log_floor))
     scaled = scale(orient(logarithm, recipe))
-    pixels = resize(scaled, recipe.size, recipe.size)
-    return Picture(logarithm, scaled, pixels, normalise(pixels, recipe), recipe)
+    coloured = _magma()[scaled] if recipe.colours == "magma" else scaled
+    if recipe.canvas:
+        width, height = recipe.canvas
+        blocks = Image.fromarray(coloured).resize((width, height), Image.Resampling.NEAREST)
+        coloured = np.asarray(blocks)
+    pixels = resize(coloured, recipe.size, recipe.size)
+    return Picture(spectrogram, logarithm, scaled, pixels, normalise(pixels, recipe), recipe)
+
+
+def draw_slices(spectrogram: Spectrogram, recipe: Recipe) -> tuple[Picture, ...]:
+    """Cut the spectrogram of a whole piece into the recipe's slices and draw each.
+
+    Slices stand side by side around the middle; what is left at both ends is dropped. A piece that
+    is shorter than a slice must have been looped before.
+    """
+    assert recipe.slice_seconds is not None
+    n_frames = spectrogram.values.shape[1]
+    hop = recipe.transform.hop_length / recipe.transform.sample_rate
+    # The original divides by the length of the sound, half a frame less than the frames' span.
+    step = min(n_frames, max(1, int(recipe.slice_seconds * n_frames / ((n_frames - 0.5) * hop))))
+    count = n_frames // step
+    begin = (n_frames - count * step) // 2
+    loudest = float(spectrogram.values.max())
+    slices = (slice(begin + i * step, begin + (i + 1) * step) for i in range(count))
+    return tuple(
+        draw(
+            replace(spectrogram, values=spectrogram.values[:, s], times=spectrogram.times[s]),
+            recipe,
+            loudest=loudest,
+        )
+        for s in slices
+    )
+
+
+def _decibels(spectrogram: Spectrogram, loudest: float | None) -> Floats:
+    per_decade = spectrogram.decibels_per_decade
+    quietest = _QUIETEST ** (10 / per_decade)
+    peak = max(quietest, float(spectrogram.values.max()) if loudest is None else loudest)
+    levels = per_decade * np.log10(np.maximum(spectrogram.values, quietest) / peak)
+    return np.asarray(np.maximum(levels, -_TOP_DB), np.float32)
+
+
+@lru_cache(maxsize=1)
+def _magma() -> Pixels:
+    """The 256 colours, uint8 [256, 3]."""
+    stops = np.frombuffer(_MAGMA, np.uint8).reshape(-1, 3)
+    greys = np.arange(256)
+    colours = [np.interp(greys, np.arange(0, 256, 5), stops[:, c]) for c in range(3)]
+    return np.stack(colours, axis=1).round().astype(np.uint8)
 
 
 def orient(values: Floats, recipe: Recipe) -> Floats:
@@ -82,11 +179,13 @@ def scale(values: Floats) -> Pixels:
 
 
 def resize(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Antialiased bilinear, uint8 [height, width]."""
+    """Antialiased bilinear, uint8 [height, width] or [height, width, 3]."""
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def normalise(pixels: Pixels, recipe: Recipe) -> Floats:
     """Become float in 0..1, then subtract the mean and divide by std: [channels, size, size]."""
     floats = (pixels.astype(np.float32) / 255 - recipe.mean) / recipe.std
+    if pixels.ndim == 3:
+        return np.ascontiguousarray(floats.transpose(2, 0, 1), np.float32)
     return np.repeat(floats[None], recipe.channels, axis=0).astype(np.float32)

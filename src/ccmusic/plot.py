@@ -44,13 +44,11 @@ def save_levels(spectrogram: Spectrogram, recipe: Recipe, path: Path, *, start: 
     )
 
 
-def save_picture(
-    picture: Picture, spectrogram: Spectrogram, path: Path, *, start: float = 0
-) -> None:
+def save_picture(picture: Picture, path: Path, *, start: float = 0) -> None:
     """Draw the pixels that a network sees, with the axes of the spectrogram they come from."""
     _save(
         picture.pixels,
-        spectrogram,
+        picture.spectrogram,
         picture.recipe,
         path,
         start=start,

@@ -1,9 +1,10 @@
 """Sound in, a :class:`Spectrogram` out, with axes in seconds, hertz and note names.
 
-Two transforms, both plain NumPy and both held to librosa's by the tests:
+Three transforms, all plain NumPy and all held to librosa's by the tests:
 
 - :class:`Cqt`, the constant-Q transform: pitch on a musical scale.
 - :class:`Mel`, the mel spectrogram: pitch as a listener spaces it.
+- :class:`Chroma`, the twelve pitch classes, for checkpoints that were trained on them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ccmusic.audio import SAMPLE_RATE, Samples
 
-TransformName = Literal["cqt", "mel"]
+TransformName = Literal["cqt", "mel", "chroma"]
 Axis = npt.NDArray[np.float64]
 
 # Frames that are worked on together, so that they stay in the processor's cache.
@@ -33,18 +34,24 @@ class Spectrogram:
 
     transform: TransformName
     values: npt.NDArray[np.float32]
-    """float32 [n_bins, n_frames], low frequencies first: magnitude (CQT) or power (Mel), >= 0."""
+    """float32 [n_bins, n_frames], low frequencies first: magnitude (CQT, Chroma) or power (Mel),
+    >= 0."""
     times: Axis
     """float64 [n_frames], seconds from the start of the clip, at the centre of each frame."""
     frequencies: Axis
     """float64 [n_bins], hertz, at the centre of each bin."""
+
+    @property
+    def decibels_per_decade(self) -> float:
+        """20 for magnitudes, 10 for powers."""
+        return 10.0 if self.transform == "mel" else 20.0
 
     def decibels(self) -> npt.NDArray[np.float32]:
         """Level of every cell in dB relative to the maximum, float32 [n_bins, n_frames], <= 0.
 
         Silence is -120 dB everywhere.
         """
-        factor = 20.0 if self.transform == "cqt" else 10.0
+        factor = self.decibels_per_decade
         peak = max(float(self.values.max()), float(np.finfo(np.float32).tiny))
         floor = 10.0 ** (-120.0 / factor)
         levels = factor * np.log10(np.maximum(self.values / peak, floor))
@@ -164,7 +171,37 @@ class Mel(_Transform):
         return Spectrogram("mel", values, self._times(n_frames), self.frequencies)
 
 
-Transform = Annotated[Cqt | Mel, Field(discriminator="name")]
+class Chroma(_Transform):
+    """Energy of the twelve pitch classes, C first, whatever the octave; the strongest is 1.
+
+    D. P. W. Ellis, "Chroma feature analysis and synthesis", 2007, with the conventions of
+    ``librosa.feature.chroma_stft``, which first finds out how far the piece is out of tune.
+    """
+
+    name: Literal["chroma"] = "chroma"
+    n_fft: int = Field(2048, gt=0)
+
+    @property
+    def frequencies(self) -> Axis:
+        """The classes in the octave from C4, hertz."""
+        return np.asarray(440.0 * np.exp2((np.arange(12) - 9) / 12), np.float64)
+
+    def __call__(self, samples: Samples) -> Spectrogram:
+        """Transform mono samples, float32 [n] at :attr:`sample_rate`."""
+        n_frames = 1 + len(samples) // self.hop_length
+        frames = _frames(samples, self.n_fft, self.hop_length, n_frames)
+        power = np.empty((1 + self.n_fft // 2, n_frames), np.float32)
+        for start in range(0, n_frames, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            spectrum = np.fft.rfft(frames[block] * _hann(self.n_fft))
+            power[:, block] = (np.square(spectrum.real) + np.square(spectrum.imag)).T
+        raw = _chroma_weights(self, _tuning(power, self)) @ power
+        peaks = raw.max(axis=0, initial=0)
+        values = (raw / np.where(peaks < np.finfo(np.float32).tiny, 1, peaks)).astype(np.float32)
+        return Spectrogram("chroma", values, self._times(n_frames), self.frequencies)
+
+
+Transform = Annotated[Cqt | Mel | Chroma, Field(discriminator="name")]
 
 
 def _frames(samples: Samples, length: int, hop_length: int, n_frames: int) -> Samples:
@@ -219,5 +256,51 @@ def _mel_weights(mel: Mel) -> tuple[Samples, Samples]:
     rising = (bins - edges[:-2, None]) / widths[:-1, None]
     falling = (edges[2:, None] - bins) / widths[1:, None]
     triangles = np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None]
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(mel.n_fft) / mel.n_fft)
-    return hann.astype(np.float32), triangles.astype(np.float32)
+    return _hann(mel.n_fft), triangles.astype(np.float32)
+
+
+def _hann(length: int) -> Samples:
+    """Periodic Hann window, float32 [length]."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    return hann.astype(np.float32)
+
+
+def _tuning(power: Samples, chroma: Chroma) -> float:
+    """How far the piece is off A4 = 440 Hz, in semitones, from -0.5.
+
+    Peaks of the spectrum are sharpened by a parabola; of the strong half of them the commonest
+    deviation counts, to a hundredth of a semitone.
+    """
+    low, mid, high = power[:-2], power[1:-1], power[2:]
+    frequencies = np.arange(1, len(power) - 1) * (chroma.sample_rate / chroma.n_fft)
+    peaks = (mid > low) & (mid >= high) & (mid > 0.1 * power.max(axis=0, initial=0))
+    peaks &= ((frequencies >= 150) & (frequencies < 4000))[:, None]
+    bins, frames = np.nonzero(peaks)
+    a, b, c = low[bins, frames], mid[bins, frames], high[bins, frames]
+    slope, curve = (c - a) / 2, a + c - 2 * b
+    shift = np.where(np.abs(slope) < np.abs(curve), -slope / np.where(curve == 0, 1, curve), 0)
+    pitches = (bins + 1 + shift) * (chroma.sample_rate / chroma.n_fft)
+    strengths = b + slope * shift / 2
+    if not len(pitches):
+        return 0.0
+    strong = pitches[strengths >= np.median(strengths)]
+    deviation = np.mod(12 * np.log2(strong / 27.5), 1.0)
+    deviation[deviation >= 0.5] -= 1
+    counts, edges = np.histogram(deviation, np.linspace(-0.5, 0.5, 101))
+    return float(edges[counts.argmax()])
+
+
+def _chroma_weights(chroma: Chroma, tuning: float) -> Samples:
+    """Gaussian bumps around each class, wide at low frequencies: float32 [12, 1 + n_fft // 2]."""
+    bins = np.arange(1, chroma.n_fft) * (chroma.sample_rate / chroma.n_fft)
+    semitones = 12 * np.log2(bins / (440.0 * 2.0 ** (tuning / 12) / 16))
+    semitones = np.concatenate(([semitones[0] - 18], semitones))  # 0 Hz, an octave and a half down
+    widths = np.concatenate((np.maximum(np.diff(semitones), 1), [1]))
+    distance = semitones[None] - np.arange(12)[:, None]
+    distance = np.mod(distance + 6 + 120, 12) - 6
+    weights = np.exp(-0.5 * (2 * distance / widths) ** 2)
+    weights /= np.sqrt(np.square(weights).sum(axis=0))
+    # Little beyond five octaves above A0.
+    weights *= np.exp(-0.5 * ((semitones / 12 - 5) / 2) ** 2)
+    weights = np.roll(weights, -3, axis=0)  # from A first to C first
+    return weights[:, : 1 + chroma.n_fft // 2].astype(np.float32)

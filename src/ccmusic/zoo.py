@@ -103,6 +103,21 @@ def store(card: ModelCard, weights: bytes, folder: Path) -> Checkpoint:
     return checkpoint
 
 
+def remove(name: str) -> None:
+    """Delete a checkpoint of the user's.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none of that name, or it is shipped with the program.
+    """
+    path = find_one(name).path
+    if path.parent != user_folder():
+        raise CheckpointError("shipped_model", name=name)
+    for part in (path.with_suffix(".json"), path):
+        part.unlink(missing_ok=True)
+
+
 def find_panel_card(cards: Iterable[ModelCard]) -> PanelCard | None:
     """What exactly these models were measured to reach together; None if nobody measured it."""
     cards = list(cards)

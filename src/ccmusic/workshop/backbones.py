@@ -1,8 +1,10 @@
-"""A name in, a network out: torchvision's five backbones with a head that explains itself."""
+"""A name in, a network out: torchvision's, and the panel's with a head that explains itself."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -79,34 +81,100 @@ class Backbone(nn.Module):
         return self.head(features).mean(dim=(2, 3)), self.soft_head(features.mean(dim=(2, 3)))
 
 
-def _vgg19_bn(models: ModuleType) -> tuple[nn.Module, int]:
-    return models.vgg19_bn().features, 512
+@dataclass(frozen=True)
+class Family:
+    """Networks of one kind in torchvision."""
+
+    names: str
+    """Pattern of their names."""
+    mark: str
+    """A tensor that all of them have, and none of the others."""
+    classifier: str
+    """Attribute under which the classifier stands."""
+    features: Callable[[Any], nn.Module] | None
+    """What of a network comes before the averaging, pictures to [n, c, h, w]; None if places have
+    no features of their own at the end."""
+    pool: int = 1
+    """Places per side that the classifier sees."""
+    size: int = 224
+    """Side of the pictures, pixels."""
 
 
-def _resnet50(models: ModuleType) -> tuple[nn.Module, int]:
-    return nn.Sequential(*list(models.resnet50().children())[:-2]), 2048
+FAMILIES = (
+    Family(r"vgg\d+(_bn)?", "features.0.weight", "classifier", lambda m: m.features, pool=7),
+    Family(
+        r"(wide_)?resne(x)?t\d+(_\w+)?",
+        "layer1.0.conv1.weight",
+        "fc",
+        lambda m: nn.Sequential(*list(m.children())[:-2]),
+    ),
+    Family(
+        r"densenet\d+",
+        "features.conv0.weight",
+        "classifier",
+        lambda m: nn.Sequential(m.features, nn.ReLU(inplace=True)),
+    ),
+    Family(
+        r"efficientnet_(b\d|v2_\w)",
+        "features.1.0.block.0.0.weight",
+        "classifier",
+        lambda m: m.features,
+    ),
+    Family(r"mobilenet_v3_\w+", "features.1.block.0.0.weight", "classifier", lambda m: m.features),
+    Family("mobilenet_v2", "features.1.conv.0.0.weight", "classifier", lambda m: m.features),
+    Family(r"convnext_\w+", "features.1.0.layer_scale", "classifier", lambda m: m.features),
+    Family(
+        r"swin_(v2_)?\w",
+        "features.1.0.norm1.weight",
+        "head",
+        lambda m: nn.Sequential(m.features, m.norm, m.permute),
+    ),
+    Family(
+        "inception_v3",
+        "Conv2d_1a_3x3.conv.weight",
+        "fc",
+        lambda m: nn.Sequential(
+            *(child for name, child in list(m.named_children())[:-3] if name != "AuxLogits")
+        ),
+        size=299,
+    ),
+    Family(r"vit_\w_\d+", "conv_proj.weight", "heads", None),
+)
+"""What can be imported: the five of the panel and their kin, and what CCMusic published."""
 
 
-def _densenet121(models: ModuleType) -> tuple[nn.Module, int]:
-    return nn.Sequential(models.densenet121().features, nn.ReLU(inplace=True)), 1024
+def family_of(name: str) -> Family:
+    """Family of a torchvision network; :class:`DataError` if it has none here."""
+    for family in FAMILIES:
+        if re.fullmatch(family.names, name):
+            return family
+    raise DataError(f"unknown backbone {name!r}; known: {', '.join(importable())}")
 
 
-def _efficientnet_b0(models: ModuleType) -> tuple[nn.Module, int]:
-    return models.efficientnet_b0().features, 1280
+@cache
+def importable() -> tuple[str, ...]:
+    """Names of all torchvision networks of the families."""
+    models = _torchvision_models()
+    names = models.list_models(module=models)
+    return tuple(n for n in names if any(re.fullmatch(f.names, n) for f in FAMILIES))
 
 
-def _mobilenet_v3_large(models: ModuleType) -> tuple[nn.Module, int]:
-    return models.mobilenet_v3_large().features, 960
+def skeleton(name: str) -> Any:
+    """Build a torchvision network without values, on the device ``meta``."""
+    options = {"init_weights": False} if name.startswith(("vgg", "inception")) else {}
+    with torch.device("meta"):
+        return getattr(_torchvision_models(), name)(**options)
 
 
-_BUILDERS: dict[str, Callable[[ModuleType], tuple[nn.Module, int]]] = {
-    "vgg19_bn": _vgg19_bn,
-    "resnet50": _resnet50,
-    "densenet121": _densenet121,
-    "efficientnet_b0": _efficientnet_b0,
-    "mobilenet_v3_large": _mobilenet_v3_large,
+# The panel's five, with the channels of their features.
+_WIDTHS = {
+    "vgg19_bn": 512,
+    "resnet50": 2048,
+    "densenet121": 1024,
+    "efficientnet_b0": 1280,
+    "mobilenet_v3_large": 960,
 }
-BACKBONES = tuple(_BUILDERS)
+BACKBONES = tuple(_WIDTHS)
 
 
 def build(name: str, *, n_classes: int, n_soft: int = 0) -> Backbone:
@@ -121,9 +189,11 @@ def build(name: str, *, n_classes: int, n_soft: int = 0) -> Backbone:
     n_soft
         Width of an auxiliary head that learns soft targets during training; 0 for none.
     """
-    if name not in _BUILDERS:
+    if name not in _WIDTHS:
         raise DataError(f"unknown backbone {name!r}; known: {', '.join(BACKBONES)}")
-    features, width = _BUILDERS[name](_torchvision_models())
+    family = family_of(name)
+    assert family.features is not None
+    features, width = family.features(getattr(_torchvision_models(), name)()), _WIDTHS[name]
     for module in features.modules():
         if isinstance(module, nn.BatchNorm2d):
             # torchvision gives MobileNet and EfficientNet 0.01: in a short training the running

@@ -27,7 +27,7 @@ from torch import nn
 
 from ccmusic.card import ModelCard
 from ccmusic.picture import Pixels, Recipe, normalise
-from ccmusic.workshop.backbones import Backbone, build
+from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import count_sources, load_pictures, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
 from ccmusic.workshop.train import load_weights, read_log
@@ -84,7 +84,7 @@ def export(
         if precision == "int8":
             _to_int8(path, _calibration_pictures(manifest, recipe), recipe)
         elif precision == "fp16":
-            _to_fp16(path)
+            to_fp16(path)
         content = path.read_bytes()
         relative_latency = _relative_latency(content, recipe)
     logits = infer(_session(content), pictures, recipe)
@@ -96,7 +96,7 @@ def export(
         classes=plan.classes,
         temperature=temperature,
         parameters=sum(p.numel() for p in network.parameters()),
-        multiply_adds=_multiply_adds(network, recipe),
+        multiply_adds=count_multiply_adds(network, recipe),
         precision=precision,
         same_choice=float((logits.argmax(axis=1) == exact.argmax(axis=1)).mean()),
         relative_latency=relative_latency,
@@ -116,8 +116,14 @@ def export(
     return store(card, content, out or user_folder())
 
 
-def to_onnx(network: nn.Module, recipe: Recipe, path: Path) -> None:
-    """Write a graph ``picture`` [n, channels, size, size] -> ``logits``, ``maps``, fp32."""
+def to_onnx(
+    network: nn.Module,
+    recipe: Recipe,
+    path: Path,
+    *,
+    outputs: Sequence[str] = ("logits", "maps"),
+) -> None:
+    """Write a graph from ``picture`` [n, channels, size, size] to ``logits`` and ``maps``, fp32."""
     example = torch.zeros(2, recipe.channels, recipe.size, recipe.size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -126,7 +132,7 @@ def to_onnx(network: nn.Module, recipe: Recipe, path: Path) -> None:
             (example,),
             path,
             input_names=["picture"],
-            output_names=["logits", "maps"],
+            output_names=list(outputs),
             dynamic_shapes=({0: torch.export.Dim("n")},),
             external_data=False,
             verbose=False,
@@ -192,7 +198,7 @@ def _to_int8(path: Path, pictures: Sequence[Pixels], recipe: Recipe) -> None:
     )
 
 
-def _to_fp16(path: Path) -> None:
+def to_fp16(path: Path) -> None:
     """Store large constants as halves, each followed by a cast that is folded on loading."""
     model = onnx.load(path)
     graph = model.graph
@@ -210,7 +216,7 @@ def _to_fp16(path: Path) -> None:
     onnx.save(model, path)
 
 
-def _multiply_adds(network: Backbone, recipe: Recipe) -> int:
+def count_multiply_adds(network: nn.Module, recipe: Recipe) -> int:
     """Multiply-adds of one picture through convolutions and linear layers."""
     total = 0
 

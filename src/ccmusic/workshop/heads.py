@@ -1,0 +1,371 @@
+"""A classifier's tensors in, its layers out, and the way back through them.
+
+What a state_dict does not say is what stands between its layers: activations have no parameters.
+They are known where the layers are torchvision's own or CCMusic's four; elsewhere one is assumed,
+and the assumption is reported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ccmusic.workshop.weights import Tensors
+
+Activation = Literal["relu", "gelu", "silu", "hardswish", "tanh"]
+
+_ACTIVATIONS: dict[Activation, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "hardswish": nn.Hardswish,
+    "tanh": nn.Tanh,
+}
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Layers from a backbone's features to logits."""
+
+    layers: tuple[nn.Module, ...]
+    """Run one after the other on features [n, c, s, s]."""
+    pool: int
+    """``s``: places per side to which the features are averaged first."""
+    n_classes: int
+    widths: tuple[int, ...]
+    """Of the linear layers, the input's first."""
+    assumed: tuple[str, ...]
+    """Activations that are assumed, each with the place where: ``relu after classifier.1``."""
+
+
+class UnknownLayerError(Exception):
+    """A tensor of a classifier fits no layer; its arguments are name and shape."""
+
+
+def is_ccmusic(widths: Sequence[int]) -> bool:
+    """Whether these are the widths of CCMusic's four layers.
+
+    Between the input and K classes they shrink by equal steps: q = (in / K) ** 0.25.
+    """
+    if len(widths) != 5:
+        return False
+    first, *middle, k = widths
+    q = (first / k) ** 0.25
+    l1 = int(q * k)
+    l2 = int(q * l1)
+    return middle == [int(q * l2), l2, l1]
+
+
+def read_classifier(
+    tensors: Tensors, own: nn.Module, *, prefix: str, width: int, pool: int, activation: Activation
+) -> Classifier | None:
+    """Rebuild a classifier.
+
+    Parameters
+    ----------
+    tensors
+        Everything in the file that is not the backbone's.
+    own
+        torchvision's classifier of this backbone.
+    prefix
+        Attribute of the torchvision model under which it stands.
+    width
+        Channels of the backbone's features.
+    pool
+        Places per side to which torchvision averages them.
+    activation
+        To assume where something without parameters stands between two linear layers.
+
+    Returns
+    -------
+    None if no chain of layers leads from the features to classes.
+
+    Raises
+    ------
+    UnknownLayerError
+        If a tensor in the chain fits no layer.
+    """
+    layers = _group({k: v for k, v in tensors.items() if k.split(".")[0] == prefix} or tensors)
+    if not layers:
+        return None
+    exact = _own(layers, own, prefix)
+    if exact:
+        modules: list[nn.Module] = list(exact)
+        known = True
+    else:
+        modules, known = [], False
+    if not exact:
+        modules = _reused(layers, own, prefix)
+        modules += _chain(layers, activation)
+    linear = [m for m in modules if isinstance(m, nn.Linear)]
+    if not linear or [m.in_features for m in linear[1:]] != [m.out_features for m in linear[:-1]]:
+        return None
+    start = linear[0].in_features
+    if start == width * pool * pool:
+        side = pool
+    elif start == width:
+        side = 1
+    else:
+        return None
+    widths = (start, *(m.out_features for m in linear))
+    if not any(isinstance(m, nn.Flatten) for m in modules):
+        modules.insert(0, nn.Flatten())
+    assumed = [] if known or is_ccmusic(widths) else _assumptions(modules, layers)
+    return Classifier(tuple(modules), side, widths[-1], widths, tuple(assumed))
+
+
+_Layers = dict[str, Tensors]
+
+
+def _group(tensors: Tensors) -> _Layers:
+    """Tensors by the layer they belong to, in the order in which layers are numbered."""
+    layers: _Layers = {}
+    for name in sorted(tensors, key=_natural):
+        path, _, kind = name.rpartition(".")
+        if kind != "num_batches_tracked":
+            layers.setdefault(path, {})[kind] = tensors[name]
+    return layers
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"[.]", name)]
+
+
+def _own(layers: _Layers, own: nn.Module, prefix: str) -> tuple[nn.Module, ...]:
+    """Modules of torchvision's own classifier, if it is that but for the number of classes."""
+    paths = {
+        f"{prefix}.{name}".rstrip("."): module
+        for name, module in own.named_modules()
+        if any(True for _ in module.parameters(recurse=False))
+    }
+    if list(layers) != sorted(paths, key=_natural):
+        return ()
+    *others, last = layers
+    for path in others:
+        if layers[path]["weight"].shape != paths[path].weight.shape:
+            return ()
+    final = paths[last]
+    if not isinstance(final, nn.Linear) or layers[last]["weight"].shape[1:] != (final.in_features,):
+        return ()
+    modules = list(own.children()) if isinstance(own, nn.Sequential) else [own]
+    built = []
+    names = dict.fromkeys(layers)
+    for module in modules:
+        path = next((p for p in names if paths.get(p) is module), "")
+        built.append(_filled(module, layers[path]) if path else module)
+    return tuple(built)
+
+
+def _reused(layers: _Layers, own: nn.Module, prefix: str) -> list[nn.Module]:
+    """ConvNeXt normalises before it flattens; who replaces the rest keeps that."""
+    path = f"{prefix}.0"
+    if isinstance(own, nn.Sequential) and isinstance(own[0], nn.LayerNorm) and path in layers:
+        kept = layers.pop(path)
+        return [_filled(own[0], kept), nn.Flatten()]
+    return []
+
+
+def _filled(module: nn.Module, tensors: Tensors) -> nn.Module:
+    """A module of the same kind with the file's tensors."""
+    weight = tensors["weight"]
+    if isinstance(module, nn.Linear):
+        return _linear(weight, tensors.get("bias"))
+    if isinstance(module, nn.LayerNorm):
+        norm = type(module)(module.normalized_shape, eps=module.eps)
+        norm.load_state_dict(tensors)
+        return norm
+    return module
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
+    linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    linear.weight = nn.Parameter(weight.flatten(1))
+    if bias is not None:
+        linear.bias = nn.Parameter(bias)
+    return linear
+
+
+def _chain(layers: _Layers, activation: Activation) -> list[nn.Module]:
+    """Layers with parameters, and an activation where something stood between two linear ones.
+
+    Of several places between the two the first is taken: what follows it is dropout as a rule.
+    """
+    modules: list[nn.Module] = []
+    before: str | None = None  # path of the last layer, while a linear one waits for an activation
+    for path, tensors in layers.items():
+        weight, bias = tensors.get("weight"), tensors.get("bias")
+        if weight is None or set(tensors) - {"weight", "bias", "running_mean", "running_var"}:
+            name = next(iter(tensors))
+            raise UnknownLayerError(f"{path}.{name}", tuple(tensors[name].shape))
+        if before is not None and _gap(before, path):
+            modules.append(_ACTIVATIONS[activation]())
+            before = None
+        linear = weight.ndim == 2 or (weight.ndim == 4 and weight.shape[2:] == (1, 1))
+        if linear:
+            modules.append(_linear(weight, bias))
+        elif weight.ndim == 1 and "running_mean" in tensors:
+            norm: nn.Module = nn.BatchNorm1d(len(weight))
+            norm.load_state_dict(tensors, strict=False)
+            modules.append(norm)
+        elif weight.ndim == 1 and bias is not None:
+            norm = nn.LayerNorm(len(weight))
+            norm.load_state_dict(tensors)
+            modules.append(norm)
+        else:
+            raise UnknownLayerError(f"{path}.weight", tuple(weight.shape))
+        before = path if linear or before is not None else None
+    return modules
+
+
+def _gap(before: str, after: str) -> bool:
+    """Whether something without parameters stands between two layers."""
+    *parent, first = before.split(".")
+    *other, second = after.split(".")
+    numbered = parent == other and first.isdigit() and second.isdigit()
+    return not numbered or int(second) - int(first) > 1
+
+
+def _assumptions(modules: Sequence[nn.Module], layers: _Layers) -> list[str]:
+    paths = iter(layers)
+    found, path = [], ""
+    for module in modules:
+        if isinstance(module, (nn.Linear, nn.BatchNorm1d)) or type(module) is nn.LayerNorm:
+            path = next(paths, path)
+        elif isinstance(module, tuple(_ACTIVATIONS.values())):
+            found.append(f"{type(module).__name__} after {path}")
+    return found
+
+
+def pull_back(layer: nn.Module, inputs: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
+    """Turn derivatives of the logits by a layer's outputs into those by its inputs.
+
+    Written out, because the graph that ships has no automatic differentiation.
+
+    Parameters
+    ----------
+    inputs
+        What the layer was given, [n, ...].
+    slopes
+        [n, n_classes, ...outputs].
+    """
+    if isinstance(layer, nn.Linear):
+        through: torch.Tensor = slopes @ layer.weight
+        return through
+    if isinstance(layer, nn.Flatten):
+        return slopes.reshape(*slopes.shape[:2], *inputs.shape[1:])
+    if isinstance(layer, (nn.Dropout, nn.Identity)):
+        return slopes
+    if isinstance(layer, nn.BatchNorm1d):
+        assert layer.running_var is not None
+        return slopes * (layer.weight / torch.sqrt(layer.running_var + layer.eps))
+    if isinstance(layer, nn.LayerNorm):
+        return _through_layer_norm(layer, inputs, slopes)
+    derivative = _DERIVATIVES.get(type(layer))
+    if derivative is None:
+        raise TypeError(f"no way back through {type(layer).__name__}")
+    return slopes * derivative(inputs)[:, None]
+
+
+def _through_layer_norm(
+    layer: nn.LayerNorm, inputs: torch.Tensor, slopes: torch.Tensor
+) -> torch.Tensor:
+    # ConvNeXt's normalises [n, c, 1, 1] along c; without the places it is the usual one.
+    places = inputs.shape[2:]
+    x, g = inputs.flatten(1), slopes.flatten(2)
+    centred = x - x.mean(dim=1, keepdim=True)
+    deviation = torch.sqrt(centred.square().mean(dim=1, keepdim=True) + layer.eps)
+    unit = (centred / deviation)[:, None]
+    g = g * layer.weight
+    back = g - g.mean(dim=2, keepdim=True) - unit * (g * unit).mean(dim=2, keepdim=True)
+    back = back / deviation[:, None]
+    return back.reshape(*back.shape, *places) if places else back
+
+
+def _gelu(x: torch.Tensor) -> torch.Tensor:
+    density = torch.exp(-x.square() / 2) / (2 * torch.pi) ** 0.5
+    slope: torch.Tensor = 0.5 * (1 + torch.erf(x / 2**0.5)) + x * density
+    return slope
+
+
+def _silu(x: torch.Tensor) -> torch.Tensor:
+    gate = torch.sigmoid(x)
+    return gate * (1 + x * (1 - gate))
+
+
+_DERIVATIVES: dict[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]] = {
+    nn.ReLU: lambda x: (x > 0).to(x.dtype),
+    nn.GELU: _gelu,
+    nn.SiLU: _silu,
+    nn.Hardswish: lambda x: torch.where(
+        x <= -3, torch.zeros_like(x), torch.where(x >= 3, torch.ones_like(x), (2 * x + 3) / 6)
+    ),
+    nn.Tanh: lambda x: 1 - torch.tanh(x).square(),
+}
+
+
+class Judge(nn.Module):
+    """Features, a classifier of any layers, and how each place bears on each class.
+
+    ``maps`` are derivatives of a logit by the features times these features, summed over channels
+    (R. L. Draelos, L. Carin, "Use HiResCAM instead of Grad-CAM", 2020). With one linear layer that
+    is the class-activation map, up to a constant; with more, it holds for this picture.
+    """
+
+    def __init__(self, features: nn.Module, classifier: Classifier) -> None:
+        super().__init__()
+        self.features = features
+        self.layers = nn.ModuleList(classifier.layers)
+        for layer in self.layers:
+            if hasattr(layer, "inplace"):
+                layer.inplace = False  # the way back needs what each layer was given
+        self.pool, self.n_classes = classifier.pool, classifier.n_classes
+
+    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Judge pictures.
+
+        Parameters
+        ----------
+        pictures
+            float32 [n, 3, size, size].
+
+        Returns
+        -------
+        logits
+            float32 [n, n_classes].
+        maps
+            float32 [n, n_classes, h, w].
+        """
+        features = self.features(pictures)
+        pooled = F.adaptive_avg_pool2d(features, self.pool)
+        values, inputs = pooled, []
+        for layer in self.layers:
+            inputs.append(values)
+            values = layer(values)
+        slopes = torch.eye(self.n_classes).expand(values.shape[0], -1, -1)
+        for layer, given in zip(reversed(self.layers), reversed(inputs), strict=True):
+            slopes = pull_back(layer, given, slopes)
+        if self.pool > 1:
+            # Every place has weights of its own; their sum is that over the places.
+            maps = (slopes * pooled[:, None]).sum(dim=2) * self.pool**2
+        else:
+            maps = torch.einsum("nkc,nchw->nkhw", slopes.flatten(2), features)
+        return values, maps
+
+
+class Blind(nn.Module):
+    """A whole network that has no places to point at: logits alone."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Logits, float32 [n, n_classes], of pictures, float32 [n, 3, size, size]."""
+        logits: torch.Tensor = self.network(pictures)
+        return logits

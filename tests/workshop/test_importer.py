@@ -1,0 +1,482 @@
+"""State dicts of the true geometry, with random weights, through the door and into the panel."""
+
+import hashlib
+import json
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from typer.testing import CliRunner
+
+from ccmusic import analyze, zoo
+from ccmusic.cli import app
+from ccmusic.errors import CheckpointError, WeightsError
+from ccmusic.genres import CCMUSIC_CLASSES
+from ccmusic.workshop import importer as room
+from ccmusic.workshop.backbones import _torchvision_models, family_of
+from ccmusic.workshop.heads import Judge, is_ccmusic
+from ccmusic.workshop.importer import import_weights
+from ccmusic.workshop.mapping import map_weights
+from ccmusic.workshop.weights import StateDict, read_weights
+from small_models import make_checkpoint
+
+K = 16
+# Backbone, width of what the classifier sees, tensors and parameters as published.
+PUBLISHED = [
+    pytest.param("vgg19_bn", 25088, 120, 121.9, marks=pytest.mark.slow),
+    pytest.param("resnet50", 2048, 326, 24.9, marks=pytest.mark.slow),
+    pytest.param("densenet121", 1024, 733, 7.4, marks=pytest.mark.slow),
+    pytest.param("efficientnet_b0", 1280, 366, 4.6, marks=pytest.mark.slow),
+    pytest.param("mobilenet_v3_large", 960, 316, 3.4, marks=pytest.mark.slow),
+    ("mobilenet_v3_small", 576, 248, 1.1),
+]
+# What else CCMusic published, and kin of the panel's: name, width, maps.
+OTHERS = [
+    ("vit_b_16", 768, "none"),
+    ("swin_b", 1024, "gradient"),
+    ("convnext_base", 1024, "gradient"),
+    ("inception_v3", 2048, "gradient"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "home"))
+    yield
+
+
+def torchvision(name: str) -> Any:
+    torch.manual_seed(0)
+    options = {"init_weights": False} if name.startswith(("vgg", "inception")) else {}
+    network = getattr(_torchvision_models(), name)(**options)
+    for module in network.modules():  # statistics that are not those of an untrained network
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network
+
+
+def four_layers(width: int, k: int = K) -> nn.Sequential:
+    q = (width / k) ** 0.25
+    l1 = int(q * k)
+    l2 = int(q * l1)
+    l3 = int(q * l2)
+    layers: list[nn.Module] = []
+    for a, b in ((width, l3), (l3, l2), (l2, l1)):
+        layers += [nn.Dropout(), nn.Linear(a, b), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(l1, k))
+
+
+def pictures(size: int = 224) -> torch.Tensor:
+    return torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def logits_of(checkpoint: zoo.Checkpoint, batch: torch.Tensor) -> np.ndarray:
+    return checkpoint.open().run(["logits"], {"picture": batch.numpy()})[0]
+
+
+@pytest.mark.parametrize(("name", "width", "tensors", "millions"), PUBLISHED)
+def test_ccmusic_checkpoints_load_as_they_are(
+    tmp_path: Path, name: str, width: int, tensors: int, millions: float
+) -> None:
+    network = torchvision(name).eval()
+    prefix = family_of(name).classifier
+    setattr(network, prefix, four_layers(width).eval())
+    state = network.state_dict()
+    assert len(state) == tensors
+    parameters = sum(p.numel() for p in network.parameters())
+    assert parameters / 1e6 == pytest.approx(millions, abs=0.06)
+    folder = tmp_path / f"{name}_mel"
+    folder.mkdir()
+    torch.save(state, folder / "save.pt")
+
+    imported = import_weights(folder / "save.pt", name="own")
+    card = imported.checkpoint.card
+    assert card.backbone == name
+    assert card.classes == tuple(CCMUSIC_CLASSES)
+    assert (card.recipe.colours, card.recipe.slice_seconds) == ("magma", 11.4)
+    assert card.parameters == parameters
+    assert imported.mapping is not None
+    assert imported.mapping.ccmusic
+    assert not imported.mapping.ignored
+    with torch.inference_mode():
+        expected = network(pictures()).numpy()
+    np.testing.assert_allclose(logits_of(imported.checkpoint, pictures()), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "width", "explanation"), OTHERS)
+def test_other_published_backbones(tmp_path: Path, name: str, width: int, explanation: str) -> None:
+    network = torchvision(name).eval()
+    if name == "convnext_base":
+        network.classifier[2] = four_layers(width).eval()
+    else:
+        setattr(network, family_of(name).classifier, four_layers(width).eval())
+    path = tmp_path / "weights_cqt.pt"
+    torch.save(network.state_dict(), path)
+    imported = import_weights(path, name="own", precision="fp32")
+    card = imported.checkpoint.card
+    assert (card.backbone, card.explanation) == (name, explanation)
+    size = 299 if name == "inception_v3" else 224
+    assert card.recipe.size == size
+    if name == "inception_v3":
+        network.transform_input = False
+    with torch.inference_mode():
+        expected = network(pictures(size)).numpy()
+    np.testing.assert_allclose(logits_of(imported.checkpoint, pictures(size)), expected, atol=1e-4)
+
+
+def small(head: nn.Module) -> Any:
+    network = torchvision("mobilenet_v3_small")
+    network.classifier = head
+    return network.eval()
+
+
+HEADS = {
+    "own": lambda: nn.Sequential(
+        nn.Linear(576, 1024), nn.Hardswish(), nn.Dropout(), nn.Linear(1024, 4)
+    ),
+    "linear": lambda: nn.Linear(576, 4),
+    "nested": lambda: nn.Sequential(nn.Dropout(), nn.Sequential(nn.Linear(576, 4))),
+    "relu": lambda: nn.Sequential(nn.Linear(576, 32), nn.ReLU(), nn.Linear(32, 4)),
+    "norm": lambda: nn.Sequential(
+        nn.BatchNorm1d(576), nn.Dropout(), nn.Linear(576, 32), nn.BatchNorm1d(32), nn.ReLU(),
+        nn.Linear(32, 4),
+    ),
+    "fastai": lambda: nn.Sequential(
+        nn.BatchNorm1d(576), nn.Dropout(), nn.Linear(576, 32, bias=False), nn.ReLU(),
+        nn.BatchNorm1d(32), nn.Dropout(), nn.Linear(32, 4, bias=False),
+    ),
+    "layer_norm": lambda: nn.Sequential(nn.LayerNorm(576), nn.Linear(576, 4)),
+    "two_linear": lambda: nn.Sequential(nn.Linear(576, 8, bias=False), nn.Linear(8, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_any_head_gives_the_same_logits_and_true_slopes(head: str) -> None:
+    torch.manual_seed(3)
+    network = small(HEADS[head]())
+    for module in network.classifier.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    state = StateDict(dict(network.state_dict()), "", ())
+    judge, mapping = map_weights(Path("x.pt"), state)
+    assert isinstance(judge, Judge)
+    assert mapping.backbone == "mobilenet_v3_small"
+    assert mapping.classifier[-1] == 4
+    assert bool(mapping.assumed) == (head in ("relu", "norm", "fastai"))
+    batch = pictures()
+    logits, maps = judge(batch)
+    torch.testing.assert_close(logits, network(batch), atol=1e-4, rtol=1e-4)
+    # The maps are what automatic differentiation finds: slope times feature.
+    features = network.features(batch)
+    pooled = features.mean(dim=(2, 3), keepdim=True).detach().requires_grad_()
+    scores = network.classifier(pooled.flatten(1))
+    for k in range(4):
+        (slopes,) = torch.autograd.grad(scores[:, k].sum(), pooled, retain_graph=True)
+        expected = (slopes * features).sum(dim=1)
+        torch.testing.assert_close(maps[:, k], expected, atol=1e-4, rtol=1e-3)
+
+
+def test_other_activations_are_taken_at_their_word() -> None:
+    for name, module in (("gelu", nn.GELU()), ("silu", nn.SiLU()), ("tanh", nn.Tanh())):
+        network = small(nn.Sequential(nn.Linear(576, 32), module, nn.Linear(32, 4)))
+        state = StateDict(dict(network.state_dict()), "", ())
+        judge, mapping = map_weights(Path("x.pt"), state, activation=name)  # type: ignore[arg-type]
+        torch.testing.assert_close(judge(pictures())[0], network(pictures()), atol=1e-4, rtol=1e-4)
+        assert type(module).__name__ in mapping.assumed[0]
+
+
+def test_vgg_with_places_apart_and_averaged() -> None:
+    for width, pooled in ((25088, False), (512, True)):
+        network = torchvision("vgg11_bn")
+        network.classifier = nn.Linear(width, 3)
+        if pooled:
+            network.avgpool = nn.AdaptiveAvgPool2d(1)
+        network.eval()
+        judge, mapping = map_weights(Path("x.pt"), StateDict(network.state_dict(), "", ()))
+        assert (mapping.backbone, mapping.pooled) == ("vgg11_bn", pooled)
+        logits, maps = judge(pictures())
+        torch.testing.assert_close(logits, network(pictures()), atol=1e-4, rtol=1e-4)
+        # One linear layer: the mean of a map is the logit without its bias.
+        without_bias = logits - network.classifier.bias
+        torch.testing.assert_close(maps.mean(dim=(2, 3)), without_bias, atol=1e-3, rtol=1e-3)
+
+
+def linear_state(k: int = 3) -> dict[str, torch.Tensor]:
+    return dict(small(nn.Linear(576, k)).state_dict())
+
+
+WRAPPINGS = {
+    "bare": lambda s: s,
+    "ordered": OrderedDict,
+    "state_dict": lambda s: {"epoch": 3, "state_dict": s, "optimizer": {"state": {0: s}}},
+    "model_state_dict": lambda s: {"model_state_dict": s},
+    "deep": lambda s: {"net": {"state_dict": s}},
+    "averaged": lambda s: {"model": {k: v * 0 for k, v in s.items()}, "model_ema": s},
+    "module": lambda s: {f"module.{k}": v for k, v in s.items()},
+    "compiled": lambda s: {f"_orig_mod.module.{k}": v for k, v in s.items()},
+    "lightning": lambda s: {
+        "state_dict": {f"model.{k}": v for k, v in s.items()} | {"criterion.weight": torch.ones(3)}
+    },
+    "backbone": lambda s: {
+        k if k.startswith("classifier") else f"backbone.{k}": v for k, v in s.items()
+    },
+    "half": lambda s: {k: v.half() if v.is_floating_point() else v for k, v in s.items()},
+    "uncounted": lambda s: {k: v for k, v in s.items() if "num_batches" not in k},
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+@pytest.mark.parametrize("legacy", [False, True])
+def test_wrappings_come_off(tmp_path: Path, wrapping: str, legacy: bool) -> None:
+    state = linear_state()
+    path = tmp_path / "weights.pth"
+    torch.save(WRAPPINGS[wrapping](state), path, _use_new_zipfile_serialization=not legacy)
+    judge, mapping = map_weights(path, read_weights(path))
+    assert mapping.coverage == 1
+    assert mapping.classifier == (576, 3)
+    assert mapping.ignored == (("criterion.weight",) if wrapping == "lightning" else ())
+    tolerance = 0.05 if wrapping == "half" else 1e-5
+    expected = small(nn.Linear(576, 3))
+    expected.load_state_dict(state)
+    torch.testing.assert_close(
+        judge(pictures())[0], expected(pictures()), atol=tolerance, rtol=tolerance
+    )
+
+
+def test_safetensors_and_bfloat16(tmp_path: Path) -> None:
+    state = {k: v.bfloat16() if v.ndim == 4 else v for k, v in linear_state().items()}
+    path = tmp_path / "weights.safetensors"
+    save_file({k: v.contiguous() for k, v in state.items()}, path, metadata={"format": "pt"})
+    assert map_weights(path, read_weights(path))[1].backbone == "mobilenet_v3_small"
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(WeightsError, match="cannot be read as weights"):
+        read_weights(path)
+
+
+def test_old_densenet_names_are_understood() -> None:
+    network = torchvision("densenet121").eval()
+    state = {
+        k.replace("norm1.", "norm.1.").replace("norm2.", "norm.2.")
+        .replace("conv1.", "conv.1.").replace("conv2.", "conv.2."): v
+        for k, v in network.state_dict().items()
+    }  # fmt: skip
+    judge, mapping = map_weights(Path("x.pt"), StateDict(state, "", ()))
+    assert mapping.backbone == "densenet121"
+    assert len(mapping.renamed) > 400
+    torch.testing.assert_close(judge(pictures())[0], network(pictures()), atol=1e-4, rtol=1e-4)
+
+
+class Evil:
+    """Would create a file if it were ever unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_nothing_is_ever_executed(tmp_path: Path, legacy: bool) -> None:
+    trap, path = tmp_path / "trap", tmp_path / "evil.pt"
+    content = {"state_dict": linear_state(), "extra": Evil(trap)}
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(WeightsError, match="nothing in a file is ever executed"):
+        read_weights(path)
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(Evil(trap)))
+    with pytest.raises(WeightsError):
+        read_weights(tmp_path / "evil.pkl")
+    assert not trap.exists()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_pickled_module_is_refused_by_name(tmp_path: Path) -> None:
+    torch.save(small(nn.Linear(576, 3)), tmp_path / "model.pt")
+    with pytest.raises(WeightsError, match=r"torchvision\.models\.mobilenetv3\.MobileNetV3"):
+        read_weights(tmp_path / "model.pt")
+
+
+def test_what_is_no_weights_file_is_called_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    with pytest.raises(WeightsError, match="no such file"):
+        read_weights(path)
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with pytest.raises(WeightsError, match="Keras/HDF5"):
+        read_weights(path)
+    path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
+    with pytest.raises(WeightsError, match="TensorFlow Lite"):
+        read_weights(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.weights.h5", b"")
+    with pytest.raises(WeightsError, match="Keras"):
+        read_weights(path)
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)
+    with pytest.raises(WeightsError, match="TorchScript"):
+        read_weights(path)
+    path.write_bytes(b"")
+    with pytest.raises(WeightsError, match="cannot be read as weights"):
+        read_weights(path)
+    torch.save(linear_state(), path)
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(WeightsError, match="cannot be read as weights"):
+        read_weights(path)
+    torch.save({"epoch": 3}, path)
+    with pytest.raises(WeightsError, match="no tensors"):
+        read_weights(path)
+    with path.open("r+b") as file:
+        file.truncate(5 * 2**30)  # a hole, no bytes on the disk
+    with pytest.raises(WeightsError, match=r"5\.0 GB"):
+        read_weights(path)
+
+
+def test_an_incomplete_backbone_is_refused(tmp_path: Path) -> None:
+    state = linear_state()
+    del state["features.3.block.0.0.weight"]
+    with pytest.raises(WeightsError, match=r"features\.3\.block\.0\.0\.weight"):
+        map_weights(tmp_path, StateDict(state, "", ()))
+    state = linear_state()
+    state["features.0.0.weight"] = torch.zeros(16, 1, 3, 3)
+    with pytest.raises(WeightsError, match=r"\(16, 1, 3, 3\) instead of \(16, 3, 3, 3\)"):
+        map_weights(tmp_path, StateDict(state, "", ()))
+    with pytest.raises(WeightsError, match="of another shape"):
+        map_weights(tmp_path, StateDict(linear_state(), "", ()), backbone="resnet50")
+    with pytest.raises(WeightsError, match="unknown backbone"):
+        map_weights(tmp_path, StateDict(linear_state(), "", ()), backbone="resnet5")
+    with pytest.raises(WeightsError, match="no network this program knows"):
+        map_weights(tmp_path, StateDict({"a.weight": torch.zeros(3, 3)}, "", ()))
+    surplus = {**linear_state(), "features.99.weight": torch.zeros(3, 3)}
+    with pytest.raises(WeightsError, match="it is another network, or a changed one"):
+        map_weights(tmp_path, StateDict(surplus, "", ()))
+    headless = {k: v for k, v in linear_state().items() if not k.startswith("classifier")}
+    with pytest.raises(WeightsError, match="no classifier"):
+        map_weights(tmp_path, StateDict(headless, "", ()))
+    strange = {**linear_state(), "classifier.weight": torch.zeros(3, 576, 3, 3)}
+    with pytest.raises(WeightsError, match="cannot be rebuilt"):
+        map_weights(tmp_path, StateDict(strange, "", ()))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "thesis_mel.pt"
+    torch.save(linear_state(), path)
+    return path
+
+
+def test_names_classes_and_recipes_are_checked(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="3 classes, but 2 names"):
+        import_weights(weights, classes="a,b")
+    with pytest.raises(WeightsError, match="twice"):
+        import_weights(weights, classes="a,b,b")
+    with pytest.raises(WeightsError, match="no list of class names"):
+        import_weights(weights, classes=str(tmp_path / "nowhere.txt"))
+    with pytest.raises(WeightsError, match="no recipe"):
+        import_weights(weights, recipe="colourful")
+    bad = tmp_path / "recipe.json"
+    bad.write_text('{"size": 0}')
+    with pytest.raises(WeightsError, match="no recipe"):
+        import_weights(weights, recipe=str(bad))
+    with pytest.raises(CheckpointError, match="not a name"):
+        import_weights(weights, name="../evil")
+    other = tmp_path / "thesis.pt"
+    other.write_bytes(weights.read_bytes())
+    with pytest.raises(WeightsError, match="which picture"):
+        import_weights(other)
+    assert not zoo.user_folder().exists()
+
+
+def test_it_joins_the_panel_and_leaves_again(weights: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("fado\nmorna\nsamba\n")
+    options = ["--classes", str(names), "--mean", "0.4", "--precision", "fp16"]
+    run = CliRunner().invoke(app, ["import", str(weights), *options])
+    assert run.exit_code == 0, run.output
+    assert "backbone mobilenet_v3_small: 100% covered" in run.output
+    assert "picture by the file's name: mel" in run.output
+    card = zoo.find_one("thesis_mel").card
+    assert (card.recipe.mean, card.recipe.std, card.precision) == (0.4, 0.25, "fp16")
+    song = Path(__file__).parents[2] / "examples" / "vibe_ace.ogg"
+    analysis = analyze(song, transform="mel", models=["thesis_mel"])
+    verdict = analysis.verdicts["thesis_mel"]
+    assert set(verdict.probabilities) == {"fado", "morna", "samba"}
+    assert verdict.maps is not None
+    with pytest.raises(CheckpointError, match="is there already"):
+        import_weights(weights)
+    run = CliRunner().invoke(app, ["models", "remove", "thesis_mel"])
+    assert run.exit_code == 0
+    assert list(zoo.user_folder().iterdir()) == []
+
+
+def test_slices_are_averaged_and_vote(tmp_path: Path, tone: Any, write_sound: Any) -> None:
+    torch.save(small(four_layers(576)).state_dict(), tmp_path / "save_chroma.pt")
+    import_weights(tmp_path / "save_chroma.pt", name="own")
+    song = write_sound("song.wav", tone(220, 40))
+    verdict = analyze(song, transform="chroma", models=["own"]).verdicts["own"]
+    assert sum(verdict.votes.values()) == 3
+    assert sum(verdict.probabilities.values()) == pytest.approx(1)
+    short = write_sound("short.wav", tone(220, 4))
+    assert analyze(short, transform="chroma", models=["own"]).verdicts["own"].votes == {}
+
+
+def test_a_full_disk_leaves_nothing_behind(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, content: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        import_weights(weights)
+    monkeypatch.undo()
+    monkeypatch.setenv("CCMUSIC_HOME", str(weights.parent / "home"))
+    assert list(zoo.user_folder().glob("*")) == []
+
+    def full_before(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(room, "to_onnx", full_before)
+    with pytest.raises(CheckpointError, match="could not be converted"):
+        import_weights(weights)
+    assert list(zoo.user_folder().glob("*")) == []
+
+
+def test_onnx_comes_with_its_card(tmp_path: Path) -> None:
+    card = make_checkpoint(tmp_path, "theirs", classes=("a", "b"), favourite="b")
+    path = tmp_path / "theirs.onnx"
+    imported = import_weights(path, name="ours")
+    assert imported.checkpoint.card.sha256 == card.sha256
+    assert zoo.find_one("ours").open()
+    content = json.loads(path.with_suffix(".json").read_text())
+    wrong = {**content, "classes": ["a", "b", "c"]}
+    path.with_suffix(".json").write_text(json.dumps(wrong))
+    with pytest.raises(WeightsError, match="2 scores for 3 classes"):
+        import_weights(path, name="wrong")
+    path.with_suffix(".json").unlink()
+    with pytest.raises(WeightsError, match=r"needs its card beside it: theirs\.json"):
+        import_weights(path, name="bare")
+
+
+def test_the_widths_of_ccmusic() -> None:
+    assert is_ccmusic((25088, 3958, 629, 100, 16))
+    assert is_ccmusic((2048, 598, 178, 53, 16))
+    assert not is_ccmusic((2048, 512, 128, 64, 16))
+    assert not is_ccmusic((2048, 16))
+
+
+def test_reports_speak_both_languages(weights: Path) -> None:
+    imported = import_weights(weights)
+    for language in ("en", "zh"):
+        lines = imported.say(language)  # type: ignore[arg-type]
+        assert len(lines) == len(set(lines)) >= 4
+    digest = hashlib.sha256(imported.checkpoint.path.read_bytes()).hexdigest()
+    assert imported.checkpoint.card.sha256 == digest
