@@ -86,6 +86,7 @@ def analyze(
     transform: TransformName = "cqt",
     models: Sequence[str] | None = None,
     crop: Crop = "center",
+    clip: Clip | None = None,
     panel: Panel | None = None,
     on_verdict: Callable[[Verdict], None] | None = None,
 ) -> Analysis:
@@ -94,14 +95,16 @@ def analyze(
     Parameters
     ----------
     source
-        Path, seekable binary stream, or a clip that is loaded already. Models whose recipe wants
-        slices of the whole piece take the clip for the piece.
+        Path, seekable binary stream, or a clip. Models whose recipe wants slices of the whole piece
+        take a clip for the piece.
     transform
         What the models look at; must be the panel's if one is given.
     models
         Names of checkpoints or backbones; all of the transform by default.
     crop
         Window of the piece, see :func:`ccmusic.audio.load`; a clip has been cropped already.
+    clip
+        What was loaded from the source already, to spare decoding it twice.
     panel
         An open panel to reuse; without one the models are loaded and let go again.
     on_verdict
@@ -116,7 +119,8 @@ def analyze(
     """
     started = time.perf_counter()
     with nullcontext(panel) if panel else Panel.open(transform, models) as opened:
-        clip = source if isinstance(source, Clip) else audio.load(source, crop=crop)
+        if clip is None:
+            clip = source if isinstance(source, Clip) else audio.load(source, crop=crop)
         recipes = {card.recipe for card in opened.cards}
         spectrograms = {t: t(clip.samples) for t in {recipe.transform for recipe in recipes}}
         pictures = {r: _pictures(r, spectrograms[r.transform], source) for r in recipes}

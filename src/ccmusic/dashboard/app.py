@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -19,12 +19,15 @@ from ccmusic.dashboard.hearing import (
     Hearing,
     Piece,
     faulty_checkpoints,
+    has_models,
     hear,
     listen,
     look,
     open_panel,
 )
+from ccmusic.dashboard.weights import weights_window
 from ccmusic.errors import CCMusicError, CheckpointError
+from ccmusic.genres import genre_name
 from ccmusic.panel import Panel, Verdict
 from ccmusic.spectrogram import Spectrogram, TransformName
 from ccmusic.texts import LANGUAGES, Language, catalogue, say
@@ -32,7 +35,7 @@ from ccmusic.texts import LANGUAGES, Language, catalogue, say
 _HERE = Path(__file__).parent
 _UPLOADS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 _LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
-_TRANSFORM_NAMES = {"cqt": "CQT", "mel": "Mel"}
+_TRANSFORM_NAMES: dict[TransformName, str] = {"cqt": "CQT", "mel": "Mel", "chroma": "Chroma"}
 _BACKBONE_NAMES = {
     "vgg19_bn": "VGG19-BN",
     "resnet50": "ResNet50",
@@ -52,6 +55,7 @@ def page() -> None:
     with left:
         piece = _choose_piece(language)
         transform = _choose_transform(language)
+        weights_window(language)
     _write_link(language, transform)
     panel: Panel | CheckpointError
     try:
@@ -147,12 +151,14 @@ def _example_title(stem: str, language: Language) -> str:
 
 def _choose_transform(language: Language) -> TransformName:
     state = st.session_state
-    if "transform" not in state:
+    # Nothing of ours looks at chroma: it is offered to those who brought a model that does.
+    offered = [t for t in _TRANSFORM_NAMES if t != "chroma" or has_models(t)]
+    if state.get("transform") not in offered:
         asked = st.query_params.get("transform")
-        state.transform = asked if asked in _TRANSFORM_NAMES else "cqt"
+        state.transform = asked if asked in offered else "cqt"
     st.segmented_control(
         say(language, "page.transform"),
-        get_args(TransformName),
+        offered,
         format_func=_TRANSFORM_NAMES.__getitem__,
         key="transform",
         required=True,
@@ -289,6 +295,14 @@ def _verdict(
                 millions=verdict.card.parameters / 1e6,
             )
         )
+        advice = verdict.advice(language, name)
+        if advice:
+            st.caption(_sentence(advice))
+        if verdict.votes:
+            votes = ", ".join(
+                f"{genre_name(genre, language)} {n}" for genre, n in verdict.votes.items()
+            )
+            st.caption(say(language, "page.votes", votes=_plain(votes)))
 
 
 def _headline(
@@ -303,6 +317,7 @@ def _headline(
     if agreement is None:
         slot.error(say(language, "page.no_verdict"))
         return
+    verdicts = analysis.verdicts.values()
     ranking = sorted(analysis.mean.items(), key=lambda item: -item[1])[:top_k]
     with slot.container(key="headline"):
         sentence, mean = st.columns([2, 1], gap="large", vertical_alignment="center")
@@ -316,6 +331,9 @@ def _headline(
                     seconds=analysis.elapsed_ms / 1000,
                 )
             )
+            apart = len([v for v in verdicts if not v.error]) - agreement.models
+            if apart:
+                st.caption(say(language, "page.apart", models=agreement.models, apart=apart))
         with mean:
             st.caption(say(language, "page.mean"))
             st.plotly_chart(

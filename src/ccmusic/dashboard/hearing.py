@@ -58,18 +58,25 @@ class Hearing:
     language say, joins in where it stands.
     """
 
-    def __init__(self, clip: Clip, transform: TransformName, panel: Panel) -> None:
+    def __init__(self, piece: Piece, transform: TransformName, panel: Panel) -> None:
         self.cards = panel.cards
         """Cards of the models that are asked."""
         self._news = threading.Condition()
         self._verdicts: list[Verdict] = []
         self._outcome: Analysis | Exception | None = None
-        threading.Thread(target=self._run, args=(clip, transform, panel), daemon=True).start()
+        work = (piece, listen(piece), transform, panel)
+        threading.Thread(target=self._run, args=work, daemon=True).start()
 
-    def _run(self, clip: Clip, transform: TransformName, panel: Panel) -> None:
+    def _run(self, piece: Piece, clip: Clip, transform: TransformName, panel: Panel) -> None:
         outcome: Analysis | Exception
         try:
-            outcome = analyze(clip, transform=transform, panel=panel, on_verdict=self._on_verdict)
+            outcome = analyze(
+                piece.open(),
+                clip=clip,
+                transform=transform,
+                panel=panel,
+                on_verdict=self._on_verdict,
+            )
         except Exception as error:  # raised again where someone waits for it
             outcome = error
         with self._news:
@@ -131,6 +138,12 @@ def open_panel(transform: TransformName) -> Panel:
 
 
 @st.cache_resource(show_spinner=False)
+def has_models(transform: TransformName) -> bool:
+    """Whether any checkpoint looks at a transform."""
+    return any(checkpoint.card.transform == transform for checkpoint in zoo.scan()[0])
+
+
+@st.cache_resource(show_spinner=False)
 def faulty_checkpoints() -> list[CheckpointError]:
     """What is wrong with the checkpoints that cannot be asked."""
     return zoo.scan()[1]
@@ -157,4 +170,10 @@ def look(piece: Piece, transform: TransformName) -> Spectrogram:
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
 def hear(piece: Piece, transform: TransformName) -> Hearing:
     """Let the panel begin; errors as :func:`listen` and :func:`open_panel`."""
-    return Hearing(listen(piece), transform, open_panel(transform))
+    return Hearing(piece, transform, open_panel(transform))
+
+
+def forget_models() -> None:
+    """Open the checkpoints anew, because some have come or gone; sounds and pictures stay."""
+    for known in (open_panel, has_models, faulty_checkpoints, hear):
+        known.clear()

@@ -323,7 +323,8 @@ class Judge(nn.Module):
         self.layers = nn.ModuleList(classifier.layers)
         for layer in self.layers:
             if hasattr(layer, "inplace"):
-                layer.inplace = False  # the way back needs what each layer was given
+                # The way back needs what each layer was given.
+                setattr(layer, "inplace", False)  # noqa: B010
         self.pool, self.n_classes = classifier.pool, classifier.n_classes
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

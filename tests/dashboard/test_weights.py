@@ -1,0 +1,80 @@
+"""Weights through the window of the page."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("streamlit")
+pytest.importorskip("torch")
+
+import streamlit as st
+import torch
+from streamlit.testing.v1 import AppTest
+
+from ccmusic import dashboard, zoo
+from ccmusic.texts import Language, say
+from ccmusic.workshop.backbones import _torchvision_models
+
+APP = Path(dashboard.__file__).with_name("app.py")
+
+
+@pytest.fixture(autouse=True)
+def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "home"))
+    st.cache_resource.clear()
+
+
+def weights() -> bytes:
+    torch.manual_seed(0)
+    network = _torchvision_models().mobilenet_v3_small()
+    network.classifier = torch.nn.Linear(576, 3)
+    content = io.BytesIO()
+    torch.save(network.state_dict(), content)
+    return content.getvalue()
+
+
+def open_window(language: Language, name: str, content: bytes) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=240)
+    app.query_params.update(lang=language, example="rain", transform="mel")
+    app.run()
+    app.file_uploader(key="weights_file").upload(name, content, "application/octet-stream").run()
+    return app
+
+
+def click(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_file_becomes_a_model_of_the_panel(language: Language) -> None:
+    app = open_window(language, "thesis_mel.pth", weights())
+    assert app.text_input(key="weights_name_thesis_mel").value == "thesis_mel"
+    assert app.selectbox(key="weights_recipe_thesis_mel").value == "mel"
+    app.text_area(key="weights_classes").set_value("fado\nmorna, samba").run()
+    click(app, say(language, "weights.import"))
+    assert [s.value for s in app.success] == [say(language, "weights.done", name="thesis_mel")]
+    card = zoo.find_one("thesis_mel").card
+    assert card.classes == ("fado", "morna", "samba")
+    assert any("mobilenet_v3_small" in m.value for m in app.markdown)
+
+    again = AppTest.from_file(str(APP), default_timeout=240)
+    again.query_params.update(lang=language, example="rain", transform="mel")
+    again.run()
+    assert any("thesis" in m.value for m in again.markdown)
+    again.button(key="remove_thesis_mel").click().run()
+    assert not again.exception
+    assert list(zoo.user_folder().iterdir()) == []
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_broken_file_is_refused_under_its_own_name(language: Language) -> None:
+    app = open_window(language, "half_mel.pt", weights()[:5000])
+    click(app, say(language, "weights.import"))
+    (line,) = [e.value for e in app.error]
+    assert line.startswith("half_mel.pt")
+    assert "/" not in line.partition(":")[0]
+    assert not zoo.user_folder().exists()
