@@ -1,4 +1,4 @@
-"""Write the tables of figures into both READMEs: ``python docs/figures.py [--check]``.
+"""Write the tables of figures into both READMEs and docs: ``python docs/figures.py [--check]``.
 
 Accuracy comes from the cards of the shipped checkpoints, speed from ``benchmarks/results``. With
 ``--check`` nothing is written, and the exit status is 1 if a table has drifted.
@@ -106,8 +106,24 @@ def speed(language: str) -> str:
     )
 
 
-def filled(text: str, language: str) -> str:
-    for name, content in (("models", models(language)), ("speed", speed(language))):
+def importing() -> str:
+    kept = json.loads((RESULTS / "importing.json").read_text())
+    rows = [
+        [
+            f"`{name}`",
+            f"{run['megabytes']:.0f} MB",
+            f"{run['import_s']:.1f} s",
+            f"{run['torch_load_s']:.2f} s",
+        ]
+        for name, run in kept["result"].items()
+    ]
+    return f"Measured on {kept['machine']['cores']} cores.\n\n" + table(
+        "backbone | file | import | reading the file alone", rows
+    )
+
+
+def filled(text: str, contents: dict[str, str]) -> str:
+    for name, content in contents.items():
         text = re.sub(
             rf"(<!-- figures:{name} -->\n).*?(<!-- end -->)",
             lambda match, content=content: f"{match[1]}{content}\n{match[2]}",
@@ -121,7 +137,10 @@ def main() -> None:
     pages = {}
     for language, name in (("en", "README.md"), ("zh", "README.zh.md")):
         path = ROOT / name
-        pages[path] = filled(path.read_text(encoding="utf-8"), language)
+        contents = {"models": models(language), "speed": speed(language)}
+        pages[path] = filled(path.read_text(encoding="utf-8"), contents)
+    path = ROOT / "docs" / "weights.md"
+    pages[path] = filled(path.read_text(encoding="utf-8"), {"import": importing()})
     update(pages, sys.argv)
 
 

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
 from ccmusic.texts import Language, say
-from ccmusic.workshop.backbones import _torchvision_models
+from ccmusic.workshop.backbones import torchvision_models
 
 APP = Path(dashboard.__file__).with_name("app.py")
 
@@ -29,7 +29,7 @@ def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def weights() -> bytes:
     torch.manual_seed(0)
-    network = _torchvision_models().mobilenet_v3_small()
+    network = torchvision_models().mobilenet_v3_small()
     network.classifier = torch.nn.Linear(576, 3)
     content = io.BytesIO()
     torch.save(network.state_dict(), content)

@@ -21,7 +21,7 @@ from ccmusic.cli import app
 from ccmusic.errors import CheckpointError, WeightsError
 from ccmusic.genres import CCMUSIC_CLASSES
 from ccmusic.workshop import importer as room
-from ccmusic.workshop.backbones import _torchvision_models, family_of
+from ccmusic.workshop.backbones import family_of, torchvision_models
 from ccmusic.workshop.heads import Judge, is_ccmusic
 from ccmusic.workshop.importer import import_weights
 from ccmusic.workshop.mapping import map_weights
@@ -56,7 +56,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 def torchvision(name: str) -> Any:
     torch.manual_seed(0)
     options = {"init_weights": False} if name.startswith(("vgg", "inception")) else {}
-    network = getattr(_torchvision_models(), name)(**options)
+    network = getattr(torchvision_models(), name)(**options)
     for module in network.modules():  # statistics that are not those of an untrained network
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)

@@ -20,8 +20,11 @@ _ACTIVATIONS = ("relu", "gelu", "silu", "hardswish", "tanh")
 
 def weights_window(language: Language) -> None:
     """Draw the button, and what opens below it."""
+    hint = say(language, "weights.hint", mb=_LARGEST_MB)
     with st.popover(say(language, "weights.open"), icon=":material/upload_file:"):
-        _window(language)
+        st.html(f'<style>.st-key-weights {{ --upload-hint: "{hint}"; }}</style>')
+        with st.container(key="weights"):
+            _window(language)
 
 
 def _window(language: Language) -> None:
@@ -37,6 +40,7 @@ def _window(language: Language) -> None:
         _RECIPES,
         index=_RECIPES.index(ending) if ending in _RECIPES else None,
         key=f"weights_recipe_{guess}",
+        placeholder=say(language, "weights.choose"),
         help=say(language, "weights.recipe_help"),
     )
     classes = st.text_area(

@@ -16,7 +16,7 @@ from ccmusic.errors import DataError
 
 
 @cache
-def _torchvision_models() -> ModuleType:
+def torchvision_models() -> ModuleType:
     """Import ``torchvision.models`` without torchvision's compiled operators.
 
     The wheels on PyPI are built against the CUDA build of PyTorch; beside a CPU build their
@@ -154,7 +154,7 @@ def family_of(name: str) -> Family:
 @cache
 def importable() -> tuple[str, ...]:
     """Names of all torchvision networks of the families."""
-    models = _torchvision_models()
+    models = torchvision_models()
     names = models.list_models(module=models)
     return tuple(n for n in names if any(re.fullmatch(f.names, n) for f in FAMILIES))
 
@@ -163,7 +163,7 @@ def skeleton(name: str) -> Any:
     """Build a torchvision network without values, on the device ``meta``."""
     options = {"init_weights": False} if name.startswith(("vgg", "inception")) else {}
     with torch.device("meta"):
-        return getattr(_torchvision_models(), name)(**options)
+        return getattr(torchvision_models(), name)(**options)
 
 
 # The panel's five, with the channels of their features.
@@ -193,7 +193,7 @@ def build(name: str, *, n_classes: int, n_soft: int = 0) -> Backbone:
         raise DataError(f"unknown backbone {name!r}; known: {', '.join(BACKBONES)}")
     family = family_of(name)
     assert family.features is not None
-    features, width = family.features(getattr(_torchvision_models(), name)()), _WIDTHS[name]
+    features, width = family.features(getattr(torchvision_models(), name)()), _WIDTHS[name]
     for module in features.modules():
         if isinstance(module, nn.BatchNorm2d):
             # torchvision gives MobileNet and EfficientNet 0.01: in a short training the running

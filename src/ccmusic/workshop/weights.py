@@ -23,7 +23,7 @@ _NESTED = (
     *("ema_state_dict", "state_dict_ema", "model_ema", "ema"),
     *("state_dict", "model_state_dict", "model", "net", "network", "module", "params", "weights"),
 )
-_PREFIXES = ("module.", "model.", "backbone.", "net.", "network.", "_orig_mod.", "encoder.")
+_PREFIXES = ("module.", "model.", "backbone.", "net.", "network.", "_orig_mod.")
 
 
 @dataclass(frozen=True)
