@@ -591,7 +591,17 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
         table.add_section()
         table.add_row("mean", *cells, *[""] * (top_k - len(cells)), f"{analysis.elapsed_ms:.0f}")
     console.print(table)
+    for name, verdict in analysis.verdicts.items():
+        if verdict.votes:
+            votes = ", ".join(f"{genre_name(g, 'en')} {n}" for g, n in verdict.votes.items())
+            console.print(f"{name}, slices by first choice: {escape(votes)}", highlight=False)
     if analysis.agreement:
+        apart = sum(not v.error for v in analysis.verdicts.values()) - analysis.agreement.models
+        if apart:
+            console.print(
+                f"mean and agreement: {analysis.agreement.models} models with the same classes; "
+                f"{apart} with others stand apart"
+            )
         console.print(
             f"{analysis.agreement.message} (divergence {analysis.agreement.divergence:.2f})\n",
             highlight=False,

@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from ccmusic import dashboard, zoo
 from ccmusic.texts import Language, say
 from ccmusic.workshop.backbones import torchvision_models
+from small_models import make_checkpoint
 
 APP = Path(dashboard.__file__).with_name("app.py")
 
@@ -78,3 +79,18 @@ def test_a_broken_file_is_refused_under_its_own_name(language: Language) -> None
     assert line.startswith("half_mel.pt")
     assert "/" not in line.partition(":")[0]
     assert not zoo.user_folder().exists()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_onnx_file_brings_its_card(language: Language, tmp_path: Path) -> None:
+    make_checkpoint(
+        tmp_path, "theirs", transform="mel", classes=("fado", "morna"), favourite="fado"
+    )
+    app = open_window(language, "theirs.onnx", (tmp_path / "theirs.onnx").read_bytes())
+    click(app, say(language, "weights.import"))
+    assert [e.value for e in app.error if "theirs.onnx" in e.value]
+    card = (tmp_path / "theirs.json").read_bytes()
+    both = [("theirs.json", card, "application/json"), ("theirs.onnx", network, "")]
+    app.file_uploader(key="weights_file").set_value(both).run()
+    click(app, say(language, "weights.import"))
+    assert zoo.find_one("theirs").card.classes == classes

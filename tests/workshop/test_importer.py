@@ -212,6 +212,17 @@ def test_vgg_with_places_apart_and_averaged() -> None:
         torch.testing.assert_close(maps.mean(dim=(2, 3)), without_bias, atol=1e-3, rtol=1e-3)
 
 
+def test_a_classifier_of_1x1_convolutions() -> None:
+    network = torchvision("mobilenet_v3_small").eval()
+    convolution = nn.Conv2d(576, 3, 1)
+    state = {k: v for k, v in network.state_dict().items() if not k.startswith("classifier")}
+    state |= {f"classifier.1.{k}": v for k, v in convolution.state_dict().items()}
+    judge, mapping = map_weights(Path("x.pt"), StateDict(state, "", ()))
+    assert mapping.classifier == (576, 3)
+    expected = convolution(network.features(pictures())).mean(dim=(2, 3))
+    torch.testing.assert_close(judge(pictures())[0], expected, atol=1e-4, rtol=1e-4)
+
+
 def linear_state(k: int = 3) -> dict[str, torch.Tensor]:
     return dict(small(nn.Linear(576, k)).state_dict())
 

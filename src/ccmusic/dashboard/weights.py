@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -12,7 +14,7 @@ from ccmusic.dashboard.hearing import forget_models
 from ccmusic.errors import CCMusicError, MissingExtraError
 from ccmusic.texts import Language, say
 
-_KINDS = ("pt", "pth", "safetensors")
+_KINDS = ("pt", "pth", "safetensors", "onnx", "json")
 _LARGEST_MB = 1024
 _RECIPES = ("cqt", "mel", "ccmusic-cqt", "ccmusic-mel", "ccmusic-chroma")
 _ACTIVATIONS = ("relu", "gelu", "silu", "hardswish", "tanh")
@@ -29,12 +31,39 @@ def weights_window(language: Language) -> None:
 
 def _window(language: Language) -> None:
     st.markdown(say(language, "weights.intro"))
-    upload = st.file_uploader(
-        say(language, "weights.file"), _KINDS, key="weights_file", max_upload_size=_LARGEST_MB
+    uploads = st.file_uploader(
+        say(language, "weights.file"),
+        _KINDS,
+        accept_multiple_files=True,
+        key="weights_file",
+        max_upload_size=_LARGEST_MB,
     )
-    guess = Path(upload.name).stem if upload else ""
-    ending = guess.lower().rsplit("_", 1)[-1]
+    weights = next((u for u in uploads if not u.name.lower().endswith(".json")), None)
+    card = next((u for u in uploads if u.name.lower().endswith(".json")), None)
+    onnx = weights is not None and weights.name.lower().endswith(".onnx")
+    guess = Path(weights.name).stem if weights else ""
     name = st.text_input(say(language, "weights.name"), guess, key=f"weights_name_{guess}")
+    options: dict[str, Any] = {} if onnx else _options(guess, language)
+    ready = weights is not None and name != "" and (onnx or options["recipe"] is not None)
+    if st.button(say(language, "weights.import"), type="primary", disabled=not ready):
+        assert weights is not None
+        files = {_hidden_name(weights.name): weights.getvalue()}
+        if onnx and card:
+            files[_hidden_name(card.name)] = card.getvalue()
+        try:
+            with st.spinner(say(language, "weights.working")):
+                lines = _import(files, {"name": name, **options}, language)
+        except CCMusicError as error:
+            st.error(error.say(language).replace(_hidden_name(weights.name), weights.name))
+        else:
+            st.success(say(language, "weights.done", name=name))
+            st.markdown("\n".join(f"- {line}" for line in lines))
+    _own(language)
+
+
+def _options(guess: str, language: Language) -> dict[str, Any]:
+    """What a file without a card does not say of itself."""
+    ending = guess.lower().rsplit("_", 1)[-1]
     recipe = st.selectbox(
         say(language, "weights.recipe"),
         _RECIPES,
@@ -48,54 +77,43 @@ def _window(language: Language) -> None:
         key="weights_classes",
         help=say(language, "weights.classes_help"),
     )
-    activation = st.selectbox(
+    left, middle, right = st.columns(3)
+    activation = left.selectbox(
         say(language, "weights.activation"),
         _ACTIVATIONS,
         key="weights_activation",
         help=say(language, "weights.activation_help"),
     )
-    ready = upload is not None and recipe is not None and name != ""
-    if st.button(say(language, "weights.import"), type="primary", disabled=not ready):
-        assert upload is not None
-        names = ",".join(classes.replace("\n", ",").split(",")) if classes.strip() else None
-        try:
-            lines = _import(upload.getvalue(), name, names, recipe, activation, language)
-        except CCMusicError as error:
-            st.error(error.say(language).replace(_hidden_name(), upload.name))
-        else:
-            st.success(say(language, "weights.done", name=name))
-            st.markdown("\n".join(f"- {line}" for line in lines))
-    _own(language)
+    recipes_own = say(language, "weights.by_recipe")
+    mean = middle.number_input("mean", value=None, placeholder=recipes_own, key="weights_mean")
+    std = right.number_input("std", value=None, placeholder=recipes_own, key="weights_std")
+    return {
+        "recipe": recipe,
+        "classes": classes.replace("\n", ",") + "," if classes.strip() else None,
+        "activation": activation,
+        "mean": mean,
+        "std": std,
+    }
 
 
-def _hidden_name() -> str:
-    """What a file is called on the disk: nothing that its owner could choose."""
-    return "weights.upload"
+def _hidden_name(name: str) -> str:
+    """What a file is called on the disk: nothing of its owner's choice but the kind."""
+    kind = name.lower().rsplit(".", 1)[-1]
+    return f"upload.{kind if kind in _KINDS else 'pt'}"
 
 
 def _import(
-    content: bytes,
-    name: str,
-    classes: str | None,
-    recipe: str | None,
-    activation: str,
-    language: Language,
+    files: Mapping[str, bytes], options: Mapping[str, Any], language: Language
 ) -> list[str]:
     try:
         from ccmusic.workshop.importer import import_weights
     except ImportError:
         raise MissingExtraError("importing weights", "torch") from None
-    with tempfile.TemporaryDirectory() as folder, st.spinner(say(language, "weights.working")):
-        path = Path(folder) / _hidden_name()
-        path.write_bytes(content)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
         try:
-            imported = import_weights(
-                path,
-                name=name,
-                classes=classes,
-                recipe=recipe,
-                activation=activation,  # type: ignore[arg-type]
-            )
+            imported = import_weights(Path(folder) / next(iter(files)), **options)
         except CCMusicError as error:
             raise _without_folder(error, folder) from None
     forget_models()
