@@ -83,13 +83,12 @@ def test_a_broken_file_is_refused_under_its_own_name(language: Language) -> None
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_an_onnx_file_brings_its_card(language: Language, tmp_path: Path) -> None:
-    make_checkpoint(
-        tmp_path, "theirs", transform="mel", classes=("fado", "morna"), favourite="fado"
-    )
-    app = open_window(language, "theirs.onnx", (tmp_path / "theirs.onnx").read_bytes())
+    classes = ("fado", "morna")
+    make_checkpoint(tmp_path, "theirs", transform="mel", classes=classes, favourite="fado")
+    network, card = ((tmp_path / f"theirs.{kind}").read_bytes() for kind in ("onnx", "json"))
+    app = open_window(language, "theirs.onnx", network)
     click(app, say(language, "weights.import"))
     assert [e.value for e in app.error if "theirs.onnx" in e.value]
-    card = (tmp_path / "theirs.json").read_bytes()
     both = [("theirs.json", card, "application/json"), ("theirs.onnx", network, "")]
     app.file_uploader(key="weights_file").set_value(both).run()
     click(app, say(language, "weights.import"))
