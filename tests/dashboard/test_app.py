@@ -18,6 +18,7 @@ from ccmusic.agreement import mean_probabilities
 from ccmusic.dashboard import hearing
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.errors import AudioError, CCMusicError
+from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
 from ccmusic.texts import Language, say
 
@@ -103,7 +104,7 @@ def test_example_gives_a_verdict_of_every_model() -> None:
     app = open_page(example="vibe_ace")
     assert_no_traceback(app)
     models = len(checkpoints("cqt"))
-    assert charts(app) == 1 + models + 1  # spectrogram, models, mean
+    assert charts(app) == 1 + models + 1 + models  # spectrogram, models, mean, maps
     assert len([c for c in app.caption if " parameters" in c.value]) == models
     result = hear_example("vibe_ace").result()
     assert result.agreement is not None
@@ -131,6 +132,25 @@ def test_language_and_top_k_recompute_nothing(analyses: Counter[str]) -> None:
     assert app.slider(key="top_k").value == 5
     app.segmented_control(key="language").set_value("zh").run()
     assert app.slider(key="top_k").value == 5
+    assert analyses == {"cqt": 1}
+
+
+@needs_cqt
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_maps_show_any_genre_and_recompute_nothing(
+    analyses: Counter[str], language: Language
+) -> None:
+    app = open_page(lang=language, example="vibe_ace")
+    chooser = app.selectbox(key=f"map_genre_{language}")
+    assert chooser.value is None
+    before = charts(app)
+    chooser.set_value("reggae").run()
+    assert_no_traceback(app)
+    named = say(language, "attention.strongest", genre=genre_name("reggae", language), region="")
+    nowhere = say(language, "attention.nowhere", genre=genre_name("reggae", language))
+    said = [c.value.replace("\\", "") for c in app.caption]
+    assert sum(c.startswith((named, nowhere)) for c in said) == len(checkpoints("cqt"))
+    assert charts(app) == before
     assert analyses == {"cqt": 1}
 
 
@@ -173,7 +193,7 @@ def test_failing_model_shows_its_reason_and_the_others_stand(
     assert_no_traceback(app)
     assert [e.value for e in app.error if "sha256" in e.value]
     assert [w.value for w in app.warning if "nonsense" in w.value]
-    assert charts(app) == 3
+    assert charts(app) == 4
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

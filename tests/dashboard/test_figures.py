@@ -3,8 +3,10 @@ import pytest
 
 pytest.importorskip("plotly")
 
+from ccmusic.attention import Attention
 from ccmusic.audio import SAMPLE_RATE
-from ccmusic.dashboard.figures import bars_figure, spectrogram_figure
+from ccmusic.dashboard.figures import attention_figure, bars_figure, spectrogram_figure
+from ccmusic.picture import Recipe, draw
 from ccmusic.spectrogram import Cqt, Mel, Spectrogram
 
 
@@ -67,3 +69,22 @@ def test_bars_name_genres_and_probabilities_from_the_top() -> None:
     assert [a.text for a in figure.layout.annotations] == ["爵士", "70%", "布鲁斯", "20%"]
     top, bottom = figure.layout.yaxis.range
     assert top > bottom
+
+
+@pytest.mark.parametrize("transform", ["cqt", "mel"])
+def test_maps_lie_on_the_spectrogram_and_share_a_scale(transform: str) -> None:
+    recipe = Recipe.default(transform)
+    coarse = np.zeros((7, 7), np.float32)
+    coarse[6, 0] = 2  # high and early
+    attention = Attention("jazz", coarse, draw(recipe.transform(tone(440)), recipe))
+    below, above = attention_figure(attention, "en", strongest=4.0, start=5.0).data
+    assert np.shape(below.z) == np.shape(above.z) == (len(below.y), len(below.x))
+    assert (above.zmin, above.zmax) == (0, 4)
+    np.testing.assert_array_equal(above.z, below.customdata)
+    row, column = np.unravel_index(np.argmax(above.z), np.shape(above.z))
+    time, pitch = (row, column) if transform == "cqt" else (column, row)
+    times, names = (below.y, below.x) if transform == "cqt" else (below.x, below.y)
+    assert times[time] < 7
+    assert times[0] == pytest.approx(5, abs=0.1)
+    assert pitch > 0.8 * len(names)
+    assert "%{customdata:.2f}" in below.hovertemplate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,16 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
+from ccmusic.attention import Attention, attend
 from ccmusic.audio import SUFFIXES, Clip
 from ccmusic.card import ModelCard
 from ccmusic.dashboard.examples import find_examples
-from ccmusic.dashboard.figures import bars_figure, genre_colours, spectrogram_figure
+from ccmusic.dashboard.figures import (
+    attention_figure,
+    bars_figure,
+    genre_colours,
+    spectrogram_figure,
+)
 from ccmusic.dashboard.hearing import (
     Hearing,
     Piece,
@@ -44,6 +51,7 @@ _BACKBONE_NAMES = {
     "mobilenet_v3_large": "MobileNetV3",
 }
 _STILL = {"staticPlot": True}
+_QUIET = {"displayModeBar": False}
 
 
 def page() -> None:
@@ -258,6 +266,7 @@ def _verdicts(hearing: Hearing, language: Language) -> None:
     _headline(headline, analysis, colours, top_k, language)
     for name, verdict in analysis.verdicts.items():
         _verdict(slots[name], verdict, colours, top_k, language, stage="final")
+    _why(analysis, language)
 
 
 def _model_name(card: ModelCard) -> str:
@@ -303,6 +312,59 @@ def _verdict(
                 f"{genre_name(genre, language)} {n}" for genre, n in verdict.votes.items()
             )
             st.caption(say(language, "page.votes", votes=_plain(votes)))
+
+
+def _why(analysis: Analysis, language: Language) -> None:
+    """Every model's map side by side, on one scale."""
+    given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
+    if not given:
+        return
+    title, chooser = st.columns([2, 1], vertical_alignment="bottom")
+    title.subheader(say(language, "attention.title"), anchor=False)
+    known = dict.fromkeys(c for v in given.values() for c in v.card.classes)
+    genre = chooser.selectbox(
+        say(language, "attention.genre"),
+        [None, *sorted(known, key=lambda genre: -analysis.mean.get(genre, 0.0))],
+        format_func=lambda genre: (
+            genre_name(genre, language) if genre else say(language, "attention.first")
+        ),
+        key=f"map_genre_{language}",
+        help=say(language, "attention.help"),
+    )
+    pictures = analysis.pictures
+    maps = {
+        name: attend(v, pictures[v.card.recipe][len(pictures[v.card.recipe]) // 2], genre)
+        for name, v in given.items()
+    }
+    strongest = max((float(m.coarse.max()) for m in maps.values() if m), default=0.0)
+    start = analysis.clip.facts.window_start
+    with st.container(key="maps"):
+        for name, attention in maps.items():
+            card = given[name].card
+            with st.container(border=True):
+                st.markdown(f"**{_plain(_model_name(card))}**")
+                if attention is None:
+                    key = "attention.none" if given[name].maps is None else "attention.unknown"
+                    st.caption(say(language, key))
+                    continue
+                # Slices know their place in the piece, a clip does not.
+                begin = 0.0 if card.recipe.slice_seconds else start
+                st.plotly_chart(
+                    attention_figure(attention, language, strongest=strongest, start=begin),
+                    config=_QUIET,
+                    key=f"map_{name}",
+                    alt=say(language, "page.alt_attention", name=_model_name(card)),
+                )
+                st.caption(_plain(_where(attention, begin, language)))
+
+
+def _where(attention: Attention, start: float, language: Language) -> str:
+    """The strongest region in words."""
+    genre, region = genre_name(attention.genre, language), attention.region
+    if region is None:
+        return say(language, "attention.nowhere", genre=genre)
+    placed = replace(region, start=region.start + start, end=region.end + start)
+    return say(language, "attention.strongest", genre=genre, region=placed.say(language))
 
 
 def _headline(

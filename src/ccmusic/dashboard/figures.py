@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from plotly.colors import sequential
 
 from ccmusic.agreement import mean_probabilities
+from ccmusic.attention import Attention
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
 from ccmusic.spectrogram import Spectrogram, note_name
@@ -24,6 +25,7 @@ _MEL_TICKS = (100, 200, 500, 1000, 2000, 5000, 10000)
 _FIRST_CHOICES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
 _OTHER = "#9A9A9A"
 _ROW_PIXELS = 46
+_MAP_FRAMES = 110  # of a small figure: more would be hidden by the pixels and cost the network
 _BAR = 0.26  # of a row
 
 
@@ -86,6 +88,72 @@ def spectrogram_figure(
         hoverlabel={"align": "left", "font_size": 14},
     )
     figure.update_xaxes(pitch_axis if sideways else time_axis, automargin=True)
+    figure.update_yaxes(
+        {**time_axis, "autorange": "reversed"} if sideways else pitch_axis, automargin=True
+    )
+    return figure
+
+
+def attention_figure(
+    attention: Attention, language: Language, *, strongest: float, start: float = 0.0
+) -> go.Figure:
+    """The spectrogram in grey, and in orange what speaks for the genre.
+
+    Parameters
+    ----------
+    strongest
+        Weight of the fullest orange, so that several figures share a scale.
+    start
+        Seconds of the piece at which the spectrogram begins.
+    """
+    spectrogram = attention.picture.spectrogram
+    step = -(-len(spectrogram.times) // _MAP_FRAMES)
+    count = len(spectrogram.times) // step
+    columns = slice(step // 2, count * step, step)
+    names = [f"{f:.1f} Hz · {note_name(f)}" for f in spectrogram.frequencies]
+    times = np.round(spectrogram.times[columns] + start, 2)
+    levels = spectrogram.decibels()[:, : count * step]
+    levels = levels.reshape(len(levels), count, step).mean(axis=2).round()
+    weights = attention.values[:, columns].round(2)
+    positions, labels = _pitch_ticks(spectrogram)
+    pitch_axis = {
+        "type": "category",
+        "tickmode": "array",
+        "tickvals": positions,
+        "ticktext": [label.partition("<br>")[0].removesuffix(" Hz") for label in labels],
+    }
+    seconds = say(language, "figure.seconds")
+    sideways = attention.picture.recipe.orientation == "pitch_along_x"
+    if sideways:
+        levels, weights = levels.T, weights.T
+    time, pitch = ("y", "x") if sideways else ("x", "y")
+    axes = {time: times, pitch: names}
+    hover = (
+        f"<b>%{{{pitch}}}</b><br>%{{{time}:.2f}}{seconds}<br>%{{z:.0f}} dB<br>"
+        f"{say(language, 'attention.weight')} %{{customdata:.2f}}<extra></extra>"
+    )
+    grey = {"zmin": -_RANGE_DB, "zmax": 0, "colorscale": ["rgb(8, 8, 10)", "rgb(235, 235, 235)"]}
+    orange = {
+        "zmin": 0,
+        "zmax": max(strongest, 1e-6),
+        "colorscale": ["rgba(230, 130, 0, 0)", "rgba(255, 140, 0, 0.8)"],
+    }
+    figure = go.Figure(
+        [
+            go.Heatmap(
+                **axes, z=levels, customdata=weights, hovertemplate=hover, showscale=False, **grey
+            ),
+            go.Heatmap(**axes, z=weights, hoverinfo="skip", showscale=False, **orange),
+        ]
+    )
+    figure.update_layout(
+        height=260,
+        margin={"l": 4, "r": 4, "t": 4, "b": 4},
+        dragmode=False,
+        hoverlabel={"align": "left"},
+    )
+    time_axis = {"ticksuffix": seconds, "nticks": 4}
+    figure.update_xaxes(pitch_axis if sideways else time_axis, automargin=True, tickangle=0)
     figure.update_yaxes(
         {**time_axis, "autorange": "reversed"} if sideways else pitch_axis, automargin=True
     )

@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ccmusic.attention import attend
+from ccmusic.errors import CheckpointError
+from ccmusic.panel import Verdict
+from ccmusic.picture import Picture, Recipe, draw
+from small_models import make_checkpoint
+
+CLASSES = ("jazz", "rock", "blues")
+
+
+def picture(transform: str) -> Picture:
+    recipe = Recipe.default(transform)
+    sound = np.random.default_rng(0).normal(0, 0.1, 220_500).astype(np.float32)
+    return draw(recipe.transform(sound), recipe)
+
+
+def verdict(tmp_path: Path, transform: str, maps: np.ndarray, temperature: float = 1.0) -> Verdict:
+    card = make_checkpoint(tmp_path, "m", transform=transform, classes=CLASSES)
+    card = card.model_copy(update={"temperature": temperature})
+    logits = maps.mean(axis=(1, 2)).astype(np.float32)
+    return Verdict(card, 1.0, logits, maps.astype(np.float32))
+
+
+def spot(transform: str, early: bool, low: bool) -> np.ndarray:
+    """Maps in which one corner of the picture speaks for jazz."""
+    maps = np.zeros((3, 7, 7))
+    time, pitch = (0 if early else 6), (0 if low else 6)
+    # CQT: time downwards, pitch to the right. Mel: low at the bottom, time to the right.
+    row, column = (time, pitch) if transform == "cqt" else (6 - pitch, time)
+    maps[0, row, column] = 9
+    return maps
+
+
+@pytest.mark.parametrize("transform", ["cqt", "mel"])
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("low", [True, False])
+def test_a_corner_is_found_in_seconds_and_hertz(
+    tmp_path: Path, transform: str, early: bool, low: bool
+) -> None:
+    shown = picture(transform)
+    attention = attend(verdict(tmp_path, transform, spot(transform, early, low)), shown)
+    assert attention is not None
+    assert attention.genre == "jazz"
+    region = attention.region
+    assert region is not None
+    start, end = (0, 10 / 7) if early else (60 / 7, 10)
+    assert (region.start, region.end) == pytest.approx((start, end), abs=0.05)
+    frequencies = shown.spectrogram.frequencies
+    if low:
+        assert region.lowest == pytest.approx(frequencies[0], rel=0.05)
+        assert region.highest < frequencies[len(frequencies) // 4]
+    else:
+        assert region.highest == pytest.approx(frequencies[-1], rel=0.05)
+        assert region.lowest > frequencies[3 * len(frequencies) // 4]
+    values = attention.values
+    assert values.shape == shown.spectrogram.values.shape
+    peak = np.unravel_index(values.argmax(), values.shape)
+    assert (peak[0] < len(values) / 2) == low
+    assert (peak[1] < values.shape[1] / 2) == early
+    assert "s" in region.say("en")
+    assert "\u79d2" in region.say("zh")
+
+
+def test_what_all_genres_share_does_not_count(tmp_path: Path) -> None:
+    maps = spot("cqt", True, True)
+    alike = attend(verdict(tmp_path, "cqt", maps + 5 * np.eye(7)), picture("cqt"))
+    alone = attend(verdict(tmp_path, "cqt", maps), picture("cqt"))
+    assert alike is not None
+    assert alone is not None
+    np.testing.assert_allclose(alike.coarse, alone.coarse, atol=1e-5)
+    cooler = attend(verdict(tmp_path, "cqt", maps, temperature=2.0), picture("cqt"))
+    assert cooler is not None
+    np.testing.assert_allclose(2 * cooler.coarse, alone.coarse, atol=1e-5)
+    assert alone.coarse.max() == pytest.approx(6)
+
+
+def test_regions_hang_together(tmp_path: Path) -> None:
+    maps = np.zeros((3, 7, 7))
+    maps[0, 0:2, 3] = 9  # two neighbours in time
+    maps[0, 6, 3] = 8  # as strong, but elsewhere
+    attention = attend(verdict(tmp_path, "cqt", maps), picture("cqt"))
+    assert attention is not None
+    assert attention.region is not None
+    assert attention.region.end == pytest.approx(20 / 7, abs=0.05)
+
+
+def test_without_maps_there_is_nothing_to_show(tmp_path: Path) -> None:
+    shown = picture("cqt")
+    seen = verdict(tmp_path, "cqt", spot("cqt", True, True))
+    assert attend(seen, shown, "opera") is None
+    against = attend(seen, shown, "rock")
+    assert against is not None
+    assert against.coarse.min() == pytest.approx(-3)
+    flat = attend(verdict(tmp_path, "cqt", np.zeros((3, 7, 7))), shown)
+    assert flat is not None
+    assert flat.region is None
+    failed = Verdict(seen.card, error=CheckpointError("no_weights", file="x"))
+    assert attend(failed, shown) is None
