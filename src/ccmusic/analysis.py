@@ -85,7 +85,7 @@ def analyze(
     *,
     transform: TransformName = "cqt",
     models: Sequence[str] | None = None,
-    crop: Crop = "center",
+    crop: Crop | float = "center",
     clip: Clip | None = None,
     panel: Panel | None = None,
     on_verdict: Callable[[Verdict], None] | None = None,

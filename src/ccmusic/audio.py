@@ -115,7 +115,7 @@ class Clip:
     warnings: tuple[Quality, ...]
 
 
-def load(source: Source, *, crop: Crop = "center", seconds: float = SECONDS) -> Clip:
+def load(source: Source, *, crop: Crop | float = "center", seconds: float = SECONDS) -> Clip:
     """Decode the analysis window of a file.
 
     Parameters
@@ -123,8 +123,8 @@ def load(source: Source, *, crop: Crop = "center", seconds: float = SECONDS) -> 
     source
         Path, or a seekable binary stream.
     crop
-        Take the 10 s at the ``center`` of the piece, or at its ``start``. A shorter piece is
-        taken whole and looped.
+        Take the 10 s at the ``center`` of the piece, at its ``start``, or from this second on,
+        the last 10 s at most. A shorter piece is taken whole and looped.
     seconds
         Length of the window.
 
@@ -195,9 +195,12 @@ def load_whole(source: Source, *, longest: float = LONGEST_PIECE) -> Samples:
     AudioError
         As :func:`load`.
     """
-    clip = load(source, seconds=longest)
-    samples = soxr.resample(clip.native, clip.facts.sample_rate, SAMPLE_RATE)
-    return np.asarray(samples, np.float32)
+    return resample(load(source, seconds=longest))
+
+
+def resample(clip: Clip) -> Samples:
+    """Bring the window of a clip to 22,050 Hz without looping it: float32 [n], mono."""
+    return np.asarray(soxr.resample(clip.native, clip.facts.sample_rate, SAMPLE_RATE), np.float32)
 
 
 def _name(source: Source) -> str:
@@ -354,8 +357,11 @@ def _span(file: BinaryIO, name: str, after: float) -> tuple[float, int]:
     return seconds, size
 
 
-def _window_start(duration: float, seconds: float, crop: Crop) -> float:
-    return max(0.0, (duration - seconds) / 2) if crop == "center" else 0.0
+def _window_start(duration: float, seconds: float, crop: Crop | float) -> float:
+    last = max(0.0, duration - seconds)
+    if crop == "center":
+        return last / 2
+    return 0.0 if crop == "start" else min(max(0.0, crop), last)
 
 
 def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> tuple[Samples, int, int]:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 from rich.progress import track
 
 from ccmusic import audio
@@ -213,7 +212,7 @@ def _logarithm(path: Path, recipe: Recipe) -> npt.NDArray[np.float16]:
         if kept.exists():
             return np.asarray(np.load(kept, allow_pickle=False), np.float16)
     clip = audio.load(path, seconds=LONGEST)
-    samples = soxr.resample(clip.native, clip.facts.sample_rate, audio.SAMPLE_RATE)
+    samples = audio.resample(clip)
     values = np.log(np.maximum(recipe.transform(samples).values, 1e-9)).astype(np.float16)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)

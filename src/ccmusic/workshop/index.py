@@ -12,7 +12,6 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
-import soxr
 
 from ccmusic import audio
 from ccmusic.errors import DataError
@@ -84,7 +83,7 @@ def index(
     readable, warnings = [], []
     marks = []
     for recording, clip in load_clips(found, "listening", seconds=LONGEST):
-        samples = soxr.resample(clip.native, clip.facts.sample_rate, audio.SAMPLE_RATE)
+        samples = audio.resample(clip)
         readable.append(recording)
         marks.append(landmarks(samples))
     if len(readable) < len(found):

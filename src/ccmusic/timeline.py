@@ -1,0 +1,85 @@
+"""A whole piece in, an :class:`~ccmusic.analysis.Analysis` of every window out, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+
+from ccmusic import audio
+from ccmusic.analysis import Analysis, analyze
+from ccmusic.audio import LONGEST_PIECE, SAMPLE_RATE, SECONDS, Clip, Source
+from ccmusic.panel import Panel
+from ccmusic.spectrogram import TransformName
+
+
+class Timeline:
+    """The windows of a piece; iterating analyses them in turn, and may be given up at any time.
+
+    >>> for analysis in Timeline("song.mp3", hop=5.0):  # doctest: +SKIP
+    ...     print(analysis.clip.facts.window_start, analysis.agreement.top)
+
+    Parameters
+    ----------
+    source
+        Path, or seekable binary stream; decoded at once, half an hour of it at most: of a longer
+        piece the middle.
+    hop
+        Seconds from the start of one window of 10 s to that of the next. The last window ends with
+        the piece.
+    transform, models, panel
+        As in :func:`ccmusic.analysis.analyze`.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
+    ValueError
+        If ``hop`` is not positive.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        hop: float = 5.0,
+        transform: TransformName = "cqt",
+        models: Sequence[str] | None = None,
+        panel: Panel | None = None,
+    ) -> None:
+        if hop <= 0:
+            raise ValueError("hop must be positive")
+        piece = audio.load(source, seconds=LONGEST_PIECE)
+        self._piece, self._samples = piece, audio.resample(piece)
+        self._transform, self._models, self._panel = transform, models, panel
+        begin, last = piece.facts.window_start, len(self._samples) / SAMPLE_RATE - SECONDS
+        starts = np.arange(0, max(last, 0) + 1e-6, hop)
+        if last > 0 and last - starts[-1] > 1e-3:
+            starts = np.append(starts, last)
+        self.starts: tuple[float, ...] = tuple((begin + starts).tolist())
+        """Seconds from the beginning of the piece at which the windows begin."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __iter__(self) -> Iterator[Analysis]:
+        panel = self._panel
+        with nullcontext(panel) if panel else Panel.open(self._transform, self._models) as opened:
+            for start in self.starts:
+                yield analyze(self._window(start), transform=self._transform, panel=opened)
+
+    def _window(self, start: float) -> Clip:
+        facts = self._piece.facts
+        length = round(SECONDS * SAMPLE_RATE)
+        first = round((start - facts.window_start) * SAMPLE_RATE)
+        samples = self._samples[first : first + length]
+        end = start + len(samples) / SAMPLE_RATE
+        looped = len(samples) < length
+        return replace(
+            self._piece,
+            samples=np.resize(samples, length),
+            native=samples,
+            facts=replace(facts, window_start=start, window_end=end, looped=looped),
+        )
