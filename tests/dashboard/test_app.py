@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("streamlit")
 
+import numpy as np
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
@@ -24,6 +25,7 @@ from ccmusic.texts import Language, say
 
 APP = Path(dashboard.__file__).with_name("app.py")
 EXAMPLES = find_examples()
+WriteSound = Callable[..., Path]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 
@@ -246,3 +248,34 @@ def test_a_port_that_is_taken_is_one_line() -> None:
         pytest.raises(CCMusicError, match=r"cannot listen on 127\.0\.0\.1:"),
     ):
         dashboard.launch(host="127.0.0.1", port=taken.getsockname()[1])
+
+
+@needs_cqt
+def test_the_window_moves_and_the_verdicts_follow(analyses: Counter[str]) -> None:
+    app = open_page(example="vibe_ace")
+    (slider,) = [s for s in app.slider if str(s.key).startswith("window_")]
+    assert slider.value == pytest.approx(1.0, abs=0.05)
+    app.run()
+    assert analyses == {"cqt": 1}
+    slider.set_value(0.0).run()
+    assert_no_traceback(app)
+    assert "0.0 to 10.0 s" in texts(app).replace("\\", "")
+    assert analyses == {"cqt": 2}
+
+
+@needs_cqt
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_whole_piece_is_heard_on_demand(language: Language, write_sound: WriteSound) -> None:
+    rng = np.random.default_rng(0)
+    song = write_sound("song.wav", rng.normal(0, 0.1, 22 * 44_100).astype(np.float32))
+    app = open_page(lang=language)
+    app.file_uploader(key="upload").upload("song.wav", song.read_bytes(), "audio/wav").run()
+    assert_no_traceback(app)
+    before = charts(app)
+    app.button(key="begin_timeline").click().run()
+    assert_no_traceback(app)
+    assert charts(app) == before + 1
+    (course,) = [c for c in app.session_state.courses.values() if c]
+    assert list(course) == pytest.approx([0, 5, 10, 12])
+    app.run()
+    assert charts(app) == before + 1

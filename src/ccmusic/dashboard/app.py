@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
 from ccmusic.attention import Attention, attend
-from ccmusic.audio import SUFFIXES, Clip
+from ccmusic.audio import SECONDS, SUFFIXES, Clip
 from ccmusic.card import ModelCard
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.dashboard.figures import (
@@ -21,6 +21,7 @@ from ccmusic.dashboard.figures import (
     bars_figure,
     genre_colours,
     spectrogram_figure,
+    timeline_figure,
 )
 from ccmusic.dashboard.hearing import (
     Hearing,
@@ -38,6 +39,7 @@ from ccmusic.genres import genre_name
 from ccmusic.panel import Panel, Verdict
 from ccmusic.spectrogram import Spectrogram, TransformName
 from ccmusic.texts import LANGUAGES, Language, catalogue, say
+from ccmusic.timeline import Timeline
 
 _HERE = Path(__file__).parent
 _UPLOADS = [suffix.removeprefix(".") for suffix in SUFFIXES]
@@ -51,6 +53,8 @@ _BACKBONE_NAMES = {
     "mobilenet_v3_large": "MobileNetV3",
 }
 _STILL = {"staticPlot": True}
+_HOPS = (2, 5, 10)
+_STEP = 0.1  # seconds by which the window moves
 _QUIET = {"displayModeBar": False}
 
 
@@ -74,12 +78,13 @@ def page() -> None:
         right.info(say(language, "page.begin"))
         return
     try:
-        clip, spectrogram = listen(piece), look(piece, transform)
+        start = _window(piece)
+        clip, spectrogram = listen(piece, start), look(piece, transform, start)
     except CCMusicError as error:
         right.error(_plain(error.say(language)))
         return
     # Begun before the picture is drawn, so that the models think meanwhile.
-    hearing = hear(piece, transform) if isinstance(panel, Panel) else None
+    hearing = hear(piece, transform, start) if isinstance(panel, Panel) else None
     with left:
         _facts(piece, clip, language)
     with right:
@@ -90,6 +95,8 @@ def page() -> None:
         st.warning(_plain(problem.say(language)))
     if hearing:
         _verdicts(hearing, language)
+    if isinstance(panel, Panel):
+        _whole(piece, clip, transform, panel, language)
 
 
 def _header() -> Language:
@@ -204,8 +211,28 @@ def _facts(piece: Piece, clip: Clip, language: Language) -> None:
         end=facts.window_end,
     )
     st.caption(f"{_plain(' · '.join(parts))}  \n{_plain(window)}")
-    for warning in clip.warnings:
-        st.warning(_sentence(warning.say(language)))
+    if facts.duration > SECONDS:
+        st.session_state.setdefault(_window_key(piece), facts.window_start)
+        st.slider(
+            say(language, "page.move_window"),
+            0.0,
+            facts.duration - SECONDS,
+            step=_STEP,
+            format="%.1f",
+            key=_window_key(piece),
+        )
+
+
+def _window_key(piece: Piece) -> str:
+    return f"window_{piece.key[1][:16]}"
+
+
+def _window(piece: Piece) -> float | None:
+    """Second to which the window was moved; None while it lies in the middle."""
+    start: float | None = st.session_state.get(_window_key(piece))
+    if start is None or abs(start - listen(piece).facts.window_start) < _STEP:
+        return None
+    return start
 
 
 def _picture(piece: Piece, clip: Clip, spectrogram: Spectrogram, language: Language) -> None:
@@ -365,6 +392,52 @@ def _where(attention: Attention, start: float, language: Language) -> str:
         return say(language, "attention.nowhere", genre=genre)
     placed = replace(region, start=region.start + start, end=region.end + start)
     return say(language, "attention.strongest", genre=genre, region=placed.say(language))
+
+
+def _whole(
+    piece: Piece, clip: Clip, transform: TransformName, panel: Panel, language: Language
+) -> None:
+    """Genre over time: computed on demand, kept as far as it came when it is stopped."""
+    if clip.facts.duration < 1.5 * SECONDS:
+        return
+    title, chooser, button = st.columns([3, 1, 1], vertical_alignment="bottom")
+    title.subheader(say(language, "timeline.title"), anchor=False)
+    hop = chooser.selectbox(
+        say(language, "timeline.hop"), _HOPS, index=1, key="hop", format_func=lambda s: f"{s} s"
+    )
+    courses = st.session_state.setdefault("courses", {})
+    course = courses.setdefault((piece.key, transform, hop, tuple(c.name for c in panel.cards)), {})
+    place = st.empty()
+    if button.button(say(language, "timeline.begin"), key="begin_timeline"):
+        # Any touch ends a running script, this button's too; what was found stays.
+        place.button(say(language, "timeline.cancel"), key="cancel_timeline")
+        bar = st.progress(0.0, say(language, "timeline.working"))
+        timeline = Timeline(piece.open(), hop=hop, transform=transform, panel=panel)
+        course.clear()
+        for done, analysis in enumerate(timeline, 1):
+            course[analysis.clip.facts.window_start] = analysis.mean
+            bar.progress(done / len(timeline), say(language, "timeline.working"))
+        bar.empty()
+        place.empty()
+    if not course:
+        st.caption(say(language, "timeline.hint"))
+        return
+
+    def go_there() -> None:
+        points = st.session_state.timeline.selection.points
+        if points:
+            last = clip.facts.duration - SECONDS
+            st.session_state[_window_key(piece)] = min(max(0.0, points[0]["x"] - SECONDS / 2), last)
+
+    st.plotly_chart(
+        timeline_figure(course, language),
+        config=_QUIET,
+        key="timeline",
+        on_select=go_there,
+        selection_mode="points",
+        alt=say(language, "timeline.title"),
+    )
+    st.caption(say(language, "timeline.click"))
 
 
 def _headline(

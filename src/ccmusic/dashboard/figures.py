@@ -11,6 +11,7 @@ from plotly.colors import sequential
 
 from ccmusic.agreement import mean_probabilities
 from ccmusic.attention import Attention
+from ccmusic.audio import SECONDS
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
 from ccmusic.spectrogram import Spectrogram, note_name
@@ -24,6 +25,8 @@ _MEL_TICKS = (100, 200, 500, 1000, 2000, 5000, 10000)
 # M. Okabe, K. Ito, "Color Universal Design", 2008: distinct to colour-blind eyes as well.
 _FIRST_CHOICES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
 _OTHER = "#9A9A9A"
+_CURVE_COLOURS = (*_FIRST_CHOICES, "#56B4E9")
+_CURVES = len(_CURVE_COLOURS)
 _ROW_PIXELS = 46
 _MAP_FRAMES = 110  # of a small figure: more would be hidden by the pixels and cost the network
 _BAR = 0.26  # of a row
@@ -157,6 +160,40 @@ def attention_figure(
     figure.update_yaxes(
         {**time_axis, "autorange": "reversed"} if sideways else pitch_axis, automargin=True
     )
+    return figure
+
+
+def timeline_figure(course: Mapping[float, Mapping[str, float]], language: Language) -> go.Figure:
+    """Probabilities over time; a point stands at the middle of its window.
+
+    Parameters
+    ----------
+    course
+        Start of each window, seconds, and the mean of the panel there.
+    """
+    times = [round(start + SECONDS / 2, 2) for start in course]
+    genres = {genre for mean in course.values() for genre in mean}
+    peaks = {g: max(mean.get(g, 0.0) for mean in course.values()) for g in genres}
+    figure = go.Figure()
+    for place, genre in enumerate(sorted(peaks, key=lambda g: -peaks[g])[:_CURVES]):
+        name = genre_name(genre, language)
+        figure.add_scatter(
+            x=times,
+            y=[mean.get(genre, 0.0) for mean in course.values()],
+            name=name,
+            mode="lines+markers",
+            line={"color": _CURVE_COLOURS[place], "width": 2},
+            hovertemplate=f"{name} %{{y:.0%}}<extra></extra>",
+        )
+    figure.update_layout(
+        height=320,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        hovermode="x unified",
+        dragmode=False,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    )
+    figure.update_yaxes(range=(0, 1), tickformat=".0%")
+    figure.update_xaxes(ticksuffix=say(language, "figure.seconds"))
     return figure
 
 

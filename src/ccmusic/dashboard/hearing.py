@@ -58,13 +58,13 @@ class Hearing:
     language say, joins in where it stands.
     """
 
-    def __init__(self, piece: Piece, transform: TransformName, panel: Panel) -> None:
+    def __init__(self, piece: Piece, clip: Clip, transform: TransformName, panel: Panel) -> None:
         self.cards = panel.cards
         """Cards of the models that are asked."""
         self._news = threading.Condition()
         self._verdicts: list[Verdict] = []
         self._outcome: Analysis | Exception | None = None
-        work = (piece, listen(piece), transform, panel)
+        work = (piece, clip, transform, panel)
         threading.Thread(target=self._run, args=work, daemon=True).start()
 
     def _run(self, piece: Piece, clip: Clip, transform: TransformName, panel: Panel) -> None:
@@ -150,27 +150,27 @@ def faulty_checkpoints() -> list[CheckpointError]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
-def listen(piece: Piece) -> Clip:
-    """Window of the recording.
+def listen(piece: Piece, start: float | None = None) -> Clip:
+    """Window of the recording: from a second on, or its centre.
 
     Raises
     ------
     AudioError
         If the recording cannot be read.
     """
-    return audio.load(piece.open())
+    return audio.load(piece.open(), crop="center" if start is None else start)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
-def look(piece: Piece, transform: TransformName) -> Spectrogram:
+def look(piece: Piece, transform: TransformName, start: float | None = None) -> Spectrogram:
     """Spectrogram of the window, which needs no checkpoint; errors as :func:`listen`."""
-    return Recipe.default(transform).transform(listen(piece).samples)
+    return Recipe.default(transform).transform(listen(piece, start).samples)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
-def hear(piece: Piece, transform: TransformName) -> Hearing:
+def hear(piece: Piece, transform: TransformName, start: float | None = None) -> Hearing:
     """Let the panel begin; errors as :func:`listen` and :func:`open_panel`."""
-    return Hearing(piece, transform, open_panel(transform))
+    return Hearing(piece, listen(piece, start), transform, open_panel(transform))
 
 
 def forget_models() -> None:
