@@ -90,7 +90,8 @@ def _read_torch(path: Path) -> Any:
         text = str(error)
         if "Unsupported global" in text or "Unsupported class" in text or "GLOBAL" in text:
             raise WeightsError("weights_code", file=path, names=_globals(path, text)) from None
-        reason = text.splitlines()[0][:200] if text else type(error).__name__
+        tells = text and not isinstance(error, LookupError)  # those hold a bare key
+        reason = text.splitlines()[0][:200] if tells else type(error).__name__
         raise WeightsError("weights_damaged", file=path, reason=reason) from None
 
 
