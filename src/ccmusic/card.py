@@ -14,6 +14,7 @@ from ccmusic.genres import genre_name
 from ccmusic.picture import Recipe
 from ccmusic.spectrogram import TransformName
 
+Explanation = Literal["exact", "gradient", "none"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -135,7 +136,7 @@ class ModelCard(_Strict):
     """Of one inference, counted over convolutions and linear layers."""
     precision: Literal["fp32", "fp16", "int8"]
     """How the weights are stored."""
-    explanation: Literal["exact", "gradient", "none"] = "exact"
+    explanation: Explanation = "exact"
     """What the maps are. ``exact``: the logits are their means, or differ by a constant.
     ``gradient``: derivative times feature, for this picture. ``none``: there are none."""
     same_choice: Share | None = None

@@ -47,7 +47,7 @@ class Verdict:
         """Calibrated probability of each class; empty after an error."""
         if self.logits is None:
             return {}
-        shares = np.exp(_log_softmax(self.logits / self.card.temperature))
+        shares = softmax(self.logits / self.card.temperature)
         return dict(zip(self.card.classes, shares.tolist(), strict=True))
 
     def top(self, k: int) -> list[tuple[str, float]]:
@@ -184,12 +184,14 @@ def _ask(
     middle = maps[0][0] if maps else None
     if len(pictures) == 1:
         return Verdict(card, latency, logits[0], middle)
-    shares = np.exp(_log_softmax(logits / card.temperature)).mean(axis=0)
+    shares = softmax(logits / card.temperature).mean(axis=0)
     together = (card.temperature * np.log(np.maximum(shares, 1e-12))).astype(np.float32)
     votes = Counter(card.classes[i] for i in logits.argmax(axis=1))
     return Verdict(card, latency, together, middle, dict(votes.most_common()))
 
 
-def _log_softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """Probabilities along the last axis, float64 of the same shape."""
+    wide = logits.astype(np.float64)
+    shares = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))

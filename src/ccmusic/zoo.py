@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime
 import platformdirs
 
-from ccmusic.card import ModelCard, PanelCard
+from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError
 from ccmusic.files import replacing
 from ccmusic.spectrogram import TransformName
@@ -116,16 +116,6 @@ def remove(name: str) -> None:
         raise CheckpointError("shipped_model", name=name)
     for part in (path.with_suffix(".json"), path):
         part.unlink(missing_ok=True)
-
-
-def find_panel_card(cards: Iterable[ModelCard]) -> PanelCard | None:
-    """What exactly these models were measured to reach together; None if nobody measured it."""
-    cards = list(cards)
-    panels = (
-        PanelCard.model_validate_json(path.read_bytes())
-        for path in sorted((SHIPPED / "panels").glob("*.json"))
-    )
-    return next((panel for panel in panels if panel.describes(cards)), None)
 
 
 def scan() -> tuple[list[Checkpoint], list[CheckpointError]]:

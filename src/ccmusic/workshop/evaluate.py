@@ -17,6 +17,7 @@ import onnxruntime
 
 from ccmusic.card import Band, Calibration, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import DataError
+from ccmusic.panel import softmax
 from ccmusic.picture import Pixels, Recipe, normalise
 from ccmusic.workshop.data import Recording, load_pictures, read_manifest
 from ccmusic.zoo import Checkpoint
@@ -64,7 +65,7 @@ def evaluate_panel(
 
     def measured(chosen: Sequence[int]) -> Metrics:
         # The softmax of the logarithm of a distribution is that distribution.
-        mean = np.mean([_softmax(logits[i]) for i in chosen], axis=0)
+        mean = np.mean([softmax(logits[i]) for i in chosen], axis=0)
         return measure(np.log(mean), recordings, classes, temperature=1, split=split, refit=False)
 
     truth, _, clips = _by_group(recordings, classes)
@@ -201,14 +202,8 @@ def _by_group(
 def _group_shares(
     logits: npt.NDArray[np.floating[Any]], clips: Sequence[Sequence[int]], temperature: float
 ) -> Floats:
-    shares = _softmax(logits / temperature)
+    shares = softmax(logits / temperature)
     return np.stack([shares[list(numbers)].mean(axis=0) for numbers in clips])
-
-
-def _softmax(logits: npt.NDArray[np.floating[Any]]) -> Floats:
-    wide = logits.astype(np.float64)
-    shares = np.exp(wide - wide.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
 def _fit(

@@ -20,6 +20,7 @@ from ccmusic.workshop.weights import Tensors
 
 Activation = Literal["relu", "gelu", "silu", "hardswish", "tanh"]
 
+_AFFINE = (nn.Linear, nn.BatchNorm1d, nn.Flatten, nn.Dropout, nn.Identity)
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "relu": nn.ReLU,
     "gelu": nn.GELU,
@@ -42,6 +43,11 @@ class Classifier:
     """Of the linear layers, the input's first."""
     assumed: tuple[str, ...]
     """Activations that are assumed, each with the place where: ``relu after classifier.1``."""
+
+    @property
+    def affine(self) -> bool:
+        """Whether the logits are sums over the features, but for a constant."""
+        return all(isinstance(layer, _AFFINE) for layer in self.layers)
 
 
 class UnknownLayerError(Exception):
@@ -95,14 +101,7 @@ def read_classifier(
     if not layers:
         return None
     exact = _own(layers, own, prefix)
-    if exact:
-        modules: list[nn.Module] = list(exact)
-        known = True
-    else:
-        modules, known = [], False
-    if not exact:
-        modules = _reused(layers, own, prefix)
-        modules += _chain(layers, activation)
+    modules = list(exact) or [*_reused(layers, own, prefix), *_chain(layers, activation)]
     linear = [m for m in modules if isinstance(m, nn.Linear)]
     if not linear or [m.in_features for m in linear[1:]] != [m.out_features for m in linear[:-1]]:
         return None
@@ -116,7 +115,7 @@ def read_classifier(
     widths = (start, *(m.out_features for m in linear))
     if not any(isinstance(m, nn.Flatten) for m in modules):
         modules.insert(0, nn.Flatten())
-    assumed = [] if known or is_ccmusic(widths) else _assumptions(modules, layers)
+    assumed = [] if exact or is_ccmusic(widths) else _assumptions(modules, layers)
     return Classifier(tuple(modules), side, widths[-1], widths, tuple(assumed))
 
 
@@ -154,12 +153,8 @@ def _own(layers: _Layers, own: nn.Module, prefix: str) -> tuple[nn.Module, ...]:
     if not isinstance(final, nn.Linear) or layers[last]["weight"].shape[1:] != (final.in_features,):
         return ()
     modules = list(own.children()) if isinstance(own, nn.Sequential) else [own]
-    built = []
-    names = dict.fromkeys(layers)
-    for module in modules:
-        path = next((p for p in names if paths.get(p) is module), "")
-        built.append(_filled(module, layers[path]) if path else module)
-    return tuple(built)
+    path_of = {module: path for path, module in paths.items()}
+    return tuple(_filled(m, layers[path_of[m]]) if m in path_of else m for m in modules)
 
 
 def _reused(layers: _Layers, own: nn.Module, prefix: str) -> list[nn.Module]:

@@ -112,16 +112,16 @@ def import_weights(
         parameters=sum(p.numel() for p in network.parameters()),
         multiply_adds=count_multiply_adds(network, drawn),
         precision="fp16" if precision == "fp16" else "fp32",
-        explanation=_explanation(mapping),
+        explanation=mapping.explanation,
         sha256="0" * 64,
         data=f"Imported from {path.name}; {k} classes.",
         licence="that of the imported weights",
-        notes=tuple(line for line in mapping.say("en")),
+        notes=tuple(mapping.say("en")),
     ).renamed(name)
     try:
         with tempfile.TemporaryDirectory() as scratch:
             converted = Path(scratch) / "network.onnx"
-            outputs = ["logits", "maps"] if mapping.explained else ["logits"]
+            outputs = ["logits"] if mapping.explanation == "none" else ["logits", "maps"]
             to_onnx(network, drawn, converted, outputs=outputs)
             if card.precision == "fp16":
                 to_fp16(converted)
@@ -158,11 +158,10 @@ def _recipe_by_name(path: Path, mapping: Mapping) -> str:
 def _recipe(name: str, mapping: Mapping, mean: float | None, std: float | None) -> Recipe:
     known = _RECIPES.get(name)
     try:
-        content = known.model_dump() if known else None
-        if content is None:
+        if known:
+            content = {**known.model_dump(), "size": family_of(mapping.backbone).size}
+        else:
             content = Recipe.model_validate_json(Path(name).read_bytes()).model_dump()
-        elif known:
-            content["size"] = family_of(mapping.backbone).size
         content.update({k: v for k, v in (("mean", mean), ("std", std)) if v is not None})
         return Recipe.model_validate(content)
     except OSError as error:
@@ -206,12 +205,6 @@ def _read_names(classes: str) -> tuple[str, ...]:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise WeightsError("bad_classes", name=classes, reason=reason) from None
     return tuple(line.strip() for line in lines if line.strip())
-
-
-def _explanation(mapping: Mapping) -> str:
-    if not mapping.explained:
-        return "none"
-    return "exact" if len(mapping.classifier) == 2 and not mapping.assumed else "gradient"
 
 
 def _take_onnx(path: Path, name: str) -> Checkpoint:

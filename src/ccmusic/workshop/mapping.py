@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ccmusic.card import Explanation
 from ccmusic.errors import WeightsError
 from ccmusic.texts import Language, say
 from ccmusic.workshop.backbones import Family, family_of, importable, skeleton
@@ -54,8 +55,8 @@ class Mapping:
     """Activations that the file does not tell."""
     pooled: bool
     """The features are averaged, although torchvision's classifier sees places apart."""
-    explained: bool
-    """Whether the network can show where it looked."""
+    explanation: Explanation
+    """What the network's maps are."""
 
     def say(self, language: Language) -> list[str]:
         """The report in sentences."""
@@ -81,9 +82,7 @@ class Mapping:
         lines += [say(language, "import.assumed", what=what) for what in self.assumed]
         if self.pooled:
             lines.append(say(language, "import.pooled"))
-        linear = len(self.classifier) == 2
-        kind = ("exact" if linear else "gradient") if self.explained else "none"
-        return [*lines, say(language, f"import.map_{kind}")]
+        return [*lines, say(language, f"import.map_{self.explanation}")]
 
 
 def map_weights(
@@ -130,11 +129,13 @@ def map_weights(
     _fill(network, tensors, family)
     used = set(best.own) | _classifier_keys(rest, family)
     judge: nn.Module
+    explanation: Explanation
     if family.features is None:
         setattr(network, family.classifier, nn.Sequential(*classifier.layers))
-        judge = Blind(network)
+        judge, explanation = Blind(network), "none"
     else:
         judge = Judge(family.features(network), classifier)
+        explanation = "exact" if classifier.affine else "gradient"
     mapping = Mapping(
         backbone=best.name,
         coverage=best.coverage,
@@ -145,7 +146,7 @@ def map_weights(
         ccmusic=is_ccmusic(classifier.widths),
         assumed=classifier.assumed,
         pooled=classifier.pool < family.pool,
-        explained=family.features is not None,
+        explanation=explanation,
     )
     return judge.eval(), mapping
 
