@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ccmusic import audio
 from ccmusic.agreement import Agreement, agree, mean_probabilities
+from ccmusic.attention import Attention, attend
 from ccmusic.audio import Clip, Crop, Source
 from ccmusic.panel import Panel, Verdict
 from ccmusic.picture import Picture, Recipe, draw, draw_slices
-from ccmusic.spectrogram import Spectrogram, Transform, TransformName
+from ccmusic.spectrogram import Spectrogram, Transform, TransformChoice
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Analysis:
     """Every step from the file to the panel's opinion."""
 
     file: str
-    transform: TransformName
+    transform: TransformChoice
     clip: Clip
     spectrograms: dict[Transform, Spectrogram]
     """One for each transform that the models' recipes name; usually one."""
@@ -38,6 +39,23 @@ class Analysis:
     """None if every model failed."""
     elapsed_ms: float
     """From opening the file to the last verdict."""
+
+    def attention(self, name: str, genre: str | None = None) -> Attention | None:
+        """Where a model saw a genre, its first choice by default; None as :func:`attend`."""
+        verdict = self.verdicts[name]
+        recipe = verdict.card.recipe
+        slices = self.pictures[recipe]
+        # Slices know their place in the piece, a clip does not.
+        start = 0.0 if recipe.slice_seconds else self.clip.facts.window_start
+        return attend(verdict, slices[len(slices) // 2], genre, start=start)
+
+    def only(self, names: Collection[str]) -> Analysis:
+        """The same as if none but these models had been asked."""
+        verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in names}
+        voices = list(verdicts.values())
+        return replace(
+            self, verdicts=verdicts, mean=mean_probabilities(voices), agreement=agree(voices)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The analysis as ``ccmusic classify --json`` prints it."""
@@ -83,7 +101,7 @@ def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
 def analyze(
     source: Source | Clip,
     *,
-    transform: TransformName = "cqt",
+    transform: TransformChoice = "cqt",
     models: Sequence[str] | None = None,
     crop: Crop | float = "center",
     clip: Clip | None = None,
@@ -98,7 +116,8 @@ def analyze(
         Path, seekable binary stream, or a clip. Models whose recipe wants slices of the whole piece
         take a clip for the piece.
     transform
-        What the models look at; must be the panel's if one is given.
+        What the models look at, ``both`` for all of CQT and Mel; must be the panel's if one is
+        given.
     models
         Names of checkpoints or backbones; all of the transform by default.
     crop

@@ -23,7 +23,7 @@ class Region:
     """A rectangle of the spectrogram."""
 
     start: float
-    """Seconds from the beginning of the clip."""
+    """Seconds from the beginning of the piece."""
     end: float
     lowest: float
     """Hertz."""
@@ -51,6 +51,8 @@ class Attention:
     right. In calibrated logits against the mean genre, so models can be compared: above 0 speaks
     for the genre, below 0 against it."""
     picture: Picture
+    start: float = 0.0
+    """Seconds of the piece at which the times of the spectrogram begin."""
 
     @property
     def values(self) -> Floats:
@@ -69,7 +71,7 @@ class Attention:
         spectrogram = self.picture.spectrogram
         n_rows, n_columns = self.coarse.shape
         hop = spectrogram.times[1] - spectrogram.times[0] if len(spectrogram.times) > 1 else 0.0
-        first = float(spectrogram.times[0])
+        first = self.start + float(spectrogram.times[0])
         length = float(len(spectrogram.times) * hop)
         return Region(
             first + length * columns[0] / n_columns,
@@ -79,7 +81,9 @@ class Attention:
         )
 
 
-def attend(verdict: Verdict, picture: Picture, genre: str | None = None) -> Attention | None:
+def attend(
+    verdict: Verdict, picture: Picture, genre: str | None = None, *, start: float = 0.0
+) -> Attention | None:
     """Read a verdict's maps.
 
     Parameters
@@ -88,6 +92,8 @@ def attend(verdict: Verdict, picture: Picture, genre: str | None = None) -> Atte
         What the model was shown; of several slices the middle one.
     genre
         One of the model's classes; its first choice by default.
+    start
+        Seconds of the piece at which the times of the picture's spectrogram begin.
 
     Returns
     -------
@@ -99,7 +105,7 @@ def attend(verdict: Verdict, picture: Picture, genre: str | None = None) -> Atte
     genre = genre or verdict.top(1)[0][0]
     # What all genres have in common at a place does not bear on the choice: a softmax ignores it.
     against = verdict.maps[card.classes.index(genre)] - verdict.maps.mean(axis=0)
-    return Attention(genre, _upright(against / card.temperature, card.recipe), picture)
+    return Attention(genre, _upright(against / card.temperature, card.recipe), picture, start)
 
 
 def _upright(values: Floats, recipe: Recipe) -> Floats:

@@ -12,9 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ccmusic.errors import CheckpointError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Recipe
-from ccmusic.spectrogram import TransformName
+from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName
 
 Explanation = Literal["exact", "gradient", "none"]
+_BACKBONE_TITLES = {
+    "vgg19_bn": "VGG19-BN",
+    "resnet50": "ResNet50",
+    "densenet121": "DenseNet121",
+    "efficientnet_b0": "EfficientNet-B0",
+    "mobilenet_v3_large": "MobileNetV3",
+}
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -24,6 +31,26 @@ class _Strict(BaseModel):
     def to_json(self) -> str:
         """Text, stable from run to run."""
         return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and validate.
+
+        Raises
+        ------
+        CheckpointError
+            If the card is missing, no JSON, or says something impossible.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise CheckpointError("no_card", file=path) from None
+        except OSError as error:
+            raise CheckpointError("cannot_open", file=path, reason=error.strerror) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "JSON"
+            raise CheckpointError("bad_card", file=path, where=where, reason=first["msg"]) from None
 
 
 class Calibration(_Strict):
@@ -167,6 +194,13 @@ class ModelCard(_Strict):
         """``cqt`` or ``mel``."""
         return self.recipe.transform.name
 
+    def title(self, *, with_transform: bool = False) -> str:
+        """What people call it: a shipped model by its backbone, another as its owner does."""
+        if self.name != f"{self.backbone}_{self.transform}":
+            return self.name
+        title = _BACKBONE_TITLES.get(self.backbone, self.backbone)
+        return f"{title} · {TRANSFORM_TITLES[self.transform]}" if with_transform else title
+
     def renamed(self, name: str) -> Self:
         """Return the same card under another name.
 
@@ -179,23 +213,3 @@ class ModelCard(_Strict):
             return self.model_validate({**self.model_dump(), "name": name})
         except ValidationError:
             raise CheckpointError("bad_name", name=name) from None
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read and validate.
-
-        Raises
-        ------
-        CheckpointError
-            If the card is missing, no JSON, or says something impossible.
-        """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            raise CheckpointError("no_card", file=path) from None
-        except OSError as error:
-            raise CheckpointError("cannot_open", file=path, reason=error.strerror) from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "JSON"
-            raise CheckpointError("bad_card", file=path, where=where, reason=first["msg"]) from None

@@ -12,8 +12,10 @@ import typer
 
 from ccmusic.audio import Crop
 from ccmusic.errors import CCMusicError, MissingExtraError
+from ccmusic.files import write
 from ccmusic.genres import genre_name
-from ccmusic.spectrogram import TransformName
+from ccmusic.spectrogram import TransformChoice, TransformName
+from ccmusic.texts import Language
 
 if TYPE_CHECKING:
     from ccmusic.analysis import Analysis
@@ -30,6 +32,9 @@ app = typer.Typer(
 
 _TransformOption = Annotated[
     TransformName, typer.Option(help="Spectrogram that the models look at.")
+]
+_PanelOption = Annotated[
+    TransformChoice, typer.Option(help="Spectrogram that the models look at, or both at once.")
 ]
 _CropOption = Annotated[Crop, typer.Option(help="Which 10 s of the piece.")]
 _JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -66,7 +71,7 @@ def _complain(line: str) -> None:
 @app.command()
 def classify(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings to judge.")],
-    transform: _TransformOption = "cqt",
+    transform: _PanelOption = "cqt",
     models: Annotated[
         str | None,
         typer.Option(metavar="NAME,...", help="Only these checkpoints or backbones."),
@@ -250,9 +255,32 @@ def spectrogram(
     recipe = Recipe.default(transform)
     drawn = recipe.transform(clip.samples)
     if stage == "raw":
-        plot.save_levels(drawn, recipe, output, start=clip.facts.window_start)
+        png = plot.levels(drawn, recipe, start=clip.facts.window_start)
     else:
-        plot.save_picture(draw(drawn, recipe), output, start=clip.facts.window_start)
+        png = plot.picture(draw(drawn, recipe), start=clip.facts.window_start)
+    write(output, png)
+
+
+@app.command()
+def report(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Recording to judge.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT.html|.json|.csv", help="Where to.")
+    ],
+    transform: _PanelOption = "cqt",
+    language: Annotated[Language, typer.Option(help="Of the HTML page.")] = "zh",
+    crop: _CropOption = "center",
+) -> None:
+    """Write all that is to be said about a recording: a page with its pictures, JSON or CSV.
+
+    The HTML page holds everything it needs and opens offline.
+    """
+    from ccmusic import report as room
+    from ccmusic.analysis import analyze
+
+    kind = room.kind_of(output)
+    content = room.render(analyze(file, transform=transform, crop=crop), kind, language)
+    write(output, content.encode())
 
 
 @app.command()
@@ -427,7 +455,6 @@ def evaluate(
     from rich.table import Table
 
     from ccmusic import plot
-    from ccmusic.files import replacing
     from ccmusic.workshop import evaluate as room
     from ccmusic.zoo import find_one
 
@@ -438,13 +465,12 @@ def evaluate(
         together = room.evaluate_panel(checkpoints, data, split=split)
         measured["mean"] = together.metrics
     if panel and together:
-        with replacing(panel) as beside:
-            beside.write_text(together.to_json(), encoding="utf-8")
+        write(panel, together.to_json().encode())
     if pictures:
         pictures.mkdir(parents=True, exist_ok=True)
         for name, metrics in measured.items():
-            plot.save_confusion(metrics, pictures / f"{name}-confusion.png")
-            plot.save_calibration(metrics, pictures / f"{name}-calibration.png")
+            write(pictures / f"{name}-confusion.png", plot.confusion(metrics))
+            write(pictures / f"{name}-calibration.png", plot.calibration(metrics))
     if as_json:
         for name, metrics in measured.items():
             _print_json({"name": name, **metrics.model_dump(mode="json")})

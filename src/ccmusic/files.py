@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ccmusic.errors import CCMusicError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -16,3 +18,18 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a whole file, or nothing.
+
+    Raises
+    ------
+    CCMusicError
+        If it cannot be written.
+    """
+    try:
+        with replacing(path) as beside:
+            beside.write_bytes(content)
+    except OSError as error:
+        raise CCMusicError(f"{path}: cannot be written ({error.strerror})") from None

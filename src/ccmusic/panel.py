@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from copy import copy
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +19,7 @@ import onnxruntime
 from ccmusic.card import Band, ModelCard
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.picture import Picture, Recipe
-from ccmusic.spectrogram import TransformName
+from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, say
 from ccmusic.zoo import Checkpoint, find
 
@@ -100,7 +101,7 @@ class Panel:
         ]
 
     @classmethod
-    def open(cls, transform: TransformName = "cqt", models: Sequence[str] | None = None) -> Self:
+    def open(cls, transform: TransformChoice = "cqt", models: Sequence[str] | None = None) -> Self:
         """Panel of all checkpoints of a transform, or of those named.
 
         Raises
@@ -109,6 +110,13 @@ class Panel:
             As :func:`ccmusic.zoo.find`.
         """
         return cls(find(transform, models))
+
+    def joined(self, other: Panel) -> Panel:
+        """The open models of both, asked together; for as long as both stay open."""
+        both = copy(self)
+        both._sessions = [*self._sessions, *other._sessions]
+        both._sessions.sort(key=lambda pair: -pair[0].card.multiply_adds)
+        return both
 
     @property
     def checkpoints(self) -> list[Checkpoint]:

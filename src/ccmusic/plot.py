@@ -1,111 +1,133 @@
-"""A spectrogram or a measurement in, a PNG with axes and scale out."""
+"""A spectrogram, a map or a measurement in, a PNG with axes and scale out, as bytes."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ccmusic.attention import Attention
 from ccmusic.card import Metrics
-from ccmusic.errors import CCMusicError
-from ccmusic.files import replacing
 from ccmusic.genres import genre_name
 from ccmusic.picture import Picture, Recipe, orient
 from ccmusic.spectrogram import Spectrogram, note_name
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _RANGE_DB = 80.0
 _MEL_TICKS = (100, 200, 500, 1000, 2000, 5000, 10000)
 
 
-def save_levels(spectrogram: Spectrogram, recipe: Recipe, path: Path, *, start: float = 0) -> None:
+def levels(spectrogram: Spectrogram, recipe: Recipe, *, start: float = 0) -> bytes:
     """Draw levels in dB, turned as the recipe turns them.
 
     Parameters
     ----------
-    path
-        PNG to write; replaced only when the new one is complete.
     start
         Seconds of the piece at which the spectrogram begins.
     """
-    _save(
+    figure, axes = _canvas(7, 6)
+    drawn = _image(
+        axes,
         orient(spectrogram.decibels(), recipe),
         spectrogram,
         recipe,
-        path,
         start=start,
-        label="dB relative to the maximum",
-        limits=(-_RANGE_DB, 0),
-        colours="magma",
+        cmap="magma",
+        vmin=-_RANGE_DB,
+        vmax=0,
     )
+    figure.colorbar(drawn, label="dB relative to the maximum")
+    return _png(figure)
 
 
-def save_picture(picture: Picture, path: Path, *, start: float = 0) -> None:
+def picture(seen: Picture, *, start: float = 0) -> bytes:
     """Draw the pixels that a network sees, with the axes of the spectrogram they come from."""
-    _save(
-        picture.pixels,
-        picture.spectrogram,
-        picture.recipe,
-        path,
+    figure, axes = _canvas(7, 6)
+    drawn = _image(
+        axes,
+        seen.pixels,
+        seen.spectrogram,
+        seen.recipe,
         start=start,
-        label=f"grey level, {picture.recipe.size} x {picture.recipe.size} pixels",
-        limits=(0, 255),
-        colours="gray",
+        cmap="gray",
+        vmin=0,
+        vmax=255,
     )
+    size = seen.recipe.size
+    figure.colorbar(drawn, label=f"grey level, {size} x {size} pixels")
+    return _png(figure)
 
 
-def _save(
-    image: npt.NDArray[Any],
-    spectrogram: Spectrogram,
-    recipe: Recipe,
-    path: Path,
-    *,
-    start: float,
-    label: str,
-    limits: tuple[float, float],
-    colours: str,
-) -> None:
+def attention(looked: Attention, *, strongest: float) -> bytes:
+    """Draw the spectrogram in grey, and over it in orange what speaks for the genre.
+
+    Parameters
+    ----------
+    strongest
+        Weight of the fullest orange, so that several maps share a scale.
+    """
+    spectrogram, recipe = looked.picture.spectrogram, looked.picture.recipe
+    weights = orient(np.clip(looked.values / max(strongest, 1e-6), 0, 1), recipe)
+    orange = np.empty((*weights.shape, 4), np.float32)
+    orange[..., :3] = (1.0, 0.55, 0.0)
+    orange[..., 3] = 0.8 * weights
+    figure, axes = _canvas(4, 3.4)
+    grey = orient(spectrogram.decibels(), recipe)
+    look = {"cmap": "gray", "vmin": -_RANGE_DB, "vmax": 0}
+    _image(axes, grey, spectrogram, recipe, start=looked.start, **look)
+    _image(axes, orange, spectrogram, recipe, start=looked.start)
+    return _png(figure)
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     # pyplot would look for a window system; a bare figure does not.
     from matplotlib.figure import Figure
 
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _image(
+    axes: Axes,
+    image: npt.NDArray[Any],
+    spectrogram: Spectrogram,
+    recipe: Recipe,
+    *,
+    start: float,
+    **look: Any,
+) -> Any:
     end = start + float(spectrogram.times[-1])
+    begin = start + float(spectrogram.times[0])
     bins = (0.0, float(len(spectrogram.frequencies)))
     sideways = recipe.orientation == "pitch_along_x"
-    figure = Figure(figsize=(7, 6), layout="constrained")
-    axes = figure.subplots()
     drawn = axes.imshow(
         image,
         aspect="auto",
-        cmap=colours,
-        vmin=limits[0],
-        vmax=limits[1],
         interpolation="nearest",
-        extent=(*bins, end, start) if sideways else (start, end, *bins),
+        extent=(*bins, end, begin) if sideways else (begin, end, *bins),
+        **look,
     )
     time_axis, pitch_axis = (axes.yaxis, axes.xaxis) if sideways else (axes.xaxis, axes.yaxis)
     time_axis.set_label_text("time, s")
     positions, names = _pitch_ticks(spectrogram)
     pitch_axis.set_ticks(positions, names)
     pitch_axis.set_label_text("pitch" if spectrogram.transform == "cqt" else "frequency, Hz")
-    figure.colorbar(drawn, label=label)
-    _write(figure, path)
+    return drawn
 
 
-def save_confusion(metrics: Metrics, path: Path) -> None:
+def confusion(metrics: Metrics) -> bytes:
     """Draw genres against first choices, every row in shares of its genre's recordings."""
-    from matplotlib.figure import Figure
-
     genres = list(metrics.recall)
     chosen = {choice for row in metrics.confusion.values() for choice in row}
     choices = genres + sorted(chosen - set(genres))
     counts = np.array([[metrics.confusion[g].get(c, 0) for c in choices] for g in genres])
     shares = counts / counts.sum(axis=1, keepdims=True)
-    figure = Figure(figsize=(0.5 * len(choices) + 3, 0.45 * len(genres) + 2), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _canvas(0.5 * len(choices) + 3, 0.45 * len(genres) + 2)
     drawn = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
     for row, column in zip(*np.nonzero(counts), strict=True):
         dark = shares[row, column] < 0.5
@@ -117,15 +139,12 @@ def save_confusion(metrics: Metrics, path: Path) -> None:
     axes.set_xlabel("first choice")
     axes.set_ylabel("genre (recordings)")
     figure.colorbar(drawn, label="share of the genre's recordings")
-    _write(figure, path)
+    return _png(figure)
 
 
-def save_calibration(metrics: Metrics, path: Path) -> None:
+def calibration(metrics: Metrics) -> bytes:
     """Draw how often verdicts of like confidence were right; the diagonal would be perfect."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 5), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _canvas(5, 5)
     axes.plot([0, 1], [0, 1], color="gray", linestyle="--")
     bins = metrics.calibration
     axes.plot([b.confidence for b in bins], [b.accuracy for b in bins], color="#0072B2")
@@ -142,15 +161,13 @@ def save_calibration(metrics: Metrics, path: Path) -> None:
         ylabel="share that was right",
         title=f"expected calibration error {metrics.calibration_error:.3f}; area: recordings",
     )
-    _write(figure, path)
+    return _png(figure)
 
 
-def _write(figure: Figure, path: Path) -> None:
-    try:
-        with replacing(path) as beside:
-            figure.savefig(beside, format="png", dpi=150)
-    except OSError as error:
-        raise CCMusicError(f"{path}: cannot be written ({error.strerror})") from None
+def _png(figure: Figure) -> bytes:
+    memory = io.BytesIO()
+    figure.savefig(memory, format="png", dpi=150)
+    return memory.getvalue()
 
 
 def _pitch_ticks(spectrogram: Spectrogram) -> tuple[list[float], list[str]]:

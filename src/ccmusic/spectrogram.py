@@ -21,6 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ccmusic.audio import SAMPLE_RATE, Samples
 
 TransformName = Literal["cqt", "mel", "chroma"]
+TransformChoice = Literal["cqt", "mel", "chroma", "both"]
+"""``both``: CQT and Mel at once, ten models instead of five."""
+TRANSFORM_TITLES: dict[TransformName, str] = {"cqt": "CQT", "mel": "Mel", "chroma": "Chroma"}
 Axis = npt.NDArray[np.float64]
 
 # Frames that are worked on together, so that they stay in the processor's cache.

@@ -12,7 +12,7 @@ from ccmusic import audio
 from ccmusic.analysis import Analysis, analyze
 from ccmusic.audio import LONGEST_PIECE, SAMPLE_RATE, SECONDS, Clip, Source
 from ccmusic.panel import Panel
-from ccmusic.spectrogram import TransformName
+from ccmusic.spectrogram import TransformChoice
 
 
 class Timeline:
@@ -45,7 +45,7 @@ class Timeline:
         source: Source,
         *,
         hop: float = 5.0,
-        transform: TransformName = "cqt",
+        transform: TransformChoice = "cqt",
         models: Sequence[str] | None = None,
         panel: Panel | None = None,
     ) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime
 import platformdirs
 
-from ccmusic.card import ModelCard
+from ccmusic.card import ModelCard, PanelCard
 from ccmusic.errors import CheckpointError
 from ccmusic.files import replacing
-from ccmusic.spectrogram import TransformName
+from ccmusic.spectrogram import TransformChoice
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 
@@ -138,8 +138,8 @@ def scan() -> tuple[list[Checkpoint], list[CheckpointError]]:
     return sorted(found.values(), key=lambda c: c.card.name), problems
 
 
-def find(transform: TransformName, names: Sequence[str] | None = None) -> list[Checkpoint]:
-    """Checkpoints that look at a transform, all of them or those named.
+def find(transform: TransformChoice, names: Sequence[str] | None = None) -> list[Checkpoint]:
+    """Checkpoints that look at a transform, or at one of both, all of them or those named.
 
     Parameters
     ----------
@@ -153,7 +153,8 @@ def find(transform: TransformName, names: Sequence[str] | None = None) -> list[C
         no checkpoint for the transform.
     """
     checkpoints, problems = scan()
-    fitting = [c for c in checkpoints if c.card.transform == transform]
+    wanted = ("cqt", "mel") if transform == "both" else (transform,)
+    fitting = [c for c in checkpoints if c.card.transform in wanted]
     if names is None:
         if not fitting:
             raise (
@@ -182,6 +183,19 @@ def find_one(name: str) -> Checkpoint:
         if checkpoint.card.name == name:
             return checkpoint
     raise _why_not(name, checkpoints, problems)
+
+
+def panel_card(cards: Iterable[ModelCard]) -> PanelCard | None:
+    """What just these models reach together, if it was measured and shipped.
+
+    Raises
+    ------
+    CheckpointError
+        If a shipped panel card is not valid.
+    """
+    cards = list(cards)
+    measured = map(PanelCard.read, sorted((SHIPPED / "panels").glob("*.json")))
+    return next((panel for panel in measured if panel.describes(cards)), None)
 
 
 def _why_not(

@@ -22,6 +22,7 @@ from ccmusic.errors import AudioError, CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
 from ccmusic.texts import Language, say
+from small_models import make_checkpoint
 
 APP = Path(dashboard.__file__).with_name("app.py")
 EXAMPLES = find_examples()
@@ -106,16 +107,18 @@ def test_example_gives_a_verdict_of_every_model() -> None:
     app = open_page(example="vibe_ace")
     assert_no_traceback(app)
     models = len(checkpoints("cqt"))
-    assert charts(app) == 1 + models + 1 + models  # spectrogram, models, mean, maps
     assert len([c for c in app.caption if " parameters" in c.value]) == models
     result = hear_example("vibe_ace").result()
     assert result.agreement is not None
+    tie = result.agreement.split is not None
+    # Waveform, spectrogram, mean, table; a card and a map of every model.
+    assert charts(app) == 4 + tie + 2 * models
     assert result.agreement.top in mean_probabilities(list(result.verdicts.values()))
 
 
 def hear_example(stem: str) -> hearing.Hearing:
     path = EXAMPLES[stem]
-    return hearing.hear(hearing.Piece(path.name, "", path.read_bytes()), "cqt")
+    return hearing.hear(hearing.Piece(path.name, "", path.read_bytes()), "cqt", None)
 
 
 @needs_cqt
@@ -175,7 +178,7 @@ def test_transform_without_checkpoints_still_shows_its_picture(
     assert_no_traceback(app)
     said = say(language, "error.no_checkpoints", transform="mel")
     assert [i.value.lower() for i in app.info] == [said.lower()]
-    assert charts(app) == 1
+    assert charts(app) == 2  # waveform and spectrogram
 
 
 @needs_cqt
@@ -195,7 +198,7 @@ def test_failing_model_shows_its_reason_and_the_others_stand(
     assert_no_traceback(app)
     assert [e.value for e in app.error if "sha256" in e.value]
     assert [w.value for w in app.warning if "nonsense" in w.value]
-    assert charts(app) == 4
+    assert charts(app) == 6  # waveform, spectrogram, mean, table, card and map of the good one
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -279,3 +282,81 @@ def test_the_whole_piece_is_heard_on_demand(language: Language, write_sound: Wri
     assert list(course) == pytest.approx([0, 5, 10, 12])
     app.run()
     assert charts(app) == before + 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@needs_cqt
+def test_the_way_of_the_data_names_every_stage(language: Language) -> None:
+    app = open_page(lang=language, view="way", example="celtica")
+    assert_no_traceback(app)
+    said = texts(app)
+    stages = ("decoded", "mono", "resampled", "spectrogram_cqt", "scaled_logarithm", "pixels")
+    for stage in (*stages, "input", "probabilities"):
+        assert say(language, f"way.{stage}") in said
+    assert "220500" in said
+    assert len(app.get("download_button")) == 9
+    (table,) = app.dataframe
+    assert table.value[say(language, "way.probability")].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@needs_cqt
+def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccmusic.dashboard.examples._FOLDERS", ())
+    app = open_page(lang=language, view="guide")
+    assert_no_traceback(app)
+    names = {c.card.name for c in zoo.scan()[0]}
+    assert names == set(app.dataframe[0].value[say(language, "guide.model")])
+
+
+@needs_cqt
+def test_a_model_that_is_switched_off_has_no_say(analyses: Counter[str]) -> None:
+    app = open_page(example="vibe_ace")
+    (switches,) = [p for p in app.pills if str(p.key).startswith("models_")]
+    kept = list(switches.value[:2])
+    switches.set_value(kept).run()
+    assert_no_traceback(app)
+    assert len([c for c in app.caption if " parameters" in c.value]) == 2
+    agreement = hear_example("vibe_ace").result().only(kept).agreement
+    assert agreement is not None
+    assert agreement.models == 2
+    assert agreement.say("en").lower() in texts(app).replace("\\", "").lower()
+    switches.set_value([]).run()
+    assert_no_traceback(app)
+    assert say("en", "page.all_off") in texts(app)
+    assert analyses == {"cqt": 1}
+
+
+def test_both_transforms_stand_side_by_side_and_load_no_model_twice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for transform in ("cqt", "mel"):
+        make_checkpoint(tmp_path, f"resnet50_{transform}", transform=transform)
+    monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "none"))
+    opened: list[str] = []
+    open_checkpoint = zoo.Checkpoint.open
+
+    def counted(self: zoo.Checkpoint, **options: int) -> object:
+        opened.append(self.card.name)
+        return open_checkpoint(self, **options)
+
+    monkeypatch.setattr(zoo.Checkpoint, "open", counted)
+    app = open_page(example="rain")
+    app.segmented_control(key="transform").set_value("both").run()
+    assert_no_traceback(app)
+    said = texts(app).replace("\\", "")
+    assert "ResNet50 · CQT" in said
+    assert "ResNet50 · Mel" in said
+    assert charts(app) == 3 + 2 + 4  # waveform, two spectrograms, mean, table, cards and maps
+    assert sorted(opened) == ["resnet50_cqt", "resnet50_mel"]
+
+
+@needs_cqt
+def test_several_uploads_can_be_chosen_from() -> None:
+    app = open_page(example="rain")
+    uploader = app.file_uploader(key="upload")
+    uploader.upload("one.ogg", EXAMPLES["rain"].read_bytes(), "audio/ogg")
+    uploader.upload("two.ogg", EXAMPLES["celtica"].read_bytes(), "audio/ogg").run()
+    assert_no_traceback(app)
+    assert r"two\.ogg" in texts(app)

@@ -5,7 +5,8 @@ pytest.importorskip("plotly")
 
 from ccmusic.attention import Attention
 from ccmusic.audio import SAMPLE_RATE
-from ccmusic.dashboard.figures import attention_figure, bars_figure, spectrogram_figure
+from ccmusic.dashboard.charts import bars_figure
+from ccmusic.dashboard.figures import attention_figure, spectrogram_figure
 from ccmusic.picture import Recipe, draw
 from ccmusic.spectrogram import Cqt, Mel, Spectrogram
 
@@ -15,8 +16,8 @@ def tone(frequency: float) -> np.ndarray:
     return np.sin(2 * np.pi * frequency * seconds).astype(np.float32)
 
 
-def test_cqt_has_pitch_along_x_and_time_downwards() -> None:
-    figure = spectrogram_figure(Cqt()(tone(440)), "en", start=2.0)
+def test_sideways_has_pitch_along_x_and_time_downwards() -> None:
+    figure = spectrogram_figure(Cqt()(tone(440)), "en", start=2.0, sideways=True)
     heatmap = figure.data[0]
     assert np.shape(heatmap.z) == (len(heatmap.y), len(heatmap.x)) == (431, 84)
     assert heatmap.y[0] == 2.0
@@ -28,7 +29,7 @@ def test_cqt_has_pitch_along_x_and_time_downwards() -> None:
 
 
 def test_cqt_ticks_are_the_cs() -> None:
-    axis = spectrogram_figure(Cqt()(tone(440)), "en").layout.xaxis
+    axis = spectrogram_figure(Cqt()(tone(440)), "en", sideways=True).layout.xaxis
     assert axis.tickvals == (0, 12, 24, 36, 48, 60, 72)
     assert [label.split("<br>")[0] for label in axis.ticktext] == [f"C{n}" for n in range(1, 8)]
     assert axis.ticktext[0] == "C1<br>33 Hz"
@@ -50,7 +51,9 @@ def test_mel_has_time_along_x_and_low_sounds_at_the_bottom() -> None:
 
 @pytest.mark.parametrize(("transform", "time", "pitch"), [(Cqt(), "y", "x"), (Mel(), "x", "y")])
 def test_hover_tells_pitch_time_and_level(transform: Cqt | Mel, time: str, pitch: str) -> None:
-    template = spectrogram_figure(transform(tone(440)), "en").data[0].hovertemplate
+    figure = spectrogram_figure(transform(tone(440)), "en", sideways=time == "y")
+    template = figure.data[0].hovertemplate
+    assert figure.layout.meta["time"] == time
     assert f"%{{{pitch}}}" in template
     assert f"%{{{time}:.2f}} s" in template
     assert "%{z:.1f} dB" in template
@@ -76,8 +79,8 @@ def test_maps_lie_on_the_spectrogram_and_share_a_scale(transform: str) -> None:
     recipe = Recipe.default(transform)
     coarse = np.zeros((7, 7), np.float32)
     coarse[6, 0] = 2  # high and early
-    attention = Attention("jazz", coarse, draw(recipe.transform(tone(440)), recipe))
-    below, above = attention_figure(attention, "en", strongest=4.0, start=5.0).data
+    attention = Attention("jazz", coarse, draw(recipe.transform(tone(440)), recipe), 5.0)
+    below, above = attention_figure(attention, "en", strongest=4.0).data
     assert np.shape(below.z) == np.shape(above.z) == (len(below.y), len(below.x))
     assert (above.zmin, above.zmax) == (0, 4)
     np.testing.assert_array_equal(above.z, below.customdata)

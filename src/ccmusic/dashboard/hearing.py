@@ -10,19 +10,22 @@ import hashlib
 import io
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
 from ccmusic import audio, zoo
 from ccmusic.analysis import Analysis, analyze
-from ccmusic.audio import Clip
+from ccmusic.audio import LONGEST_PIECE, Clip, Samples
 from ccmusic.errors import CheckpointError
 from ccmusic.panel import Panel, Verdict
 from ccmusic.picture import Recipe
-from ccmusic.spectrogram import Spectrogram, TransformName
+from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName
 
 
 class _NamedBytes(io.BytesIO):
@@ -58,7 +61,7 @@ class Hearing:
     language say, joins in where it stands.
     """
 
-    def __init__(self, piece: Piece, clip: Clip, transform: TransformName, panel: Panel) -> None:
+    def __init__(self, piece: Piece, clip: Clip, transform: TransformChoice, panel: Panel) -> None:
         self.cards = panel.cards
         """Cards of the models that are asked."""
         self._news = threading.Condition()
@@ -67,7 +70,7 @@ class Hearing:
         work = (piece, clip, transform, panel)
         threading.Thread(target=self._run, args=work, daemon=True).start()
 
-    def _run(self, piece: Piece, clip: Clip, transform: TransformName, panel: Panel) -> None:
+    def _run(self, piece: Piece, clip: Clip, transform: TransformChoice, panel: Panel) -> None:
         outcome: Analysis | Exception
         try:
             outcome = analyze(
@@ -122,18 +125,24 @@ class Hearing:
         return self._outcome
 
 
+_STRETCHES = 600  # of a waveform: about as many as a screen has room for
+_decoders = ThreadPoolExecutor(1, thread_name_prefix="ccmusic-outline")
 _BY_CONTENT: dict[str | type[Any], Callable[[Any], Any]] = {Piece: lambda piece: piece.key}
 
 
 @st.cache_resource(show_spinner=False)
-def open_panel(transform: TransformName) -> Panel:
+def open_panel(transform: TransformChoice) -> Panel:
     """Panel of all checkpoints, kept open; loading goes on in the background.
+
+    Every model is loaded once, whether it is asked with both transforms or with its own.
 
     Raises
     ------
     CheckpointError
         If the transform has no checkpoints.
     """
+    if transform == "both" and has_models("cqt") and has_models("mel"):
+        return open_panel("cqt").joined(open_panel("mel"))
     return Panel.open(transform)
 
 
@@ -161,6 +170,37 @@ def listen(piece: Piece, start: float | None = None) -> Clip:
     return audio.load(piece.open(), crop="center" if start is None else start)
 
 
+@dataclass(frozen=True)
+class Envelope:
+    """Lowest and highest samples of a whole piece, in equal stretches of time."""
+
+    edges: npt.NDArray[np.float64]
+    """Seconds, one more than there are stretches."""
+    lowest: Samples
+    highest: Samples
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
+def outline(piece: Piece) -> Future[Envelope]:
+    """Begin to decode the whole piece for its waveform, half an hour of it at most."""
+    return _decoders.submit(_outline, piece)
+
+
+def _outline(piece: Piece) -> Envelope:
+    whole = audio.load(piece.open(), seconds=LONGEST_PIECE)
+    samples, facts = whole.native, whole.facts
+    lowest, highest = envelope(samples, _STRETCHES)
+    return Envelope(
+        np.linspace(facts.window_start, facts.window_end, len(lowest) + 1), lowest, highest
+    )
+
+
+def envelope(samples: Samples, stretches: int) -> tuple[Samples, Samples]:
+    """Lowest and highest sample of each stretch; fewer stretches than asked if samples are few."""
+    starts = np.unique(np.linspace(0, len(samples), stretches, endpoint=False).astype(int))
+    return np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
+
+
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
 def look(piece: Piece, transform: TransformName, start: float | None = None) -> Spectrogram:
     """Spectrogram of the window, which needs no checkpoint; errors as :func:`listen`."""
@@ -168,7 +208,7 @@ def look(piece: Piece, transform: TransformName, start: float | None = None) -> 
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
-def hear(piece: Piece, transform: TransformName, start: float | None = None) -> Hearing:
+def hear(piece: Piece, transform: TransformChoice, start: float | None = None) -> Hearing:
     """Let the panel begin; errors as :func:`listen` and :func:`open_panel`."""
     return Hearing(piece, listen(piece, start), transform, open_panel(transform))
 

@@ -1,0 +1,90 @@
+"""The cards of all models in; on the page, which of them to trust with what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from ccmusic import zoo
+from ccmusic.card import ModelCard
+from ccmusic.dashboard.charts import guide_figure
+from ccmusic.dashboard.figures import buttons
+from ccmusic.genres import genre_name
+from ccmusic.texts import Language, say
+from ccmusic.zoo import Checkpoint
+
+
+def guide(language: Language) -> None:
+    """Answers first, then the picture, then every figure."""
+    checkpoints = zoo.scan()[0]
+    measured = [c for c in checkpoints if c.card.metrics and c.card.relative_latency]
+    st.subheader(say(language, "guide.title"), anchor=False)
+    st.markdown(say(language, "guide.intro"))
+    if measured:
+        st.markdown("\n".join(f"- {line}" for line in _answers(measured, language)))
+        st.plotly_chart(
+            guide_figure(measured, language),
+            config=buttons(language),
+            key="guide",
+            alt=say(language, "guide.alt"),
+        )
+        st.caption(say(language, "guide.figure"))
+    st.dataframe([_row(c, language) for c in checkpoints], hide_index=True, key="guide_table")
+    for transform in ("cqt", "mel"):
+        cards = [c.card for c in checkpoints if c.card.transform == transform]
+        panel = zoo.panel_card(cards)
+        if panel:
+            titles = {card.name: card.title() for card in cards}
+            st.markdown(f"**{say(language, 'guide.pairs', transform=transform.upper())}**")
+            st.dataframe(
+                [
+                    {
+                        say(language, "guide.pair"): " + ".join(titles[m] for m in pair.models),
+                        say(language, "guide.mean"): f"{pair.accuracy:.0%}",
+                        say(language, "guide.either"): f"{pair.either:.0%}",
+                    }
+                    for pair in panel.pairs
+                ],
+                hide_index=True,
+                key=f"pairs_{transform}",
+            )
+
+
+def _answers(checkpoints: Sequence[Checkpoint], language: Language) -> list[str]:
+    def accuracy(card: ModelCard) -> float:
+        return card.metrics.accuracy if card.metrics else 0.0
+
+    cards = [c.card for c in checkpoints]
+    best = max(cards, key=accuracy)
+    fastest = min(cards, key=lambda card: card.relative_latency or 0.0)
+    lightest = min(checkpoints, key=lambda c: c.path.stat().st_size)
+    return [
+        say(language, "guide.best", name=f"`{best.name}`", accuracy=accuracy(best)),
+        say(language, "guide.fastest", name=f"`{fastest.name}`"),
+        say(
+            language,
+            "guide.lightest",
+            name=f"`{lightest.card.name}`",
+            megabytes=lightest.path.stat().st_size / 1e6,
+        ),
+    ]
+
+
+def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
+    card = checkpoint.card
+    metrics = card.metrics
+    row: dict[str, object] = {
+        say(language, "guide.model"): card.name,
+        say(language, "guide.accuracy"): f"{metrics.accuracy:.0%}" if metrics else None,
+        say(language, "guide.recall"): f"{metrics.macro_recall:.0%}" if metrics else None,
+        say(language, "guide.latency"): card.relative_latency and f"{card.relative_latency:.1f} x",
+        say(language, "guide.parameters"): f"{card.parameters / 1e6:.1f} M",
+        say(language, "guide.size"): f"{checkpoint.path.stat().st_size / 1e6:.1f} MB",
+    }
+    if metrics:
+        ranking = sorted(metrics.recall, key=lambda genre: metrics.recall[genre])
+        for key, genre in (("best_genre", ranking[-1]), ("weakest_genre", ranking[0])):
+            name = genre_name(genre, language)
+            row[say(language, f"guide.{key}")] = f"{name} {metrics.recall[genre]:.0%}"
+    return row

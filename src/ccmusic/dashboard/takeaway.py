@@ -1,0 +1,36 @@
+"""An analysis in; buttons that hand it out as HTML, JSON and CSV on the page."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import PurePath
+
+import streamlit as st
+
+from ccmusic import report
+from ccmusic.analysis import Analysis
+from ccmusic.texts import Language, say
+
+_KINDS: dict[report.Kind, str] = {
+    "html": "text/html",
+    "json": "application/json",
+    "csv": "text/csv",
+}
+
+
+def takeaway(analysis: Analysis, language: Language) -> None:
+    """Draw a button for each kind of report; each is written when it is asked for."""
+    st.subheader(say(language, "report.title"), anchor=False)
+    stem = PurePath(analysis.file).stem
+    with st.container(horizontal=True):
+        for kind, mime in _KINDS.items():
+            st.download_button(
+                say(language, f"report.{kind}"),
+                partial(report.render, analysis, kind, language),
+                file_name=f"{stem}-{analysis.transform}.{kind}",
+                mime=mime,
+                on_click="ignore",
+                key=f"report_{kind}",
+                icon=":material/download:",
+            )
+    st.caption(say(language, "report.png"))

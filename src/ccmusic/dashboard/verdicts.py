@@ -1,0 +1,214 @@
+"""A hearing in; cards, opinion, table and advice on the page, as the models make up their minds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ccmusic import zoo
+from ccmusic.agreement import Agreement
+from ccmusic.analysis import Analysis
+from ccmusic.card import ModelCard, PanelCard
+from ccmusic.dashboard.charts import bars_figure, genre_colours, table_figure, tie_figure
+from ccmusic.dashboard.figures import buttons
+from ccmusic.dashboard.hearing import Hearing
+from ccmusic.dashboard.words import plain, sentence
+from ccmusic.errors import CCMusicError
+from ccmusic.genres import genre_name
+from ccmusic.panel import Verdict
+from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName
+from ccmusic.texts import Language, say
+
+_STILL = {"staticPlot": True}
+_OTHER: dict[str, TransformName] = {"cqt": "mel", "mel": "cqt"}
+
+
+def verdicts(hearing: Hearing, on: Collection[str], language: Language) -> Analysis | None:
+    """The panel's opinion above, and each model's as it comes; the analysis once it stands."""
+    title, chooser = st.columns([2, 1], vertical_alignment="bottom")
+    title.subheader(say(language, "page.verdicts"), anchor=False)
+    top_k = chooser.slider(say(language, "page.top_k"), 1, 5, 3, key="top_k")
+    headline = st.empty()
+    cards = [card for card in hearing.cards if card.name in on]
+    both = len({card.transform for card in cards}) > 1
+    slots: dict[str, DeltaGenerator] = {}
+    with st.container(key="cards"):
+        for card in cards:
+            with st.container(border=True):
+                st.markdown(f"**{plain(card.title(with_transform=both))}**")
+                slots[card.name] = st.empty()
+
+    if not hearing.finished:
+        for slot in slots.values():
+            slot.caption(say(language, "page.waiting"))
+        progress = {"models": len(cards)}
+        headline.info(say(language, "page.progress", done=0, **progress))
+        awaited = (v for v in hearing.verdicts() if v.card.name in on)
+        for done, verdict in enumerate(awaited, 1):
+            colours = genre_colours([verdict])
+            _verdict(slots[verdict.card.name], verdict, colours, top_k, language, stage="first")
+            headline.info(say(language, "page.progress", done=done, **progress))
+    try:
+        analysis = hearing.result().only(on)
+    except CCMusicError as error:
+        headline.error(plain(error.say(language)))
+        return None
+    # Only now is it known which genres are someone's first choice: all cards share the colours.
+    colours = genre_colours(list(analysis.verdicts.values()))
+    if analysis.agreement is None:
+        headline.error(say(language, "page.no_verdict"))
+    else:
+        _headline(headline, analysis, analysis.agreement, colours, top_k, language)
+    for name, verdict in analysis.verdicts.items():
+        _verdict(slots[name], verdict, colours, top_k, language, stage="final")
+    if analysis.agreement is None:
+        return analysis
+    with st.expander(say(language, "page.table"), expanded=True):
+        st.plotly_chart(
+            table_figure(analysis, language),
+            config=buttons(language),
+            key="table",
+            alt=say(language, "page.table"),
+        )
+    return analysis
+
+
+def _verdict(
+    slot: DeltaGenerator,
+    verdict: Verdict,
+    colours: Mapping[str, str],
+    top_k: int,
+    language: Language,
+    *,
+    stage: str,
+) -> None:
+    if verdict.error:
+        slot.error(plain(verdict.error.say(language)))
+        return
+    name = verdict.card.title()
+    with slot.container():
+        st.plotly_chart(
+            bars_figure(verdict.top(top_k), colours, language),
+            config=_STILL,
+            key=f"{stage}_{verdict.card.name}",
+            alt=say(language, "page.alt_bars", name=name),
+        )
+        st.caption(
+            say(
+                language,
+                "page.model_facts",
+                latency=verdict.latency_ms,
+                millions=verdict.card.parameters / 1e6,
+            )
+        )
+        advice = verdict.advice(language, name)
+        if advice:
+            st.caption(sentence(advice))
+        if verdict.votes:
+            votes = ", ".join(
+                f"{genre_name(genre, language)} {n}" for genre, n in verdict.votes.items()
+            )
+            st.caption(say(language, "page.votes", votes=plain(votes)))
+
+
+def _headline(
+    slot: DeltaGenerator,
+    analysis: Analysis,
+    agreement: Agreement,
+    colours: Mapping[str, str],
+    top_k: int,
+    language: Language,
+) -> None:
+    """What the panel says as one: the sentence, the ensemble's mean, and what to make of it."""
+    given = [v for v in analysis.verdicts.values() if not v.error]
+    ranking = sorted(analysis.mean.items(), key=lambda item: -item[1])[:top_k]
+    with slot.container(key="headline"):
+        words, mean = st.columns([2, 1], gap="large", vertical_alignment="center")
+        with words:
+            st.markdown(f"### {sentence(agreement.say(language))}")
+            st.caption(
+                say(
+                    language,
+                    "page.divergence",
+                    divergence=agreement.divergence,
+                    seconds=analysis.elapsed_ms / 1000,
+                )
+            )
+            apart = len(given) - agreement.models
+            if apart:
+                st.caption(say(language, "page.apart", models=agreement.models, apart=apart))
+            for line in advice(analysis, language):
+                st.caption(plain(line))
+        with mean:
+            st.caption(say(language, "page.mean"))
+            st.plotly_chart(
+                bars_figure(ranking, colours, language),
+                config=_STILL,
+                key="mean",
+                alt=say(language, "page.alt_bars", name=say(language, "page.mean")),
+            )
+        if agreement.split:
+            st.plotly_chart(
+                tie_figure(given, agreement.split, language),
+                config=buttons(language),
+                key="tie",
+                alt=say(language, "page.alt_tie"),
+            )
+
+
+def advice(analysis: Analysis, language: Language) -> list[str]:
+    """What the ensemble's probability has been worth, and whom else to ask; measured, or empty."""
+    measured = zoo.panel_card(v.card for v in analysis.verdicts.values())
+    if measured is None:
+        return []
+    confidence = max(analysis.mean.values())
+    band = measured.metrics.band(confidence)
+    lines = []
+    if band:
+        lines.append(
+            say(
+                language,
+                f"advice.{band.level}",
+                accuracy=band.accuracy,
+                recordings=band.recordings,
+            )
+        )
+    if (band is None or band.level != "high") and measured.pairs:
+        lines.append(second_opinion(measured, analysis, language))
+    other = _OTHER.get(analysis.transform)
+    together = _all_cards(other) if other and (band is None or band.level != "high") else None
+    if other and together and together.metrics.accuracy > measured.metrics.accuracy:
+        lines.append(
+            say(
+                language,
+                "advice.other",
+                other=TRANSFORM_TITLES[other],
+                alone=measured.metrics.accuracy,
+                both=together.metrics.accuracy,
+            )
+        )
+    return lines
+
+
+def _all_cards(other: TransformName) -> PanelCard | None:
+    try:
+        zoo.find(other)
+        return zoo.panel_card(checkpoint.card for checkpoint in zoo.find("both"))
+    except CCMusicError:
+        return None
+
+
+def second_opinion(measured: PanelCard, analysis: Analysis, language: Language) -> str:
+    """The two that are worth most together."""
+    pair = measured.pairs[0]
+    titles = _titles(v.card for v in analysis.verdicts.values())
+    a, b = (titles[name] for name in pair.models)
+    return say(language, "advice.pair", a=a, b=b, accuracy=pair.accuracy, either=pair.either)
+
+
+def _titles(cards: Iterable[ModelCard]) -> dict[str, str]:
+    cards = list(cards)
+    both = len({card.transform for card in cards}) > 1
+    return {card.name: card.title(with_transform=both) for card in cards}

@@ -1,0 +1,213 @@
+"""An analysis in; every step from the file to the probabilities on the page, each to take away."""
+
+from __future__ import annotations
+
+import csv
+import io
+import wave
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+from PIL import Image
+
+from ccmusic.analysis import Analysis
+from ccmusic.audio import SAMPLE_RATE, Samples
+from ccmusic.dashboard.figures import buttons, spectrogram_figure, waveform_figure
+from ccmusic.dashboard.hearing import Envelope, envelope
+from ccmusic.dashboard.words import plain
+from ccmusic.errors import CCMusicError
+from ccmusic.genres import genre_name
+from ccmusic.panel import Verdict
+from ccmusic.picture import Picture
+from ccmusic.report import facts_line, window_line
+from ccmusic.texts import Language, say
+
+_STRETCHES = 600
+_PICTURE_WIDTH = 448  # twice the usual 224 pixels: every one can be seen
+
+
+def way(analysis: Analysis, outline: Future[Envelope], language: Language) -> None:
+    """Draw the stages one below the other, for a model of the user's choice."""
+    st.subheader(say(language, "way.title"), anchor=False)
+    given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
+    if not given:
+        st.info(say(language, "page.no_verdict"))
+        return
+    both = analysis.transform == "both"
+    name = st.selectbox(
+        say(language, "way.model"),
+        list(given),
+        format_func=lambda name: given[name].card.title(with_transform=both),
+        key=f"way_model_{analysis.transform}",
+    )
+    verdict = given[name]
+    slices = analysis.pictures[verdict.card.recipe]
+    picture = slices[len(slices) // 2]
+    _sound(analysis, outline, language)
+    _drawing(analysis, picture, language)
+    _judgement(verdict, language)
+
+
+def _stage(language: Language, key: str, **values: object) -> None:
+    st.markdown(f"##### {say(language, f'way.{key}')}")
+    st.caption(plain(say(language, f"way.{key}_is", **values)))
+
+
+def _download(name: str, content: Callable[[], bytes]) -> None:
+    st.download_button(
+        name,
+        content,
+        file_name=name,
+        on_click="ignore",
+        key=f"way_{name}",
+        icon=":material/download:",
+        type="tertiary",
+    )
+
+
+def _sound(analysis: Analysis, outline: Future[Envelope], language: Language) -> None:
+    clip, facts = analysis.clip, analysis.clip.facts
+    quiet = buttons(language)
+    _stage(
+        language,
+        "decoded",
+        facts=facts_line(clip, language),
+        window=window_line(clip, language),
+    )
+    try:
+        whole = waveform_figure(outline.result(), language, window=facts)
+    except CCMusicError as error:
+        st.info(plain(error.say(language)))
+    else:
+        st.plotly_chart(whole, config=quiet, key="way_decoded")
+    _stage(
+        language, "mono", channels=facts.channels, samples=len(clip.native), rate=facts.sample_rate
+    )
+    native = _envelope(clip.native, facts.sample_rate, facts.window_start)
+    st.plotly_chart(waveform_figure(native, language), config=quiet, key="way_mono")
+    _download("mono.wav", lambda: _wav(clip.native, facts.sample_rate))
+    key = "resampled_looped" if facts.looped else "resampled"
+    _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE)
+    resampled = _envelope(clip.samples, SAMPLE_RATE, facts.window_start)
+    st.plotly_chart(waveform_figure(resampled, language), config=quiet, key="way_resampled")
+    _download("resampled.wav", lambda: _wav(clip.samples, SAMPLE_RATE))
+    _download("resampled.npy", lambda: _npy(clip.samples))
+
+
+def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
+    spectrogram, recipe = picture.spectrogram, picture.recipe
+    n_bins, n_frames = spectrogram.values.shape
+    start = 0.0 if recipe.slice_seconds else analysis.clip.facts.window_start
+    _stage(
+        language,
+        f"spectrogram_{spectrogram.transform}",
+        n_bins=n_bins,
+        n_frames=n_frames,
+        hop=recipe.transform.hop_length,
+        milliseconds=1000 * recipe.transform.hop_length / recipe.transform.sample_rate,
+    )
+    st.plotly_chart(
+        spectrogram_figure(
+            spectrogram,
+            language,
+            start=start,
+            sideways=recipe.orientation == "pitch_along_x",
+            height=420,
+        ),
+        config=buttons(language, zoom=True),
+        key="way_spectrogram",
+    )
+    _download("spectrogram.npy", lambda: _npy(spectrogram.values))
+    logarithm = picture.logarithm
+    height, width = picture.scaled.shape
+    _stage(
+        language,
+        f"scaled_{recipe.levels}",
+        lowest=logarithm.min(),
+        highest=logarithm.max(),
+        floor=recipe.log_floor,
+        width=width,
+        height=height,
+    )
+    shown = round(_PICTURE_WIDTH * width / max(height, width))
+    st.image(picture.scaled, width=shown, output_format="PNG")
+    _download("logarithm.npy", lambda: _npy(logarithm))
+    _download("scaled.png", lambda: _png(picture.scaled))
+    _stage(language, "pixels", size=recipe.size, mean=picture.pixels.mean())
+    st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG")
+    _download("pixels.png", lambda: _png(picture.pixels))
+    _stage(
+        language,
+        "input",
+        shape=" x ".join(map(str, picture.input.shape)),
+        mean=recipe.mean,
+        std=recipe.std,
+        lowest=picture.input.min(),
+        highest=picture.input.max(),
+    )
+    _download("input.npy", lambda: _npy(picture.input))
+
+
+def _judgement(verdict: Verdict, language: Language) -> None:
+    card = verdict.card
+    assert verdict.logits is not None
+    _stage(language, "probabilities", name=card.title(), temperature=card.temperature)
+    columns = ("genre", "logit", "divided", "probability")
+    rows = [
+        (genre, float(logit), float(logit) / card.temperature, verdict.probabilities[genre])
+        for genre, logit in zip(card.classes, verdict.logits, strict=True)
+    ]
+    rows.sort(key=lambda row: -row[3])
+    words = [say(language, f"way.{column}") for column in columns]
+    st.dataframe(
+        [
+            dict(zip(words, (genre_name(genre, language), *numbers), strict=True))
+            for genre, *numbers in rows
+        ],
+        hide_index=True,
+        key="way_probabilities",
+        column_config={
+            words[1]: st.column_config.NumberColumn(format="%.3f"),
+            words[2]: st.column_config.NumberColumn(format="%.3f"),
+            words[3]: st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+        },
+    )
+    _download("verdict.csv", lambda: _csv(columns, rows))
+
+
+def _envelope(samples: Samples, rate: int, start: float) -> Envelope:
+    lowest, highest = envelope(samples, _STRETCHES)
+    edges = np.linspace(start, start + len(samples) / rate, len(lowest) + 1)
+    return Envelope(edges, lowest, highest)
+
+
+def _wav(samples: Samples, rate: int) -> bytes:
+    """16 bits, to be listened to; the array itself is offered beside it."""
+    memory = io.BytesIO()
+    with wave.open(memory, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return memory.getvalue()
+
+
+def _npy(values: npt.NDArray[np.floating]) -> bytes:
+    memory = io.BytesIO()
+    np.save(memory, values)
+    return memory.getvalue()
+
+
+def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    memory = io.BytesIO()
+    Image.fromarray(pixels).save(memory, format="PNG")
+    return memory.getvalue()
+
+
+def _csv(columns: tuple[str, ...], rows: list[tuple[str, float, float, float]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    return text.getvalue().encode()

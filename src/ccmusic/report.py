@@ -1,0 +1,234 @@
+"""An :class:`~ccmusic.analysis.Analysis` in, a JSON, CSV or HTML document out."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, get_args
+
+from ccmusic import plot
+from ccmusic.analysis import Analysis
+from ccmusic.audio import Clip
+from ccmusic.errors import CCMusicError
+from ccmusic.genres import genre_name
+from ccmusic.panel import Verdict
+from ccmusic.picture import Recipe
+from ccmusic.texts import Language, say
+
+Kind = Literal["html", "json", "csv"]
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.6 "Source Sans 3", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC",
+  sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { overflow-wrap: anywhere; }
+img { max-width: 100%; height: auto; background: white; }
+.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: 1rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; }
+th, td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap; }
+th:first-child { text-align: left; }
+tr:last-child > * { border-top: 2px solid; font-weight: bold; }
+figure { margin: 0; }
+.note { opacity: 0.75; }
+"""
+
+
+def kind_of(path: Path) -> Kind:
+    """Kind of document that a file's name asks for.
+
+    Raises
+    ------
+    CCMusicError
+        If its ending is none of ``.html``, ``.json``, ``.csv``.
+    """
+    for kind in get_args(Kind):
+        if path.suffix.lower() == f".{kind}":
+            known: Kind = kind
+            return known
+    raise CCMusicError(f"{path}: a report ends in .html, .json or .csv")
+
+
+def render(analysis: Analysis, kind: Kind, language: Language = "en") -> str:
+    """Write the document; the language is that of the HTML page alone."""
+    if kind == "html":
+        return to_html(analysis, language)
+    return to_json(analysis) if kind == "json" else to_csv(analysis)
+
+
+def to_json(analysis: Analysis) -> str:
+    """As ``ccmusic classify --json`` prints it, indented."""
+    return json.dumps(analysis.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+
+def to_csv(analysis: Analysis) -> str:
+    """One row per model and class, those of the ensemble's mean last."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "transform", "model", "class", "probability", "latency_ms", "error"])
+    for name, verdict in analysis.verdicts.items():
+        start = [analysis.file, verdict.card.transform, name]
+        if verdict.error:
+            writer.writerow([*start, "", "", "", str(verdict.error)])
+        for genre, share in verdict.probabilities.items():
+            writer.writerow([*start, genre, share, verdict.latency_ms, ""])
+    for genre, share in analysis.mean.items():
+        writer.writerow([analysis.file, analysis.transform, "mean", genre, share, "", ""])
+    return text.getvalue()
+
+
+def facts_line(clip: Clip, language: Language) -> str:
+    """What is known about a recording, in one line."""
+    facts = clip.facts
+    channels = {1: "page.mono", 2: "page.stereo"}.get(facts.channels, "page.channels")
+    parts = [facts.codec]
+    if facts.bit_rate:
+        parts.append(say(language, "page.bit_rate", kbps=facts.bit_rate / 1000))
+    parts += [
+        say(language, "page.sample_rate", khz=facts.sample_rate / 1000),
+        say(language, channels, channels=facts.channels),
+        say(language, "page.duration", seconds=facts.duration),
+    ]
+    return " · ".join(parts)
+
+
+def window_line(clip: Clip, language: Language) -> str:
+    """Which part of a recording the networks see."""
+    key = "page.looped" if clip.facts.looped else "page.window"
+    return say(language, key, start=clip.facts.window_start, end=clip.facts.window_end)
+
+
+def region_line(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
+    """Where a model saw a genre, in words; why not, if it has no map."""
+    looked = analysis.attention(name, genre)
+    if looked is None:
+        has_maps = analysis.verdicts[name].maps is not None
+        return say(language, "attention.unknown" if has_maps else "attention.none")
+    named = {"genre": genre_name(looked.genre, language)}
+    if looked.region is None:
+        return say(language, "attention.nowhere", **named)
+    return say(language, "attention.strongest", region=looked.region.say(language), **named)
+
+
+def to_html(analysis: Analysis, language: Language) -> str:
+    """A page with its pictures inside, which needs nothing else."""
+    title = escape(Path(analysis.file).name)
+    clip = analysis.clip
+    body = [
+        f"<h1>{title}</h1>",
+        _paragraph(facts_line(clip, language)),
+        _paragraph(window_line(clip, language)),
+        *(_paragraph(f"⚠ {warning.say(language)}") for warning in clip.warnings),
+        _heading(_opinion(analysis, language)),
+        f'<div class="scroll">{_table(analysis, language)}</div>',
+        '<div class="row">',
+        *_spectrograms(analysis, language),
+        "</div>",
+        _heading(say(language, "attention.title")),
+        _paragraph(say(language, "attention.help")),
+        '<div class="row">',
+        *_maps(analysis, language),
+        "</div>",
+        _heading(say(language, "report.models")),
+        "<ul>",
+        *(_model(verdict, language) for verdict in analysis.verdicts.values()),
+        "</ul>",
+        _paragraph(f"CCMusic {version('ccmusic')}"),
+    ]
+    lines = "\n".join(body)
+    return (
+        f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<title>{title} · CCMusic</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<body>\n{lines}\n</body>\n</html>\n"
+    )
+
+
+def _heading(text: str) -> str:
+    return f"<h2>{escape(text)}</h2>"
+
+
+def _paragraph(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>'
+
+
+def _opinion(analysis: Analysis, language: Language) -> str:
+    if analysis.agreement is None:
+        return say(language, "page.no_verdict")
+    sentence = analysis.agreement.say(language)
+    return sentence[0].upper() + sentence[1:]
+
+
+def _table(analysis: Analysis, language: Language) -> str:
+    """Models x genres, every cell as blue as it is probable."""
+    classes = dict.fromkeys(c for v in analysis.verdicts.values() for c in v.probabilities)
+    genres = sorted(classes, key=lambda genre: -analysis.mean.get(genre, 0.0))
+    head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
+    rows = [f"<tr><th></th>{head}</tr>"]
+    shares = {name: v.probabilities for name, v in analysis.verdicts.items() if not v.error}
+    shares[say(language, "page.mean")] = analysis.mean
+    for name, given in shares.items():
+        cells = "".join(
+            f'<td style="background: rgb(0 114 178 / {0.75 * given[genre]:.2f})">'
+            f"{given[genre]:.0%}</td>"
+            if genre in given
+            else "<td></td>"
+            for genre in genres
+        )
+        rows.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _spectrograms(analysis: Analysis, language: Language) -> list[str]:
+    start = analysis.clip.facts.window_start
+    figures = []
+    for transform, spectrogram in analysis.spectrograms.items():
+        recipe = Recipe.default(transform.name)
+        seen = next(slices for r, slices in analysis.pictures.items() if r.transform == transform)
+        figures += [
+            _figure(plot.levels(spectrogram, recipe, start=start), transform.name.upper()),
+            _figure(
+                plot.picture(seen[len(seen) // 2], start=start),
+                say(language, "report.picture"),
+            ),
+        ]
+    return figures
+
+
+def _maps(analysis: Analysis, language: Language) -> list[str]:
+    maps = {name: analysis.attention(name) for name in analysis.verdicts}
+    strongest = max((float(m.coarse.max()) for m in maps.values() if m), default=0.0)
+    both = analysis.transform == "both"
+    return [
+        _figure(
+            plot.attention(looked, strongest=strongest),
+            f"{analysis.verdicts[name].card.title(with_transform=both)}: "
+            f"{region_line(analysis, name, None, language)}",
+        )
+        for name, looked in maps.items()
+        if looked
+    ]
+
+
+def _figure(png: bytes, caption: str) -> str:
+    data, text = base64.b64encode(png).decode(), escape(caption)
+    image = f'<img src="data:image/png;base64,{data}" alt="{text}">'
+    return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
+
+
+def _model(verdict: Verdict, language: Language) -> str:
+    """Enough to find the same model again, and what its verdict is worth."""
+    card = verdict.card
+    parts = [f"<b>{escape(card.name)}</b>", f"<code>sha256 {card.sha256[:12]}</code>"]
+    if verdict.error:
+        parts.append(escape(verdict.error.say(language)))
+    else:
+        parts.append(escape(say(language, "report.latency", latency=verdict.latency_ms)))
+        advice = verdict.advice(language, card.title())
+        parts += [escape(advice)] if advice else []
+    return f"<li>{' · '.join(parts)}</li>"
