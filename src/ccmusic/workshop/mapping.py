@@ -109,20 +109,7 @@ def map_weights(
     if backbone is not None and backbone not in importable():
         raise WeightsError("unknown_backbone", name=backbone, known=", ".join(importable()))
     tensors, renamed = _renamed(state.tensors)
-    marked = [name for name in importable() if family_of(name).mark in tensors]
-    fits = [_fit(name, tensors) for name in ([backbone] if backbone else marked or importable())]
-    # Of networks that are all there, the one that leaves least over: ResNet50 lies in ResNet101.
-    best = max(fits, key=lambda fit: (fit.coverage, -len(fit.surplus)))
-    if best.coverage < 1:
-        missing = _some([*best.conflicts, *best.missing])
-        key = "weights_incomplete" if backbone or best.coverage > 0.5 else "weights_unknown"
-        raise WeightsError(
-            key, file=path, backbone=best.name, coverage=best.coverage, missing=missing
-        )
-    if best.surplus:
-        raise WeightsError(
-            "weights_surplus", file=path, backbone=best.name, names=_some(best.surplus)
-        )
+    best = _recognise(path, tensors, backbone)
     network, family = skeleton(best.name), family_of(best.name)
     rest = {k: v for k, v in tensors.items() if k not in best.own and not _auxiliary(k)}
     classifier = _classifier(path, rest, best.name, network, activation)
@@ -151,6 +138,22 @@ def map_weights(
     return judge.eval(), mapping
 
 
+def map_features(path: Path, state: StateDict, backbone: str) -> nn.Module:
+    """Features of a backbone, whatever classifier the file has or lacks.
+
+    Raises
+    ------
+    WeightsError
+        If the backbone is not fully covered, or the file has layers that the backbone has not.
+    """
+    tensors, _ = _renamed(state.tensors)
+    _recognise(path, tensors, backbone)
+    network, family = skeleton(backbone), family_of(backbone)
+    assert family.features is not None
+    _fill(network, tensors, family)
+    return family.features(network)
+
+
 @dataclass(frozen=True)
 class _Fit:
     name: str
@@ -161,6 +164,25 @@ class _Fit:
     conflicts: list[str]
     surplus: list[str]
     """Under names of the backbone, but none of its own."""
+
+
+def _recognise(path: Path, tensors: Tensors, backbone: str | None) -> _Fit:
+    """Find the network that is all there, among all or this one."""
+    marked = [name for name in importable() if family_of(name).mark in tensors]
+    fits = [_fit(name, tensors) for name in ([backbone] if backbone else marked or importable())]
+    # Of networks that are all there, the one that leaves least over: ResNet50 lies in ResNet101.
+    best = max(fits, key=lambda fit: (fit.coverage, -len(fit.surplus)))
+    if best.coverage < 1:
+        missing = _some([*best.conflicts, *best.missing])
+        key = "weights_incomplete" if backbone or best.coverage > 0.5 else "weights_unknown"
+        raise WeightsError(
+            key, file=path, backbone=best.name, coverage=best.coverage, missing=missing
+        )
+    if best.surplus:
+        raise WeightsError(
+            "weights_surplus", file=path, backbone=best.name, names=_some(best.surplus)
+        )
+    return best
 
 
 def _fit(name: str, tensors: Tensors) -> _Fit:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from ccmusic.workshop.data import (
     read_soft_targets,
     read_table,
 )
+from ccmusic.workshop.start import describe_start, start_from
 
 _LABEL_SMOOTHING = 0.05
 _SOFT_WEIGHT = 10.0
@@ -63,8 +64,10 @@ class Plan:
     learning_rate: float
     bf16: bool
     seed: int
-    patience: int
+    patience: int = 0
     """Epochs without a better accuracy on ``valid`` after which the run ends; 0: never."""
+    start: str = ""
+    """Name and hash of the file with the first weights; empty: they were random."""
 
 
 def train(
@@ -73,6 +76,7 @@ def train(
     *,
     backbone: str,
     transform: TransformName = "cqt",
+    start: Path | None = None,
     soft_targets: Path | None = None,
     teacher: Path | None = None,
     epochs: int = 20,
@@ -95,6 +99,8 @@ def train(
         See :mod:`ccmusic.workshop.data`.
     out
         Folder of the run; one that holds an unfinished run of the same plan is continued.
+    start
+        File with the weights to begin with, see :mod:`ccmusic.workshop.start`; random by default.
     soft_targets
         CSV of values in 0..1 for any recording of the manifest, the unlabelled ones included,
         learnt by an auxiliary head that is dropped afterwards.
@@ -112,7 +118,7 @@ def train(
     Raises
     ------
     DataError
-        If the data cannot be trained on, or the folder holds another plan.
+        If the data cannot be trained on, the start does not fit, or the folder holds another plan.
     """
     recordings = read_manifest(manifest)
     soft, soft_names = read_soft_targets(soft_targets) if soft_targets else ({}, [])
@@ -134,10 +140,11 @@ def train(
         bf16=bf16,
         seed=seed,
         patience=patience,
+        start=describe_start(start) if start else "",
     )
     recipe = Recipe.default(transform)
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(plan, recipe, out)
+    run = _Run(plan, recipe, out, start)
     usable = [
         r
         for r in recordings
@@ -215,7 +222,9 @@ def _save(state: dict[str, Any], path: Path) -> None:
 
 
 def _plan(saved: dict[str, Any]) -> Plan:
-    return Plan(**{**saved, "classes": tuple(saved["classes"])})
+    """Read a plan; options that only other versions have are passed over."""
+    known = {field.name: saved[field.name] for field in fields(Plan) if field.name in saved}
+    return Plan(**{**known, "classes": tuple(saved["classes"])})
 
 
 @torch.no_grad()
@@ -228,10 +237,19 @@ def _average(averaged: Any, current: Any, steps: torch.Tensor | int) -> None:
 class _Run:
     """State of one training, on disk after every epoch."""
 
-    def __init__(self, plan: Plan, recipe: Recipe, out: Path) -> None:
+    def __init__(self, plan: Plan, recipe: Recipe, out: Path, start: Path | None) -> None:
         self.plan, self.recipe, self.out = plan, recipe, out
         torch.manual_seed(plan.seed)
         self.network = build(plan.backbone, n_classes=len(plan.classes), n_soft=plan.n_soft)
+        self.state_file = out / "state.pt"
+        if start and not self.state_file.exists():
+            start_from(
+                start,
+                self.network,
+                backbone=plan.backbone,
+                transform=plan.transform,
+                classes=plan.classes,
+            )
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = AveragedModel(self.network, multi_avg_fn=_average)
         self.optimizer = torch.optim.AdamW(
@@ -239,7 +257,6 @@ class _Run:
         )
         self.epoch = 0
         self.best, self.waited = -1.0, 0
-        self.state_file = out / "state.pt"
         if self.state_file.exists():
             self._resume()
 

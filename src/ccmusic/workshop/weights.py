@@ -46,6 +46,19 @@ def read_weights(path: Path) -> StateDict:
     WeightsError
         If it is something else, is damaged, or holds anything but tensors and plain values.
     """
+    content = read_content(path)
+    if is_own(content):
+        raise WeightsError("weights_own", file=path)
+    return make_plain(path, content)
+
+
+def is_own(content: Any) -> bool:
+    """Whether a file's content is what ``ccmusic train`` leaves."""
+    return isinstance(content, Mapping) and {"plan", "network"} <= set(content)
+
+
+def read_content(path: Path) -> Any:
+    """Read what a weights file holds, as it is; errors as of :func:`read_weights`."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -59,8 +72,7 @@ def read_weights(path: Path) -> StateDict:
     foreign = _foreign(path, head)
     if foreign:
         raise WeightsError("weights_foreign", file=path, kind=foreign)
-    content = _read_safetensors(path) if head[8:9] == b"{" else _read_torch(path)
-    return _plain(path, content)
+    return _read_safetensors(path) if head[8:9] == b"{" else _read_torch(path)
 
 
 def _foreign(path: Path, head: bytes) -> str:
@@ -114,12 +126,11 @@ def _read_safetensors(path: Path) -> Tensors:
         raise WeightsError("weights_damaged", file=path, reason=reason) from None
 
 
-def _plain(path: Path, content: Any) -> StateDict:
+def make_plain(path: Path, content: Any) -> StateDict:
+    """Find the network in a file's content; errors as of :func:`read_weights`."""
     found = dict(_collections(content, ""))
     if not found:
         raise WeightsError("weights_none", file=path)
-    if {"plan", "network"} <= set(content if isinstance(content, Mapping) else ()):
-        raise WeightsError("weights_own", file=path)
     # A handful of tensors beside the network is not the network, whatever it is called.
     most = max(len(tensors) for tensors in found.values())
     ranking = sorted(found, key=lambda key: (2 * len(found[key]) < most, _rank(key)))

