@@ -125,8 +125,8 @@ class Panel:
 
     @property
     def cards(self) -> list[ModelCard]:
-        """Cards of the models, in the same order."""
-        return [checkpoint.card for checkpoint in self.checkpoints]
+        """Cards of the models, in the same order; of both transforms, those of CQT first."""
+        return sorted((c.card for c in self.checkpoints), key=lambda card: card.transform)
 
     def judge(self, pictures: Mapping[Recipe, Sequence[Picture]]) -> Iterator[Verdict]:
         """Ask every model; verdicts come in the order in which they are ready.

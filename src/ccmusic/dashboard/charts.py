@@ -128,8 +128,9 @@ def tie_figure(verdicts: Sequence[Verdict], tie: tuple[str, str], language: Lang
     hear the one and those who hear the other.
     """
     one, other = tie
+    both = len({v.card.transform for v in verdicts}) > 1
     shares = [
-        (v.card.title(), v.probabilities[one], v.probabilities[other])
+        (v.card.title(with_transform=both), v.probabilities[one], v.probabilities[other])
         for v in verdicts
         if one in v.card.classes and other in v.card.classes
     ]
