@@ -67,6 +67,7 @@ def browser() -> Iterator[Browser]:
 
 def settle(page: Page) -> None:
     """Wait until the page has drawn all it has to draw."""
+    page.locator(".st-key-header").wait_for(timeout=PATIENCE)  # before, nothing has begun
     page.wait_for_function(
         "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState == 'notRunning'",
         timeout=PATIENCE,
