@@ -66,13 +66,17 @@ def browser() -> Iterator[Browser]:
 
 
 def settle(page: Page) -> None:
-    """Wait until the page has drawn all it has to draw."""
-    page.locator(".st-key-header").wait_for(timeout=PATIENCE)  # before, nothing has begun
+    """Wait until the page has drawn all it has to draw, and has rested for a while."""
+    page.evaluate("window.idleSince = undefined")
     page.wait_for_function(
-        "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState == 'notRunning'",
+        """() => {
+            const state = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState;
+            const idle = state === "notRunning" && document.querySelector(".st-key-header");
+            window.idleSince = idle ? (window.idleSince ?? performance.now()) : undefined;
+            return idle && performance.now() - window.idleSince > 1000;
+        }""",
         timeout=PATIENCE,
     )
-    page.wait_for_timeout(500)  # Plotly draws what has arrived
 
 
 def show_all(page: Page, width: int) -> None:

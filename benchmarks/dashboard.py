@@ -1,0 +1,67 @@
+"""An example chosen, verdicts on the screen of a warm server: ``python benchmarks/dashboard.py``.
+
+Needs Playwright and a Chromium. Every example is chosen once by a click, nothing of it computed
+before; the clock stands in the browser.
+"""
+
+import sys
+from pathlib import Path
+from statistics import median
+
+from timing import keep
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
+from ccmusic.dashboard.examples import find_examples
+from ccmusic.texts import say
+from live_page import browser, dashboard, settle
+
+WATCH = """async ([title]) => {
+    const pills = [...document.querySelectorAll("[class*=st-key-example_] button")];
+    const start = performance.now();
+    pills.find((pill) => pill.innerText.trim() === title).click();
+    const frame = () => new Promise(requestAnimationFrame);
+    const times = {};
+    let begun = false;
+    while (times.all === undefined && performance.now() - start < 60000) {
+        await frame();
+        const shown = document.querySelector("h5")?.innerText.trim() === title;
+        const opinion = document.querySelector(".st-key-headline h3");
+        begun ||= shown && !opinion;
+        const bars = (stage) =>
+            document.querySelectorAll(`[class*=st-key-${stage}_] .barlayer path`).length;
+        if (begun && times.first === undefined && (bars("first") || opinion)) {
+            times.first = performance.now() - start;
+        }
+        if (begun && opinion && bars("final")) times.all = performance.now() - start;
+    }
+    return times;
+}"""
+
+
+def main() -> None:
+    with dashboard() as address, browser() as opened:
+        page = opened.new_page(viewport={"width": 1300, "height": 1000})
+        first, *others = find_examples()
+        page.goto(f"{address}/?lang=en&example={first}")
+        page.locator(".st-key-headline h3").wait_for(timeout=60_000)
+        settle(page)
+        times = []
+        for stem in others:
+            times.append(page.evaluate(WATCH, [say("en", f"example.{stem}")]))
+            settle(page)
+            print(f"{stem}: {times[-1]['first']:.0f} ms, {times[-1]['all']:.0f} ms", flush=True)
+    keep(
+        "dashboard",
+        {
+            f"{what}_ms": {
+                "median": median(t[key] for t in times),
+                "worst": max(t[key] for t in times),
+            }
+            for what, key in (("first_verdict", "first"), ("all_verdicts", "all"))
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
