@@ -234,6 +234,25 @@ def test_broken_file_is_one_line(
     assert alert.strip() == say(language, "error.unknown_format", file="noise.mp3")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_file_too_large_or_of_another_kind_is_refused(
+    visit: Callable[..., Page], tmp_path: Path, language: Language
+) -> None:
+    page = visit(f"lang={language}&example=rain")
+    uploader = "document.querySelector('[data-testid=stFileUploader]')"
+    refusal = f"getComputedStyle({uploader}, '::after').content"
+    for name, size in (("large.mp3", 201 * 2**20), ("essay.txt", 10)):
+        assert say(language, "page.upload_refused") not in page.evaluate(refusal)
+        path = tmp_path / name
+        with path.open("wb") as file:
+            file.truncate(size)
+        page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(path)
+        page.locator("[data-testid=stFileUploader] [role=alert]").wait_for(state="attached")
+        assert say(language, "page.upload_refused") in page.evaluate(refusal)
+        page.locator("[data-testid=stFileChipDeleteBtn] button").click()
+        settle(page)
+
+
 def test_two_at_once_do_not_mix(visit: Callable[..., Page], song: Path) -> None:
     one, other = visit("lang=zh&example=rain"), visit("lang=en&example=celtica")
     upload(other, song)

@@ -152,8 +152,11 @@ def _header() -> Language:
             label_visibility="collapsed",
         )
     # Streamlit's uploader speaks English only; the style sheet shows these words in its stead.
-    hint, button = (say(language, f"page.upload_{part}") for part in ("hint", "button"))
-    st.html(f'<style>:root {{ --upload-hint: "{hint}"; --upload-button: "{button}"; }}</style>')
+    words = "".join(
+        f'--upload-{part}: "{say(language, f"page.upload_{part}")}"; '
+        for part in ("hint", "button", "refused")
+    )
+    st.html(f"<style>:root {{ {words} }}</style>")
     return language
 
 

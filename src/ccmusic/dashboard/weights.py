@@ -22,9 +22,12 @@ _ACTIVATIONS = ("relu", "gelu", "silu", "hardswish", "tanh")
 
 def weights_window(language: Language) -> None:
     """Draw the button, and what opens below it."""
-    hint = say(language, "weights.hint", mb=_LARGEST_MB)
+    words = "".join(
+        f'--upload-{part}: "{say(language, f"weights.{part}", mb=_LARGEST_MB)}"; '
+        for part in ("hint", "refused")
+    )
     with st.popover(say(language, "weights.open"), icon=":material/upload_file:"):
-        st.html(f'<style>.st-key-weights {{ --upload-hint: "{hint}"; }}</style>')
+        st.html(f"<style>.st-key-weights {{ {words} }}</style>")
         with st.container(key="weights"):
             _window(language)
 
