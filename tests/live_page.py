@@ -81,6 +81,7 @@ def settle(page: Page) -> None:
 
 def show_all(page: Page, width: int) -> None:
     """Make the window as high as the page, which Streamlit scrolls inside."""
-    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    main = "document.querySelector('[data-testid=stMainBlockContainer]')"
+    height = page.evaluate(f"Math.ceil({main}.getBoundingClientRect().height)")
     page.set_viewport_size({"width": width, "height": height})
     page.wait_for_timeout(1500)
