@@ -28,6 +28,7 @@ Axis = npt.NDArray[np.float64]
 
 # Frames that are worked on together, so that they stay in the processor's cache.
 _BLOCK = 32
+_NEIGHBOURS = 16  # mel bands that are gathered at once
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
@@ -170,7 +171,8 @@ class Mel(_Transform):
             block = slice(start, start + _BLOCK)
             spectrum = np.fft.rfft(frames[block] * window)
             power = np.square(spectrum.real) + np.square(spectrum.imag)
-            values[:, block] = bands @ power.T
+            for mels, bins, weights in bands:
+                values[mels, block] = weights @ power[:, bins].T
         return Spectrogram("mel", values, self._times(n_frames), self.frequencies)
 
 
@@ -251,15 +253,26 @@ def _mel_edges(mel: Mel) -> Axis:
 
 
 @lru_cache(maxsize=8)
-def _mel_weights(mel: Mel) -> tuple[Samples, Samples]:
-    """Hann window, float32 [n_fft], and triangles, float32 [n_mels, 1 + n_fft // 2]."""
+def _mel_weights(mel: Mel) -> tuple[Samples, tuple[tuple[slice, slice, Samples], ...]]:
+    """Hann window, float32 [n_fft], and triangles in groups of neighbours.
+
+    A group is its bands, the bins that they reach, and float32 [bands, bins]: nearly all of the
+    whole matrix would be zeros.
+    """
     edges = _mel_edges(mel)
     bins = np.fft.rfftfreq(mel.n_fft, 1 / mel.sample_rate)
     widths = np.diff(edges)
     rising = (bins - edges[:-2, None]) / widths[:-1, None]
     falling = (edges[2:, None] - bins) / widths[1:, None]
     triangles = np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None]
-    return _hann(mel.n_fft), triangles.astype(np.float32)
+    groups = []
+    for first in range(0, mel.n_mels, _NEIGHBOURS):
+        mels = slice(first, first + _NEIGHBOURS)
+        reached = np.flatnonzero(triangles[mels].any(axis=0))
+        low, high = (reached[0], reached[-1] + 1) if len(reached) else (0, 0)
+        weights = np.ascontiguousarray(triangles[mels, low:high], np.float32)
+        groups.append((mels, slice(low, high), weights))
+    return _hann(mel.n_fft), tuple(groups)
 
 
 def _hann(length: int) -> Samples:
