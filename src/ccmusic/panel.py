@@ -82,13 +82,20 @@ class Panel:
 
     >>> with Panel.open("cqt") as panel:  # doctest: +SKIP
     ...     analyze("song.mp3", panel=panel)
+
+    Parameters
+    ----------
+    many
+        Pieces will be judged from several threads at once: share the cores for most pieces per
+        second, not for the shortest wait.
     """
 
-    def __init__(self, checkpoints: Sequence[Checkpoint]) -> None:
+    def __init__(self, checkpoints: Sequence[Checkpoint], *, many: bool = False) -> None:
         cores = available_cores()
         # Two cores shared by five models: one core each, two at a time, beats all cores for one
         # model after the other, which wait for each other at every layer (benchmarks/panel.py).
-        workers = max(1, min(len(checkpoints), cores))
+        # Of many pieces at once there is always another model to run: no model needs two cores.
+        workers = cores if many else max(1, min(len(checkpoints), cores))
         threads = max(1, cores // workers)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ccmusic")
         # The most expensive first, so that none is left to run alone at the end.
@@ -132,8 +139,12 @@ class Panel:
             self._pool.submit(_ask, checkpoint, session, pictures[checkpoint.card.recipe])
             for checkpoint, session in self._sessions
         ]
-        for verdict in as_completed(asked):
-            yield verdict.result()
+        try:
+            for verdict in as_completed(asked):
+                yield verdict.result()
+        finally:  # who stops listening needs no more answers
+            for verdict in asked:
+                verdict.cancel()
 
     def close(self) -> None:
         """Let the models go."""
