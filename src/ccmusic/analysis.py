@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -70,6 +70,11 @@ class Prepared:
     spectrograms: dict[Transform, Spectrogram]
     pictures: dict[Recipe, tuple[Picture, ...]]
     """As in :class:`Analysis`."""
+
+    def without_sound(self) -> Self:
+        """Return the same without the clip's samples, which are not needed to be judged."""
+        nothing = self.clip.samples[:0]
+        return replace(self, clip=replace(self.clip, samples=nothing, native=nothing))
 
 
 def prepare(

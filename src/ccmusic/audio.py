@@ -6,6 +6,7 @@ of three minutes.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import os
@@ -196,6 +197,22 @@ def load_whole(source: Source, *, longest: float = LONGEST_PIECE) -> Samples:
         As :func:`load`.
     """
     return resample(load(source, seconds=longest))
+
+
+def digest(source: Source) -> str:
+    """SHA-256 of the compressed sound, in hexadecimal, whatever tags stand around it.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be opened.
+    """
+    name = _name(source)
+    with _file(source, name) as file:
+        content = hashlib.sha256()
+        for packet in _packets(file, name, 0.0):
+            content.update(bytes(packet))
+    return content.hexdigest()
 
 
 def resample(clip: Clip) -> Samples:

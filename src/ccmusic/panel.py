@@ -85,18 +85,17 @@ class Panel:
 
     Parameters
     ----------
-    many
-        Pieces will be judged from several threads at once: share the cores for most pieces per
-        second, not for the shortest wait.
+    at_once
+        So many models run at the same time, each on one core: most pieces per second where several
+        threads bring them. By default the models share all cores for the shortest wait.
     """
 
-    def __init__(self, checkpoints: Sequence[Checkpoint], *, many: bool = False) -> None:
+    def __init__(self, checkpoints: Sequence[Checkpoint], *, at_once: int | None = None) -> None:
         cores = available_cores()
         # Two cores shared by five models: one core each, two at a time, beats all cores for one
         # model after the other, which wait for each other at every layer (benchmarks/panel.py).
-        # Of many pieces at once there is always another model to run: no model needs two cores.
-        workers = cores if many else max(1, min(len(checkpoints), cores))
-        threads = max(1, cores // workers)
+        workers = at_once or max(1, min(len(checkpoints), cores))
+        threads = 1 if at_once else max(1, cores // workers)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ccmusic")
         # The most expensive first, so that none is left to run alone at the end.
         ordered = sorted(checkpoints, key=lambda c: -c.card.multiply_adds)

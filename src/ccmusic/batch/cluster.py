@@ -1,0 +1,57 @@
+"""Recordings in, their rows out as they are ready, on the cores of a Ray cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import ray
+import ray.data
+
+from ccmusic.batch.local import Judged
+from ccmusic.batch.rows import Judge, Options
+
+# What is lost with a worker is judged again by another; no more than this.
+_FILES_AT_ONCE = 4
+
+
+class _Worker:
+    """One core of the cluster: a decoder and the models, taking turns."""
+
+    def __init__(self, options: Options) -> None:
+        self._judge = Judge(options, decoders=1, cores=1)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        # Rows as text: their columns need not agree from one recording to the next.
+        return {"judged": [json.dumps((str(f), self._judge(str(f)))) for f in batch["item"]]}
+
+
+def judged(
+    options: Options, files: Sequence[str], *, workers: int, address: str | None
+) -> Generator[Judged]:
+    """Judge recordings on a cluster, which must see them under the same paths.
+
+    Parameters
+    ----------
+    workers
+        Cores to use.
+    address
+        Of the cluster; None takes the one that this process is connected to, or starts one on this
+        machine.
+    """
+    if not files:
+        return
+    if not ray.is_initialized():
+        ray.init(address=address, log_to_driver=False)
+    blocks = -(-len(files) // _FILES_AT_ONCE)
+    rows = ray.data.from_items(list(files), override_num_blocks=blocks).map_batches(
+        _Worker,
+        fn_constructor_args=(options,),
+        batch_size=_FILES_AT_ONCE,
+        concurrency=(1, workers),
+        num_cpus=1,
+    )
+    for row in rows.iter_rows():
+        file, its_rows = json.loads(row["judged"])
+        yield file, its_rows
