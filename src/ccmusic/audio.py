@@ -220,6 +220,17 @@ def resample(clip: Clip) -> Samples:
     return np.asarray(soxr.resample(clip.native, clip.facts.sample_rate, SAMPLE_RATE), np.float32)
 
 
+def named(content: bytes, name: str) -> BinaryIO:
+    """Make a stream of a file's content, which messages and results call by this name."""
+    stream = _Named(content)
+    stream.name = name
+    return stream
+
+
+class _Named(io.BytesIO):
+    name: str
+
+
 def _name(source: Source) -> str:
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from copy import copy
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -125,6 +126,32 @@ class Panel:
     def cards(self) -> list[ModelCard]:
         """Cards of the models, in the same order."""
         return [checkpoint.card for checkpoint in self.checkpoints]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model is loaded, or has failed to."""
+        return all(session.done() for _, session in self._sessions)
+
+    def only(self, names: Sequence[str]) -> Self:
+        """Panel of some of these models, by checkpoint or backbone; they stay the same open ones.
+
+        Raises
+        ------
+        CheckpointError
+            If one is not of this panel.
+        """
+        known = [checkpoint.card for checkpoint in self.checkpoints]
+        for name in names:
+            if not any(name in (card.name, card.backbone) for card in known):
+                known_names = ", ".join(sorted(card.name for card in known))
+                raise CheckpointError("unknown_model", name=name, known=known_names)
+        chosen = copy(self)
+        chosen._sessions = [
+            (checkpoint, session)
+            for checkpoint, session in self._sessions
+            if {checkpoint.card.name, checkpoint.card.backbone} & set(names)
+        ]
+        return chosen
 
     def judge(self, pictures: Mapping[Recipe, Sequence[Picture]]) -> Iterator[Verdict]:
         """Ask every model; verdicts come in the order in which they are ready.

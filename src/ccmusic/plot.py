@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _RANGE_DB = 80.0
+_DPI = 150
 _MEL_TICKS = (100, 200, 500, 1000, 2000, 5000, 10000)
 
 
@@ -32,11 +34,21 @@ def save_levels(spectrogram: Spectrogram, recipe: Recipe, path: Path, *, start: 
     start
         Seconds of the piece at which the spectrogram begins.
     """
-    _save(
+    _write(_levels(spectrogram, recipe, start), path)
+
+
+def levels_png(spectrogram: Spectrogram, recipe: Recipe, *, start: float = 0) -> bytes:
+    """Draw what :func:`save_levels` draws; the content of the PNG."""
+    content = io.BytesIO()
+    _levels(spectrogram, recipe, start).savefig(content, format="png", dpi=_DPI)
+    return content.getvalue()
+
+
+def _levels(spectrogram: Spectrogram, recipe: Recipe, start: float) -> Figure:
+    return _draw(
         orient(spectrogram.decibels(), recipe),
         spectrogram,
         recipe,
-        path,
         start=start,
         label="dB relative to the maximum",
         limits=(-_RANGE_DB, 0),
@@ -46,29 +58,28 @@ def save_levels(spectrogram: Spectrogram, recipe: Recipe, path: Path, *, start: 
 
 def save_picture(picture: Picture, path: Path, *, start: float = 0) -> None:
     """Draw the pixels that a network sees, with the axes of the spectrogram they come from."""
-    _save(
+    drawn = _draw(
         picture.pixels,
         picture.spectrogram,
         picture.recipe,
-        path,
         start=start,
         label=f"grey level, {picture.recipe.size} x {picture.recipe.size} pixels",
         limits=(0, 255),
         colours="gray",
     )
+    _write(drawn, path)
 
 
-def _save(
+def _draw(
     image: npt.NDArray[Any],
     spectrogram: Spectrogram,
     recipe: Recipe,
-    path: Path,
     *,
     start: float,
     label: str,
     limits: tuple[float, float],
     colours: str,
-) -> None:
+) -> Figure:
     # pyplot would look for a window system; a bare figure does not.
     from matplotlib.figure import Figure
 
@@ -92,7 +103,7 @@ def _save(
     pitch_axis.set_ticks(positions, names)
     pitch_axis.set_label_text("pitch" if spectrogram.transform == "cqt" else "frequency, Hz")
     figure.colorbar(drawn, label=label)
-    _write(figure, path)
+    return figure
 
 
 def save_confusion(metrics: Metrics, path: Path) -> None:
@@ -148,7 +159,7 @@ def save_calibration(metrics: Metrics, path: Path) -> None:
 def _write(figure: Figure, path: Path) -> None:
     try:
         with replacing(path) as beside:
-            figure.savefig(beside, format="png", dpi=150)
+            figure.savefig(beside, format="png", dpi=_DPI)
     except OSError as error:
         raise CCMusicError(f"{path}: cannot be written ({error.strerror})") from None
 
