@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -14,10 +13,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ccmusic import zoo
-from ccmusic.service import Limits, create_app
+from services import Server, opened
 from small_models import make_checkpoint
-
-SONG = Path(__file__).parent.parent.parent / "examples" / "vibe_ace.ogg"
 
 
 @pytest.fixture(autouse=True)
@@ -38,44 +35,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def client() -> Iterator[TestClient]:
     with opened() as client:
         yield client
-
-
-def opened(token: str | None = None, **limits: float) -> TestClient:
-    return TestClient(
-        create_app(token=token, limits=Limits(**limits)), raise_server_exceptions=False
-    )
-
-
-@dataclass
-class Server:
-    """A service in a process of its own, as ``ccmusic serve`` runs it."""
-
-    url: str
-    process: subprocess.Popen[str]
-
-    def memory(self) -> float:
-        """Megabytes that the process and its children hold, shared pages counted once."""
-        held = 0
-        for process in self._family():
-            smaps = Path(f"/proc/{process}/smaps_rollup").read_text()
-            held += sum(int(kb) for kb in re.findall(r"Pss:\s+(\d+) kB", smaps))
-        return held / 1024
-
-    def _family(self) -> list[int]:
-        group = os.getpgid(self.process.pid)
-        processes = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal()]
-        return [p for p in processes if _group_of(p) == group]
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-
-def _group_of(process: int) -> int:
-    try:
-        return os.getpgid(process)
-    except ProcessLookupError:
-        return 0
 
 
 @pytest.fixture

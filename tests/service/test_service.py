@@ -16,7 +16,7 @@ from ccmusic.analysis import analyze
 from ccmusic.errors import CheckpointError
 from ccmusic.sandbox import Sandbox
 from ccmusic.service import create_app
-from conftest import SONG, opened
+from services import SONG, opened
 
 ROUTES = ("/v1/classify", "/v1/classify/events", "/v1/spectrogram")
 
@@ -323,3 +323,15 @@ def test_the_token_comes_from_the_environment(serve) -> None:
     assert httpx2.get(f"{server.url}/v1/models").status_code == 401
     right = {"authorization": "Bearer sesame"}
     assert httpx2.get(f"{server.url}/v1/models", headers=right).status_code == 200
+
+
+def test_one_decoder_serves_many_requests(client: TestClient, monkeypatch) -> None:
+    started: list[object] = []
+    start = Sandbox._start
+    monkeypatch.setattr(
+        Sandbox, "_start", lambda self, child: (started.append(child), start(self, child))[1]
+    )
+    for route in (*ROUTES, "/v1/classify"):
+        assert client.post(route, files=_file()).status_code == 200
+        client.post(route, files=_file(b"not music"))
+    assert len(started) == 1

@@ -179,12 +179,15 @@ class Work:
         gone: threading.Event,
         *more: object,
     ) -> T:
-        for result in self._sandbox.stream(
-            upload.name, function, upload.read(), upload.name, self._limits.minutes, *more,
-            cancelled=gone,
-        ):  # fmt: skip
-            return result
-        raise _GoneError
+        results = list(
+            self._sandbox.stream(
+                upload.name, function, upload.read(), upload.name, self._limits.minutes, *more,
+                cancelled=gone,
+            )
+        )  # fmt: skip
+        if not results:
+            raise _GoneError
+        return results[0]
 
     def close(self) -> None:
         """Let decoders and models go."""
