@@ -20,6 +20,7 @@ OPTIONS = Options(models=("jazz", "rock"))
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "home"))
     for name in ("jazz", "rock"):
         make_checkpoint(
@@ -106,5 +107,5 @@ def test_a_batch_begun_on_a_cluster_goes_on_there_or_here(
 
 
 def test_no_cluster_is_one_line(home: Path, music: list[str], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^the Ray cluster gave up: [^\n]+$"):
+    with pytest.raises(DataError, match=r"^no Ray cluster at 127.0.0.1:1 \([^\n]+\)$"):
         batch.run(music, tmp_path / "x.csv", OPTIONS, engine="ray", address="127.0.0.1:1")

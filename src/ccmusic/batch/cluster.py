@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -54,6 +55,7 @@ def judged(
     """
     if not files:
         return
+    _knock(address)
     try:
         if not ray.is_initialized():
             # Unless asked otherwise, Ray would report its use to its makers.
@@ -74,6 +76,18 @@ def judged(
     except (ConnectionError, ray.exceptions.RayError) as error:
         told = str(error).strip().splitlines()
         raise DataError(f"the Ray cluster gave up: {told[-1] if told else error!r}") from None
+
+
+def _knock(address: str | None) -> None:
+    """Find out now that nobody is there; Ray would try for ten minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise DataError(
+                f"no Ray cluster at {address} ({error.strerror or 'no answer'})"
+            ) from None
 
 
 def _fingerprint(options: Options) -> dict[str, Any]:
