@@ -306,7 +306,10 @@ def batch(
     """
     from ccmusic import batch as room
     from ccmusic.batch.rows import Options
+    from ccmusic.zoo import scan
 
+    for problem in scan()[1] if models is None else ():
+        _complain(str(problem))
     if not (write_tags and output.exists()):
         files = room.find_audio(paths, recursive=recursive)
         with _batch_progress(len(files)) as show:

@@ -22,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from ccmusic.errors import AudioError, CCMusicError
 
 if sys.platform != "win32":
@@ -198,7 +200,9 @@ def _serve(connection: Connection, seconds: float, memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     if sys.platform != "win32":
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(EOFError, OSError, MemoryError):
+    # One thread for linear algebra: the children are many, and the threads of each would wait for
+    # a turn on the same cores.
+    with threadpool_limits(1), contextlib.suppress(EOFError, OSError, MemoryError):
         while True:
             function, args = connection.recv()
             if sys.platform != "win32":

@@ -23,7 +23,6 @@ def launch(*, host: str, port: int, token: str | None, limits: Limits) -> None:
     CheckpointError
         If there is no model to ask.
     """
-    app = create_app(token=token, limits=limits)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=2048)
@@ -32,6 +31,7 @@ def launch(*, host: str, port: int, token: str | None, limits: Limits) -> None:
         raise CCMusicError(
             f"cannot listen on {host}:{port} ({reason}); choose another --port"
         ) from None
+    app = create_app(token=token, limits=limits)
     port = listening.getsockname()[1]
     print(f"CCMusic answers at http://{host}:{port}, see /docs (Ctrl-C ends it)", flush=True)
     config = uvicorn.Config(app, log_level="warning", server_header=False)
