@@ -16,9 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -52,16 +54,21 @@ def make_music(folder: Path, n: int) -> list[Path]:
     return made
 
 
-def plain_loop(files: list[Path]) -> float:
-    """Clips per second of the loop, everything warm."""
-    import librosa
+@cache
+def networks() -> list[Any]:
     import torch
 
     from ccmusic.workshop.backbones import BACKBONES, build
 
-    networks = [
+    return [
         build(name, n_classes=13).eval().to(memory_format=torch.channels_last) for name in BACKBONES
     ]
+
+
+def plain_loop(files: list[Path]) -> float:
+    """Clips per second of the loop."""
+    import librosa
+    import torch
 
     def judge(file: Path) -> list[list[float]]:
         samples, _ = librosa.load(file, sr=22_050, mono=True, duration=10.0)
@@ -71,17 +78,12 @@ def plain_loop(files: list[Path]) -> float:
         picture = ((small - 0.5) / 0.25).repeat(1, 3, 1, 1)
         picture = picture.to(memory_format=torch.channels_last)
         with torch.inference_mode():
-            return [torch.softmax(network(picture)[0], -1)[0].tolist() for network in networks]
+            return [torch.softmax(network(picture)[0], -1)[0].tolist() for network in networks()]
 
-    judge(files[0])
     started = time.perf_counter()
     for file in files:
         judge(file)
     return len(files) / (time.perf_counter() - started)
-
-
-def _in_a_process(files: list[Path], answers: "multiprocessing.Queue[float]") -> None:
-    answers.put(plain_loop(files))
 
 
 def batch(folder: Path, output: Path) -> tuple[float, list[float]]:
@@ -148,18 +150,15 @@ def main() -> None:
         folder = Path(temporary, "music")
         folder.mkdir()
         files = make_music(folder, arguments.files)
-        # In turns, for the machine may be busier at one time than at another.
         loops, batches = [], []
         spawn = multiprocessing.get_context("spawn")
-        for turn in range(2):
-            answers: multiprocessing.Queue[float] = spawn.Queue()
-            process = spawn.Process(
-                target=_in_a_process, args=(files[: arguments.loop_files], answers)
-            )
-            process.start()
-            loops.append(answers.get())
-            process.join()
-            batches.append(batch(folder, Path(temporary, f"{turn}.parquet"))[0])
+        with ProcessPoolExecutor(1, mp_context=spawn) as one:
+            one.submit(plain_loop, files[:2]).result()  # librosa compiles at its first call
+            print("warm", flush=True)
+            # In turns, for the machine may be busier at one time than at another.
+            for turn in range(2):
+                loops.append(one.submit(plain_loop, files[: arguments.loop_files]).result())
+                batches.append(batch(folder, Path(temporary, f"{turn}.parquet"))[0])
         rows |= {
             "files": arguments.files,
             "loop_clips_per_s": median(loops),
