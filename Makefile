@@ -38,5 +38,5 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) --editable '.[dashboard,torch,dev]'
+	$(INSTALL) --editable '.[api,batch,dashboard,ray,torch,dev]'
 	touch $@

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from ccmusic.card import ModelCard
 from ccmusic.genres import genre_name
@@ -35,6 +36,11 @@ WORDS = {
         "librosa_first": "librosa",
         "cold": "`ccmusic classify` of one clip, cold start",
         "cores": "Measured on {cores} cores; look at the ratios, not at the milliseconds.",
+        "batch": "`ccmusic batch`, {n} MP3s of 10 s to a table",
+        "loop": "plain loop, librosa and PyTorch fp32",
+        "rate": "{rate:.1f} clips/s",
+        "service": "`ccmusic serve`, {n} clients at once",
+        "answers": "{rate:.1f} answers/s; median {median:.1f} s, 95 % within {p95:.1f} s",
     },
     "zh": {
         "models": "模型 | 准确率 | 各流派平均召回率 | 最好与最弱的流派 | 参数量 | 大小",
@@ -51,6 +57,11 @@ WORDS = {
         "librosa_first": "librosa",
         "cold": "冷启动 `ccmusic classify` 一个片段",
         "cores": "在 {cores} 个核心上测得；请看比值，不要看毫秒数。",
+        "batch": "`ccmusic batch`：{n} 个 10 秒 MP3 到一张表",
+        "loop": "librosa 与 PyTorch fp32 的普通循环",
+        "rate": "每秒 {rate:.1f} 个片段",
+        "service": "`ccmusic serve`：{n} 个客户端同时请求",
+        "answers": "每秒 {rate:.1f} 个回答；中位数 {median:.1f} 秒，95 % 在 {p95:.1f} 秒内",
     },
 }  # fmt: skip
 
@@ -84,6 +95,7 @@ def speed(language: str) -> str:
     panel = json.loads((RESULTS / "panel.json").read_text())
     kept = json.loads((RESULTS / "spectrogram.json").read_text())["result"]
     run, cqt, mel = panel["result"], kept["cqt"], kept["mel"]
+    many, served = _result("batch"), _result("service")
 
     def row(what: str, ours: float, reference: str, theirs: float) -> list[str]:
         return [
@@ -100,6 +112,22 @@ def speed(language: str) -> str:
         row("first", cqt["ccmusic_first_call_ms"], "librosa_first", cqt["librosa_first_call_ms"]),
         row("mel", mel["ccmusic_ms"], "librosa", mel["librosa_ms"]),
         [words["cold"], f"{run['cold_classify_s']:.1f} s", "", ""],
+        [
+            words["batch"].format(n=many["files"]),
+            words["rate"].format(rate=many["batch_clips_per_s"]),
+            f"{words['loop']}: {words['rate'].format(rate=many['loop_clips_per_s'])}",
+            f"{many['ratio']:.1f}",
+        ],
+        [
+            words["service"].format(n=served["clients"]),
+            words["answers"].format(
+                rate=served["answers_per_s"],
+                median=served["median_ms"] / 1000,
+                p95=served["p95_ms"] / 1000,
+            ),
+            "",
+            "",
+        ],
     ]
     return f"{words['cores'].format(cores=panel['machine']['cores'])}\n\n" + table(
         words["speed"], rows
@@ -122,6 +150,85 @@ def importing() -> str:
     )
 
 
+def _result(name: str) -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return {**kept["result"], "cores": kept["machine"]["cores"]}
+
+
+def batch() -> str:
+    run = _result("batch")
+    rows = [
+        [
+            "plain loop: librosa decodes and transforms, PyTorch fp32 looks, file after file",
+            f"{run['loop_clips_per_s']:.2f}",
+            "1",
+        ],
+        [
+            f"`ccmusic batch` of {run['files']} files, start and table included",
+            f"{run['batch_clips_per_s']:.2f}",
+            f"{run['ratio']:.2f}",
+        ],
+    ]
+    stacks = [[n, f"{rate:.2f}"] for n, rate in run["stacked_clips_per_s"].items()]
+    return "\n\n".join([
+        f"Ten-second MP3s, the same five networks, {run['cores']} cores, one run:",
+        table("what | clips per second | ratio", rows),
+        f"Memory over {run['many_files']} files, all processes together: "
+        f"{run['memory_mb_after_a_tenth']:.0f} MB after a tenth, "
+        f"{run['memory_mb_at_the_end']:.0f} MB at the end.",
+        "The models alone, pictures of several files stacked into one inference:",
+        table("pictures in one inference | clips per second", stacks),
+    ])  # fmt: skip
+
+
+def cost() -> str:
+    run = _result("batch")
+    core = run["batch_clips_per_s"] / run["cores"]
+    rows = [
+        [
+            f"{n:,}".replace(",", " "),
+            f"{n / core / 3600:.1f}",
+            f"{60 * n / core / 3600 / 64:.0f} min",
+        ]
+        for n in (10_000, 100_000, 1_000_000)
+    ]
+    return (
+        f"One core of the machine measured above judges {core:.1f} recordings per second, one "
+        "window each, five models. If the cores of the cluster are like it, and its disks keep "
+        "up:\n\n"
+    ) + table("recordings | core-hours | on 64 cores", rows)
+
+
+def service() -> str:
+    run = _result("service")
+    rows = [
+        ["one client alone, median", f"{run['alone_ms']:.0f} ms"],
+        [
+            f"{run['clients']} clients for {run['seconds']:.0f} s",
+            f"{run['answers']} answers, {run['lost']} lost, {run['wrong']} wrong",
+        ],
+        ["answers per second", f"{run['answers_per_s']:.1f}"],
+        [
+            "median, 95th percentile",
+            f"{run['median_ms']:.0f} ms, {run['p95_ms']:.0f} ms ({run['p95_over_median']:.2f} x)",
+        ],
+        [
+            "memory after a tenth of the time, at the end",
+            f"{run['memory_mb_after_a_tenth']:.0f} MB, {run['memory_mb_at_the_end']:.0f} MB",
+        ],
+        [
+            f"{run['crowd']} clients at the same moment",
+            f"{run['crowd_answered']} answered within {run['crowd_s']:.0f} s, "
+            f"429 sent {run['crowd_sent_away']} times, {run['crowd_failed']} failed",
+        ],
+        ["one client alone afterwards, median", f"{run['alone_after_ms']:.0f} ms"],
+    ]
+    return (
+        f"Ten-second MP3s, five models, {run['cores']} cores that the clients use as well, one run."
+        "\n\n"
+    ) + table("what | measured", rows)
+
+
 def filled(text: str, contents: dict[str, str]) -> str:
     for name, content in contents.items():
         text = re.sub(
@@ -139,8 +246,13 @@ def main() -> None:
         path = ROOT / name
         contents = {"models": models(language), "speed": speed(language)}
         pages[path] = filled(path.read_text(encoding="utf-8"), contents)
-    path = ROOT / "docs" / "weights.md"
-    pages[path] = filled(path.read_text(encoding="utf-8"), {"import": importing()})
+    for name, contents in (
+        ("weights.md", {"import": importing()}),
+        ("batch.md", {"batch": batch(), "cost": cost()}),
+        ("service.md", {"service": service()}),
+    ):
+        path = ROOT / "docs" / name
+        pages[path] = filled(path.read_text(encoding="utf-8"), contents)
     update(pages, sys.argv)
 
 

@@ -107,3 +107,20 @@ def piece() -> Callable[..., np.ndarray]:
         return np.linspace(1, 0.5, channels, dtype=np.float32)[:, None] * mono
 
     return make
+
+
+@pytest.fixture(scope="session")
+def bomb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve hours of silence in a quarter of a megabyte."""
+    path = tmp_path_factory.mktemp("bomb") / "bomb.flac"
+    rate, block = 8_000, 1 << 20
+    with av.open(str(path), "w", format="flac") as container:
+        stream = container.add_stream("flac", rate=rate, layout="mono")
+        stream.codec_context.options = {"frame_size": "32768", "compression_level": "0"}
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, block), np.int16), "s16", "mono")
+        frame.sample_rate = rate
+        for start in range(0, 12 * 3600 * rate, block):
+            frame.pts = start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

@@ -159,15 +159,48 @@ def test_a_png_that_cannot_be_written_is_one_line(tmp_path: Path, run) -> None:
     assert "cannot be written" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "library", "extra"),
+    [
+        (["train", "--data", "x", "--backbone", "resnet50", "--out", "run"], "torch", "torch"),
+        (["serve"], "fastapi", "api"),
+        (["batch", SONG, "-o", "x.csv", "--engine", "ray"], "ray", "ray"),
+        (["batch", SONG, "-o", "x.csv", "--models", "jazz", "--write-tags"], "mutagen", "batch"),
+    ],
+)
 def test_without_its_extra_a_command_says_what_to_install(
-    run, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, arguments: list[str], library: str, extra: str
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith("ccmusic.workshop")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    status, _, err = run("train", "--data", "x.csv", "--backbone", "resnet50", "--out", "run")
-    assert status == 1
-    assert "pip install 'ccmusic[torch]'" in err
+    code = (
+        f"import sys; sys.modules[{library!r}] = None; sys.argv = {['ccmusic', *arguments]!r}\n"
+        "from ccmusic.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert f"pip install 'ccmusic[{extra}]'" in done.stderr
+
+
+def test_batch_writes_a_table_and_shows_what_tags_would_change(
+    folder: Path, tmp_path: Path, run, write_sound, tone
+) -> None:
+    song = write_sound("song.mp3", tone(440, 3), tags={"genre": "Noise"})
+    content, table = song.read_bytes(), str(tmp_path / "genres.csv")
+    asked = ("batch", str(song.parent), "-o", table)
+    status, out, _ = run(*asked)
+    assert (status, out) == (0, f"{table}: 1 recordings, 0 with errors\n")
+    assert run(*asked)[0] == 1, "the table is there already"
+    tagging = (*asked, "--write-tags", "--threshold", "0.3")
+    status, out, _ = run(*tagging)
+    assert status == 0
+    assert "Noise" in out
+    assert "1 files differ; nothing was written" in out
+    assert song.read_bytes() == content
+    status, out, _ = run(*tagging, "--yes")
+    assert status == 0
+    assert song.read_bytes() != content
+    assert "0 files differ" in run(*tagging)[1]
 
 
 def test_an_unexpected_error_is_one_line_too(run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +234,7 @@ def test_the_base_install_needs_no_extra() -> None:
     """Importing the package and its command line pulls in no heavy optional library."""
     project = tomllib.loads((EXAMPLES.parent / "pyproject.toml").read_text())
     heavy = ["torch", "streamlit", "plotly", "matplotlib", "librosa", "scipy", "pandas"]
+    heavy += ["fastapi", "uvicorn", "ray", "pyarrow", "mutagen"]
     assert not {"torch", "streamlit"} & {
         d.split(">")[0] for d in project["project"]["dependencies"]
     }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -80,6 +80,43 @@ class Analysis:
         }
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What the models look at, ready to be judged."""
+
+    clip: Clip
+    spectrograms: dict[Transform, Spectrogram]
+    pictures: dict[Recipe, tuple[Picture, ...]]
+    """As in :class:`Analysis`."""
+
+    def without_sound(self) -> Self:
+        """Return the same without the clip's samples, which are not needed to be judged."""
+        nothing = self.clip.samples[:0]
+        return replace(self, clip=replace(self.clip, samples=nothing, native=nothing))
+
+
+def prepare(
+    source: Source | Clip,
+    recipes: Iterable[Recipe],
+    *,
+    crop: Crop | float = "center",
+    clip: Clip | None = None,
+) -> Prepared:
+    """Go from the file to the pictures that the recipes ask for; arguments as in :func:`analyze`.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
+    """
+    recipes = set(recipes)
+    if clip is None:
+        clip = source if isinstance(source, Clip) else audio.load(source, crop=crop)
+    spectrograms = {t: t(clip.samples) for t in {recipe.transform for recipe in recipes}}
+    pictures = {r: _pictures(r, spectrograms[r.transform], source) for r in recipes}
+    return Prepared(clip, spectrograms, pictures)
+
+
 def _pictures(
     recipe: Recipe, spectrogram: Spectrogram, source: Source | Clip
 ) -> tuple[Picture, ...]:
@@ -138,23 +175,40 @@ def analyze(
     """
     started = time.perf_counter()
     with nullcontext(panel) if panel else Panel.open(transform, models) as opened:
-        if clip is None:
-            clip = source if isinstance(source, Clip) else audio.load(source, crop=crop)
         recipes = {card.recipe for card in opened.cards}
-        spectrograms = {t: t(clip.samples) for t in {recipe.transform for recipe in recipes}}
-        pictures = {r: _pictures(r, spectrograms[r.transform], source) for r in recipes}
-        verdicts: dict[str, Verdict] = {}
-        for verdict in opened.judge(pictures):
-            verdicts[verdict.card.name] = verdict
-            if on_verdict:
-                on_verdict(verdict)
-    in_order = {card.name: verdicts[card.name] for card in opened.cards}
+        prepared = prepare(source, recipes, crop=crop, clip=clip)
+        return judge(prepared, opened, transform=transform, started=started, on_verdict=on_verdict)
+
+
+def judge(
+    prepared: Prepared,
+    panel: Panel,
+    *,
+    transform: TransformChoice,
+    started: float,
+    on_verdict: Callable[[Verdict], None] | None = None,
+) -> Analysis:
+    """Let an open panel judge what was prepared for its recipes.
+
+    Parameters
+    ----------
+    started
+        When the work on the file began, on the clock of :func:`time.perf_counter`.
+    transform, on_verdict
+        As in :func:`analyze`.
+    """
+    verdicts: dict[str, Verdict] = {}
+    for verdict in panel.judge(prepared.pictures):
+        verdicts[verdict.card.name] = verdict
+        if on_verdict:
+            on_verdict(verdict)
+    in_order = {card.name: verdicts[card.name] for card in panel.cards}
     return Analysis(
-        file=clip.file,
+        file=prepared.clip.file,
         transform=transform,
-        clip=clip,
-        spectrograms=spectrograms,
-        pictures=pictures,
+        clip=prepared.clip,
+        spectrograms=prepared.spectrograms,
+        pictures=prepared.pictures,
         verdicts=in_order,
         mean=mean_probabilities(list(in_order.values())),
         agreement=agree(list(in_order.values())),

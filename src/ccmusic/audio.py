@@ -6,6 +6,7 @@ of three minutes.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import os
@@ -198,9 +199,36 @@ def load_whole(source: Source, *, longest: float = LONGEST_PIECE) -> Samples:
     return resample(load(source, seconds=longest))
 
 
+def digest(source: Source) -> str:
+    """SHA-256 of the compressed sound, in hexadecimal, whatever tags stand around it.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be opened.
+    """
+    name = _name(source)
+    with _file(source, name) as file:
+        content = hashlib.sha256()
+        for packet in _packets(file, name, 0.0):
+            content.update(bytes(packet))
+    return content.hexdigest()
+
+
 def resample(clip: Clip) -> Samples:
     """Bring the window of a clip to 22,050 Hz without looping it: float32 [n], mono."""
     return np.asarray(soxr.resample(clip.native, clip.facts.sample_rate, SAMPLE_RATE), np.float32)
+
+
+def named(content: bytes, name: str) -> BinaryIO:
+    """Make a stream of a file's content, which messages and results call by this name."""
+    stream = _Named(content)
+    stream.name = name
+    return stream
+
+
+class _Named(io.BytesIO):
+    name: str
 
 
 def _name(source: Source) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -37,6 +39,9 @@ _PanelOption = Annotated[
     TransformChoice, typer.Option(help="Spectrogram that the models look at, or both at once.")
 ]
 _CropOption = Annotated[Crop, typer.Option(help="Which 10 s of the piece.")]
+_ModelsOption = Annotated[
+    str | None, typer.Option(metavar="NAME,...", help="Only these checkpoints or backbones.")
+]
 _JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 _ManifestOption = Annotated[
     Path,
@@ -72,10 +77,7 @@ def _complain(line: str) -> None:
 def classify(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings to judge.")],
     transform: _PanelOption = "cqt",
-    models: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,...", help="Only these checkpoints or backbones."),
-    ] = None,
+    models: _ModelsOption = None,
     top_k: Annotated[int, typer.Option(min=1, help="Genres to show per model.")] = 3,
     as_json: _JsonOption = False,
     crop: _CropOption = "center",
@@ -94,7 +96,7 @@ def classify(
     from ccmusic.panel import Panel
     from ccmusic.zoo import scan
 
-    names = [name.strip() for name in models.split(",")] if models else None
+    names = _names(models)
     failed = False
     if names is None:
         for problem in scan()[1]:
@@ -284,6 +286,154 @@ def report(
 
 
 @app.command()
+def batch(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Recordings and folders.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="OUT", help=".parquet, .csv or .jsonl to write."),
+    ],
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Search folders within folders.")
+    ] = False,
+    transform: _PanelOption = "cqt",
+    models: _ModelsOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that decode; on Ray, cores. All by default."),
+    ] = None,
+    window: Annotated[
+        Literal["center", "whole"],
+        typer.Option(help="One row per recording, or one for every 10 s of it."),
+    ] = "center",
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="`ray`: on a cluster (extra `ray`).")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Of a Ray cluster; one on this machine by default."),
+    ] = None,
+    write_tags: Annotated[
+        bool,
+        typer.Option(
+            "--write-tags", help="Compare the files' genre tags with OUT, made if need be."
+        ),
+    ] = False,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability that a genre needs to become a tag.")
+    ] = 0.7,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --write-tags: write them, having seen the list.")
+    ] = False,
+) -> None:
+    """Judge a library of music into one table; interrupted, the same command goes on.
+
+    A recording that fails is a row with an error. With `--write-tags` the differences between tags
+    and verdicts are listed, and nothing is written without `--yes`.
+
+    Example: `ccmusic batch music/ --recursive -o genres.parquet`
+    """
+    from ccmusic import batch as room
+    from ccmusic.batch.rows import Options
+    from ccmusic.zoo import scan
+
+    for problem in scan()[1] if models is None else ():
+        _complain(str(problem))
+    if not (write_tags and output.exists()):
+        files = room.find_audio(paths, recursive=recursive)
+        with _batch_progress(len(files)) as show:
+            summary = room.run(
+                files,
+                output,
+                Options(transform, _names(models), window),
+                workers=workers,
+                engine=engine,
+                address=address,
+                on_progress=lambda so_far: show(so_far.recordings, so_far.failures),
+            )
+        print(f"{output}: {summary.recordings} recordings, {summary.failures} with errors")
+    if write_tags:
+        _write_tags(output, threshold, write=yes)
+
+
+@contextmanager
+def _batch_progress(total: int) -> Iterator[Callable[[int, int], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    progress = Progress(
+        TextColumn("batch"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failures]} failed"),
+        console=Console(stderr=True),
+        speed_estimate_period=60,
+    )
+    with progress:
+        task = progress.add_task("batch", total=total, rate="", failures=0, start=False)
+
+        def show(done: int, failures: int) -> None:
+            if not progress.tasks[task].started:
+                # What an earlier run has done says nothing about the rate of this one.
+                progress.update(task, completed=done)
+                progress.start_task(task)
+            speed = progress.tasks[task].speed
+            rate = f"{speed:.1f}/s" if speed else ""
+            progress.update(task, completed=done, failures=failures, rate=rate)
+
+        yield show
+
+
+def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ccmusic.sandbox import Sandbox
+
+    try:
+        from ccmusic.batch import tags
+    except ImportError:
+        raise MissingExtraError("writing tags", "batch") from None
+    differences = Table("file", "genre now", "genre heard", "probability")
+    failed = False
+    with Sandbox(1) as sandbox:
+        changes = []
+        for change in tags.plan(table, threshold=threshold, sandbox=sandbox):
+            if isinstance(change, CCMusicError):
+                _complain(str(change))
+                failed = True
+                continue
+            changes.append(change)
+            differences.add_row(
+                escape(change.path),
+                escape(change.before),
+                change.after,
+                f"{change.probability:.0%}",
+            )
+        Console().print(differences)
+        if not write:
+            print(f"{len(changes)} files differ; nothing was written, --yes writes")
+        for change in changes if write else ():
+            try:
+                tags.write(change, sandbox=sandbox)
+            except CCMusicError as error:
+                _complain(str(error))
+                failed = True
+            else:
+                print(f"{change.path}: {change.after}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
     host: Annotated[str, typer.Option(help="Address to listen on; localhost keeps it private.")] = (
@@ -296,6 +446,39 @@ def dashboard(
     except ImportError:
         raise MissingExtraError("the dashboard", "dashboard") from None
     launch(host=host, port=port)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on; localhost keeps it private.")] = (
+        "localhost"
+    ),
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CCMUSIC_TOKEN",
+            help="That clients must send. Better in the environment, where no list of processes "
+            "shows it.",
+        ),
+    ] = None,
+    max_megabytes: Annotated[int, typer.Option(min=1, help="Of one upload.")] = 50,
+    max_minutes: Annotated[float, typer.Option(min=0, help="Of sound in one recording.")] = 180,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds for one request.")] = 120,
+    queue: Annotated[
+        int, typer.Option(min=1, help="Requests at once; the next one is told to come again.")
+    ] = 64,
+) -> None:
+    """Answer over HTTP (extra `api`): verdicts, spectrograms, the list of models.
+
+    The address `/docs` describes it all, and lets you try.
+    """
+    try:
+        from ccmusic.service import Limits, launch
+    except ImportError:
+        raise MissingExtraError("the HTTP service", "api") from None
+    limits = Limits(megabytes=max_megabytes, minutes=max_minutes, seconds=timeout, queue=queue)
+    launch(host=host, port=port, token=token, limits=limits)
 
 
 data_app = typer.Typer(no_args_is_help=True, help="Prepare recordings to train and measure on.")
@@ -576,6 +759,10 @@ def export(
 
 def _with_interval(value: float, interval: tuple[float, float]) -> str:
     return f"{value:.1%} ({interval[0]:.1%} to {interval[1]:.1%})"
+
+
+def _names(models: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in models.split(",")) if models else None
 
 
 def _print_json(value: Any) -> None:

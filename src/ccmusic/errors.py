@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ccmusic.texts import Language, say
 
 
@@ -23,6 +25,11 @@ class CataloguedError(CCMusicError):
     def say(self, language: Language) -> str:
         """The line in a language."""
         return say(language, f"error.{self.key}", **self.values)
+
+    def __reduce__(self) -> tuple[partial[CataloguedError], tuple[()]]:
+        """Whole across processes; what is no number becomes text, for not every value can go."""
+        plain = {k: v if isinstance(v, int | float) else str(v) for k, v in self.values.items()}
+        return partial(type(self), self.key, **plain), ()
 
 
 class AudioError(CataloguedError):

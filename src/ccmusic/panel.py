@@ -83,14 +83,20 @@ class Panel:
 
     >>> with Panel.open("cqt") as panel:  # doctest: +SKIP
     ...     analyze("song.mp3", panel=panel)
+
+    Parameters
+    ----------
+    at_once
+        So many models run at the same time, each on one core: most pieces per second where several
+        threads bring them. By default the models share all cores for the shortest wait.
     """
 
-    def __init__(self, checkpoints: Sequence[Checkpoint]) -> None:
+    def __init__(self, checkpoints: Sequence[Checkpoint], *, at_once: int | None = None) -> None:
         cores = available_cores()
         # Two cores shared by five models: one core each, two at a time, beats all cores for one
         # model after the other, which wait for each other at every layer (benchmarks/panel.py).
-        workers = max(1, min(len(checkpoints), cores))
-        threads = max(1, cores // workers)
+        workers = at_once or max(1, min(len(checkpoints), cores))
+        threads = 1 if at_once else max(1, cores // workers)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ccmusic")
         # The most expensive first, so that none is left to run alone at the end.
         ordered = sorted(checkpoints, key=lambda c: -c.card.multiply_adds)
@@ -128,6 +134,32 @@ class Panel:
         """Cards of the models, in the same order; of both transforms, those of CQT first."""
         return sorted((c.card for c in self.checkpoints), key=lambda card: card.transform)
 
+    @property
+    def ready(self) -> bool:
+        """Whether every model is loaded, or has failed to."""
+        return all(session.done() for _, session in self._sessions)
+
+    def only(self, names: Sequence[str]) -> Self:
+        """Panel of some of these models, by checkpoint or backbone; they stay the same open ones.
+
+        Raises
+        ------
+        CheckpointError
+            If one is not of this panel.
+        """
+        known = [checkpoint.card for checkpoint in self.checkpoints]
+        for name in names:
+            if not any(name in (card.name, card.backbone) for card in known):
+                known_names = ", ".join(sorted(card.name for card in known))
+                raise CheckpointError("unknown_model", name=name, known=known_names)
+        chosen = copy(self)
+        chosen._sessions = [
+            (checkpoint, session)
+            for checkpoint, session in self._sessions
+            if {checkpoint.card.name, checkpoint.card.backbone} & set(names)
+        ]
+        return chosen
+
     def judge(self, pictures: Mapping[Recipe, Sequence[Picture]]) -> Iterator[Verdict]:
         """Ask every model; verdicts come in the order in which they are ready.
 
@@ -140,8 +172,12 @@ class Panel:
             self._pool.submit(_ask, checkpoint, session, pictures[checkpoint.card.recipe])
             for checkpoint, session in self._sessions
         ]
-        for verdict in as_completed(asked):
-            yield verdict.result()
+        try:
+            for verdict in as_completed(asked):
+                yield verdict.result()
+        finally:  # who stops listening needs no more answers
+            for verdict in asked:
+                verdict.cancel()
 
     def close(self) -> None:
         """Let the models go."""

@@ -68,9 +68,10 @@ class Timeline:
         panel = self._panel
         with nullcontext(panel) if panel else Panel.open(self._transform, self._models) as opened:
             for start in self.starts:
-                yield analyze(self._window(start), transform=self._transform, panel=opened)
+                yield analyze(self.window(start), transform=self._transform, panel=opened)
 
-    def _window(self, start: float) -> Clip:
+    def window(self, start: float) -> Clip:
+        """Cut out the window that begins at one of the :attr:`starts`."""
         facts = self._piece.facts
         length = round(SECONDS * SAMPLE_RATE)
         first = round((start - facts.window_start) * SAMPLE_RATE)

@@ -7,13 +7,12 @@ finds the same answer, and nobody finds another's.
 from __future__ import annotations
 
 import hashlib
-import io
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +25,6 @@ from ccmusic.errors import CheckpointError
 from ccmusic.panel import Panel, Verdict
 from ccmusic.picture import Recipe
 from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName
-
-
-class _NamedBytes(io.BytesIO):
-    name: str
 
 
 @dataclass(frozen=True)
@@ -47,11 +42,9 @@ class Piece:
         """What tells two pieces apart."""
         return self.name, hashlib.sha256(self.content).hexdigest()
 
-    def open(self) -> io.BytesIO:
+    def open(self) -> BinaryIO:
         """Stream that messages call by the name of the piece."""
-        stream = _NamedBytes(self.content)
-        stream.name = self.name
-        return stream
+        return audio.named(self.content, self.name)
 
 
 class Hearing:

@@ -1,0 +1,185 @@
+"""A batch beside a plain loop, in one run: ``python benchmarks/batch.py [--files N]``.
+
+Needs the extras ``batch`` and ``torch``. The loop is what one would write in an afternoon: librosa
+decodes and transforms, PyTorch in fp32 looks, five networks one after the other, file after file.
+Both take the same ten-second MP3s through to probabilities of five models. Then pictures of
+several files are stacked into one inference, to see whether that is faster; and the batch goes on
+over many files, to see whether its memory grows.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from timing import keep
+
+ROOT = Path(__file__).parent.parent
+STACKS = (1, 2, 4, 8, 16)
+
+
+def make_music(folder: Path, n: int) -> list[Path]:
+    """Ten-second MP3s at 128 kbit/s: the examples, each from many beginnings."""
+    import av
+
+    from ccmusic.audio import load
+
+    songs = sorted((ROOT / "examples").glob("*.ogg"))
+    clips = [load(song) for song in songs]
+    made = []
+    for i in range(n):
+        clip = clips[i % len(clips)]
+        sound = np.roll(clip.samples, 9973 * i)[None]
+        path = folder / f"{i:05d}.mp3"
+        with av.open(str(path), "w", format="mp3") as container:
+            stream = container.add_stream("libmp3lame", rate=22_050, layout="mono")
+            stream.bit_rate = 128_000
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), "fltp", "mono")
+            frame.sample_rate = 22_050
+            for packet in (frame, None):
+                container.mux(stream.encode(packet))
+        made.append(path)
+    return made
+
+
+@cache
+def networks() -> list[Any]:
+    import torch
+
+    from ccmusic.workshop.backbones import BACKBONES, build
+
+    return [
+        build(name, n_classes=13).eval().to(memory_format=torch.channels_last) for name in BACKBONES
+    ]
+
+
+def plain_loop(files: list[Path]) -> float:
+    """Clips per second of the loop."""
+    import librosa
+    import torch
+
+    def judge(file: Path) -> list[list[float]]:
+        samples, _ = librosa.load(file, sr=22_050, mono=True, duration=10.0)
+        levels = np.log(np.abs(librosa.cqt(samples, sr=22_050)) + 1e-6)
+        scaled = torch.from_numpy((levels - levels.min()) / np.ptp(levels)).float()[None, None]
+        small = torch.nn.functional.interpolate(scaled, (224, 224), mode="bilinear", antialias=True)
+        picture = ((small - 0.5) / 0.25).repeat(1, 3, 1, 1)
+        picture = picture.to(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            return [torch.softmax(network(picture)[0], -1)[0].tolist() for network in networks()]
+
+    started = time.perf_counter()
+    for file in files:
+        judge(file)
+    return len(files) / (time.perf_counter() - started)
+
+
+def batch(folder: Path, output: Path) -> tuple[float, list[float]]:
+    """Clips per second from the start of the command to the table, and megabytes over time."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ccmusic", "batch", str(folder), "-o", str(output)],
+        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    held = []
+    while process.poll() is None:
+        time.sleep(0.5)
+        held.append(memory(process.pid))
+    assert process.returncode == 0
+    return len(list(folder.iterdir())) / (time.perf_counter() - started), [h for h in held if h]
+
+
+def memory(group: int) -> float:
+    """Megabytes that a group of processes holds, shared pages counted once."""
+    held = 0
+    for process in (p for p in Path("/proc").iterdir() if p.name.isdecimal()):
+        try:
+            if os.getpgid(int(process.name)) == group:
+                smaps = (process / "smaps_rollup").read_text()
+                held += sum(int(kb) for kb in re.findall(r"Pss:\s+(\d+) kB", smaps))
+        except OSError:
+            continue
+    return held / 1024
+
+
+def stacked() -> dict[int, float]:
+    """Clips per second of the models alone, so many pictures in one inference; median of five."""
+    from ccmusic.panel import available_cores
+    from ccmusic.zoo import find
+
+    checkpoints = sorted(find("cqt"), key=lambda c: -c.card.multiply_adds)
+    sessions = [checkpoint.open(threads=1) for checkpoint in checkpoints]
+    n = max(STACKS)
+    pictures = np.random.default_rng(1).random((n, 3, 224, 224), np.float32)
+    rates: dict[int, list[float]] = {size: [] for size in STACKS}
+    with ThreadPoolExecutor(available_cores()) as threads:
+        for _ in range(6):
+            for size in STACKS:
+                started = time.perf_counter()
+                asked = [
+                    threads.submit(s.run, ["logits"], {"picture": pictures[i : i + size]})
+                    for i in range(0, n, size)
+                    for s in sessions
+                ]
+                for future in asked:
+                    future.result()
+                rates[size].append(n / (time.perf_counter() - started))
+    return {size: median(measured[1:]) for size, measured in rates.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--loop-files", type=int, default=40, help="the loop gets as many of them")
+    parser.add_argument("--many", type=int, default=2000, help="files to watch the memory over")
+    arguments = parser.parse_args()
+    rows: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "music")
+        folder.mkdir()
+        files = make_music(folder, arguments.files)
+        loops, batches = [], []
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=spawn) as one:
+            one.submit(plain_loop, files[:2]).result()  # librosa compiles at its first call
+            print("warm", flush=True)
+            # In turns, for the machine may be busier at one time than at another.
+            for turn in range(2):
+                loops.append(one.submit(plain_loop, files[: arguments.loop_files]).result())
+                batches.append(batch(folder, Path(temporary, f"{turn}.parquet"))[0])
+        rows |= {
+            "files": arguments.files,
+            "loop_clips_per_s": median(loops),
+            "batch_clips_per_s": median(batches),
+            "ratio": median(batches) / median(loops),
+            "stacked_clips_per_s": stacked(),
+        }
+        print(json.dumps(rows, indent=2), flush=True)
+        for i in range(arguments.files, arguments.many):
+            (folder / f"{i:05d}.mp3").hardlink_to(files[i % len(files)])
+        rate, held = batch(folder, Path(temporary, "many.parquet"))
+        tenth = len(held) // 10
+        rows |= {
+            "many_files": arguments.many,
+            "many_clips_per_s": rate,
+            "memory_mb_after_a_tenth": median(held[tenth : 2 * tenth]),
+            "memory_mb_at_the_end": median(held[-tenth:-1]),
+        }
+    print(json.dumps(rows, indent=2))
+    keep("batch", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""A library of music in, one table of verdicts out; interrupted at any moment, it goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ccmusic.audio import SUFFIXES
+from ccmusic.batch import local
+from ccmusic.batch.journal import Journal
+from ccmusic.batch.rows import Options, columns
+from ccmusic.batch.tables import check, write
+from ccmusic.errors import DataError, MissingExtraError
+from ccmusic.panel import available_cores
+from ccmusic.zoo import find
+
+Engine = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a batch has come to."""
+
+    recordings: int
+    failures: int
+    """Recordings with an error in a row of theirs."""
+
+
+def find_audio(paths: Sequence[str], *, recursive: bool = False) -> list[str]:
+    """Recordings in folders, and files that are named, each once, sorted.
+
+    A file that is named is taken whatever its suffix; in folders those of
+    :data:`ccmusic.audio.SUFFIXES` are, hidden ones left out.
+
+    Raises
+    ------
+    DataError
+        If a path is not there, or nothing is found.
+    """
+    found: set[str] = set()
+    for path in paths:
+        if not Path(path).is_dir():
+            if not Path(path).exists():
+                raise DataError(f"{path}: no such file or folder")
+            found.add(path)
+            continue
+        for folder, below, names in os.walk(path):
+            below[:] = [name for name in below if recursive and not name.startswith(".")]
+            found.update(
+                str(Path(folder, name))
+                for name in names
+                if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+            )
+    if not found:
+        hint = "" if recursive else "; folders within folders need --recursive"
+        raise DataError(f"no recordings found in {', '.join(paths)}{hint}")
+    return sorted(found)
+
+
+def run(
+    files: Iterable[str],
+    output: Path,
+    options: Options,
+    *,
+    workers: int | None = None,
+    engine: Engine = "local",
+    address: str | None = None,
+    on_progress: Callable[[Summary], None] | None = None,
+) -> Summary:
+    """Judge recordings and write a table.
+
+    What is finished is kept in a journal beside the table. Killed and called again with the same
+    options, the batch goes on where it was, and the table appears when all is done.
+
+    Parameters
+    ----------
+    output
+        ``.parquet``, ``.csv`` or ``.jsonl``; must not exist.
+    workers
+        Processes that decode; on a cluster, cores that judge. By default all cores.
+    address
+        Of a Ray cluster; by default one is started on this machine.
+    on_progress
+        Called with what is finished so far, at the start and after every recording.
+
+    Raises
+    ------
+    DataError
+        If the output exists or cannot be written, or the journal is of other options.
+    CheckpointError
+        If a model cannot be used.
+    """
+    check(output)
+    checkpoints = find(options.transform, options.models)
+    for checkpoint in checkpoints:
+        checkpoint.read()  # a damaged model must show now, not in every row
+    cards = [checkpoint.card for checkpoint in checkpoints]
+    files = list(files)
+    with Journal(output, options.fingerprint(cards)) as journal:
+        todo = [file for file in files if file not in journal]
+        done = len(files) - len(todo)
+        failures = sum(journal.failed(file) for file in files if file in journal)
+        if on_progress:
+            on_progress(Summary(done, failures))
+        rows_of_files = _judged(engine, options, todo, workers or available_cores(), address)
+        with closing(rows_of_files) as judged:
+            for file, rows in judged:
+                journal.add(file, rows)
+                done, failures = done + 1, failures + journal.failed(file)
+                if on_progress:
+                    on_progress(Summary(done, failures))
+        write(output, columns(cards), (row for file in files for row in journal.rows(file)))
+        journal.remove()
+    return Summary(done, failures)
+
+
+def _judged(
+    engine: Engine, options: Options, files: list[str], workers: int, address: str | None
+) -> Generator[local.Judged]:
+    if engine == "local":
+        return local.judged(options, files, workers=workers)
+    try:
+        from ccmusic.batch import cluster
+    except ImportError:
+        raise MissingExtraError("a batch on Ray", "ray") from None
+    return cluster.judged(options, files, workers=workers, address=address)

@@ -1,0 +1,94 @@
+"""Recordings in, their rows out as they are ready, on the cores of a Ray cluster."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import ray
+import ray.data
+import ray.exceptions
+
+from ccmusic.batch.local import Judged
+from ccmusic.batch.rows import Judge, Options
+from ccmusic.errors import DataError
+from ccmusic.zoo import find
+
+# What is lost with a worker is judged again by another; no more than this.
+_FILES_AT_ONCE = 4
+
+
+class _Worker:
+    """One core of the cluster: a decoder and the models, taking turns."""
+
+    def __init__(self, options: Options, fingerprint: dict[str, Any]) -> None:
+        if fingerprint != _fingerprint(options):
+            raise DataError("the nodes of the cluster have other models than this machine")
+        self._judge = Judge(options, decoders=1, cores=1)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        # Rows as text: their columns need not agree from one recording to the next.
+        return {"judged": [json.dumps((str(f), self._judge(str(f)))) for f in batch["item"]]}
+
+
+def judged(
+    options: Options, files: Sequence[str], *, workers: int, address: str | None
+) -> Generator[Judged]:
+    """Judge recordings on a cluster, which must see them under the same paths.
+
+    Parameters
+    ----------
+    workers
+        Cores to use.
+    address
+        Of the cluster; None takes the one that this process is connected to, or starts one on this
+        machine.
+
+    Raises
+    ------
+    DataError
+        If the cluster cannot be reached, or gives up.
+    """
+    if not files:
+        return
+    _knock(address)
+    try:
+        if not ray.is_initialized():
+            # Unless asked otherwise, Ray would report its use to its makers.
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        blocks = -(-len(files) // _FILES_AT_ONCE)
+        rows = ray.data.from_items(list(files), override_num_blocks=blocks).map_batches(
+            _Worker,
+            fn_constructor_args=(options, _fingerprint(options)),
+            batch_size=_FILES_AT_ONCE,
+            concurrency=(1, workers),
+            num_cpus=1,
+        )
+        for row in rows.iter_rows():
+            file, its_rows = json.loads(row["judged"])
+            yield file, its_rows
+    except (ConnectionError, ray.exceptions.RayError) as error:
+        told = str(error).strip().splitlines()
+        raise DataError(f"the Ray cluster gave up: {told[-1] if told else error!r}") from None
+
+
+def _knock(address: str | None) -> None:
+    """Find out now that nobody is there; Ray would try for ten minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise DataError(
+                f"no Ray cluster at {address} ({error.strerror or 'no answer'})"
+            ) from None
+
+
+def _fingerprint(options: Options) -> dict[str, Any]:
+    return options.fingerprint([c.card for c in find(options.transform, options.models)])

@@ -1,0 +1,37 @@
+"""Recordings in, their rows out as they are ready, on the cores of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from typing import TypeAlias
+
+from ccmusic.batch.rows import Judge, Options, Row
+from ccmusic.panel import available_cores
+
+Judged: TypeAlias = tuple[str, list[Row]]
+
+
+def judged(options: Options, files: Sequence[str], *, workers: int) -> Generator[Judged]:
+    """Judge recordings, several at once: some are decoded while the models look at others.
+
+    Pictures of several recordings are not stacked into one inference: on processors that is not
+    faster (``benchmarks/batch.py``). The models find work without waiting all the same.
+    """
+    cores = available_cores()
+    with Judge(options, decoders=workers, cores=cores) as judge:
+        threads = ThreadPoolExecutor(workers + cores, thread_name_prefix="ccmusic-batch")
+        try:
+            waiting = iter(files)
+            # No more than can soon be worked on: a library may have a million recordings.
+            pending: dict[Future[list[Row]], str] = {}
+            while True:
+                for file in islice(waiting, 2 * (workers + cores) - len(pending)):
+                    pending[threads.submit(judge, file)] = file
+                if not pending:
+                    return
+                for ready in wait(pending, return_when=FIRST_COMPLETED).done:
+                    yield pending.pop(ready), ready.result()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)

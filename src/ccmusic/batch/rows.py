@@ -1,0 +1,158 @@
+"""A recording in, the rows of the table out, one for each window."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+from ccmusic.analysis import Analysis, Prepared, judge, prepare
+from ccmusic.audio import SECONDS
+from ccmusic.card import ModelCard
+from ccmusic.errors import CCMusicError
+from ccmusic.panel import Panel
+from ccmusic.picture import Recipe
+from ccmusic.sandbox import Sandbox
+from ccmusic.spectrogram import TransformChoice
+from ccmusic.timeline import Timeline
+from ccmusic.zoo import find
+
+Window = Literal["center", "whole"]
+Row: TypeAlias = dict[str, str | int | float | bool | None]
+
+_FACTS: dict[str, type] = {
+    "path": str,
+    "window_start": float,
+    "window_end": float,
+    "genre": str,
+    "probability": float,
+    "votes": int,
+    "models": int,
+    "divergence": float,
+    "split": str,
+    "duration": float,
+    "codec": str,
+    "bit_rate": int,
+    "sample_rate": int,
+    "channels": int,
+    "looped": bool,
+    "warnings": str,
+    "error": str,
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What decides about the content of the table."""
+
+    transform: TransformChoice = "cqt"
+    models: tuple[str, ...] | None = None
+    """Names of checkpoints or backbones; all of the transform by default."""
+    window: Window = "center"
+    """``center``: 10 s of each recording. ``whole``: 10 s after 10 s, as
+    :class:`ccmusic.timeline.Timeline` cuts them."""
+
+    def fingerprint(self, cards: Sequence[ModelCard]) -> dict[str, Any]:
+        """What must be the same for a batch to go on."""
+        return {
+            "transform": self.transform,
+            "models": {card.name: card.sha256 for card in cards},
+            "window": self.window,
+        }
+
+
+def columns(cards: Sequence[ModelCard]) -> dict[str, type]:
+    """Names and types of the columns of a table: facts, the mean, each model by name."""
+    cards = sorted(cards, key=lambda card: card.name)
+    classes = dict.fromkeys(genre for card in cards for genre in card.classes)
+    return {
+        **_FACTS,
+        **{f"mean_{genre}": float for genre in classes},
+        **{f"{card.name}_{genre}": float for card in cards for genre in card.classes},
+    }
+
+
+class Judge:
+    """Turns recordings into rows; keeps decoders and models open. May be shared between threads.
+
+    Parameters
+    ----------
+    decoders
+        Processes that decode.
+    cores
+        Models that run at the same time, each on one core.
+    """
+
+    def __init__(self, options: Options, *, decoders: int, cores: int) -> None:
+        self._options = options
+        self._panel = Panel(find(options.transform, options.models), at_once=cores)
+        self._recipes = {card.recipe for card in self._panel.cards}
+        self._sandbox = Sandbox(decoders)
+
+    def __call__(self, file: str) -> list[Row]:
+        """Rows of a recording; a failure is a row with an ``error``."""
+        rows: list[Row] = []
+        windows = self._sandbox.stream(file, _windows, file, self._recipes, self._options.window)
+        try:
+            for prepared in windows:
+                analysis = judge(
+                    prepared,
+                    self._panel,
+                    transform=self._options.transform,
+                    started=time.perf_counter(),
+                )
+                rows.append(_row(file, analysis))
+        except CCMusicError as error:
+            rows.append({"path": file, "error": str(error)})
+        except Exception as error:  # one odd recording must not stop a library
+            reason = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
+            rows.append({"path": file, "error": f"{file}: {reason}"})
+        return rows
+
+    def close(self) -> None:
+        """Let decoders and models go."""
+        self._sandbox.close()
+        self._panel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _windows(file: str, recipes: set[Recipe], window: Window) -> Iterator[Prepared]:
+    """What a child of the sandbox does with a recording."""
+    if window == "center":
+        yield prepare(file, recipes).without_sound()
+        return
+    timeline = Timeline(file, hop=SECONDS)
+    for start in timeline.starts:
+        yield prepare(timeline.window(start), recipes).without_sound()
+
+
+def _row(file: str, analysis: Analysis) -> Row:
+    facts = asdict(analysis.clip.facts)
+    row: Row = {name: facts[name] for name in _FACTS if name in facts}
+    row["path"] = file
+    row["warnings"] = " ".join(w.code for w in analysis.clip.warnings)
+    verdicts = analysis.verdicts.values()
+    row["error"] = "; ".join(str(v.error) for v in verdicts if v.error) or None
+    if analysis.agreement:
+        genre, probability = max(analysis.mean.items(), key=lambda item: item[1])
+        row["genre"], row["probability"] = genre, round(probability, 6)
+        row["votes"], row["models"] = analysis.agreement.votes, analysis.agreement.models
+        row["divergence"] = round(analysis.agreement.divergence, 6)
+        row["split"] = "/".join(analysis.agreement.split) if analysis.agreement.split else None
+    row |= {f"mean_{genre}": round(share, 6) for genre, share in analysis.mean.items()}
+    for verdict in verdicts:
+        shares = verdict.probabilities.items()
+        row |= {f"{verdict.card.name}_{genre}": round(share, 6) for genre, share in shares}
+    return row

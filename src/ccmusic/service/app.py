@@ -1,0 +1,178 @@
+"""Routes in, an ASGI application out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Annotated, Literal
+
+from fastapi import Depends, FastAPI, File, Form, Request, Response, UploadFile
+from fastapi.responses import PlainTextResponse
+from fastapi.security import HTTPBearer
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector
+from prometheus_client import generate_latest as exposition
+
+from ccmusic.analysis import Analysis
+from ccmusic.errors import CataloguedError, CCMusicError
+from ccmusic.panel import Panel
+from ccmusic.service.gate import Gate
+from ccmusic.service.limits import Limits
+from ccmusic.service.problems import Problem, handle, language, problem, responses
+from ccmusic.service.schemas import Classification, Levels, Model, ModelVerdict
+from ccmusic.service.work import Upload, Work
+from ccmusic.spectrogram import TransformChoice, TransformName
+
+_File = Annotated[UploadFile, File(description="WAV, FLAC, OGG, Opus, MP3, M4A/AAC.")]
+_Transform = Annotated[TransformName, Form(description="Which spectrogram.", examples=["cqt"])]
+_PanelTransform = Annotated[
+    TransformChoice,
+    Form(description="Spectrogram that the models look at, or both at once.", examples=["cqt"]),
+]
+_Models = Annotated[
+    str | None,
+    Form(
+        description="Only these checkpoints or backbones, separated by commas.",
+        examples=["resnet50,vgg19_bn"],
+    ),
+]
+_TopK = Annotated[int, Form(ge=1, le=100, description="Genres per model.", examples=[3])]
+_Attention = Annotated[bool, Form(description="Also tell where each model looked.")]
+_REFUSALS = responses(400, 401, 408, 413, 422, 429, 503)
+
+
+def create_app(*, token: str | None = None, limits: Limits | None = None) -> FastAPI:
+    """Make the application; models are loaded when it starts.
+
+    Parameters
+    ----------
+    token
+        That clients must send as ``Authorization: Bearer``; None lets everyone in.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no model to ask.
+    """
+    limits = limits or Limits()
+    work = Work(limits)
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        work.close()
+
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="CCMusic",
+        summary="Five vision networks look at the spectrogram of your music.",
+        version=version("ccmusic"),
+        lifespan=lifespan,
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if token else [],
+    )
+    handle(app)
+
+    def prepared(
+        file: _File, transform: _PanelTransform = "cqt", models: _Models = None
+    ) -> tuple[Upload, Panel, TransformChoice]:
+        return Upload(file.file, file.filename), work.panel(transform, models), transform
+
+    asked = Annotated[tuple[Upload, Panel, TransformChoice], Depends(prepared)]
+
+    @app.post("/v1/classify", tags=["music"], responses=_REFUSALS)
+    async def classify(
+        request: Request, what: asked, top_k: _TopK = 3, attention: _Attention = False
+    ) -> Classification:
+        """Let the panel judge 10 s at the centre of a recording."""
+        analysis = await work.classify(request, *what)
+        return Classification.of(analysis, top_k, attention=attention, language=language(request))
+
+    @app.post(
+        "/v1/classify/events",
+        tags=["music"],
+        response_class=EventSourceResponse,
+        responses=_REFUSALS,
+    )
+    async def classify_events(
+        request: Request, what: asked, top_k: _TopK = 3, attention: _Attention = False
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Tell each verdict as it comes.
+
+        Server-sent events: `verdict` for each model, then `done` with the whole classification; or
+        `error` with a problem, if the recording cannot be read.
+        """
+        spoken = language(request)
+        try:
+            async for news in work.verdicts(*what):
+                if isinstance(news, Analysis):
+                    whole = Classification.of(news, top_k, attention=attention, language=spoken)
+                    yield ServerSentEvent(event="done", data=whole)
+                else:
+                    told = ModelVerdict.of(news, None, top_k, spoken)
+                    yield ServerSentEvent(event="verdict", data=told)
+        except CCMusicError as error:
+            code = error.key if isinstance(error, CataloguedError) else None
+            yield ServerSentEvent(
+                event="error",
+                data=Problem(
+                    title="Unprocessable Entity", status=422, detail=error.say(spoken), code=code
+                ),
+            )
+
+    @app.post(
+        "/v1/spectrogram",
+        tags=["music"],
+        response_model=Levels,
+        responses={
+            **_REFUSALS,
+            200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+        },
+    )
+    async def spectrogram(
+        request: Request,
+        file: _File,
+        transform: _Transform = "cqt",
+        format: Annotated[Literal["png", "json"], Form(description="Picture or numbers.")] = "png",
+    ) -> Response | Levels:
+        """Draw the spectrogram of 10 s at the centre of a recording."""
+        clip, drawn, png = await work.spectrogram(
+            request, Upload(file.file, file.filename), transform, png=format == "png"
+        )
+        if format == "png":
+            return Response(png, media_type="image/png")
+        return Levels.of(clip, drawn, language(request))
+
+    @app.get("/v1/models", tags=["music"], responses=responses(401))
+    async def models() -> list[Model]:
+        """List the checkpoints of the panel."""
+        return [
+            Model.of(card)
+            for panel in work.panels.values()
+            for card in sorted(panel.cards, key=lambda card: card.name)
+        ]
+
+    @app.get("/healthz", tags=["service"], response_class=PlainTextResponse)
+    async def healthz() -> str:
+        """Tell that the service is alive."""
+        return "alive"
+
+    @app.get(
+        "/readyz", tags=["service"], response_class=PlainTextResponse, responses=responses(503)
+    )
+    async def readyz() -> Response:
+        """Tell whether the models are loaded."""
+        if work.ready:
+            return PlainTextResponse("ready")
+        return problem(503, "the models are being loaded", headers={"Retry-After": "1"})
+
+    @app.get(
+        "/metrics", tags=["service"], response_class=PlainTextResponse, responses=responses(401)
+    )
+    async def metrics() -> Response:
+        """Tell Prometheus how busy the service is."""
+        return Response(exposition(registry), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_middleware(Gate, token=token, limits=limits, registry=registry)
+    return app

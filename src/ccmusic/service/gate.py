@@ -1,0 +1,163 @@
+"""A request in, let through or refused: token, size, time, and how many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import math
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ccmusic.service.limits import Limits
+from ccmusic.service.problems import problem
+
+_PRIVATE = ("/v1/", "/metrics")
+_WORK = ("/v1/classify", "/v1/classify/events", "/v1/spectrogram")
+# A connection that is closed on an unread upload is reset, and its client may never see why.
+_DRAIN_SECONDS = 5.0
+
+
+class Gate:
+    """ASGI middleware in front of everything.
+
+    What it refuses costs no more than reading it: when as many requests are inside as the limits
+    allow, the next ones are told when to come again instead of waiting.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, token: str | None, limits: Limits, registry: CollectorRegistry
+    ) -> None:
+        self._app, self._token, self._limits = app, token, limits
+        self._inside = 0
+        self._pace = 0.0  # seconds between answers when busy, smoothed
+        self._answered = 0.0
+        self._requests = Counter(
+            "ccmusic_requests", "Answers.", ["path", "status"], registry=registry
+        )
+        self._seconds = Histogram(
+            "ccmusic_request_seconds", "From the first byte to the last.", ["path"],
+            registry=registry,
+        )  # fmt: skip
+        inside = Gauge(
+            "ccmusic_requests_inside", "Received, waiting, worked on.", registry=registry
+        )
+        inside.set_function(lambda: self._inside)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path, headers = scope["path"], Headers(scope=scope)
+        work = scope["method"] == "POST" and path in _WORK
+        started, status = time.perf_counter(), 0
+
+        async def counted_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        refusal = self._refusal(path, headers, work)
+        if refusal:
+            if "expect" not in headers:  # such a client waits to be asked for its upload
+                await _drain(receive)
+            await refusal(scope, receive, counted_send)
+        elif work:
+            self._inside += 1
+            try:
+                await self._limited(scope, receive, counted_send)
+            finally:
+                self._inside -= 1
+                self._note_pace()
+        else:
+            await self._app(scope, receive, counted_send)
+        label = path if work or status < 400 else "other"  # not whatever strangers ask for
+        self._requests.labels(label, str(status)).inc()
+        if work:
+            self._seconds.labels(path).observe(time.perf_counter() - started)
+
+    def _refusal(self, path: str, headers: Headers, work: bool) -> JSONResponse | None:
+        if path.startswith(_PRIVATE) and not self._may(headers.get("authorization", "")):
+            return problem(
+                HTTPStatus.UNAUTHORIZED,
+                "a bearer token is needed",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        if not work:
+            return None
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self._limits.megabytes * 1_000_000:
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._too_large)
+        if self._inside >= self._limits.queue:
+            return problem(
+                HTTPStatus.TOO_MANY_REQUESTS, "too many requests at once", headers=self._later()
+            )
+        return None
+
+    @property
+    def _too_large(self) -> str:
+        return f"an upload has at most {self._limits.megabytes} MB"
+
+    def _may(self, authorization: str) -> bool:
+        kind, _, given = authorization.partition(" ")
+        return self._token is None or (
+            kind.lower() == "bearer"
+            and hmac.compare_digest(given.strip().encode("latin-1"), self._token.encode())
+        )
+
+    def _later(self) -> Mapping[str, str]:
+        """When about half of those inside will have left."""
+        wait = math.ceil(self._inside * self._pace / 2)
+        return {"Retry-After": str(min(60, max(1, wait)))}
+
+    def _note_pace(self) -> None:
+        now = time.perf_counter()
+        if self._inside:
+            self._pace += 0.1 * (min(now - self._answered, 10.0) - self._pace)
+        self._answered = now
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        size, complete = 0, False
+
+        async def counted_receive() -> Message:
+            nonlocal size, complete
+            message = await receive()
+            size += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if size > self._limits.megabytes * 1_000_000:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._too_large)
+            return message
+
+        answering = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal answering
+            answering = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                await self._app(scope, counted_receive, watched_send)
+        except TimeoutError:
+            if answering:
+                return  # too late for another answer; the connection is closed
+            late = HTTPStatus.SERVICE_UNAVAILABLE if complete else HTTPStatus.REQUEST_TIMEOUT
+            detail = f"not finished within {self._limits.seconds:.0f} s"
+            await problem(late, detail, headers=self._later())(scope, receive, send)
+
+
+async def _drain(receive: Receive) -> None:
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while (await receive()).get("more_body", False):
+                pass
+    except TimeoutError:
+        pass

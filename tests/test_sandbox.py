@@ -1,0 +1,158 @@
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ccmusic import audio
+from ccmusic.errors import AudioError
+from ccmusic.sandbox import Sandbox
+
+
+# What a decoder may do; children import these by name.
+def _die() -> None:
+    os._exit(3)
+
+
+def _crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _hang() -> None:
+    time.sleep(600)
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _devour() -> None:
+    np.ones(1 << 40)
+
+
+def _stumble() -> None:
+    raise OSError("two\nlines")
+
+
+def _refuse(file: str) -> None:
+    raise AudioError("cannot_open", file=file, reason=OSError("no"))
+
+
+def _child(_: object = None) -> int:
+    return os.getpid()
+
+
+def _count(n: int, wait: float = 0.0) -> Iterator[int]:
+    for i in range(n):
+        time.sleep(wait)
+        yield i
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(1, seconds=2) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("function", "key"),
+    [
+        (_die, "decoder_died"),
+        (_crash, "decoder_died"),
+        (_hang, "decoder_slow"),
+        (_spin, "decoder_slow"),
+        (_devour, "decoder_memory"),
+        (_stumble, "decoder_failed"),
+    ],
+)
+def test_what_a_decoder_does_costs_one_file(sandbox: Sandbox, function, key: str) -> None:
+    with pytest.raises(AudioError) as caught:
+        sandbox.run("bad.mp3", function)
+    assert caught.value.key == key
+    assert str(caught.value).startswith("bad.mp3: ")
+    assert "\n" not in str(caught.value)
+    assert sandbox.run("good.mp3", _child) != os.getpid()
+
+
+def test_a_child_serves_many_files_and_one_killed_at_rest_costs_none(sandbox: Sandbox) -> None:
+    first = sandbox.run("a", _child)
+    assert sandbox.run("b", _child) == first
+    os.kill(first, signal.SIGKILL)
+    time.sleep(0.2)
+    assert sandbox.run("c", _child) != first
+
+
+def test_an_error_comes_back_whole_and_keeps_the_child(sandbox: Sandbox) -> None:
+    child = sandbox.run("a", _child)
+    with pytest.raises(AudioError) as caught:
+        sandbox.run("x.mp3", _refuse, "x.mp3")
+    assert str(caught.value) == "x.mp3: cannot be read (no)"
+    assert caught.value.say("zh") != str(caught.value)
+    assert sandbox.run("a", _child) == child
+
+
+def test_the_clip_is_the_same_as_without(sandbox: Sandbox, write_sound, piece) -> None:
+    path = write_sound("song.flac", piece())
+    inside, outside = sandbox.run(str(path), audio.load, path), audio.load(path)
+    assert inside.facts == outside.facts
+    np.testing.assert_array_equal(inside.samples, outside.samples)
+
+
+def test_results_come_one_by_one_and_can_be_given_up(sandbox: Sandbox) -> None:
+    assert list(sandbox.stream("a", _count, 3)) == [0, 1, 2]
+    child = sandbox.run("a", _child)
+    results = sandbox.stream("a", _count, 1000)
+    assert next(results) == 0
+    results.close()
+    assert sandbox.run("a", _child) != child
+
+
+def test_a_call_is_cancelled_from_another_thread(sandbox: Sandbox) -> None:
+    cancelled = threading.Event()
+    threading.Timer(0.3, cancelled.set).start()
+    started = time.monotonic()
+    assert list(sandbox.stream("a", _count, 5, 100.0, cancelled=cancelled)) == []
+    assert time.monotonic() - started < 1.5
+
+
+def test_children_work_at_the_same_time_and_never_mix_answers() -> None:
+    with Sandbox(2) as sandbox, ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(sandbox.run, str(i), pow, i, 2) for i in range(200)]
+        assert [future.result() for future in asked] == [i * i for i in range(200)]
+        children = set(threads.map(lambda _: sandbox.run("a", _child), range(50)))
+    assert len(children) <= 2
+    for child in children:
+        _gone(child)
+
+
+def test_closing_ends_what_is_under_way() -> None:
+    sandbox = Sandbox(1)
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(sandbox.run, "a", _hang)
+        time.sleep(1.5)
+        sandbox.close()
+        with pytest.raises(AudioError, match="broke down"):
+            asked.result(timeout=5)
+
+
+def test_hours_of_silence_in_a_few_kilobytes(sandbox: Sandbox, bomb: Path) -> None:
+    assert bomb.stat().st_size < 300_000
+    clip = sandbox.run("bomb.flac", audio.load, bomb)
+    assert clip.facts.duration > 10 * 3600
+    assert "silence" in [w.code for w in clip.warnings]
+
+
+def _gone(process: int) -> None:
+    for _ in range(50):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{process} is alive")
