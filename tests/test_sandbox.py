@@ -9,66 +9,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import misbehaviour
 from ccmusic import audio
 from ccmusic.errors import AudioError
 from ccmusic.sandbox import Sandbox
 
 
-# What a decoder may do; children import these by name.
-def _die() -> None:
-    os._exit(3)
-
-
-def _crash() -> None:
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
-def _hang() -> None:
-    time.sleep(600)
-
-
-def _spin() -> None:
-    while True:
-        pass
-
-
-def _devour() -> None:
-    np.ones(1 << 40)
-
-
-def _stumble() -> None:
-    raise OSError("two\nlines")
-
-
-def _refuse(file: str) -> None:
-    raise AudioError("cannot_open", file=file, reason=OSError("no"))
-
-
-def _child(_: object = None) -> int:
-    return os.getpid()
-
-
-def _count(n: int, wait: float = 0.0) -> Iterator[int]:
-    for i in range(n):
-        time.sleep(wait)
-        yield i
-
-
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(1, seconds=2) as opened:
+    with Sandbox(1, seconds=6) as opened:
         yield opened
 
 
 @pytest.mark.parametrize(
     ("function", "key"),
     [
-        (_die, "decoder_died"),
-        (_crash, "decoder_died"),
-        (_hang, "decoder_slow"),
-        (_spin, "decoder_slow"),
-        (_devour, "decoder_memory"),
-        (_stumble, "decoder_failed"),
+        (misbehaviour.die, "decoder_died"),
+        (misbehaviour.crash, "decoder_died"),
+        (misbehaviour.hang, "decoder_slow"),
+        (misbehaviour.spin, "decoder_slow"),
+        (misbehaviour.devour, "decoder_memory"),
+        (misbehaviour.stumble, "decoder_failed"),
     ],
 )
 def test_what_a_decoder_does_costs_one_file(sandbox: Sandbox, function, key: str) -> None:
@@ -77,24 +38,24 @@ def test_what_a_decoder_does_costs_one_file(sandbox: Sandbox, function, key: str
     assert caught.value.key == key
     assert str(caught.value).startswith("bad.mp3: ")
     assert "\n" not in str(caught.value)
-    assert sandbox.run("good.mp3", _child) != os.getpid()
+    assert sandbox.run("good.mp3", misbehaviour.child) != os.getpid()
 
 
 def test_a_child_serves_many_files_and_one_killed_at_rest_costs_none(sandbox: Sandbox) -> None:
-    first = sandbox.run("a", _child)
-    assert sandbox.run("b", _child) == first
+    first = sandbox.run("a", misbehaviour.child)
+    assert sandbox.run("b", misbehaviour.child) == first
     os.kill(first, signal.SIGKILL)
     time.sleep(0.2)
-    assert sandbox.run("c", _child) != first
+    assert sandbox.run("c", misbehaviour.child) != first
 
 
 def test_an_error_comes_back_whole_and_keeps_the_child(sandbox: Sandbox) -> None:
-    child = sandbox.run("a", _child)
+    child = sandbox.run("a", misbehaviour.child)
     with pytest.raises(AudioError) as caught:
-        sandbox.run("x.mp3", _refuse, "x.mp3")
+        sandbox.run("x.mp3", misbehaviour.refuse, "x.mp3")
     assert str(caught.value) == "x.mp3: cannot be read (no)"
     assert caught.value.say("zh") != str(caught.value)
-    assert sandbox.run("a", _child) == child
+    assert sandbox.run("a", misbehaviour.child) == child
 
 
 def test_the_clip_is_the_same_as_without(sandbox: Sandbox, write_sound, piece) -> None:
@@ -105,19 +66,19 @@ def test_the_clip_is_the_same_as_without(sandbox: Sandbox, write_sound, piece) -
 
 
 def test_results_come_one_by_one_and_can_be_given_up(sandbox: Sandbox) -> None:
-    assert list(sandbox.stream("a", _count, 3)) == [0, 1, 2]
-    child = sandbox.run("a", _child)
-    results = sandbox.stream("a", _count, 1000)
+    assert list(sandbox.stream("a", misbehaviour.count, 3)) == [0, 1, 2]
+    child = sandbox.run("a", misbehaviour.child)
+    results = sandbox.stream("a", misbehaviour.count, 1000)
     assert next(results) == 0
     results.close()
-    assert sandbox.run("a", _child) != child
+    assert sandbox.run("a", misbehaviour.child) != child
 
 
 def test_a_call_is_cancelled_from_another_thread(sandbox: Sandbox) -> None:
     cancelled = threading.Event()
     threading.Timer(0.3, cancelled.set).start()
     started = time.monotonic()
-    assert list(sandbox.stream("a", _count, 5, 100.0, cancelled=cancelled)) == []
+    assert list(sandbox.stream("a", misbehaviour.count, 5, 100.0, cancelled=cancelled)) == []
     assert time.monotonic() - started < 1.5
 
 
@@ -125,7 +86,7 @@ def test_children_work_at_the_same_time_and_never_mix_answers() -> None:
     with Sandbox(2) as sandbox, ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(sandbox.run, str(i), pow, i, 2) for i in range(200)]
         assert [future.result() for future in asked] == [i * i for i in range(200)]
-        children = set(threads.map(lambda _: sandbox.run("a", _child), range(50)))
+        children = set(threads.map(lambda _: sandbox.run("a", misbehaviour.child), range(50)))
     assert len(children) <= 2
     for child in children:
         _gone(child)
@@ -134,7 +95,7 @@ def test_children_work_at_the_same_time_and_never_mix_answers() -> None:
 def test_closing_ends_what_is_under_way() -> None:
     sandbox = Sandbox(1)
     with ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(sandbox.run, "a", _hang)
+        asked = threads.submit(sandbox.run, "a", misbehaviour.hang)
         time.sleep(1.5)
         sandbox.close()
         with pytest.raises(AudioError, match="broke down"):
