@@ -16,13 +16,14 @@ from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
 from ccmusic.agreement import mean_probabilities
+from ccmusic.card import Band, Pair, PanelCard
 from ccmusic.dashboard import hearing
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.errors import AudioError, CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
 from ccmusic.texts import Language, say
-from small_models import make_checkpoint
+from small_models import METRICS, make_checkpoint
 
 APP = Path(dashboard.__file__).with_name("app.py")
 EXAMPLES = find_examples()
@@ -360,3 +361,38 @@ def test_several_uploads_can_be_chosen_from() -> None:
     uploader.upload("two.ogg", EXAMPLES["celtica"].read_bytes(), "audio/ogg").run()
     assert_no_traceback(app)
     assert r"two\.ogg" in texts(app)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_advice_is_that_of_the_measured_panel(
+    language: Language, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cards = [
+        make_checkpoint(tmp_path, f"{backbone}_{transform}", transform=transform, backbone=backbone)
+        for backbone in ("resnet50", "vgg19_bn")
+        for transform in ("cqt", "mel")
+    ]
+    unsure = Band(level="low", above=0, accuracy=0.4, accuracy_interval=(0.3, 0.5), recordings=70)
+    (tmp_path / "panels").mkdir()
+    for name, accuracy in (("cqt", 0.6), ("both", 0.72)):
+        members = [c for c in cards if name in (c.transform, "both")]
+        card = PanelCard(
+            members={c.name: c.sha256 for c in members},
+            metrics=METRICS.model_copy(update={"accuracy": accuracy, "bands": (unsure,)}),
+            pairs=(Pair(models=(members[0].name, members[1].name), accuracy=0.61, either=0.8),),
+        )
+        (tmp_path / "panels" / f"{name}.json").write_text(card.to_json())
+    monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "none"))
+    app = open_page(lang=language, example="rain")
+    assert_no_traceback(app)
+    said = texts(app).replace("\\", "")
+    assert say(language, "advice.low", accuracy=0.4, recordings=70) in said
+    pair = {"a": "ResNet50", "b": "VGG19-BN", "accuracy": 0.61, "either": 0.8}
+    assert say(language, "advice.pair", **pair) in said
+    assert say(language, "advice.other", other="Mel", alone=0.6, both=0.72) in said
+
+    # Measured together, they say nothing about one of them alone.
+    (switches,) = [p for p in app.pills if str(p.key).startswith("models_")]
+    switches.set_value(["vgg19_bn_cqt"]).run()
+    assert say(language, "advice.low", accuracy=0.4, recordings=70) not in texts(app)
