@@ -223,27 +223,29 @@ def test_killed_again_and_again_it_ends_with_the_same_table(music: Path, tmp_pat
                "jazz,rock"]  # fmt: skip
     once, output = tmp_path / "once.jsonl", tmp_path / "out.jsonl"
     subprocess.run([*command, "-o", str(once)], check=True, capture_output=True)
-    chance, kills, shown = random.Random(6), 0, set()
-    while True:
+    journal = tmp_path / "out.jsonl.part.jsonl"
+
+    def finished() -> list[str]:
+        lines = journal.read_bytes().split(b"\n")[1:-1] if journal.exists() else []
+        return [json.loads(line)["path"] for line in lines]
+
+    chance, kills, shown = random.Random(6), 0, set[str]()
+    while not output.exists() or journal.exists():
         process = subprocess.Popen(
             [*command, "-o", str(output)], stderr=subprocess.DEVNULL, start_new_session=True
         )
-        try:
-            assert process.wait(chance.uniform(1.0, 4.0)) == 0
-            break
-        except subprocess.TimeoutExpired:
+        enough = len(shown) + chance.randint(1, 20)
+        while process.poll() is None and len(finished()) < enough:
+            time.sleep(chance.uniform(0, 0.05))
+        if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
             kills += 1
-        journal = tmp_path / "out.jsonl.part.jsonl"
+        process.wait()
         if journal.exists():
-            lines = journal.read_bytes().split(b"\n")[1:-1]
-            paths = [json.loads(line)["path"] for line in lines]
+            paths = finished()
             assert len(paths) == len(set(paths)), "a recording was done twice"
             assert shown <= set(paths), "a finished recording was lost"
             shown = set(paths)
-        elif output.exists():
-            break  # killed when all was done
     assert kills >= 2
     assert _rows(output) == _rows(once)
     time.sleep(0.5)
