@@ -18,22 +18,22 @@ from live_page import browser, dashboard, settle
 
 WATCH = """async ([title]) => {
     const pills = [...document.querySelectorAll("[class*=st-key-example_] button")];
+    const frame = () => new Promise(requestAnimationFrame);
+    const opinion = () => document.querySelector(".st-key-headline")?.innerText;
+    const before = opinion();
+    const times = {};
     const start = performance.now();
     pills.find((pill) => pill.innerText.trim() === title).click();
-    const frame = () => new Promise(requestAnimationFrame);
-    const times = {};
-    let begun = false;
     while (times.all === undefined && performance.now() - start < 60000) {
         await frame();
-        const shown = document.querySelector("h5")?.innerText.trim() === title;
-        const opinion = document.querySelector(".st-key-headline h3");
-        begun ||= shown && !opinion;
+        if (document.querySelector("h5")?.innerText.trim() !== title) continue;
+        const decided = opinion() !== undefined && opinion() !== before;
         const bars = (stage) =>
             document.querySelectorAll(`[class*=st-key-${stage}_] .barlayer path`).length;
-        if (begun && times.first === undefined && (bars("first") || opinion)) {
+        if (times.first === undefined && (decided || bars("first"))) {
             times.first = performance.now() - start;
         }
-        if (begun && opinion && bars("final")) times.all = performance.now() - start;
+        if (decided && bars("final")) times.all = performance.now() - start;
     }
     return times;
 }"""

@@ -35,6 +35,12 @@ WORDS = {
         "first": "CQT, first call of a fresh install",
         "librosa_first": "librosa",
         "cold": "`ccmusic classify` of one clip, cold start",
+        "page": "dashboard: an example chosen, all verdicts on the screen",
+        "page_ms": "median {median:.0f} ms, worst {worst:.0f} ms",
+        "decode": "decoding the centre of a five-minute MP3",
+        "load": "`librosa.load` of the same 10 s",
+        "whole": "MobileNetV3 over four minutes, a window every 5 s",
+        "windows": "window after window of the file",
         "cores": "Measured on {cores} cores; look at the ratios, not at the milliseconds.",
         "batch": "`ccmusic batch`, {n} MP3s of 10 s to a table",
         "loop": "plain loop, librosa and PyTorch fp32",
@@ -56,6 +62,12 @@ WORDS = {
         "first": "CQT，新安装后的首次调用",
         "librosa_first": "librosa",
         "cold": "冷启动 `ccmusic classify` 一个片段",
+        "page": "仪表盘：选定示例，到全部判断显示在屏幕上",
+        "page_ms": "中位数 {median:.0f} ms，最长 {worst:.0f} ms",
+        "decode": "解码一首五分钟 MP3 的正中 10 秒",
+        "load": "`librosa.load` 同样的 10 秒",
+        "whole": "MobileNetV3 听四分钟，每 5 秒一个窗口",
+        "windows": "逐个窗口读取文件",
         "cores": "在 {cores} 个核心上测得；请看比值，不要看毫秒数。",
         "batch": "`ccmusic batch`：{n} 个 10 秒 MP3 到一张表",
         "loop": "librosa 与 PyTorch fp32 的普通循环",
@@ -96,6 +108,7 @@ def speed(language: str) -> str:
     kept = json.loads((RESULTS / "spectrogram.json").read_text())["result"]
     run, cqt, mel = panel["result"], kept["cqt"], kept["mel"]
     many, served = _result("batch"), _result("service")
+    page, pieces = _result("dashboard")["all_verdicts_ms"], _result("pieces")
 
     def row(what: str, ours: float, reference: str, theirs: float) -> list[str]:
         return [
@@ -111,7 +124,10 @@ def speed(language: str) -> str:
         row("cqt", cqt["ccmusic_ms"], "librosa", cqt["librosa_ms"]),
         row("first", cqt["ccmusic_first_call_ms"], "librosa_first", cqt["librosa_first_call_ms"]),
         row("mel", mel["ccmusic_ms"], "librosa", mel["librosa_ms"]),
+        row("decode", pieces["decode_ms"], "load", pieces["librosa_load_ms"]),
+        row("whole", pieces["timeline_ms"], "windows", pieces["window_by_window_ms"]),
         [words["cold"], f"{run['cold_classify_s']:.1f} s", "", ""],
+        [words["page"], words["page_ms"].format(**page), "", ""],
         [
             words["batch"].format(n=many["files"]),
             words["rate"].format(rate=many["batch_clips_per_s"]),

@@ -122,7 +122,10 @@ def _pictures(
 ) -> tuple[Picture, ...]:
     if recipe.slice_seconds is None:
         return (draw(spectrogram, recipe),)
-    whole = source.samples if isinstance(source, Clip) else audio.load_whole(source)
+    if isinstance(source, Clip):
+        whole = source.samples
+    else:
+        whole = audio.load(source, seconds=audio.LONGEST_PIECE, loop=False).samples
     least = math.ceil(recipe.slice_seconds * audio.SAMPLE_RATE)
     if len(whole) < least:
         whole = np.resize(whole, least)  # looped

@@ -116,7 +116,13 @@ class Clip:
     warnings: tuple[Quality, ...]
 
 
-def load(source: Source, *, crop: Crop | float = "center", seconds: float = SECONDS) -> Clip:
+def load(
+    source: Source,
+    *,
+    crop: Crop | float = "center",
+    seconds: float = SECONDS,
+    loop: bool = True,
+) -> Clip:
     """Decode the analysis window of a file.
 
     Parameters
@@ -128,6 +134,9 @@ def load(source: Source, *, crop: Crop | float = "center", seconds: float = SECO
         the last 10 s at most. A shorter piece is taken whole and looped.
     seconds
         Length of the window.
+    loop
+        Whether the samples of a shorter piece are repeated to this length; otherwise they are as
+        many as there are.
 
     Raises
     ------
@@ -166,7 +175,9 @@ def load(source: Source, *, crop: Crop | float = "center", seconds: float = SECO
         raise AudioError("too_short", file=name, seconds=taken, least=_SHORTEST)
 
     native = planes.mean(axis=0)
-    samples = _fit(soxr.resample(native, rate, SAMPLE_RATE), seconds)
+    samples = np.asarray(soxr.resample(native, rate, SAMPLE_RATE), np.float32)
+    wanted = round(seconds * SAMPLE_RATE)
+    samples = np.resize(samples, wanted) if loop else samples[:wanted]
     facts = Facts(
         codec=codec,
         bit_rate=bit_rate,
@@ -175,28 +186,13 @@ def load(source: Source, *, crop: Crop | float = "center", seconds: float = SECO
         duration=round(max(duration, taken), 3),
         window_start=round(start, 3),
         window_end=round(start + taken, 3),
-        looped=taken < seconds - 0.01,
+        looped=loop and taken < seconds - 0.01,
     )
     warnings = [
         *_container_warnings(facts, cut_off, errors),
         *_signal_warnings(planes, samples),
     ]
     return Clip(file=name, samples=samples, native=native, facts=facts, warnings=tuple(warnings))
-
-
-def load_whole(source: Source, *, longest: float = LONGEST_PIECE) -> Samples:
-    """Decode a whole piece; of one that is longer than ``longest`` seconds, its middle.
-
-    Returns
-    -------
-    float32 [n], mono at 22,050 Hz, not looped.
-
-    Raises
-    ------
-    AudioError
-        As :func:`load`.
-    """
-    return resample(load(source, seconds=longest))
 
 
 def digest(source: Source) -> str:
@@ -213,11 +209,6 @@ def digest(source: Source) -> str:
         for packet in _packets(file, name, 0.0):
             content.update(bytes(packet))
     return content.hexdigest()
-
-
-def resample(clip: Clip) -> Samples:
-    """Bring the window of a clip to 22,050 Hz without looping it: float32 [n], mono."""
-    return np.asarray(soxr.resample(clip.native, clip.facts.sample_rate, SAMPLE_RATE), np.float32)
 
 
 def named(content: bytes, name: str) -> BinaryIO:
@@ -433,11 +424,6 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> tuple[Sa
     if not pieces:
         return np.zeros((1, 0), np.float32), rate, errors
     return np.concatenate(pieces, axis=1), rate, errors
-
-
-def _fit(samples: Samples, seconds: float) -> Samples:
-    """Loop or trim to exactly the window: float32 [seconds * 22050]."""
-    return np.resize(samples, round(seconds * SAMPLE_RATE)).astype(np.float32, copy=False)
 
 
 def _container_warnings(facts: Facts, cut_off: bool, errors: int) -> Iterator[Quality]:

@@ -51,8 +51,8 @@ class Timeline:
     ) -> None:
         if hop <= 0:
             raise ValueError("hop must be positive")
-        piece = audio.load(source, seconds=LONGEST_PIECE)
-        self._piece, self._samples = piece, audio.resample(piece)
+        piece = audio.load(source, seconds=LONGEST_PIECE, loop=False)
+        self._piece, self._samples = piece, piece.samples
         self._transform, self._models, self._panel = transform, models, panel
         begin, last = piece.facts.window_start, len(self._samples) / SAMPLE_RATE - SECONDS
         starts = np.arange(0, max(last, 0) + 1e-6, hop)

@@ -180,7 +180,7 @@ def outline(piece: Piece) -> Future[Envelope]:
 
 
 def _outline(piece: Piece) -> Envelope:
-    whole = audio.load(piece.open(), seconds=LONGEST_PIECE)
+    whole = audio.load(piece.open(), seconds=LONGEST_PIECE, loop=False)
     samples, facts = whole.native, whole.facts
     lowest, highest = envelope(samples, _STRETCHES)
     return Envelope(

@@ -170,12 +170,16 @@ class Material:
 
 
 def load_clips(
-    recordings: Iterable[Recording], description: str, *, seconds: float = audio.SECONDS
+    recordings: Iterable[Recording],
+    description: str,
+    *,
+    seconds: float = audio.SECONDS,
+    loop: bool = True,
 ) -> Iterator[tuple[Recording, Clip]]:
     """Decode recordings one by one; one that cannot be read is named and left out."""
     for recording in track(list(recordings), description=description):
         try:
-            clip = audio.load(recording.path, seconds=seconds)
+            clip = audio.load(recording.path, seconds=seconds, loop=loop)
         except AudioError as error:
             print(f"left out: {error}")
             continue
@@ -211,9 +215,8 @@ def _logarithm(path: Path, recipe: Recipe) -> npt.NDArray[np.float16]:
         kept = user_folder().parent / "spectrograms" / name
         if kept.exists():
             return np.asarray(np.load(kept, allow_pickle=False), np.float16)
-    clip = audio.load(path, seconds=LONGEST)
-    samples = audio.resample(clip)
-    values = np.log(np.maximum(recipe.transform(samples).values, 1e-9)).astype(np.float16)
+    clip = audio.load(path, seconds=LONGEST, loop=False)
+    values = np.log(np.maximum(recipe.transform(clip.samples).values, 1e-9)).astype(np.float16)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with replacing(kept) as beside, beside.open("wb") as file:

@@ -82,10 +82,9 @@ def index(
     split_is_given = any(recording.split for recording in found)
     readable, warnings = [], []
     marks = []
-    for recording, clip in load_clips(found, "listening", seconds=LONGEST):
-        samples = audio.resample(clip)
+    for recording, clip in load_clips(found, "listening", seconds=LONGEST, loop=False):
         readable.append(recording)
-        marks.append(landmarks(samples))
+        marks.append(landmarks(clip.samples))
     if len(readable) < len(found):
         warnings.append(f"{len(found) - len(readable)} of {len(found)} files could not be read")
     pairs = [(readable[a], readable[b]) for a, b, _ in find_duplicates(marks)]

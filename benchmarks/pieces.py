@@ -1,0 +1,75 @@
+"""Long pieces: ``python benchmarks/pieces.py``.
+
+Needs librosa. The centre of a five-minute MP3 is decoded beside ``librosa.load`` of the same ten
+seconds; then MobileNetV3 listens to a piece of four minutes, a window every five seconds, beside
+the loop that analyses window after window of the file.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from timing import keep, median_ms
+
+ROOT = Path(__file__).parent.parent
+RATE = 44_100
+HOP = 5.0
+
+
+def long_song(folder: Path, minutes: float) -> Path:
+    """An MP3 at 192 kbit/s: the examples, one after the other, again and again."""
+    import av
+
+    from ccmusic.audio import load
+
+    clips = [load(song).samples for song in sorted((ROOT / "examples").glob("*.ogg"))]
+    sound = np.resize(np.concatenate(clips), round(minutes * 60 * 22_050))
+    stereo = np.repeat(sound, 2)[None].repeat(2, axis=0)  # 44,100 Hz by repetition
+    path = folder / f"{minutes:g}.mp3"
+    with av.open(str(path), "w", format="mp3") as container:
+        stream = container.add_stream("libmp3lame", rate=RATE, layout="stereo")
+        stream.bit_rate = 192_000
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(stereo), "fltp", "stereo")
+        frame.sample_rate = RATE
+        for piece in (frame, None):
+            container.mux(stream.encode(piece))
+    return path
+
+
+def main() -> None:
+    import librosa
+
+    from ccmusic import Panel, analyze, audio
+    from ccmusic.timeline import Timeline
+
+    with tempfile.TemporaryDirectory() as folder:
+        five, four = long_song(Path(folder), 5), long_song(Path(folder), 4)
+        decode_ms, librosa_ms = median_ms(
+            lambda: audio.load(five),
+            lambda: librosa.load(five, sr=audio.SAMPLE_RATE, offset=145, duration=10),
+            repeats=10,
+        )
+        with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+            starts = Timeline(four, hop=HOP, panel=panel).starts
+            whole_ms, loop_ms = median_ms(
+                lambda: list(Timeline(four, hop=HOP, panel=panel)),
+                lambda: [analyze(four, crop=start, panel=panel) for start in starts],
+                repeats=3,
+            )
+    rows = {
+        "decode_ms": decode_ms,
+        "librosa_load_ms": librosa_ms,
+        "decode_ratio": decode_ms / librosa_ms,
+        "windows": len(starts),
+        "timeline_ms": whole_ms,
+        "window_by_window_ms": loop_ms,
+        "timeline_ratio": whole_ms / loop_ms,
+    }
+    print(json.dumps(rows, indent=2))
+    keep("pieces", rows)
+
+
+if __name__ == "__main__":
+    main()
