@@ -7,6 +7,9 @@ import av
 import numpy as np
 import pytest
 
+from ccmusic import zoo
+from small_models import make_checkpoint
+
 # What an extension stands for: container and encoder.
 FORMATS = {
     ".wav": ("wav", "pcm_s16le"),
@@ -107,6 +110,17 @@ def piece() -> Callable[..., np.ndarray]:
         return np.linspace(1, 0.5, channels, dtype=np.float32)[:, None] * mono
 
     return make
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the only checkpoints are those that say jazz (surely) and rock (less so)."""
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(zoo, "SHIPPED", tmp_path / "none")
+    folder = tmp_path / "home" / "checkpoints"
+    for name, strength in (("jazz", 4.0), ("rock", 3.0)):
+        make_checkpoint(folder, f"{name}_cqt", favourite=name, backbone=name, strength=strength)
+    return folder
 
 
 @pytest.fixture(scope="session")

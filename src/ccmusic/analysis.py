@@ -40,6 +40,12 @@ class Analysis:
     elapsed_ms: float
     """From opening the file to the last verdict."""
 
+    @property
+    def genres(self) -> list[str]:
+        """Classes of all models that gave a verdict, the likeliest in the mean first."""
+        known = dict.fromkeys(c for v in self.verdicts.values() for c in v.probabilities)
+        return sorted(known, key=lambda genre: -self.mean.get(genre, 0.0))
+
     def attention(self, name: str, genre: str | None = None) -> Attention | None:
         """Where a model saw a genre, its first choice by default; None as :func:`attend`."""
         verdict = self.verdicts[name]

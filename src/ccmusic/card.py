@@ -213,3 +213,10 @@ class ModelCard(_Strict):
             return self.model_validate({**self.model_dump(), "name": name})
         except ValidationError:
             raise CheckpointError("bad_name", name=name) from None
+
+
+def titles(cards: Iterable[ModelCard]) -> dict[str, str]:
+    """Title of each model by name, with its transform where they have several."""
+    cards = list(cards)
+    several = len({card.transform for card in cards}) > 1
+    return {card.name: card.title(with_transform=several) for card in cards}

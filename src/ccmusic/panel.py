@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from copy import copy
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from ccmusic.card import Band, ModelCard
+from ccmusic.closing import Closing
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.picture import Picture, Recipe
 from ccmusic.spectrogram import TransformChoice
@@ -76,7 +76,7 @@ class Verdict:
         )
 
 
-class Panel:
+class Panel(Closing):
     """Models that are kept open and asked together.
 
     Loading starts at once in the background. May be shared between threads.
@@ -182,17 +182,6 @@ class Panel:
     def close(self) -> None:
         """Let the models go."""
         self._pool.shutdown(cancel_futures=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def available_cores() -> int:

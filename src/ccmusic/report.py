@@ -166,8 +166,7 @@ def _opinion(analysis: Analysis, language: Language) -> str:
 
 def _table(analysis: Analysis, language: Language) -> str:
     """Models x genres, every cell as blue as it is probable."""
-    classes = dict.fromkeys(c for v in analysis.verdicts.values() for c in v.probabilities)
-    genres = sorted(classes, key=lambda genre: -analysis.mean.get(genre, 0.0))
+    genres = analysis.genres
     head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
     rows = [f"<tr><th></th>{head}</tr>"]
     shares = {name: v.probabilities for name, v in analysis.verdicts.items() if not v.error}

@@ -19,11 +19,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from ccmusic.closing import Closing
 from ccmusic.errors import AudioError, CCMusicError
 
 if sys.platform != "win32":
@@ -37,7 +37,7 @@ MEMORY = 2 << 30
 _GLANCE = 0.1  # seconds between looks at whether the answer is still wanted
 
 
-class Sandbox:
+class Sandbox(Closing):
     """Child processes that call functions on files. May be shared between threads.
 
     >>> with Sandbox(2) as sandbox:  # doctest: +SKIP
@@ -156,17 +156,6 @@ class Sandbox:
         self._closed = True
         for child in list(self._children):
             child.process.kill()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _once(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[T]:

@@ -32,6 +32,11 @@ _NEIGHBOURS = 16  # mel bands that are gathered at once
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
+def transforms_of(choice: TransformChoice) -> tuple[TransformName, ...]:
+    """Transforms that a choice stands for."""
+    return ("cqt", "mel") if choice == "both" else (choice,)
+
+
 @dataclass(frozen=True)
 class Spectrogram:
     """Energy over time and frequency."""

@@ -14,7 +14,7 @@ import platformdirs
 from ccmusic.card import ModelCard, PanelCard
 from ccmusic.errors import CheckpointError
 from ccmusic.files import replacing
-from ccmusic.spectrogram import TransformChoice
+from ccmusic.spectrogram import TransformChoice, transforms_of
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 
@@ -153,8 +153,7 @@ def find(transform: TransformChoice, names: Sequence[str] | None = None) -> list
         no checkpoint for the transform.
     """
     checkpoints, problems = scan()
-    wanted = ("cqt", "mel") if transform == "both" else (transform,)
-    fitting = [c for c in checkpoints if c.card.transform in wanted]
+    fitting = [c for c in checkpoints if c.card.transform in transforms_of(transform)]
     if names is None:
         if not fitting:
             raise (

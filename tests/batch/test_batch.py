@@ -11,28 +11,14 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from ccmusic import batch, zoo
+from ccmusic import batch
 from ccmusic.analysis import analyze
 from ccmusic.batch.rows import Judge, Options
 from ccmusic.errors import CheckpointError, DataError
 from ccmusic.panel import Panel
 from ccmusic.timeline import Timeline
-from small_models import make_checkpoint
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(zoo, "SHIPPED", tmp_path / "none")
-    for favourite in ("jazz", "rock"):
-        make_checkpoint(
-            tmp_path / "home" / "checkpoints",
-            f"{favourite}_cqt",
-            favourite=favourite,
-            backbone=favourite,
-            strength=4.0 if favourite == "jazz" else 3.0,
-        )
-    return tmp_path / "home" / "checkpoints"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture

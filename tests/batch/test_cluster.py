@@ -10,7 +10,6 @@ import pytest
 from ccmusic import batch
 from ccmusic.batch.rows import Options
 from ccmusic.errors import DataError
-from small_models import make_checkpoint
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -19,18 +18,8 @@ OPTIONS = Options(models=("jazz", "rock"))
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def two_nodes(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "home"))
-    for name in ("jazz", "rock"):
-        make_checkpoint(
-            tmp_path / "home" / "checkpoints", f"{name}_cqt", favourite=name, backbone=name
-        )
-    return tmp_path / "home" / "checkpoints"
-
-
-@pytest.fixture
-def two_nodes(home: Path) -> Iterator[None]:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})

@@ -12,23 +12,12 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
-from ccmusic import zoo
 from services import Server, opened
-from small_models import make_checkpoint
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(zoo, "SHIPPED", tmp_path / "none")
-    for favourite in ("jazz", "rock"):
-        make_checkpoint(
-            tmp_path / "home" / "checkpoints",
-            f"{favourite}_cqt",
-            favourite=favourite,
-            backbone=favourite,
-        )
-    return tmp_path / "home" / "checkpoints"
+def _small_models(home: Path) -> None:
+    """No test of the service needs the shipped ones."""
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ccmusic.batch.rows import Row
+from ccmusic.closing import Closing
 from ccmusic.errors import DataError
 
 if sys.platform != "win32":
@@ -20,7 +20,7 @@ if sys.platform != "win32":
 _SYNC_SECONDS = 5.0
 
 
-class Journal:
+class Journal(Closing):
     """What a batch has finished, in ``OUTPUT.part.jsonl`` beside its table.
 
     The first line tells the options, each other one holds all rows of a recording. A line that a
@@ -123,17 +123,6 @@ class Journal:
         """Let the file go; it stays for the next time."""
         self._file.close()
         self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

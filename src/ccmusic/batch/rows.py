@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ccmusic.analysis import Analysis, Prepared, judge, prepare
 from ccmusic.audio import SECONDS
 from ccmusic.card import ModelCard
+from ccmusic.closing import Closing
 from ccmusic.errors import CCMusicError
 from ccmusic.panel import Panel
 from ccmusic.picture import Recipe
@@ -74,7 +74,7 @@ def columns(cards: Sequence[ModelCard]) -> dict[str, type]:
     }
 
 
-class Judge:
+class Judge(Closing):
     """Turns recordings into rows; keeps decoders and models open. May be shared between threads.
 
     Parameters
@@ -115,17 +115,6 @@ class Judge:
         """Let decoders and models go."""
         self._sandbox.close()
         self._panel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _windows(file: str, recipes: set[Recipe], window: Window) -> Iterator[Prepared]:

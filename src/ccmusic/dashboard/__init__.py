@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import plotly  # noqa: F401  (a missing extra must show now, not when the first page is drawn)
 from streamlit.web import bootstrap
 
-from ccmusic.errors import CCMusicError
+from ccmusic.listening import listen
 
 _OPTIONS = {
     "server_maxUploadSize": 200,
@@ -46,14 +45,7 @@ def launch(*, host: str, port: int) -> None:
     CCMusicError
         If the address cannot be listened on.
     """
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        reason = str(error.strerror).partition(" (")[0]  # Python adds the address a second time
-        raise CCMusicError(
-            f"cannot listen on {host}:{port} ({reason}); choose another --port"
-        ) from None
+    listen(host, port).close()
     print(f"CCMusic is at http://{host}:{port} (Ctrl-C ends it)", flush=True)
     options = {**_OPTIONS, "server_address": host, "server_port": port}
     bootstrap.load_config_options(options)

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from ccmusic.audio import Clip
+from ccmusic.card import titles
 from ccmusic.dashboard.figures import buttons, spectrogram_figure
 from ccmusic.dashboard.guide import guide
 from ccmusic.dashboard.hearing import (
@@ -32,7 +33,7 @@ from ccmusic.dashboard.whole import whole
 from ccmusic.dashboard.words import plain, sentence
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.panel import Panel
-from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, TransformName
+from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
 from ccmusic.texts import LANGUAGES, Language, say
 
 _HERE = Path(__file__).parent
@@ -181,15 +182,14 @@ def _choose_transform(language: Language) -> TransformChoice:
 
 def _choose_models(panel: Panel, language: Language) -> list[str]:
     """Names of the models that are switched on: all, until the user says otherwise."""
-    cards = {card.name: card for card in panel.cards}
-    both = len({card.transform for card in panel.cards}) > 1
+    names = titles(panel.cards)
     return st.pills(
         say(language, "page.models"),
-        list(cards),
+        list(names),
         selection_mode="multi",
-        default=list(cards),
-        format_func=lambda name: cards[name].title(with_transform=both),
-        key=f"models_{'_'.join(cards)}",
+        default=list(names),
+        format_func=names.__getitem__,
+        key=f"models_{'_'.join(names)}",
         wrap=True,
     )
 
@@ -219,7 +219,7 @@ def _spectrograms(
         turned = turn.toggle(say(language, "page.turn"), key="turned")
     decoded = outline(piece)
     slot = st.empty()
-    shown: tuple[TransformName, ...] = ("cqt", "mel") if transform == "both" else (transform,)
+    shown = transforms_of(transform)
     for column, name in zip(st.columns(len(shown)), shown, strict=True):
         column.plotly_chart(
             spectrogram_figure(

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from ccmusic.agreement import mean_probabilities
 from ccmusic.analysis import Analysis
 from ccmusic.audio import SECONDS
+from ccmusic.card import titles
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
 from ccmusic.texts import Language, say
@@ -89,8 +90,7 @@ def bars_figure(
 def table_figure(analysis: Analysis, language: Language) -> go.Figure:
     """Models x genres; the likeliest genres of the mean at the left, the mean itself below."""
     given = [v for v in analysis.verdicts.values() if not v.error]
-    known = dict.fromkeys(c for v in given for c in v.card.classes)
-    genres = sorted(known, key=lambda genre: -analysis.mean.get(genre, 0.0))
+    genres = analysis.genres
     both = analysis.transform == "both"
     rows = {v.card.title(with_transform=both): v.probabilities for v in given}
     rows[say(language, "page.mean")] = analysis.mean
@@ -128,9 +128,9 @@ def tie_figure(verdicts: Sequence[Verdict], tie: tuple[str, str], language: Lang
     hear the one and those who hear the other.
     """
     one, other = tie
-    both = len({v.card.transform for v in verdicts}) > 1
+    names = titles(v.card for v in verdicts)
     shares = [
-        (v.card.title(with_transform=both), v.probabilities[one], v.probabilities[other])
+        (names[v.card.name], v.probabilities[one], v.probabilities[other])
         for v in verdicts
         if one in v.card.classes and other in v.card.classes
     ]
@@ -147,12 +147,9 @@ def tie_figure(verdicts: Sequence[Verdict], tie: tuple[str, str], language: Lang
             marker={"size": 9, "symbol": ("circle", "diamond")[place]},
             hovertemplate=f"{name} %{{y:.0%}}<extra></extra>",
         )
+    _lay_out_curves(figure)
     figure.update_layout(
         height=200,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        hovermode="x unified",
-        dragmode=False,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
     )
@@ -162,7 +159,6 @@ def tie_figure(verdicts: Sequence[Verdict], tie: tuple[str, str], language: Lang
         range=(-0.4, len(shares) - 0.6),
         automargin=True,
     )
-    figure.update_yaxes(range=(0, 1), tickformat=".0%")
     return figure
 
 
@@ -188,17 +184,21 @@ def timeline_figure(course: Mapping[float, Mapping[str, float]], language: Langu
             line={"color": _CURVE_COLOURS[place], "width": 2},
             hovertemplate=f"{name} %{{y:.0%}}<extra></extra>",
         )
+    _lay_out_curves(figure)
+    figure.update_layout(height=320, meta={"time": "x"})
+    figure.update_xaxes(ticksuffix=say(language, "figure.seconds"))
+    return figure
+
+
+def _lay_out_curves(figure: go.Figure) -> None:
+    """Probabilities upwards, the legend above, and one hover for all curves."""
     figure.update_layout(
-        height=320,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         hovermode="x unified",
         dragmode=False,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-        meta={"time": "x"},
     )
     figure.update_yaxes(range=(0, 1), tickformat=".0%")
-    figure.update_xaxes(ticksuffix=say(language, "figure.seconds"))
-    return figure
 
 
 def guide_figure(checkpoints: Sequence[Checkpoint], language: Language) -> go.Figure:

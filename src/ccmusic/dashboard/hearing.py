@@ -182,15 +182,15 @@ def outline(piece: Piece) -> Future[Envelope]:
 def _outline(piece: Piece) -> Envelope:
     whole = audio.load(piece.open(), seconds=LONGEST_PIECE, loop=False)
     samples, facts = whole.native, whole.facts
-    lowest, highest = envelope(samples, _STRETCHES)
+    lowest, highest = envelope(samples)
     return Envelope(
         np.linspace(facts.window_start, facts.window_end, len(lowest) + 1), lowest, highest
     )
 
 
-def envelope(samples: Samples, stretches: int) -> tuple[Samples, Samples]:
-    """Lowest and highest sample of each stretch; fewer stretches than asked if samples are few."""
-    starts = np.unique(np.linspace(0, len(samples), stretches, endpoint=False).astype(int))
+def envelope(samples: Samples) -> tuple[Samples, Samples]:
+    """Lowest and highest sample of each stretch; of few samples, fewer stretches."""
+    starts = np.unique(np.linspace(0, len(samples), _STRETCHES, endpoint=False).astype(int))
     return np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
 
 

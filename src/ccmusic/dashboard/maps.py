@@ -19,10 +19,9 @@ def maps(analysis: Analysis, language: Language) -> None:
         return
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(say(language, "attention.title"), anchor=False)
-    known = dict.fromkeys(c for v in given.values() for c in v.card.classes)
     genre = chooser.selectbox(
         say(language, "attention.genre"),
-        [None, *sorted(known, key=lambda genre: -analysis.mean.get(genre, 0.0))],
+        [None, *analysis.genres],
         format_func=lambda genre: (
             genre_name(genre, language) if genre else say(language, "attention.first")
         ),

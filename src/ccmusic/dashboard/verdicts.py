@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ccmusic import zoo
 from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
-from ccmusic.card import ModelCard, PanelCard
+from ccmusic.card import titles
 from ccmusic.dashboard.charts import bars_figure, genre_colours, table_figure, tie_figure
 from ccmusic.dashboard.figures import buttons
 from ccmusic.dashboard.hearing import Hearing
@@ -32,12 +32,12 @@ def verdicts(hearing: Hearing, on: Collection[str], language: Language) -> Analy
     top_k = chooser.slider(say(language, "page.top_k"), 1, 5, 3, key="top_k")
     headline = st.empty()
     cards = [card for card in hearing.cards if card.name in on]
-    both = len({card.transform for card in cards}) > 1
+    names = titles(cards)
     slots: dict[str, DeltaGenerator] = {}
     with st.container(key="cards"):
         for card in cards:
             with st.container(border=True):
-                st.markdown(f"**{plain(card.title(with_transform=both))}**")
+                st.markdown(f"**{plain(names[card.name])}**")
                 slots[card.name] = st.empty()
 
     if not hearing.finished:
@@ -139,7 +139,7 @@ def _headline(
             apart = len(given) - agreement.models
             if apart:
                 st.caption(say(language, "page.apart", models=agreement.models, apart=apart))
-            for line in advice(analysis, language):
+            for line in _advice(analysis, language):
                 st.caption(plain(line))
         with mean:
             st.caption(say(language, "page.mean"))
@@ -158,57 +158,28 @@ def _headline(
             )
 
 
-def advice(analysis: Analysis, language: Language) -> list[str]:
+def _advice(analysis: Analysis, language: Language) -> list[str]:
     """What the ensemble's probability has been worth, and whom else to ask; measured, or empty."""
-    measured = zoo.panel_card(v.card for v in analysis.verdicts.values())
+    cards = [v.card for v in analysis.verdicts.values()]
+    measured = zoo.panel_card(cards)
     if measured is None:
         return []
-    confidence = max(analysis.mean.values())
-    band = measured.metrics.band(confidence)
+    band = measured.metrics.band(max(analysis.mean.values()))
     lines = []
     if band:
+        worth = {"accuracy": band.accuracy, "recordings": band.recordings}
+        lines.append(say(language, f"advice.{band.level}", **worth))
+        if band.level == "high":
+            return lines
+    if measured.pairs:
+        pair, names = measured.pairs[0], titles(cards)
+        a, b = (names[name] for name in pair.models)
         lines.append(
-            say(
-                language,
-                f"advice.{band.level}",
-                accuracy=band.accuracy,
-                recordings=band.recordings,
-            )
+            say(language, "advice.pair", a=a, b=b, accuracy=pair.accuracy, either=pair.either)
         )
-    if (band is None or band.level != "high") and measured.pairs:
-        lines.append(second_opinion(measured, analysis, language))
     other = _OTHER.get(analysis.transform)
-    together = _all_cards(other) if other and (band is None or band.level != "high") else None
+    together = zoo.panel_card(c.card for c in zoo.find("both")) if other else None
     if other and together and together.metrics.accuracy > measured.metrics.accuracy:
-        lines.append(
-            say(
-                language,
-                "advice.other",
-                other=TRANSFORM_TITLES[other],
-                alone=measured.metrics.accuracy,
-                both=together.metrics.accuracy,
-            )
-        )
+        shares = {"alone": measured.metrics.accuracy, "both": together.metrics.accuracy}
+        lines.append(say(language, "advice.other", other=TRANSFORM_TITLES[other], **shares))
     return lines
-
-
-def _all_cards(other: TransformName) -> PanelCard | None:
-    try:
-        zoo.find(other)
-        return zoo.panel_card(checkpoint.card for checkpoint in zoo.find("both"))
-    except CCMusicError:
-        return None
-
-
-def second_opinion(measured: PanelCard, analysis: Analysis, language: Language) -> str:
-    """The two that are worth most together."""
-    pair = measured.pairs[0]
-    titles = _titles(v.card for v in analysis.verdicts.values())
-    a, b = (titles[name] for name in pair.models)
-    return say(language, "advice.pair", a=a, b=b, accuracy=pair.accuracy, either=pair.either)
-
-
-def _titles(cards: Iterable[ModelCard]) -> dict[str, str]:
-    cards = list(cards)
-    both = len({card.transform for card in cards}) > 1
-    return {card.name: card.title(with_transform=both) for card in cards}

@@ -25,7 +25,6 @@ from ccmusic.picture import Picture
 from ccmusic.report import facts_line, window_line
 from ccmusic.texts import Language, say
 
-_STRETCHES = 600
 _PICTURE_WIDTH = 448  # twice the usual 224 pixels: every one can be seen
 
 
@@ -179,7 +178,7 @@ def _judgement(verdict: Verdict, language: Language) -> None:
 
 
 def _envelope(samples: Samples, rate: int, start: float) -> Envelope:
-    lowest, highest = envelope(samples, _STRETCHES)
+    lowest, highest = envelope(samples)
     edges = np.linspace(start, start + len(samples) / rate, len(lowest) + 1)
     return Envelope(edges, lowest, highest)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-
 import uvicorn
 
-from ccmusic.errors import CCMusicError
+from ccmusic.listening import listen
 from ccmusic.service.app import create_app
 from ccmusic.service.limits import Limits
 
@@ -23,14 +21,7 @@ def launch(*, host: str, port: int, token: str | None, limits: Limits) -> None:
     CheckpointError
         If there is no model to ask.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        reason = str(error.strerror).partition(" (")[0]  # Python adds the address a second time
-        raise CCMusicError(
-            f"cannot listen on {host}:{port} ({reason}); choose another --port"
-        ) from None
+    listening = listen(host, port, backlog=2048)
     app = create_app(token=token, limits=limits)
     port = listening.getsockname()[1]
     print(f"CCMusic answers at http://{host}:{port}, see /docs (Ctrl-C ends it)", flush=True)

@@ -22,7 +22,7 @@ from ccmusic.picture import Recipe
 from ccmusic.sandbox import Sandbox
 from ccmusic.service.limits import Limits
 from ccmusic.service.problems import CLIENT_GONE
-from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName
+from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName, transforms_of
 from ccmusic.zoo import scan
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class Work:
         CheckpointError
             If there are none, or none of a name.
         """
-        wanted = ("cqt", "mel") if transform == "both" else (transform,)
+        wanted = transforms_of(transform)
         open_ones = [self._panels[name] for name in wanted if name in self._panels]
         if not open_ones:
             raise CheckpointError("no_checkpoints", transform=transform)
