@@ -459,6 +459,18 @@ def test_mp3_with_cover(tmp_path, write_sound, piece, xing):
         assert codes(audio.load(io.BytesIO(tagged[: -sound.stat().st_size // 2]))) == ["truncated"]
 
 
+def test_joined_and_shortened_mp3s_are_measured(write_sound, piece):
+    """A header that counts the bytes of one song says nothing about a file with other bytes."""
+    song = write_sound("a.mp3", piece(20), bit_rate=128_000, id3v2_version="0").read_bytes()
+    clip = audio.load(io.BytesIO(song))
+    assert clip.facts.duration == pytest.approx(20, abs=0.01)
+    two = audio.load(io.BytesIO(song + song))
+    assert two.facts.duration == pytest.approx(40, abs=0.2)
+    half = audio.load(io.BytesIO(song[: len(song) // 2]))
+    assert half.facts.duration == pytest.approx(10, abs=0.2)
+    assert codes(half) == ["truncated"]
+
+
 # --- bad input -----------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import math
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ _SILENCE = 1e-3  # -60 dB of full scale
 _CLIPPED_SHARE = 1e-3
 _HIGH_BAND = 5_000.0
 _HIGH_BAND_DB = -40.0
+_BLOCK = 2_048  # samples, less than the shortest piece has
 
 
 @dataclass(frozen=True)
@@ -145,16 +147,17 @@ def load(
     """
     name = _name(source)
     with _file(source, name) as file:
-        cut_off, counted = _is_cut_off(file), _counts_frames(file)
+        cut_off, (counted, whole) = _is_cut_off(file), _mp3_length(file)
         with _container(file, name) as container:
             stream = _audio_stream(container, name)
             announced = _announced(container, stream, counted)
             bit_rate = stream.codec_context.bit_rate or container.bit_rate or None
             codec = str(stream.codec_context.codec.canonical_name)
         duration = announced
-        # A header gives no length, or one that the file does not keep, or (MP3) no way to seek.
+        # A header gives no length, or one that the file does not keep.
         tail = announced - _RUN_UP
-        if announced <= 0 or codec == "mp3" or _span(file, name, tail)[0] < tail:
+        kept = whole if codec == "mp3" else _span(file, name, tail)[0] >= tail
+        if announced <= 0 or not kept:
             duration, size = _span(file, name, 0.0)
             bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else None
             cut_off |= announced - duration > _RUN_UP
@@ -269,17 +272,27 @@ def _is_cut_off(file: BinaryIO) -> bool:
     return False
 
 
-def _counts_frames(file: BinaryIO) -> bool:
-    """Whether an MP3 tells its length, in a Xing, Info or VBRI header after the ID3 tags."""
+def _mp3_length(file: BinaryIO) -> tuple[bool, bool]:
+    """Whether an MP3 tells its length in a header, and whether it is to be believed.
+
+    The header (Xing, Info or VBRI) stands after the ID3 tags. Where the file has not the bytes
+    that it counted, songs were joined or something is missing.
+    """
+    size = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(10)
+    begin = 0
     if head.startswith(b"ID3"):
-        length = 0
         for byte in head[6:]:
-            length = length << 7 | byte & 0x7F
-        file.seek(10 + length)
-    first = head + file.read(_MP3_FRAME)
-    return any(mark in first for mark in (b"Xing", b"Info", b"VBRI"))
+            begin = begin << 7 | byte & 0x7F
+        begin += len(head)
+    file.seek(begin)
+    first = file.read(_MP3_FRAME)
+    mark = max(first.find(b"Xing"), first.find(b"Info"))
+    if mark < 0:
+        return b"VBRI" in first, False
+    flags, _, length = struct.unpack(">3I", first[mark + 4 : mark + 16].ljust(12, b"\0"))
+    return True, flags & 3 == 3 and abs(size - begin - length) < _MP3_FRAME
 
 
 @contextmanager
@@ -401,10 +414,16 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> tuple[Sa
     pieces: list[Samples] = []
     errors = taken = 0
     clock: float | None = None  # seconds at the next sample
+    begin: float | None = None  # and at the first that is wanted, both on the container's clock
     for packet in _packets(file, name, start - _RUN_UP):
-        begin = _origin(packet.stream) + start
+        if begin is None:
+            begin = _origin(packet.stream) + start
         try:
-            frames = [float_ for frame in packet.decode() for float_ in to_float.resample(frame)]
+            frames = [
+                as_float
+                for frame in packet.decode()
+                for as_float in ((frame,) if _is_plain(frame) else to_float.resample(frame))
+            ]
         except (av.error.FFmpegError, ValueError):
             errors += 1
             continue
@@ -413,8 +432,7 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> tuple[Sa
             if clock is None or (frame.time is not None and abs(frame.time - clock) > _GAP):
                 errors += clock is not None
                 clock = begin if frame.time is None else float(frame.time)
-            packed = np.asarray(frame.to_ndarray(), np.float32)
-            plane = packed.reshape(-1, frame.layout.nb_channels).T
+            plane = _plane(frame)
             skip = max(0, round((begin - clock) * rate))
             pieces.append(plane[:, skip : skip + round(seconds * rate) - taken])
             taken += pieces[-1].shape[1]
@@ -424,6 +442,17 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> tuple[Sa
     if not pieces:
         return np.zeros((1, 0), np.float32), rate, errors
     return np.concatenate(pieces, axis=1), rate, errors
+
+
+def _is_plain(frame: av.AudioFrame) -> bool:
+    """Whether a frame is float planes already, as of MP3, AAC, Vorbis and Opus, and of few."""
+    return frame.format.name == "fltp" and frame.layout.nb_channels < 8
+
+
+def _plane(frame: av.AudioFrame) -> Samples:
+    """float32 [channels, n] of a frame of float samples."""
+    values = np.asarray(frame.to_ndarray(), np.float32)
+    return values if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels).T
 
 
 def _container_warnings(facts: Facts, cut_off: bool, errors: int) -> Iterator[Quality]:
@@ -448,8 +477,10 @@ def _signal_warnings(planes: Samples, samples: Samples) -> Iterator[Quality]:
     clipped = float(np.mean(np.abs(planes) >= 0.999))
     if clipped > _CLIPPED_SHARE:
         yield Quality("clipping", {"share": clipped})
-    power = np.abs(np.fft.rfft(samples)) ** 2
-    edge = round(_HIGH_BAND * len(samples) / SAMPLE_RATE)
+    blocks = samples[: len(samples) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
+    spectrum = np.fft.rfft(blocks * np.hanning(_BLOCK).astype(np.float32))
+    power = (np.square(spectrum.real) + np.square(spectrum.imag)).sum(axis=0)
+    edge = round(_HIGH_BAND * _BLOCK / SAMPLE_RATE)
     level = 10 * math.log10(max(float(power[edge:].sum() / power.sum()), 1e-12))
     if level < _HIGH_BAND_DB:
         yield Quality("dull", {"level": level})
