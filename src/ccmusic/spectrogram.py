@@ -230,22 +230,23 @@ def _octave_of_filters(cqt: Cqt) -> npt.NDArray[np.complex64]:
     """
     step = 2.0 ** (2 / cqt.bins_per_octave)
     quality = (step + 1) / (step - 1)
-    frequencies = cqt.frequencies[-cqt.bins_per_octave :]
+    frequencies = cqt.frequencies[-cqt.bins_per_octave :, None]
     lengths = quality * cqt.sample_rate / frequencies
     n_fft = 2 ** int(np.ceil(np.log2(lengths.max())))
-    filters = np.zeros((n_fft, len(frequencies)), np.complex64)
-    for index, (length, frequency) in enumerate(zip(lengths, frequencies, strict=True)):
-        n = np.arange(-length // 2, length // 2)
-        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(len(n)) / len(n))
-        wavelet = hann / hann.sum() * np.exp(2j * np.pi * frequency / cqt.sample_rate * n)
-        before = (n_fft - len(n)) // 2
-        spectrum = np.fft.fft(np.pad(wavelet, (before, n_fft - len(n) - before)))
-        spectrum[n_fft // 2 + 1 :] = 0
-        magnitudes = np.sort(np.abs(spectrum[: n_fft // 2 + 1]))
-        weak = np.cumsum(magnitudes) / magnitudes.sum() < 0.01
-        spectrum[np.abs(spectrum) < magnitudes[np.argmin(weak)]] = 0
-        filters[:, index] = np.fft.fft(spectrum) * np.sqrt(length) / n_fft
-    return filters
+    first = -lengths // 2  # sample of each wavelet, counted from its middle
+    sizes = lengths // 2 - first
+    place = np.arange(n_fft) - (n_fft - sizes) // 2
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * place / sizes)
+    hann[(place < 0) | (place >= sizes)] = 0
+    waves = np.exp(2j * np.pi * frequencies / cqt.sample_rate * (place + first))
+    spectra = np.fft.fft(hann / hann.sum(axis=1, keepdims=True) * waves)
+    spectra[:, n_fft // 2 + 1 :] = 0
+    magnitudes = np.abs(spectra)
+    ranked = np.sort(magnitudes, axis=1)
+    weak = np.cumsum(ranked, axis=1) < 0.01 * ranked.sum(axis=1, keepdims=True)
+    spectra[magnitudes < np.take_along_axis(ranked, weak.sum(axis=1, keepdims=True), 1)] = 0
+    filters = np.fft.fft(spectra) * np.sqrt(lengths) / n_fft
+    return np.ascontiguousarray(filters.T, np.complex64)
 
 
 def _mel_edges(mel: Mel) -> Axis:
