@@ -26,7 +26,8 @@ TransformChoice = Literal["cqt", "mel", "chroma", "both"]
 TRANSFORM_TITLES: dict[TransformName, str] = {"cqt": "CQT", "mel": "Mel", "chroma": "Chroma"}
 Axis = npt.NDArray[np.float64]
 
-# Frames that are worked on together, so that they stay in the processor's cache.
+# Frames that are worked on together: so few that they stay in the processor's cache, and that BLAS
+# multiplies them in one thread; its threads would keep a core busy while the models start.
 _BLOCK = 32
 _NEIGHBOURS = 16  # mel bands that are gathered at once
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
@@ -141,8 +142,11 @@ class Cqt(_Transform):
             bottom = max(0, top - self.bins_per_octave)
             kernel = filters[:, bottom - top :]
             frames = _frames(samples, len(kernel), hop, n_frames)
-            response = frames @ kernel.view(np.float32).reshape(len(kernel), -1)
-            values[bottom:top] = np.abs(response.view(np.complex64)).T
+            parts = np.ascontiguousarray(kernel).view(np.float32)
+            for start in range(0, n_frames, _BLOCK):
+                block = slice(start, start + _BLOCK)
+                response = frames[block] @ parts
+                values[bottom:top, block] = np.abs(response.view(np.complex64)).T
             if bottom:
                 # Halving the rate halves the energy; the square root of two puts it back.
                 samples = soxr.resample(samples, 2, 1) * np.float32(np.sqrt(2))
