@@ -55,6 +55,21 @@ def test_a_changed_file_is_not_loaded(folder: Path) -> None:
         zoo.find_one("small").open()
 
 
+@pytest.mark.parametrize("gpu", [True, False])
+def test_cuda_is_used_where_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch, gpu: bool) -> None:
+    make_checkpoint(folder, "small")
+    installed = ["CUDAExecutionProvider"] * gpu + ["AzureExecutionProvider", "CPUExecutionProvider"]
+    asked = []
+    monkeypatch.setattr(zoo.onnxruntime, "get_available_providers", lambda: installed)
+    monkeypatch.setattr(
+        zoo.onnxruntime,
+        "InferenceSession",
+        lambda weights, options, providers: asked.append(providers),
+    )
+    zoo.find_one("small").open()
+    assert asked == [["CUDAExecutionProvider"] * gpu + ["CPUExecutionProvider"]]
+
+
 def test_a_file_that_is_no_network_is_not_loaded(folder: Path) -> None:
     import hashlib
 

@@ -73,14 +73,18 @@ class Checkpoint:
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
-            session = onnxruntime.InferenceSession(
-                weights, options, providers=["CPUExecutionProvider"]
-            )
+            session = onnxruntime.InferenceSession(weights, options, providers=_providers())
         except Exception as error:
             # ONNX Runtime has no public base class for its errors.
             reason = str(error).splitlines()[0]
             raise CheckpointError("bad_weights", file=self.path, reason=reason) from None
         return session
+
+
+def _providers() -> list[str]:
+    """CUDA where onnxruntime-gpu is installed in the place of onnxruntime; else the processor."""
+    here = onnxruntime.get_available_providers()
+    return [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in here]
 
 
 def store(card: ModelCard, weights: bytes, folder: Path) -> Checkpoint:

@@ -86,6 +86,7 @@ def test_from_weights_to_a_verdict(
     )
     assert sorted(p.name for p in checkpoint.path.parent.iterdir()) == ["own.json", "own.onnx"]
     onnx.checker.check_model(onnx.load(checkpoint.path))
+    assert b"site-packages" not in checkpoint.path.read_bytes()  # nothing of this machine
     card = zoo.find_one("own").card
     assert card.metrics is not None
     assert card.metrics.recordings == 8

@@ -111,7 +111,7 @@ def export(
         ),
         licence=licence,
         learning_curve=read_log(weights.parent),
-        notes=tuple(notes),
+        notes=(*([f"Training began from {plan.start}."] if plan.start else []), *notes),
     )
     return store(card, content, out or user_folder())
 
@@ -137,6 +137,24 @@ def to_onnx(
             external_data=False,
             verbose=False,
         )
+    _forget_origin(path)
+
+
+def _forget_origin(path: Path) -> None:
+    """Remove what the exporter notes about where each node was written, paths included."""
+    model = onnx.load(path)
+    for part in (
+        model,
+        model.graph,
+        *model.graph.node,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.initializer,
+        *model.graph.value_info,
+    ):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    onnx.save(model, path)
 
 
 def _session(content: bytes, *, threads: int = 0) -> onnxruntime.InferenceSession:
