@@ -64,7 +64,7 @@ def test_cuda_is_used_where_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(
         zoo.onnxruntime,
         "InferenceSession",
-        lambda weights, options, providers: asked.append(providers),
+        lambda path, options, providers: asked.append(providers),
     )
     zoo.find_one("small").open()
     assert asked == [["CUDAExecutionProvider"] * gpu + ["CPUExecutionProvider"]]

@@ -715,7 +715,7 @@ def calibrate(
         raise DataError(f"{name} is shipped with the program: name the calibrated copy with --as")
     before = checkpoint.card
     card = room.calibrate(checkpoint, data, split=split)
-    stored = store(card.renamed(output or name), checkpoint.read(), user_folder())
+    stored = store(card.renamed(output or name), checkpoint.path.read_bytes(), user_folder())
     assert card.metrics is not None
     print(
         f"{stored.path}: temperature {before.temperature:.2f} -> {card.temperature:.2f}, "

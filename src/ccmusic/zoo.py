@@ -37,23 +37,23 @@ class Checkpoint:
     path: Path
     """The ONNX file."""
 
-    def read(self) -> bytes:
-        """Content of the ONNX file.
+    def verify(self) -> None:
+        """Make sure that the ONNX file is there and the one that the card describes.
 
         Raises
         ------
         CheckpointError
-            If the file is missing, or not the one that the card describes.
+            If it is not.
         """
         try:
-            weights = self.path.read_bytes()
+            with self.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             raise CheckpointError("no_weights", file=self.path) from None
         except OSError as error:
             raise CheckpointError("cannot_open", file=self.path, reason=error.strerror) from None
-        if hashlib.sha256(weights).hexdigest() != self.card.sha256:
+        if digest != self.card.sha256:
             raise CheckpointError("wrong_sha256", file=self.path)
-        return weights
 
     def open(self, *, threads: int = 0) -> onnxruntime.InferenceSession:
         """Verify the file and load it.
@@ -66,14 +66,16 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            As :meth:`read`, or if it is no usable network.
+            As :meth:`verify`, or if it is no usable network.
         """
-        weights = self.read()
+        self.verify()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        options.enable_mem_pattern = False  # holds a tenth more memory and saves no time
         try:
-            session = onnxruntime.InferenceSession(weights, options, providers=_providers())
+            # By path: a session keeps the bytes that it is given for as long as it lives.
+            session = onnxruntime.InferenceSession(self.path, options, providers=_providers())
         except Exception as error:
             # ONNX Runtime has no public base class for its errors.
             reason = str(error).splitlines()[0]

@@ -97,7 +97,7 @@ def run(
     check(output)
     checkpoints = find(options.transform, options.models)
     for checkpoint in checkpoints:
-        checkpoint.read()  # a damaged model must show now, not in every row
+        checkpoint.verify()  # a damaged model must show now, not in every row
     cards = [checkpoint.card for checkpoint in checkpoints]
     files = list(files)
     with Journal(output, options.fingerprint(cards)) as journal:

@@ -217,7 +217,7 @@ def _take_onnx(path: Path, name: str) -> Checkpoint:
     card = ModelCard.read(beside).renamed(name)
     foreign = Checkpoint(card, path)
     _check_contract(path, card, foreign.open())
-    return store(card, foreign.read(), user_folder())
+    return store(card, foreign.path.read_bytes(), user_folder())
 
 
 def _check_contract(path: Path, card: ModelCard, session: onnxruntime.InferenceSession) -> None:
