@@ -36,6 +36,20 @@ from ccmusic.zoo import Checkpoint, store, user_folder
 Precision = Literal["fp32", "fp16", "int8"]
 _CALIBRATION_PICTURES = 32  # all their activations are in memory at once: 128 of VGG's took 12 GB
 
+_INT8: dict[str, Any] = {
+    "quant_format": QuantFormat.QDQ,
+    "per_channel": True,
+    "activation_type": QuantType.QUInt8,
+    "weight_type": QuantType.QInt8,
+    # Seven bits: processors without VNNI saturate when they add two products of eight.
+    "reduce_range": True,
+    # Sums of residual blocks stay in floating point: ResNet50 changed its first choice on 20 %
+    # of the recordings with them in integers, on 5 % without.
+    "op_types_to_quantize": ["Conv"],
+    # Rare peaks must not coarsen the scale of all the rest.
+    "calibrate_method": CalibrationMethod.Percentile,
+    "extra_options": {"CalibPercentile": 99.99},
+}
 _TIMINGS = 15
 
 
@@ -82,7 +96,7 @@ def export(
         to_onnx(network, recipe, path)
         exact = infer(_session(path.read_bytes()), pictures, recipe)
         if precision == "int8":
-            _to_int8(path, _calibration_pictures(manifest, recipe), recipe)
+            to_int8(path, calibration_pictures(manifest, recipe), recipe)
         elif precision == "fp16":
             to_fp16(path)
         content = path.read_bytes()
@@ -188,32 +202,21 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]
         return None if picture is None else {"picture": picture}
 
 
-def _calibration_pictures(manifest: Path, recipe: Recipe) -> list[Pixels]:
+def calibration_pictures(manifest: Path, recipe: Recipe) -> list[Pixels]:
+    """Few pictures of the ``train`` split, from all over the manifest."""
     training = [r for r in read_manifest(manifest) if r.split == "train" and r.genre]
     step = max(1, len(training) // _CALIBRATION_PICTURES)
     return load_pictures(training[::step], recipe)[1]
 
 
-def _to_int8(path: Path, pictures: Sequence[Pixels], recipe: Recipe) -> None:
+def to_int8(path: Path, pictures: Sequence[Pixels], recipe: Recipe, **changes: Any) -> None:
+    """Replace an fp32 graph by one in integers, whose ranges are those that the pictures cause.
+
+    ``changes`` are other settings for ONNX Runtime's ``quantize_static``.
+    """
     folded = path.with_suffix(".folded.onnx")
     quant_pre_process(path, folded)
-    quantize_static(
-        folded,
-        path,
-        _Pictures(pictures, recipe),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        # Seven bits: processors without VNNI saturate when they add two products of eight.
-        reduce_range=True,
-        # Sums of residual blocks stay in floating point: ResNet50 changed its first choice on 20 %
-        # of the recordings with them in integers, on 5 % without.
-        op_types_to_quantize=["Conv"],
-        # Rare peaks must not coarsen the scale of all the rest.
-        calibrate_method=CalibrationMethod.Percentile,
-        extra_options={"CalibPercentile": 99.99},
-    )
+    quantize_static(folded, path, _Pictures(pictures, recipe), **{**_INT8, **changes})
 
 
 def to_fp16(path: Path) -> None:

@@ -1,0 +1,193 @@
+"""What else was tried with the runtime: ``python benchmarks/variants.py [--weights DIR]``.
+
+Every setting is timed beside the one in use, in turns. OpenVINO is timed where it is installed.
+With ``--weights``, every ``DIR/*/weights.pt`` is converted to int8 in several ways, and the share
+of the ``valid`` recordings of ``--data`` is counted that keep their first choice.
+"""
+
+import argparse
+import importlib.util
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper
+
+from ccmusic import Panel, analyze, zoo
+from ccmusic.panel import available_cores
+from ccmusic.picture import Recipe, normalise
+from ccmusic.zoo import Checkpoint
+from timing import keep, median_ms
+
+SONG = Path(__file__).parent.parent / "examples" / "vibe_ace.ogg"
+LEVEL = onnxruntime.GraphOptimizationLevel
+REPEATS = 12
+
+
+def opened(model: Path | bytes, **settings: Any) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    for name, value in settings.items():
+        setattr(options, name, value)
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def with_normalisation(checkpoint: Checkpoint) -> bytes:
+    """The same network, from grey uint8 [n, 1, size, size] on."""
+    model = onnx.load(checkpoint.path)
+    recipe = checkpoint.card.recipe
+    mean, std = (
+        np.resize(value, (1, recipe.channels, 1, 1)).astype(np.float32)
+        for value in (recipe.mean, recipe.std)
+    )
+    graph = model.graph
+    (old,) = (value for value in graph.input if value.name == "picture")
+    graph.input.remove(old)
+    shape = ["n", 1, recipe.size, recipe.size]
+    graph.input.append(helper.make_tensor_value_info("grey", TensorProto.UINT8, shape))
+    scale = helper.make_tensor("grey.scale", TensorProto.FLOAT, mean.shape, 1 / (255 * std))
+    shift = helper.make_tensor("grey.shift", TensorProto.FLOAT, mean.shape, mean / std)
+    graph.initializer.extend([scale, shift])
+    first = [
+        helper.make_node("Cast", ["grey"], ["grey.float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["grey.float", "grey.scale"], ["grey.scaled"]),
+        helper.make_node("Sub", ["grey.scaled", "grey.shift"], ["picture"]),
+    ]
+    nodes = [*first, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model.SerializeToString()
+
+
+def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
+    """Time of all five over their time as they are, each model on one core, in turn."""
+    one = analyze(SONG).pictures
+    (drawn,) = next(iter(one.values()))
+    picture = {"picture": drawn.input[None]}
+    grey = {"grey": drawn.pixels[None, None]}
+    recipe = drawn.recipe
+
+    def each(sessions: Sequence[Any], inputs: dict[str, Any]) -> Callable[[], None]:
+        return lambda: [s.run(None, inputs) for s in sessions] and None
+
+    def made(**changed: Any) -> list[onnxruntime.InferenceSession]:
+        return [opened(checkpoint.path, **changed) for checkpoint in checkpoints]
+
+    plain = made()
+
+    def from_grey_outside() -> None:
+        for session in plain:
+            session.run(None, {"picture": normalise(drawn.pixels, recipe)[None]})
+
+    inside = [opened(with_normalisation(checkpoint)) for checkpoint in checkpoints]
+    tried = {
+        "as it is": each(plain, picture),
+        "not optimised": each(made(graph_optimization_level=LEVEL.ORT_DISABLE_ALL), picture),
+        "basic": each(made(graph_optimization_level=LEVEL.ORT_ENABLE_BASIC), picture),
+        "extended": each(made(graph_optimization_level=LEVEL.ORT_ENABLE_EXTENDED), picture),
+        "memory patterns": each(made(enable_mem_pattern=True), picture),
+        "no memory arena": each(made(enable_cpu_mem_arena=False), picture),
+        "all cores for one model": each(made(intra_op_num_threads=available_cores()), picture),
+        "branches at once": each(
+            made(
+                execution_mode=onnxruntime.ExecutionMode.ORT_PARALLEL,
+                inter_op_num_threads=available_cores(),
+            ),
+            picture,
+        ),
+        "normalised outside": from_grey_outside,
+        "uint8 in, normalised inside": each(inside, grey),
+    }  # fmt: skip
+    if importlib.util.find_spec("openvino"):
+        import openvino
+
+        core = openvino.Core()
+        compiled = [
+            core.compile_model(str(c.path), "CPU", {"INFERENCE_NUM_THREADS": 1})
+            for c in checkpoints
+        ]
+        tried["OpenVINO"] = lambda: [m(picture) for m in compiled] and None
+    times = median_ms(*tried.values(), repeats=REPEATS)
+    found = {name: ms / times[0] for name, ms in zip(tried, times, strict=True)}
+    with Panel(checkpoints) as panel:
+        (at_once, in_turn) = median_ms(
+            lambda: list(panel.judge(one)), each(made(intra_op_num_threads=0), picture),
+            repeats=REPEATS,
+        )  # fmt: skip
+    return {
+        **found,
+        "the panel, two cores": at_once / times[0],
+        "in turn, two cores": in_turn / times[0],
+    }
+
+
+def integers(weights: Path, data: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """Same first choice as fp32, and time over fp32's on one core, of each way to integers."""
+    from onnxruntime.quantization import CalibrationMethod
+
+    from ccmusic.workshop.evaluate import held_out, infer
+    from ccmusic.workshop.export import calibration_pictures, to_int8, to_onnx
+    from ccmusic.workshop.train import load_weights
+
+    percentile = CalibrationMethod.Percentile
+    ways: dict[str, dict[str, Any]] = {
+        "in use": {},
+        "eight bits": {"reduce_range": False},
+        "one scale per layer": {"per_channel": False},
+        "sums in integers too": {"op_types_to_quantize": ["Conv", "Add", "Concat", "MaxPool"]},
+        "from least to greatest": {"calibrate_method": CalibrationMethod.MinMax},
+        "least entropy": {"calibrate_method": CalibrationMethod.Entropy},
+        "99.9 %": {"calibrate_method": percentile, "extra_options": {"CalibPercentile": 99.9}},
+        "99.999 %": {"calibrate_method": percentile, "extra_options": {"CalibPercentile": 99.999}},
+    }
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for folder in sorted(weights.iterdir()):
+        network, plan = load_weights(folder / "weights.pt")
+        recipe = Recipe.default(plan.transform)
+        calibrating = calibration_pictures(data, recipe)
+        _, pictures = held_out(data, plan.classes, recipe)
+        one = {"picture": normalise(pictures[0], recipe)[None]}
+        with tempfile.TemporaryDirectory() as scratch:
+            exact = Path(scratch) / "fp32.onnx"
+            to_onnx(network, recipe, exact)
+            reference = opened(exact)
+            wanted = infer(opened(exact, intra_op_num_threads=0), pictures, recipe).argmax(axis=1)
+            found[folder.name] = {}
+            for way, changes in ways.items():
+                path = Path(scratch) / "int8.onnx"
+                path.write_bytes(exact.read_bytes())
+                to_int8(path, calibrating, recipe, **changes)
+                session = opened(path)
+                times = median_ms(
+                    partial(session.run, None, one), partial(reference.run, None, one),
+                    repeats=REPEATS,
+                )  # fmt: skip
+                logits = infer(opened(path, intra_op_num_threads=0), pictures, recipe)
+                same = float((logits.argmax(axis=1) == wanted).mean())
+                found[folder.name][way] = {"same_choice": same, "time": times[0] / times[1]}
+                print(folder.name, way, found[folder.name][way], flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--data", type=Path)
+    options = parser.parse_args()
+    rows: dict[str, Any] = {"settings": settings(zoo.find("cqt"))}
+    if options.weights:
+        rows["int8"] = integers(options.weights, options.data)
+    print(json.dumps(rows, indent=2))
+    keep("variants", rows)
+
+
+if __name__ == "__main__":
+    main()
