@@ -2,16 +2,12 @@
 
 Needs the extra ``torch``. The reference is fp32, channels-last, one network after the other, on
 all cores. The panel is timed from opening the file to the finished JSON, models loaded; then five
-models at once are held against the same five in turn, and a cold start is timed as a whole process.
+models at once are held against the same five in turn.
 """
 
 import argparse
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
-from statistics import median
 
 from timing import keep, median_ms
 
@@ -60,12 +56,6 @@ def main() -> None:
         reference_ms, panel_ms, at_once_ms, in_turn_ms = median_ms(
             reference, file_to_json, at_once, in_turn, repeats=repeats
         )
-    cold = []
-    for _ in range(3):
-        started = time.perf_counter()
-        command = [sys.executable, "-m", "ccmusic", "classify", str(SONG)]
-        subprocess.run(command, check=True, capture_output=True)
-        cold.append(time.perf_counter() - started)
     rows = {
         "torch_fp32_five_passes_ms": reference_ms,
         "file_to_json_ms": panel_ms,
@@ -73,7 +63,6 @@ def main() -> None:
         "five_at_once_ms": at_once_ms,
         "five_in_turn_ms": in_turn_ms,
         "at_once_over_in_turn": at_once_ms / in_turn_ms,
-        "cold_classify_s": median(cold),
     }
     print(json.dumps(rows, indent=2))
     keep("panel", rows)

@@ -118,15 +118,8 @@ def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
     times = median_ms(*tried.values(), repeats=REPEATS)
     found = {name: ms / times[0] for name, ms in zip(tried, times, strict=True)}
     with Panel(checkpoints) as panel:
-        (at_once, in_turn) = median_ms(
-            lambda: list(panel.judge(one)), each(made(intra_op_num_threads=0), picture),
-            repeats=REPEATS,
-        )  # fmt: skip
-    return {
-        **found,
-        "the panel, two cores": at_once / times[0],
-        "in turn, two cores": in_turn / times[0],
-    }
+        (at_once,) = median_ms(lambda: list(panel.judge(one)), repeats=REPEATS)
+    return {**found, "the panel, on all cores": at_once / times[0]}
 
 
 def integers(weights: Path, data: Path) -> dict[str, dict[str, dict[str, float]]]:

@@ -59,6 +59,7 @@ _COMMON_RATES = frozenset(
 )
 _LOW_BIT_RATE = 125_000  # the step below 128 is 112; what is measured may miss by a frame
 _SILENCE = 1e-3  # -60 dB of full scale
+_FULL = 0.999
 _CLIPPED_SHARE = 1e-3
 _HIGH_BAND = 5_000.0
 _HIGH_BAND_DB = -40.0
@@ -169,7 +170,7 @@ def load(
             planes, rate, errors = _decode(file, name, start, seconds)
     if planes.shape[1] == 0:
         raise AudioError("no_sound", file=name)
-    if not (np.abs(planes) < _ABSURD).all():
+    if not _peak(planes) < _ABSURD:
         raise AudioError("not_numbers", file=name)
     taken = planes.shape[1] / rate
     if min(seconds, duration - start) - taken > _RUN_UP:
@@ -468,19 +469,26 @@ def _container_warnings(facts: Facts, cut_off: bool, errors: int) -> Iterator[Qu
         yield Quality("short", {"duration": facts.duration})
 
 
+def _peak(samples: Samples) -> float:
+    """Largest magnitude; NaN if there is one. Without a copy: a piece may be half an hour long."""
+    return float(np.maximum(samples.max(), -samples.min()))
+
+
 def _signal_warnings(planes: Samples, samples: Samples) -> Iterator[Quality]:
     # Of the mono mix: channels in opposite phase cancel to silence.
-    peak = float(np.abs(samples).max())
+    peak = _peak(samples)
     if peak < _SILENCE:
         yield Quality("silence", {"peak": peak})
         return
-    clipped = float(np.mean(np.abs(planes) >= 0.999))
+    clipped = float(np.mean(np.abs(planes) >= _FULL)) if _peak(planes) >= _FULL else 0.0
     if clipped > _CLIPPED_SHARE:
         yield Quality("clipping", {"share": clipped})
     blocks = samples[: len(samples) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
-    spectrum = np.fft.rfft(blocks * np.hanning(_BLOCK).astype(np.float32))
-    power = (np.square(spectrum.real) + np.square(spectrum.imag)).sum(axis=0)
-    edge = round(_HIGH_BAND * _BLOCK / SAMPLE_RATE)
+    hann = np.hanning(_BLOCK).astype(np.float32)
+    few = np.array_split(blocks, math.ceil(len(blocks) / 32))  # half an hour is 19,000 blocks
+    parts = (np.fft.rfft(some * hann).view(np.float32) for some in few)  # real, imaginary in turn
+    power = np.sum([np.square(part).sum(axis=0) for part in parts], axis=0)
+    edge = 2 * round(_HIGH_BAND * _BLOCK / SAMPLE_RATE)
     level = 10 * math.log10(max(float(power[edge:].sum() / power.sum()), 1e-12))
     if level < _HIGH_BAND_DB:
         yield Quality("dull", {"level": level})

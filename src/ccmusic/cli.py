@@ -538,6 +538,17 @@ def train(
             "with EfficientNet-Lite0's or CRAFT's.",
         ),
     ] = None,
+    thin: Annotated[
+        int,
+        typer.Option(min=1, help="So many times fewer channels; `--start` widens such weights."),
+    ] = 1,
+    guide: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="`weights.pt` of a better network of this transform, to learn its features.",
+        ),
+    ] = None,
     soft_targets: Annotated[
         Path | None,
         typer.Option(metavar="CSV", help="Values in 0..1 per path, learnt beside the labels."),
@@ -570,6 +581,8 @@ def train(
         backbone=backbone,
         transform=transform,
         start=start,
+        thin=thin,
+        guide=guide,
         soft_targets=soft_targets,
         teacher=teacher,
         epochs=epochs,

@@ -27,3 +27,11 @@ def test_the_head_is_average_pooling_and_a_linear_layer() -> None:
 def test_an_unknown_backbone_is_refused_with_the_known_ones() -> None:
     with pytest.raises(DataError, match="known: vgg19_bn, resnet50"):
         build("alexnet", n_classes=2)
+
+
+def test_thinner_networks_are_those_that_can_be() -> None:
+    thin = build("densenet121", n_classes=2, thin=4)
+    assert thin.head.in_channels == 256
+    assert sum(p.numel() for p in thin.parameters()) < 500_000
+    with pytest.raises(DataError, match="efficientnet_b0 cannot be made 4 times thinner"):
+        build("efficientnet_b0", n_classes=2, thin=4)

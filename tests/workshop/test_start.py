@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ccmusic.errors import DataError
-from ccmusic.workshop.backbones import Backbone, build, torchvision_models
-from ccmusic.workshop.start import start_from, turn
+from ccmusic.workshop.backbones import BACKBONES, Backbone, build, torchvision_models
+from ccmusic.workshop.start import start_from, turn, widen
 from ccmusic.workshop.train import load_weights, train
 
 CLASSES = ("hum", "hiss")
@@ -104,6 +104,32 @@ def test_own_weights_are_taken_as_they_are(own: Path) -> None:
     other, before = _started(own, classes=("loud", "soft"))
     assert torch.equal(other.head.weight, before["head.weight"])
     assert torch.equal(other.features[0][0].weight, network.features[0][0].weight)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_a_widened_network_does_what_the_thin_one_did(backbone: str) -> None:
+    thin, wide = (build(backbone, n_classes=3, thin=n).train() for n in (2, 1))
+    values = thin.state_dict()
+    wide.load_state_dict({k: widen(values[k], v.shape) for k, v in wide.state_dict().items()})
+    pictures = torch.randn(2, 3, 96, 96)
+    for network in (thin, wide):
+        for module in network.modules():  # nothing may be left to chance
+            if isinstance(getattr(module, "p", None), float):
+                module.p = 0.0
+    with torch.inference_mode():
+        torch.testing.assert_close(wide(pictures), thin(pictures), rtol=1e-3, atol=1e-3)
+
+
+def test_copies_of_a_channel_can_part_ways(tmp_path: Path, manifest: Path) -> None:
+    options = {"backbone": SMALLEST, "epochs": 1, "final_epochs": 0, "strip": 32}
+    thin = train(manifest, tmp_path / "thin", thin=2, **options)
+    network, plan = load_weights(thin)
+    assert (plan.thin, network.head.in_channels) == (2, 480)
+    wide, _ = _started(thin, classes=plan.classes)
+    one, other = wide.features[0][0].weight[:2]
+    assert not torch.equal(one, other)
+    torch.testing.assert_close(one, other, rtol=0.5, atol=0.1)
+    assert torch.equal(wide.head.weight[:, 0], network.head.weight[:, 0] / 2)
 
 
 def test_own_weights_turn_with_the_picture(own: Path) -> None:

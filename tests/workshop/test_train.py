@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from ccmusic import analyze, zoo
@@ -74,6 +75,30 @@ def test_interrupted_it_goes_on_where_it_was(
     assert [row["epoch"] for row in _log(tmp_path)] == ["1", "2", "3"]
     network, _ = load_weights(tmp_path / "weights.pt")
     assert network.soft_head is None  # it only helped to learn
+
+
+def test_a_guides_features_are_learnt(weights: Path, manifest: Path, tmp_path: Path) -> None:
+    guide = room._Guide(weights, "cqt", 960)
+    pictures = torch.rand(4, 3, 224, 80)
+    features = guide.network.features(pictures)
+    optimizer = torch.optim.Adam(guide.translate.parameters(), 1e-2)
+    distances = []
+    for _ in range(40):
+        distance = guide(features, pictures)
+        optimizer.zero_grad()
+        distance.backward()
+        optimizer.step()
+        distances.append(float(distance.detach()))
+    assert distances[-1] < 0.3 * distances[0]
+
+    options = {**OPTIONS, "epochs": 1, "final_epochs": 0, "guide": weights, "strip": 80}
+    led = train(manifest, tmp_path / "led", **options)
+    assert load_weights(led)[1].guide.startswith("weights.pt ")
+    train(manifest, tmp_path / "led", **options)  # finished: nothing to do, and no complaint
+    with pytest.raises(DataError, match="other options"):
+        train(manifest, tmp_path / "led", **{**options, "guide": None})
+    with pytest.raises(DataError, match="was trained on cqt, not on mel"):
+        train(manifest, tmp_path / "mel", **{**options, "transform": "mel"})
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

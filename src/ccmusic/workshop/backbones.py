@@ -70,15 +70,17 @@ class Backbone(nn.Module):
         maps
             float32 [n, n_classes, h, w]; ``logits`` is their mean over h and w.
         """
-        maps = self.head(self.dropout(self.features(pictures)))
-        return maps.mean(dim=(2, 3)), maps
+        logits, maps, _ = self.judge(self.features(pictures))
+        return logits, maps
 
-    def with_soft_targets(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits as :meth:`forward`, and logits of the auxiliary head, [n, n_soft]."""
-        features = self.dropout(self.features(pictures))
-        if self.soft_head is None:
-            raise DataError("this network was built without soft targets")
-        return self.head(features).mean(dim=(2, 3)), self.soft_head(features.mean(dim=(2, 3)))
+    def judge(
+        self, features: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Logits and maps of features, and logits of the auxiliary head, [n, n_soft], if any."""
+        features = self.dropout(features)
+        maps = self.head(features)
+        soft = self.soft_head(features.mean(dim=(2, 3))) if self.soft_head else None
+        return maps.mean(dim=(2, 3)), maps, soft
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ _WIDTHS = {
 BACKBONES = tuple(_WIDTHS)
 
 
-def build(name: str, *, n_classes: int, n_soft: int = 0) -> Backbone:
+def build(name: str, *, n_classes: int, n_soft: int = 0, thin: int = 1) -> Backbone:
     """Build a network with random weights.
 
     Parameters
@@ -188,15 +190,50 @@ def build(name: str, *, n_classes: int, n_soft: int = 0) -> Backbone:
         Genres to tell apart.
     n_soft
         Width of an auxiliary head that learns soft targets during training; 0 for none.
+    thin
+        So many times fewer channels in every layer.
+
+    Raises
+    ------
+    DataError
+        If there is no such backbone, or its channels cannot be divided by that number.
     """
     if name not in _WIDTHS:
         raise DataError(f"unknown backbone {name!r}; known: {', '.join(BACKBONES)}")
     family = family_of(name)
     assert family.features is not None
     features, width = family.features(getattr(torchvision_models(), name)()), _WIDTHS[name]
+    if thin > 1:
+        for module in features.modules():
+            try:
+                _make_thin(module, thin)
+            except ValueError:
+                raise DataError(f"{name} cannot be made {thin} times thinner") from None
     for module in features.modules():
         if isinstance(module, nn.BatchNorm2d):
             # torchvision gives MobileNet and EfficientNet 0.01: in a short training the running
             # statistics never catch up, and evaluation collapses.
             module.momentum = 0.1
-    return Backbone(features, width, n_classes, n_soft)
+    return Backbone(features, width // thin, n_classes, n_soft)
+
+
+def _make_thin(module: nn.Module, thin: int) -> None:
+    """Take channels from a layer and give it new random weights; :class:`ValueError` if it cannot.
+
+    Three inputs are the picture's; a depthwise convolution has one per output.
+    """
+    if not isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+        return
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        if any(n % thin for n in tensor.shape[:2] if n not in (1, 3)):
+            raise ValueError
+        kept = tuple(slice(n if n in (1, 3) else n // thin) for n in tensor.shape[:2])
+        less = tensor.detach()[kept].clone()
+        setattr(module, name, nn.Parameter(less) if isinstance(tensor, nn.Parameter) else less)
+    if isinstance(module, nn.BatchNorm2d):
+        module.num_features //= thin
+        return
+    module.out_channels, inputs = module.weight.shape[:2]
+    module.groups = max(1, module.groups // thin)
+    module.in_channels = inputs * module.groups
+    nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

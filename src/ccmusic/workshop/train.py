@@ -39,6 +39,8 @@ from ccmusic.workshop.start import describe_start, start_from
 
 _LABEL_SMOOTHING = 0.05
 _SOFT_WEIGHT = 10.0
+_GUIDE_WEIGHT = 3.0
+_RARE = 4.0  # standard deviations: features beyond are not chased
 _TEACHER_SHARE = 0.3  # what a label leaves to the teacher's doubts
 _AVERAGING = 0.99
 _SETTLING = 192  # pictures over which the averaged network measures its BatchNorm statistics
@@ -68,6 +70,10 @@ class Plan:
     """Epochs without a better accuracy on ``valid`` after which the run ends; 0: never."""
     start: str = ""
     """Name and hash of the file with the first weights; empty: they were random."""
+    thin: int = 1
+    """So many times fewer channels in every layer."""
+    guide: str = ""
+    """Name and hash of the weights whose features were learnt as well; empty: none."""
 
 
 def train(
@@ -77,6 +83,8 @@ def train(
     backbone: str,
     transform: TransformName = "cqt",
     start: Path | None = None,
+    thin: int = 1,
+    guide: Path | None = None,
     soft_targets: Path | None = None,
     teacher: Path | None = None,
     epochs: int = 20,
@@ -101,6 +109,12 @@ def train(
         Folder of the run; one that holds an unfinished run of the same plan is continued.
     start
         File with the weights to begin with, see :mod:`ccmusic.workshop.start`; random by default.
+    thin
+        Train a network of so many times fewer channels in every layer: its square times cheaper,
+        and the start of a whole one.
+    guide
+        ``weights.pt`` of a better network for the same transform, any backbone, whose features are
+        to be learnt as well, place by place.
     soft_targets
         CSV of values in 0..1 for any recording of the manifest, the unlabelled ones included,
         learnt by an auxiliary head that is dropped afterwards.
@@ -141,10 +155,12 @@ def train(
         seed=seed,
         patience=patience,
         start=describe_start(start) if start else "",
+        thin=thin,
+        guide=describe_start(guide) if guide else "",
     )
     recipe = Recipe.default(transform)
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(plan, recipe, out, start)
+    run = _Run(plan, recipe, out, start, guide)
     usable = [
         r
         for r in recordings
@@ -170,7 +186,7 @@ def load_weights(path: Path) -> tuple[Backbone, Plan]:
     with _reading(path):
         saved = torch.load(path, map_location="cpu", weights_only=True)
         plan = _plan(saved["plan"])
-        network = build(plan.backbone, n_classes=len(plan.classes))
+        network = build(plan.backbone, n_classes=len(plan.classes), thin=plan.thin)
         network.load_state_dict(saved["network"])
     return network.eval(), plan
 
@@ -237,10 +253,14 @@ def _average(averaged: Any, current: Any, steps: torch.Tensor | int) -> None:
 class _Run:
     """State of one training, on disk after every epoch."""
 
-    def __init__(self, plan: Plan, recipe: Recipe, out: Path, start: Path | None) -> None:
+    def __init__(
+        self, plan: Plan, recipe: Recipe, out: Path, start: Path | None, guide: Path | None
+    ) -> None:
         self.plan, self.recipe, self.out = plan, recipe, out
         torch.manual_seed(plan.seed)
-        self.network = build(plan.backbone, n_classes=len(plan.classes), n_soft=plan.n_soft)
+        self.network = build(
+            plan.backbone, n_classes=len(plan.classes), n_soft=plan.n_soft, thin=plan.thin
+        )
         self.state_file = out / "state.pt"
         if start and not self.state_file.exists():
             start_from(
@@ -251,9 +271,14 @@ class _Run:
                 classes=plan.classes,
             )
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        width = self.network.head.in_channels
+        self.guide = _Guide(guide, plan.transform, width) if guide else None
         self.averaged = AveragedModel(self.network, multi_avg_fn=_average)
+        self.learning = nn.ModuleList([self.network])
+        if self.guide:
+            self.learning.append(self.guide.translate)
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=plan.learning_rate, weight_decay=0.02
+            self.learning.parameters(), lr=plan.learning_rate, weight_decay=0.02
         )
         self.epoch = 0
         self.best, self.waited = -1.0, 0
@@ -267,7 +292,7 @@ class _Run:
                 raise DataError(
                     f"{self.out}: holds a run with other options; choose another folder or the same"
                 )
-            self.network.load_state_dict(saved["network"])
+            self.learning.load_state_dict(saved["learning"])
             self.averaged.load_state_dict(saved["averaged"])
             self.optimizer.load_state_dict(saved["optimizer"])
             self.epoch = saved["epoch"]
@@ -294,7 +319,7 @@ class _Run:
                 "epoch": self.epoch,
                 "best": self.best,
                 "waited": self.waited,
-                "network": self.network.state_dict(),
+                "learning": self.learning.state_dict(),
                 "averaged": self.averaged.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
             },
@@ -356,7 +381,7 @@ class _Run:
             loss = self._loss(self._pictures(material, batch, rng, length), targets, batch)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            torch.nn.utils.clip_grad_norm_(self.learning.parameters(), 5.0)
             self.optimizer.step()
             self.averaged.update_parameters(self.network)
             total += float(loss.detach())
@@ -407,13 +432,12 @@ class _Run:
     def _loss(
         self, pictures: torch.Tensor, targets: _Targets, batch: npt.NDArray[np.int64]
     ) -> torch.Tensor:
-        """Cross-entropy on labels, binary cross-entropy on soft targets."""
+        """Cross-entropy on labels, binary cross-entropy on soft targets, distance to a guide."""
         chosen = torch.from_numpy(batch)
         with self._autocast():
-            if self.network.soft_head is None:
-                logits, soft_logits = self.network(pictures)[0], None
-            else:
-                logits, soft_logits = self.network.with_soft_targets(pictures)
+            features = self.network.features(pictures)
+            logits, _, soft_logits = self.network.judge(features)
+            distance = self.guide(features, pictures) if self.guide else 0.0
         # A recording that nobody judged has an all-zero row and so no say.
         loss = -(targets.labels[chosen] * F.log_softmax(logits.float(), dim=1)).sum() / len(batch)
         if soft_logits is not None:
@@ -421,7 +445,33 @@ class _Run:
                 soft_logits.float(), targets.soft[chosen], reduction="none"
             ).mean(dim=1)
             loss = loss + _SOFT_WEIGHT * (each * targets.soft_known[chosen]).sum() / len(batch)
-        return loss
+        return loss + _GUIDE_WEIGHT * distance
+
+
+class _Guide(nn.Module):
+    """Another network, whose features are to be had from the learning one's by a linear map.
+
+    A. Romero et al., "FitNets: hints for thin deep nets", 2015, at the last layer. It says at every
+    place of a picture what is to be seen there, where a label says one word about all of it.
+    """
+
+    def __init__(self, path: Path, transform: TransformName, width: int) -> None:
+        super().__init__()
+        self.network, plan = load_weights(path)
+        if plan.transform != transform:
+            raise DataError(f"{path}: was trained on {plan.transform}, not on {transform}")
+        self.network.requires_grad_(requires_grad=False)
+        features = self.network.head.in_channels
+        self.standard = nn.BatchNorm2d(features, affine=False)
+        self.translate = nn.Conv2d(width, features, 1)
+
+    def forward(self, features: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+        """Distance between features of the same pictures, a scalar."""
+        with torch.no_grad():
+            places = features.shape[2], features.shape[3]
+            theirs = F.adaptive_avg_pool2d(self.network.features(pictures), places)
+            wanted = self.standard(theirs.float()).clamp(-_RARE, _RARE)
+        return F.smooth_l1_loss(self.translate(features).float(), wanted)
 
 
 class _Targets:
