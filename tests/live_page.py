@@ -66,12 +66,18 @@ def browser() -> Iterator[Browser]:
 
 
 def settle(page: Page) -> None:
-    """Wait until the page has drawn all it has to draw, and has rested for a while."""
+    """Wait until the page has drawn all it has to draw, and has rested for a while.
+
+    The script may be done before the browser has fetched the code of a slider or a chart;
+    Streamlit holds its place with a skeleton until then.
+    """
     page.evaluate("window.idleSince = undefined")
     page.wait_for_function(
         """() => {
             const state = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState;
-            const idle = state === "notRunning" && document.querySelector(".st-key-header");
+            const whole = document.querySelector(".st-key-header")
+                && !document.querySelector("[data-testid=stSkeleton]");
+            const idle = state === "notRunning" && whole;
             window.idleSince = idle ? (window.idleSince ?? performance.now()) : undefined;
             return idle && performance.now() - window.idleSince > 1000;
         }""",

@@ -28,10 +28,14 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def _sound() -> np.ndarray:
-    """A rising sweep over a held A3, with clicks: no two corners of its picture look alike."""
+    """A rising sweep over a held A3, with clicks: no two corners of its picture look alike.
+
+    Noise below: in cells where all else cancels, every processor would have roundings of its own.
+    """
     t = np.arange(220_500) / 22_050
     sweep = np.sin(2 * np.pi * 40 * 10 / np.log(50) * (50 ** (t / 10) - 1))
     sound = 0.3 * sweep + 0.1 * np.sin(2 * np.pi * 220 * t)
+    sound += 1e-3 * np.random.default_rng(0).uniform(-1, 1, len(sound))
     sound[::44_100] = 1
     return sound.astype(np.float32)
 

@@ -308,7 +308,12 @@ def test_what_was_taken_is_finished_before_the_end(serve) -> None:
             clients.submit(httpx2.post, f"{server.url}/v1/classify", files=_file(), timeout=60)
             for _ in range(12)
         ]
-        _until(lambda: _gate(server, "ccmusic_requests_inside") >= 8)
+        # All have knocked: those that have their answer, and those that are inside.
+        _until(
+            lambda: (
+                sum(ask.done() for ask in asked) + _gate(server, "ccmusic_requests_inside") == 12
+            )
+        )
         ending = threading.Thread(target=server.end)
         ending.start()
         answers = [future.result() for future in asked]
