@@ -177,7 +177,6 @@ def main() -> None:
             "memory_mb_after_a_tenth": median(held[tenth : 2 * tenth]),
             "memory_mb_at_the_end": median(held[-tenth:-1]),
         }
-    print(json.dumps(rows, indent=2))
     keep("batch", rows)
 
 

@@ -3,7 +3,6 @@
 The reference in the same run is reading the file with ``torch.load``.
 """
 
-import json
 import os
 import tempfile
 import time
@@ -36,7 +35,6 @@ def main() -> None:
                 "torch_load_s": read,
                 "import_s": time.perf_counter() - started,
             }
-    print(json.dumps(results, indent=2))
     keep("importing", results)
 
 

@@ -4,7 +4,6 @@ The limit is measured too: large matrices multiplied by the same runtime, in fp3
 of eight bits for the int8 models. A model's multiply-adds are those of its convolutions.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +82,6 @@ def main() -> None:
         "five_at_once_ms": five_ms,
         "share_of_peak": least_ms / five_ms,
     }
-    print(json.dumps(kept, indent=2))
     keep("limit", kept)
 
 

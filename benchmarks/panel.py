@@ -64,7 +64,6 @@ def main() -> None:
         "five_in_turn_ms": in_turn_ms,
         "at_once_over_in_turn": at_once_ms / in_turn_ms,
     }
-    print(json.dumps(rows, indent=2))
     keep("panel", rows)
 
 

@@ -5,7 +5,6 @@ seconds; then MobileNetV3 listens to a piece of four minutes, a window every fiv
 the loop that analyses window after window of the file.
 """
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -67,7 +66,6 @@ def main() -> None:
         "window_by_window_ms": loop_ms,
         "timeline_ratio": whole_ms / loop_ms,
     }
-    print(json.dumps(rows, indent=2))
     keep("pieces", rows)
 
 

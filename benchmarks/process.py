@@ -1,11 +1,10 @@
 """Whole processes beside PyTorch and librosa, in one run: ``python benchmarks/process.py``.
 
 Needs librosa and the extra ``torch``. A cold start is ``ccmusic classify`` of one clip, beside a
-script that loads librosa, PyTorch and five networks of the same shapes in fp32 and prints the same
-five verdicts. Memory is what each process holds with its five models loaded, one clip judged.
+script that loads librosa, PyTorch and five networks of the same shapes in fp32 and judges it with
+them. Memory is what each process holds with its five models loaded, after three clips.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -38,10 +37,10 @@ import sys
 import librosa
 import numpy as np
 import torch
-from ccmusic.workshop.backbones import torchvision_models
+from ccmusic.workshop.backbones import BACKBONES, torchvision_models
 models = torchvision_models()
 networks = []
-for name in ("vgg19_bn", "resnet50", "densenet121", "efficientnet_b0", "mobilenet_v3_large"):
+for name in BACKBONES:
     with torch.device("meta"):
         network = getattr(models, name)(num_classes=13)
         if name == "vgg19_bn":
@@ -107,7 +106,6 @@ def main() -> None:
         "reference_memory_mb": held["reference"],
         "memory_ratio": held["ccmusic"] / held["reference"],
     }
-    print(json.dumps(rows, indent=2))
     keep("process", rows)
 
 

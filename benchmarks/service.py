@@ -7,7 +7,6 @@ The clients take processor time from the service on the same machine.
 """
 
 import argparse
-import json
 import re
 import signal
 import subprocess
@@ -149,7 +148,6 @@ def main() -> None:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
-    print(json.dumps(rows, indent=2))
     keep("service", rows)
 
 

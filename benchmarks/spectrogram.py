@@ -5,7 +5,6 @@ runs out of reach, as after a fresh install.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -78,7 +77,6 @@ def main() -> None:
             "ccmusic_first_call_ms": first_call_ms(setup, call[0]),
             "librosa_first_call_ms": first_call_ms("import librosa", call[1]),
         }
-    print(json.dumps(rows, indent=2))
     keep("spectrogram", rows)
 
 

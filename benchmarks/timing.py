@@ -27,7 +27,8 @@ def median_ms(*tasks: Callable[[], object], repeats: int) -> list[float]:
 
 
 def keep(name: str, rows: Any) -> None:
-    """Write ``results/NAME.json``, from which README and docs take their figures."""
+    """Print, and write ``results/NAME.json``, from which README and docs take their figures."""
+    print(json.dumps(rows, indent=2))
     RESULTS.mkdir(exist_ok=True)
     machine = {
         "cores": available_cores(),

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ccmusic.card import ModelCard
+from ccmusic.card import Metrics, ModelCard
 from ccmusic.genres import genre_name
 from ccmusic.zoo import SHIPPED
-from tables import share, table, update
+from tables import panels, share, table, update
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -24,6 +24,9 @@ WORDS = {
             "model | accuracy | mean recall | best and weakest genre | parameters | size"
         ),
         "on": "{n} recordings of the split `{split}`; in brackets, 95 % bootstrap intervals.",
+        "mean_all": "mean of all ten",
+        "mean_cqt": "mean of the five, CQT",
+        "mean_mel": "mean of the five, Mel",
         "speed": "what | measured | reference in the same run | ratio",
         "file": "five verdicts, from file to JSON, models loaded",
         "torch": "PyTorch fp32, the five forward passes alone, in turn",
@@ -56,6 +59,9 @@ WORDS = {
     "zh": {
         "models": "模型 | 准确率 | 各流派平均召回率 | 最好与最弱的流派 | 参数量 | 大小",
         "on": "在 `{split}` 部分的 {n} 个录音上实测；括号内为 95 % 自助法区间。",
+        "mean_all": "全部十个的平均",
+        "mean_cqt": "五个的平均，CQT",
+        "mean_mel": "五个的平均，梅尔",
         "speed": "项目 | 实测 | 同次运行的参照 | 比值",
         "file": "五个判断，从文件到 JSON，模型已加载",
         "torch": "PyTorch fp32，仅五次前向计算，依次进行",
@@ -90,23 +96,32 @@ WORDS = {
 
 def models(language: str) -> str:
     words = WORDS[language]
+
+    def measured(metrics: Metrics) -> list[str]:
+        ranking = sorted(metrics.recall, key=lambda genre: metrics.recall[genre])
+        return [
+            share(metrics.accuracy, metrics.accuracy_interval),
+            share(metrics.macro_recall, metrics.macro_recall_interval),
+            ", ".join(
+                f"{genre_name(g, language)} {metrics.recall[g]:.0%}"
+                for g in (ranking[-1], ranking[0])
+            ),
+        ]
+
     rows = []
     for path in sorted(SHIPPED.glob("*.json")):
         card = ModelCard.read(path)
         metrics = card.metrics
         assert metrics is not None, f"{path}: shipped without metrics"
-        ranking = sorted(metrics.recall, key=lambda genre: metrics.recall[genre])
-        extremes = ", ".join(
-            f"{genre_name(g, language)} {metrics.recall[g]:.0%}" for g in (ranking[-1], ranking[0])
-        )
+        size = path.with_suffix(".onnx").stat().st_size
         rows.append([
             f"`{card.name}`",
-            share(metrics.accuracy, metrics.accuracy_interval),
-            share(metrics.macro_recall, metrics.macro_recall_interval),
-            extremes,
+            *measured(metrics),
             f"{card.parameters / 1e6:.1f} M",
-            f"{path.with_suffix('.onnx').stat().st_size / 1e6:.1f} MB {card.precision}",
+            f"{size / 1e6:.1f} MB {card.precision}",
         ])  # fmt: skip
+    for name, panel in panels().items():
+        rows.append([words[f"mean_{name}"], *measured(panel.metrics), "", ""])
     return f"{words['on'].format(n=metrics.recordings, split=metrics.split)}\n\n" + table(
         words["models"], rows
     )
@@ -307,23 +322,32 @@ def settings() -> str:
     return table("setting | time of the five, one core, in turn", rows)
 
 
+def integers() -> str:
+    rows = [
+        [f"`{model}`", way, f"{kept['same_choice']:.1%}", f"{kept['time']:.2f}"]
+        for model, ways in _result("variants")["int8"].items()
+        for way, kept in ways.items()
+    ]
+    return table("model | what is in integers | same first choice | time over fp32's", rows)
+
+
 def installation() -> str:
     names = {
         "ccmusic": "ccmusic with its models",
         "ccmusic_dashboard": "the same with the dashboard",
         "reference": "PyTorch (the build for processors), torchvision, librosa",
     }
+    run = _result("install")
     rows = [
         [
-            names[name],
-            kept["packages"],
-            f"{kept['download_mb']:.0f} MB",
-            f"{kept['disk_mb']:.0f} MB",
+            words,
+            str(run[name]["packages"]),
+            f"{run[name]['download_mb']:.0f} MB",
+            f"{run[name]['disk_mb']:.0f} MB",
         ]
-        for name, kept in _result("install").items()
-        if name in names
+        for name, words in names.items()
     ]
-    return table("what | packages | download | disk", [[str(v) for v in row] for row in rows])
+    return table("what | packages | download | disk", rows)
 
 
 def filled(text: str, contents: dict[str, str]) -> str:
@@ -353,6 +377,7 @@ def main() -> None:
                 "speed": speed("en"),
                 "limit": limit(),
                 "settings": settings(),
+                "integers": integers(),
                 "installation": installation(),
             },
         ),

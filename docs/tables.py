@@ -3,12 +3,20 @@
 import sys
 from pathlib import Path
 
+from ccmusic.card import PanelCard
+from ccmusic.zoo import SHIPPED
+
 
 def table(header: str, rows: list[list[str]]) -> str:
     """Markdown table; the columns of the header are separated by `` | ``."""
     columns = header.split(" | ")
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def panels() -> dict[str, PanelCard]:
+    """Shipped panel cards by name: ``all``, ``cqt``, ``mel``."""
+    return {path.stem: PanelCard.read(path) for path in sorted((SHIPPED / "panels").glob("*.json"))}
 
 
 def share(value: float, interval: tuple[float, float]) -> str:

@@ -22,8 +22,10 @@ METRICS = Metrics(
     support={"jazz": 1, "rock": 1},
     confusion={"jazz": {"jazz": 1}, "rock": {"jazz": 1}},
     accuracy_by_source={"here": 0.5},
+    support_by_source={"here": 2},
     calibration=(Calibration(above=0.8, confidence=0.85, accuracy=0.5, recordings=2),),
     calibration_error=0.35,
+    calibration_error_by_chance=0.25,
 )
 
 

@@ -1,7 +1,9 @@
 import io
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ccmusic import AudioError, CheckpointError, Panel, Verdict, analyze, zoo
@@ -9,6 +11,7 @@ from small_models import make_checkpoint
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SONG = EXAMPLES / "vibe_ace.ogg"
+VERDICTS = Path(__file__).parent / "golden" / "verdicts.json"
 
 
 @pytest.fixture
@@ -80,3 +83,44 @@ def test_a_loaded_clip_is_not_decoded_again(small_zoo: Path) -> None:
     assert again.mean == whole.mean
     assert again.file == whole.file == str(SONG)
     assert again.clip is whole.clip
+
+
+def _shipped_verdicts() -> dict[str, dict[str, dict[str, float]]]:
+    """Probabilities that each shipped model gives each example."""
+    with Panel(zoo.find("both")) as panel:
+        return {
+            song.name: {
+                name: verdict.probabilities
+                for name, verdict in analyze(song, transform="both", panel=panel).verdicts.items()
+            }
+            for song in sorted(EXAMPLES.glob("*.ogg"))
+        }
+
+
+def test_the_shipped_models_judge_the_examples_as_they_did(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+    golden = json.loads(VERDICTS.read_text())
+    now = _shipped_verdicts()
+    assert now.keys() == golden.keys()
+    for song, models in golden.items():
+        assert now[song].keys() == models.keys()
+        for name, probabilities in models.items():
+            genres = list(probabilities)
+            moved = [abs(now[song][name][g] - probabilities[g]) for g in genres]
+            # Processors round the integers of int8 models in their own ways.
+            assert sum(moved) / 2 < 0.05, (song, name)
+        before, after = (
+            np.mean([list(p.values()) for p in each[song].values()], axis=0)
+            for each in (golden, now)
+        )
+        assert before.argmax() == after.argmax(), song
+
+
+if __name__ == "__main__":
+    rounded = {
+        song: {m: {g: round(p, 4) for g, p in shares.items()} for m, shares in models.items()}
+        for song, models in _shipped_verdicts().items()
+    }
+    VERDICTS.write_text(json.dumps(rounded, indent=1) + "\n")

@@ -9,7 +9,7 @@ import pytest
 
 from ccmusic.audio import load
 from ccmusic.card import ModelCard
-from ccmusic.zoo import SHIPPED
+from ccmusic.zoo import SHIPPED, panel_card
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -49,7 +49,16 @@ def test_every_example_is_short_and_credited() -> None:
 
 
 def test_shipped_checkpoints_are_measured_and_light() -> None:
-    cards = [ModelCard.read(path) for path in SHIPPED.glob("*.json")]
-    assert len(cards) == 5
-    assert all(card.metrics and card.metrics.recall for card in cards)
-    assert sum(path.stat().st_size for path in SHIPPED.glob("*.onnx")) < 72e6
+    for transform in ("cqt", "mel"):
+        paths = list(SHIPPED.glob(f"*_{transform}.json"))
+        cards = [ModelCard.read(path) for path in paths]
+        assert len({card.backbone for card in cards}) == len(cards) == 5
+        assert all(card.metrics and card.metrics.recall for card in cards)
+        assert sum(path.with_suffix(".onnx").stat().st_size for path in paths) < 72e6
+
+
+@pytest.mark.parametrize("which", ["*_cqt", "*_mel", "*"])
+def test_the_mean_of_the_shipped_checkpoints_is_measured(which: str) -> None:
+    panel = panel_card(ModelCard.read(path) for path in SHIPPED.glob(f"{which}.json"))
+    assert panel
+    assert panel.pairs

@@ -480,7 +480,7 @@ def _signal_warnings(planes: Samples, samples: Samples) -> Iterator[Quality]:
     if peak < _SILENCE:
         yield Quality("silence", {"peak": peak})
         return
-    clipped = float(np.mean(np.abs(planes) >= _FULL)) if _peak(planes) >= _FULL else 0.0
+    clipped = float(np.mean(planes >= _FULL) + np.mean(planes <= -_FULL))
     if clipped > _CLIPPED_SHARE:
         yield Quality("clipping", {"share": clipped})
     blocks = samples[: len(samples) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)

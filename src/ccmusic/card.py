@@ -93,10 +93,13 @@ class Metrics(_Strict):
     confusion: dict[str, dict[str, int]]
     """Genre, first choice, number of recordings; zeros left out."""
     accuracy_by_source: dict[str, Share]
+    support_by_source: dict[str, int]
     calibration: tuple[Calibration, ...]
     """Fifteen equal bins of confidence, after the temperature; empty ones left out."""
     calibration_error: Share
     """Mean distance of confidence and accuracy over these bins, weighted by recordings."""
+    calibration_error_by_chance: Share
+    """What perfect calibration would show on as few recordings, of the same confidence."""
     bands: tuple[Band, ...] = ()
     """Two or three, the lowest first, from the same verdicts as the bins."""
 
@@ -129,6 +132,9 @@ class PanelCard(_Strict):
     members: dict[str, str]
     """sha256 of each model's file; the figures hold for these only."""
     metrics: Metrics
+    scaled_calibration_error: Share
+    """What a temperature of its own would leave of the calibration error. The mean has none, so
+    that it stays the mean of what is shown; the bands say what it is worth."""
     pairs: tuple[Pair, ...]
     """Every two of them, the best mean first."""
 

@@ -310,6 +310,19 @@ def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.Mo
     assert names == set(app.dataframe[0].value[say(language, "guide.model")])
 
 
+def test_own_weights_leave_the_measured_pairs_where_they_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+    for transform in ("cqt", "mel"):
+        make_checkpoint(tmp_path / "checkpoints", f"mine_{transform}", transform=transform)
+    app = open_page(lang="en", view="guide")
+    assert_no_traceback(app)
+    models, *pairs = (table.value for table in app.dataframe)
+    assert {"mine_cqt", "mine_mel"} < set(models[say("en", "guide.model")])
+    assert [len(table) for table in pairs] == [10, 10]
+
+
 @needs_cqt
 def test_a_model_that_is_switched_off_has_no_say(analyses: Counter[str]) -> None:
     app = open_page(example="vibe_ace")
@@ -379,6 +392,7 @@ def test_advice_is_that_of_the_measured_panel(
         card = PanelCard(
             members={c.name: c.sha256 for c in members},
             metrics=METRICS.model_copy(update={"accuracy": accuracy, "bands": (unsure,)}),
+            scaled_calibration_error=0.02,
             pairs=(Pair(models=(members[0].name, members[1].name), accuracy=0.61, either=0.8),),
         )
         (tmp_path / "panels" / f"{name}.json").write_text(card.to_json())

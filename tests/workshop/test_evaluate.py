@@ -30,6 +30,7 @@ def test_clips_of_a_group_give_one_verdict() -> None:
     low, high = metrics.accuracy_interval
     assert low < metrics.accuracy < high
     assert metrics.accuracy_by_source == {"here": 1, "there": 0.5}
+    assert metrics.support_by_source == {"here": 1, "there": 2}
 
 
 def test_the_temperature_of_overconfident_logits_is_found() -> None:
@@ -41,6 +42,7 @@ def test_the_temperature_of_overconfident_logits_is_found() -> None:
     assert fit_temperature(3 * honest, recordings, CLASSES) == pytest.approx(3, rel=0.1)
     metrics = measure(3 * honest, recordings, CLASSES, temperature=3, split="valid")
     assert metrics.calibration_error < 0.04
+    assert metrics.calibration_error_by_chance < 0.03
     assert sum(b.recordings for b in metrics.calibration) == 4000
     for b in metrics.calibration:
         assert b.above <= b.confidence <= b.above + 1 / 15 + 1e-4
@@ -55,12 +57,12 @@ def test_bands_say_what_a_confidence_was_worth() -> None:
     metrics = measure(logits, recordings, CLASSES, temperature=1, split="valid", refit=False)
     *_, middling, high = metrics.bands
     assert (middling.level, high.level) == ("middling", "high")
-    # Of verdicts above c, (1 + c) / 2 are right: 85 % above 0.7.
-    assert high.above == pytest.approx(0.7, abs=0.051)
-    assert 0.85 <= high.accuracy < 0.9
+    # A confidence is worth itself; above 0.85 it is 0.925 in the mean.
+    assert high.above == pytest.approx(0.85, abs=0.051)
+    assert high.accuracy == pytest.approx(0.925, abs=0.03)
     assert high.accuracy_interval[0] < high.accuracy < high.accuracy_interval[1]
     assert metrics.band(0.99) == high
-    assert metrics.band(0.6) == middling
+    assert metrics.band(0.7) == middling
 
 
 def test_without_sure_verdicts_there_is_no_high_band() -> None:

@@ -84,11 +84,12 @@ def _started(
     backbone: str = SMALLEST,
     transform: str = "cqt",
     classes: tuple[str, ...] = CLASSES,
+    noise: float = 0,
 ) -> tuple[Backbone, dict[str, torch.Tensor]]:
     """A network after its start, and what it was before."""
     network = build(backbone, n_classes=len(classes))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    start_from(path, network, backbone=backbone, transform=transform, classes=classes)
+    start_from(path, network, backbone=backbone, transform=transform, classes=classes, noise=noise)
     return network.eval(), before
 
 
@@ -125,11 +126,20 @@ def test_copies_of_a_channel_can_part_ways(tmp_path: Path, manifest: Path) -> No
     thin = train(manifest, tmp_path / "thin", thin=2, **options)
     network, plan = load_weights(thin)
     assert (plan.thin, network.head.in_channels) == (2, 480)
-    wide, _ = _started(thin, classes=plan.classes)
+    wide, _ = _started(thin, classes=plan.classes, noise=0.05)
     one, other = wide.features[0][0].weight[:2]
     assert not torch.equal(one, other)
     torch.testing.assert_close(one, other, rtol=0.5, atol=0.1)
     assert torch.equal(wide.head.weight[:, 0], network.head.weight[:, 0] / 2)
+
+    # Without epochs there is nothing to part ways for.
+    none = {**options, "epochs": 0}
+    exact, _ = load_weights(train(manifest, tmp_path / "exact", start=thin, **none))
+    pictures = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            exact.eval()(pictures), network.eval()(pictures), rtol=1e-3, atol=1e-3
+        )
 
 
 def test_own_weights_turn_with_the_picture(own: Path) -> None:

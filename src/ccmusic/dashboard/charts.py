@@ -14,6 +14,7 @@ from ccmusic.audio import SECONDS
 from ccmusic.card import titles
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
+from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, say
 from ccmusic.zoo import Checkpoint
 
@@ -206,17 +207,20 @@ def guide_figure(checkpoints: Sequence[Checkpoint], language: Language) -> go.Fi
     megabytes = np.array([c.path.stat().st_size / 1e6 for c in checkpoints])
     figure = go.Figure()
     transforms = dict.fromkeys(c.card.transform for c in checkpoints)
+    latency = [c.card.relative_latency or 1.0 for c in checkpoints]
     for place, transform in enumerate(transforms):
         chosen = [i for i, c in enumerate(checkpoints) if c.card.transform == transform]
+        chosen.sort(key=latency.__getitem__)
         cards = [checkpoints[i].card for i in chosen]
         figure.add_scatter(
-            x=[card.relative_latency for card in cards],
+            x=[latency[i] for i in chosen],
             y=[card.metrics.accuracy if card.metrics else None for card in cards],
             text=[card.title() for card in cards],
             customdata=megabytes[chosen],
-            name=transform.upper(),
+            name=TRANSFORM_TITLES[transform],
             mode="markers+text",
-            textposition="top center",
+            # Neighbours, as fast as each other, turn their names away from each other.
+            textposition=[("middle left", "middle right")[i % 2] for i in range(len(chosen))],
             marker={
                 "size": megabytes[chosen],
                 "sizemode": "area",
@@ -235,6 +239,12 @@ def guide_figure(checkpoints: Sequence[Checkpoint], language: Language) -> go.Fi
         dragmode=False,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
-    figure.update_xaxes(title=say(language, "guide.latency_axis"), type="log", ticksuffix=" x")
+    figure.update_xaxes(
+        title=say(language, "guide.latency_axis"),
+        type="log",
+        range=np.log10([min(latency) / 2, max(latency) * 1.5]),  # room for the names
+        tickvals=[0.5, 1, 2, 5, 10, 20, 50, 100],
+        ticksuffix=" x",
+    )
     figure.update_yaxes(title=say(language, "guide.accuracy"), tickformat=".0%")
     return figure

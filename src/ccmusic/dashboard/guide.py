@@ -11,6 +11,7 @@ from ccmusic.card import ModelCard
 from ccmusic.dashboard.charts import guide_figure
 from ccmusic.dashboard.figures import buttons
 from ccmusic.genres import genre_name
+from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, say
 from ccmusic.zoo import Checkpoint
 
@@ -31,12 +32,14 @@ def guide(language: Language) -> None:
         )
         st.caption(say(language, "guide.figure"))
     st.dataframe([_row(c, language) for c in checkpoints], hide_index=True, key="guide_table")
-    for transform in ("cqt", "mel"):
-        cards = [c.card for c in checkpoints if c.card.transform == transform]
+    # Weights of the user's own have not been measured with them.
+    shipped = [c.card for c in checkpoints if c.path.parent == zoo.SHIPPED]
+    for transform, title in TRANSFORM_TITLES.items():
+        cards = [card for card in shipped if card.transform == transform]
         panel = zoo.panel_card(cards)
         if panel:
             titles = {card.name: card.title() for card in cards}
-            st.markdown(f"**{say(language, 'guide.pairs', transform=transform.upper())}**")
+            st.markdown(f"**{say(language, 'guide.pairs', transform=title)}**")
             st.dataframe(
                 [
                     {

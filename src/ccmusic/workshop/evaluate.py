@@ -63,10 +63,10 @@ def evaluate_panel(
         recordings, pictures = held_out(manifest, classes, card.recipe, split=split)
         logits.append(infer(checkpoint.open(), pictures, card.recipe) / card.temperature)
 
-    def measured(chosen: Sequence[int]) -> Metrics:
+    def measured(chosen: Sequence[int], *, refit: bool = False) -> Metrics:
         # The softmax of the logarithm of a distribution is that distribution.
-        mean = np.mean([softmax(logits[i]) for i in chosen], axis=0)
-        return measure(np.log(mean), recordings, classes, temperature=1, split=split, refit=False)
+        mean = np.log(np.mean([softmax(logits[i]) for i in chosen], axis=0))
+        return measure(mean, recordings, classes, temperature=1, split=split, refit=refit)
 
     truth, _, clips = _by_group(recordings, classes)
     right = [_group_shares(each, clips, 1).argmax(axis=1) == truth for each in logits]
@@ -82,6 +82,7 @@ def evaluate_panel(
     return PanelCard(
         members={checkpoint.card.name: checkpoint.card.sha256 for checkpoint in checkpoints},
         metrics=measured(range(len(names))),
+        scaled_calibration_error=measured(range(len(names)), refit=True).calibration_error,
         pairs=tuple(sorted(pairs, key=lambda pair: -pair.accuracy)),
     )
 
@@ -169,9 +170,11 @@ def measure(
         accuracy_by_source={
             source: float(right[sources == source].mean()) for source in sorted(set(sources))
         },
+        support_by_source=dict(sorted(Counter(map(str, sources)).items())),
         calibration=calibration,
         calibration_error=sum(b.recordings * abs(b.accuracy - b.confidence) for b in calibration)
         / len(truth),
+        calibration_error_by_chance=_error_by_chance(crossed),
         bands=_bands(crossed, truth),
     )
 
@@ -236,7 +239,7 @@ def _intervals(
 def _calibration(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Calibration, ...]:
     confidence = shares.max(axis=1)
     right = shares.argmax(axis=1) == truth
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    bins = _bins(confidence)
     return tuple(
         Calibration(
             above=round(b / _BINS, 4),
@@ -248,23 +251,35 @@ def _calibration(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Calibrat
     )
 
 
+def _bins(confidence: Floats) -> npt.NDArray[np.int64]:
+    return np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
+
+
+def _error_by_chance(shares: Floats) -> float:
+    confidence = shares.max(axis=1)
+    right = np.random.default_rng(0).random((_RESAMPLES, len(confidence))) < confidence
+    by_bin = (confidence - right) @ (_bins(confidence)[:, None] == np.arange(_BINS))
+    return float(np.abs(by_bin).sum(axis=1).mean() / len(confidence))
+
+
 def _bands(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Band, ...]:
     """Cut the range of confidence where verdicts become good, and where they are bad.
 
-    ``high`` begins at the lowest edge above which they are right in at least 85 of 100, ``low``
-    ends at the highest edge below which they are right in at most 50 of 100. A band that too few
-    recordings support is left to its neighbour.
+    ``high`` begins at the lowest edge from which every confidence is worth 85 of 100 right
+    verdicts, ``low`` ends at the highest edge below which none is worth more than 50 of 100. A band
+    that too few recordings support is left to its neighbour.
     """
     confidence = shares.max(axis=1)
     right = shares.argmax(axis=1) == truth
+    worth = _isotonic(confidence, right)
 
     def enough(chosen: npt.NDArray[np.bool_]) -> bool:
         return int(chosen.sum()) >= _FEWEST
 
-    sure = [e for e in _EDGES if enough(c := confidence >= e) and right[c].mean() >= _SURE]
+    sure = [e for e in _EDGES if enough(c := confidence >= e) and worth[c].min() >= _SURE]
     high = float(sure[0]) if sure else 1.0
     unsure = [
-        e for e in _EDGES if e < high and enough(c := confidence < e) and right[c].mean() <= _UNSURE
+        e for e in _EDGES if e < high and enough(c := confidence < e) and worth[c].max() <= _UNSURE
     ]
     low = float(unsure[-1]) if unsure else 0.0
     if sure and unsure and not enough((confidence >= low) & (confidence < high)):
@@ -280,7 +295,7 @@ def _bands(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Band, ...]:
                         "level": level,
                         "above": above,
                         "accuracy": float(right[chosen].mean()),
-                        "accuracy_interval": _wilson(int(right[chosen].sum()), int(chosen.sum())),
+                        "accuracy_interval": wilson(int(right[chosen].sum()), int(chosen.sum())),
                         "recordings": int(chosen.sum()),
                     }
                 )
@@ -288,7 +303,25 @@ def _bands(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Band, ...]:
     return tuple(bands)
 
 
-def _wilson(right: int, n: int) -> tuple[float, float]:
+def _isotonic(confidence: Floats, right: npt.NDArray[np.bool_]) -> Floats:
+    """Share of right verdicts at each confidence, which never falls as the confidence rises.
+
+    Neighbours that contradict it are pooled (M. Ayer et al., 1955; for calibration B. Zadrozny,
+    C. Elkan, 2002).
+    """
+    order = np.lexsort((~right, confidence))  # equals are pooled: the right ones first
+    pools: list[list[int]] = []
+    for hit in right[order].tolist():
+        pools.append([hit, 1])
+        while len(pools) > 1 and pools[-2][0] * pools[-1][1] >= pools[-1][0] * pools[-2][1]:
+            hits, number = pools.pop()
+            pools[-1] = [pools[-1][0] + hits, pools[-1][1] + number]
+    worth = np.empty(len(right))
+    worth[order] = np.repeat([h / n for h, n in pools], [n for _, n in pools])
+    return worth
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
     """95 % interval of a share (E. B. Wilson, 1927)."""
     z = 1.96
     share = right / n

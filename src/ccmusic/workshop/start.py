@@ -39,7 +39,6 @@ from ccmusic.workshop.mapping import map_features
 from ccmusic.workshop.weights import Tensors, is_own, make_plain, read_content
 
 _WEIGHTS = (".pt", ".pth", ".safetensors")
-_NOISE = 0.05  # of a widened kernel, so that copies of a channel can part ways
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -67,6 +66,7 @@ def start_from(
     backbone: str,
     transform: TransformName,
     classes: tuple[str, ...],
+    noise: float = 0,
 ) -> None:
     """Give a network the weights to begin with; nothing in the file is executed.
 
@@ -79,6 +79,9 @@ def start_from(
         our own and of the same classes.
     backbone, transform, classes
         What the network is and will learn.
+    noise
+        Of kernels that are widened, relative: copies of a channel that are all alike would learn
+        alike for ever.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def start_from(
         with _weights_file(path) as file:
             content = read_content(file)
             if is_own(content):
-                _take_own(content, network, backbone, transform, classes)
+                _take_own(content, network, backbone, transform, classes, noise)
                 return
             state = make_plain(file, content)
             donor = next((donor for donor in donors if donor.mark in state.tensors), None)
@@ -132,6 +135,7 @@ def _take_own(
     backbone: str,
     transform: TransformName,
     classes: tuple[str, ...],
+    noise: float,
 ) -> None:
     plan, tensors = content["plan"], content["network"]
     if plan["backbone"] != backbone:
@@ -143,14 +147,10 @@ def _take_own(
         module = network.get_submodule(name)
         own = module.state_dict()
         for key, target in own.items():
-            tensor = widen(tensors[f"{name}.{key}"], target.shape)
-            if (
-                name == "features"
-                and tensor.ndim == 4
-                and len(tensor) > len(tensors[f"{name}.{key}"])
-            ):
-                tensor = tensor * (1 + _NOISE * torch.randn_like(tensor))
-            own[key] = tensor
+            tensor = tensors[f"{name}.{key}"]
+            own[key] = widen(tensor, target.shape)
+            if tensor.ndim == 4 and len(own[key]) > len(tensor):
+                own[key] *= 1 + noise * torch.randn_like(own[key])
         module.load_state_dict(own)
 
 

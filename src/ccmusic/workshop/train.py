@@ -43,6 +43,7 @@ _GUIDE_WEIGHT = 3.0
 _RARE = 4.0  # standard deviations: features beyond are not chased
 _TEACHER_SHARE = 0.3  # what a label leaves to the teacher's doubts
 _AVERAGING = 0.99
+_NOISE = 0.05  # of widened kernels
 _SETTLING = 192  # pictures over which the averaged network measures its BatchNorm statistics
 
 
@@ -109,9 +110,10 @@ def train(
         Folder of the run; one that holds an unfinished run of the same plan is continued.
     start
         File with the weights to begin with, see :mod:`ccmusic.workshop.start`; random by default.
+        Without any epochs it is turned or widened exactly, and nothing is learnt.
     thin
-        Train a network of so many times fewer channels in every layer: its square times cheaper,
-        and the start of a whole one.
+        Train a network of so many times fewer channels in every layer: cheaper, by its square at
+        the most, and the start of a whole one.
     guide
         ``weights.pt`` of a better network for the same transform, any backbone, whose features are
         to be learnt as well, place by place.
@@ -134,6 +136,8 @@ def train(
     DataError
         If the data cannot be trained on, the start does not fit, or the folder holds another plan.
     """
+    if not (epochs or final_epochs or start):
+        raise DataError("nothing to do: neither epochs nor weights to start from")
     recordings = read_manifest(manifest)
     soft, soft_names = read_soft_targets(soft_targets) if soft_targets else ({}, [])
     verdicts, judged = read_soft_targets(teacher) if teacher else ({}, [])
@@ -257,6 +261,8 @@ class _Run:
         self, plan: Plan, recipe: Recipe, out: Path, start: Path | None, guide: Path | None
     ) -> None:
         self.plan, self.recipe, self.out = plan, recipe, out
+        self.epoch = 0
+        self.best, self.waited = -1.0, 0
         torch.manual_seed(plan.seed)
         self.network = build(
             plan.backbone, n_classes=len(plan.classes), n_soft=plan.n_soft, thin=plan.thin
@@ -269,6 +275,7 @@ class _Run:
                 backbone=plan.backbone,
                 transform=plan.transform,
                 classes=plan.classes,
+                noise=0 if self._finished else _NOISE,
             )
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         width = self.network.head.in_channels
@@ -280,8 +287,6 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             self.learning.parameters(), lr=plan.learning_rate, weight_decay=0.02
         )
-        self.epoch = 0
-        self.best, self.waited = -1.0, 0
         if self.state_file.exists():
             self._resume()
 
@@ -332,7 +337,9 @@ class _Run:
         targets: _Targets,
         valid: tuple[list[Recording], list[Pixels]],
     ) -> None:
-        """Train the epochs that are still to do."""
+        """Train the epochs that are still to do; without any, the start is the result."""
+        if self._finished and not self.epoch:
+            self._keep()
         while not self._finished:
             started = time.monotonic()
             loss = self._epoch(material, targets)
