@@ -1,6 +1,6 @@
 """How near the models come to what the processor can do: ``python benchmarks/limit.py``.
 
-The limit is measured too: large matrices multiplied by the same runtime, in fp32, and in integers
+The limit is measured too: matrices multiplied by the same runtime, in fp32, and in integers
 of eight bits for the int8 models. A model's multiply-adds are those of its convolutions.
 """
 
@@ -15,19 +15,19 @@ from ccmusic.panel import available_cores
 from timing import keep, median_ms
 
 SONG = Path(__file__).parent.parent / "examples" / "vibe_ace.ogg"
-SIDE = 2048
+SIDES = (256, 512, 1024, 2048)  # which of them is quickest is the processor's affair
 REPEATS = 15
 
 
-def product(precision: str, threads: int) -> tuple[onnxruntime.InferenceSession, dict]:
+def product(precision: str, side: int, threads: int) -> tuple[onnxruntime.InferenceSession, dict]:
     """A session that multiplies two square matrices, and its inputs."""
     rng = np.random.default_rng(0)
     if precision == "int8":
-        left = rng.integers(0, 128, (SIDE, SIDE)).astype(np.uint8)
-        right = rng.integers(-64, 64, (SIDE, SIDE)).astype(np.int8)
+        left = rng.integers(0, 128, (side, side)).astype(np.uint8)
+        right = rng.integers(-64, 64, (side, side)).astype(np.int8)
         operator, kinds = "MatMulInteger", (TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32)
     else:
-        left, right = rng.normal(size=(2, SIDE, SIDE)).astype(np.float32)
+        left, right = rng.normal(size=(2, side, side)).astype(np.float32)
         operator, kinds = "MatMul", (TensorProto.FLOAT,) * 3
     weights = helper.make_tensor("b", kinds[1], right.shape, right.tobytes(), raw=True)
     graph = helper.make_graph(
@@ -51,9 +51,12 @@ def main() -> None:
     peaks = {}
     for precision in ("fp32", "int8"):
         for threads in {1, cores}:
-            session, inputs = product(precision, threads)
-            (ms,) = median_ms(lambda s=session, i=inputs: s.run(None, i), repeats=REPEATS)
-            peaks[precision, threads] = SIDE**3 / ms / 1e6  # multiply-adds in 1e9 per second
+            speeds = []
+            for side in SIDES:
+                session, inputs = product(precision, side, threads)
+                (ms,) = median_ms(lambda s=session, i=inputs: s.run(None, i), repeats=REPEATS)
+                speeds.append(side**3 / ms / 1e6)  # multiply-adds in 1e9 per second
+            peaks[precision, threads] = max(speeds)
     rows, least_ms = {}, 0.0
     checkpoints = zoo.find("cqt")
     for checkpoint in checkpoints:

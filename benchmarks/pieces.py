@@ -2,7 +2,8 @@
 
 Needs librosa. The centre of a five-minute MP3 is decoded beside ``librosa.load`` of the same ten
 seconds; then MobileNetV3 listens to a piece of four minutes, a window every five seconds, beside
-the loop that analyses window after window of the file.
+the loop that analyses window after window of the file. Each has the model open as it would open it:
+the timeline on one core for each window at once, the loop on all cores.
 """
 
 import tempfile
@@ -41,21 +42,24 @@ def main() -> None:
     import librosa
 
     from ccmusic import Panel, analyze, audio
+    from ccmusic.panel import available_cores
     from ccmusic.timeline import Timeline
+    from ccmusic.zoo import find
 
     with tempfile.TemporaryDirectory() as folder:
         five, four = long_song(Path(folder), 5), long_song(Path(folder), 4)
         decode_ms, librosa_ms = median_ms(
             lambda: audio.load(five),
             lambda: librosa.load(five, sr=audio.SAMPLE_RATE, offset=145, duration=10),
-            repeats=10,
+            repeats=30,
         )
-        with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
-            starts = Timeline(four, hop=HOP, panel=panel).starts
+        models = find("cqt", ["mobilenet_v3_large"])
+        with Panel(models) as alone, Panel(models, at_once=available_cores()) as several:
+            starts = Timeline(four, hop=HOP, panel=several).starts
             whole_ms, loop_ms = median_ms(
-                lambda: list(Timeline(four, hop=HOP, panel=panel)),
-                lambda: [analyze(four, crop=start, panel=panel) for start in starts],
-                repeats=3,
+                lambda: list(Timeline(four, hop=HOP, panel=several)),
+                lambda: [analyze(four, crop=start, panel=alone) for start in starts],
+                repeats=15,
             )
     rows = {
         "decode_ms": decode_ms,

@@ -16,7 +16,7 @@ from statistics import median
 from timing import keep
 
 ROOT = Path(__file__).parent.parent
-SONG = ROOT / "examples" / "vibe_ace.ogg"
+SONG = ROOT / "examples" / "celtica.ogg"
 RUNS = 5
 
 HELD = """

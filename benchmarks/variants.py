@@ -92,6 +92,7 @@ def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
         "not optimised": each(made(graph_optimization_level=LEVEL.ORT_DISABLE_ALL), picture),
         "basic": each(made(graph_optimization_level=LEVEL.ORT_ENABLE_BASIC), picture),
         "extended": each(made(graph_optimization_level=LEVEL.ORT_ENABLE_EXTENDED), picture),
+        "an arena for each model": each(made(), picture),
         "memory patterns": each(made(enable_mem_pattern=True), picture),
         "no memory arena": each(made(enable_cpu_mem_arena=False), picture),
         "all cores for one model": each(made(intra_op_num_threads=available_cores()), picture),
@@ -174,10 +175,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
-    rows: dict[str, Any] = {"settings": settings(zoo.find("cqt"))}
+    keep("variants", {"settings": settings(zoo.find("cqt"))})
     if options.weights:
-        rows["int8"] = integers(options.weights, options.data)
-    keep("variants", rows)
+        keep("integers", {"models": integers(options.weights, options.data)})
 
 
 if __name__ == "__main__":

@@ -247,7 +247,7 @@ def cost() -> str:
         [
             f"{n:,}".replace(",", " "),
             f"{n / core / 3600:.1f}",
-            f"{60 * n / core / 3600 / 64:.0f} min",
+            f"{60 * n / core / 3600 / 64:.1f} min",
         ]
         for n in (10_000, 100_000, 1_000_000)
     ]
@@ -304,7 +304,7 @@ def limit() -> str:
     peak, all_cores = run["peak"], run["cores"]
     return "\n\n".join([
         f"One core makes {peak['fp32_1']:.0f} thousand million multiply-adds a second in fp32 and "
-        f"{peak['int8_1']:.0f} in int8, measured with large matrices in the same runtime; "
+        f"{peak['int8_1']:.0f} in int8, measured with products of matrices in the same runtime; "
         f"{all_cores} cores {peak[f'fp32_{all_cores}']:.0f} and {peak[f'int8_{all_cores}']:.0f}.",
         table(
             "model | thousand million multiply-adds | stored as | one core | "
@@ -325,7 +325,7 @@ def settings() -> str:
 def integers() -> str:
     rows = [
         [f"`{model}`", way, f"{kept['same_choice']:.1%}", f"{kept['time']:.2f}"]
-        for model, ways in _result("variants")["int8"].items()
+        for model, ways in _result("integers")["models"].items()
         for way, kept in ways.items()
     ]
     return table("model | what is in integers | same first choice | time over fp32's", rows)

@@ -471,6 +471,20 @@ def test_joined_and_shortened_mp3s_are_measured(write_sound, piece):
     assert codes(half) == ["truncated"]
 
 
+@pytest.mark.parametrize("first", [(1, 44_100), (2, 44_100), (2, 22_050), (1, 48_000)])
+@pytest.mark.parametrize("second", [(1, 44_100), (2, 44_100), (2, 48_000)])
+def test_joined_songs_may_differ_in_rate_and_channels(write_sound, tone, first, second):
+    songs = []
+    for frequency, (channels, rate) in ((440, first), (880, second)):
+        samples = np.stack([tone(frequency, 8, rate)] * channels)
+        songs.append(write_sound("a.mp3", samples, rate, bit_rate=128_000).read_bytes())
+    clip = audio.load(io.BytesIO(b"".join(songs)))
+    assert (clip.facts.channels, clip.facts.sample_rate) == first
+    assert len(clip.samples) == 220_500
+    assert pitch(clip.samples[:60_000], 22_050) == pytest.approx(440, abs=1)
+    assert pitch(clip.samples[-60_000:], 22_050) == pytest.approx(880, abs=1)
+
+
 # --- bad input -----------------------------------------------------------------------------------
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from ccmusic import analyze
+from ccmusic.analysis import Prepared, judge, prepare
 from ccmusic.errors import AudioError
-from ccmusic.panel import Panel
+from ccmusic.panel import Panel, available_cores
 from ccmusic.timeline import Timeline
 from ccmusic.zoo import user_folder
 from small_models import make_checkpoint
@@ -57,12 +58,37 @@ def test_a_short_piece_is_one_looped_window(write_sound: WriteSound, tone: Sound
     assert len(analysis.clip.samples) == 220_500
 
 
-def test_nothing_more_is_analysed_than_was_asked_for(write_sound: WriteSound, tone: Sound) -> None:
+def test_little_more_is_analysed_than_was_asked_for(
+    write_sound: WriteSound, tone: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
     song = write_sound("song.wav", tone(440, 120))
+    begun: list[object] = []
+
+    def counted(*args: object, **kwargs: object) -> object:
+        begun.append(args)
+        return prepare(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("ccmusic.timeline.prepare", counted)
     walk = iter(Timeline(song, hop=1, models=["one"]))
-    next(walk)
+    assert next(walk).clip.facts.window_start == 0
     walk.close()  # type: ignore[attr-defined]
+    assert 1 <= len(begun) <= 2 * available_cores() + 1
     with pytest.raises(StopIteration):
+        next(walk)
+
+
+def test_a_window_that_fails_is_not_passed_over(
+    write_sound: WriteSound, tone: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(prepared: Prepared, *args: object, **kwargs: object) -> object:
+        if prepared.clip.facts.window_start == 2:
+            raise MemoryError
+        return judge(prepared, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("ccmusic.timeline.judge", failing)
+    walk = iter(Timeline(write_sound("song.wav", tone(440, 20)), hop=1, models=["one"]))
+    assert [next(walk).clip.facts.window_start for _ in range(2)] == [0, 1]
+    with pytest.raises(MemoryError):
         next(walk)
 
 

@@ -11,9 +11,9 @@ import io
 import math
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
@@ -48,6 +48,7 @@ SUFFIXES = (
 # asks for 80 ms, AAC for one frame.
 _RUN_UP = 0.5
 _GAP = 0.1  # timestamps of neighbours agree better than this
+_FRAMES_AT_ONCE = 64  # so few that they stay in the processor's cache
 _PATIENCE = 1_000  # damaged places in a row until a file is given up
 _OGG_PAGE = 65_307  # bytes, at most
 _MP3_FRAME = 2_881  # bytes, at most
@@ -119,6 +120,49 @@ class Clip:
     warnings: tuple[Quality, ...]
 
 
+@dataclass
+class _Sound:
+    """A window in mono, and what the warnings need to know of its channels.
+
+    Mixed a few frames at a time: half an hour would be gigabytes in all its channels.
+    """
+
+    native: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
+    """float32 [n] at the stream's own rate; while it is decoded, with room for what is to come."""
+    rate: int = 1
+    """Hertz: a decoder may know better than the header."""
+    channels: int = 1
+    errors: int = 0
+    """How many places were damaged."""
+    peak: float = 0.0
+    """Largest magnitude of any channel; NaN if there is one."""
+    clipped: int = 0
+    """How many samples of the channels are at full scale."""
+    taken: int = 0
+    """Samples so far, those that wait to be mixed included."""
+    waiting: list[Samples] = field(default_factory=list)
+
+    def add(self, planes: Samples) -> None:
+        """Take samples, float32 [channels, n], as long as there is room."""
+        planes = planes[:, : len(self.native) - self.taken]
+        self.taken += planes.shape[1]
+        self.waiting.append(planes)
+        if len(self.waiting) == _FRAMES_AT_ONCE:
+            self.mix()
+
+    def mix(self) -> None:
+        """Mix what waits to mono."""
+        if not self.waiting:
+            return
+        planes = np.concatenate(self.waiting, axis=1)
+        self.waiting.clear()
+        with np.errstate(over="ignore", invalid="ignore"):  # the peak tells
+            self.native[self.taken - planes.shape[1] : self.taken] = planes.mean(axis=0)
+        if planes.size:
+            self.peak = float(np.maximum(self.peak, _peak(planes)))
+        self.clipped += int(np.count_nonzero(planes >= _FULL) + np.count_nonzero(planes <= -_FULL))
+
+
 def load(
     source: Source,
     *,
@@ -163,40 +207,39 @@ def load(
             bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else None
             cut_off |= announced - duration > _RUN_UP
         start = _window_start(duration, seconds, crop)
-        planes, rate, errors = _decode(file, name, start, seconds)
-        if planes.shape[1] == 0 and start > 0:
+        sound = _decode(file, name, start, min(seconds, duration - start + _RUN_UP))
+        if not sound.taken and start > 0:
             # The window lies in a hole, or cannot be sought: take what there is.
             start = 0.0
-            planes, rate, errors = _decode(file, name, start, seconds)
-    if planes.shape[1] == 0:
+            sound = _decode(file, name, start, min(seconds, duration + _RUN_UP))
+    if not sound.taken:
         raise AudioError("no_sound", file=name)
-    if not _peak(planes) < _ABSURD:
+    if not sound.peak < _ABSURD:
         raise AudioError("not_numbers", file=name)
-    taken = planes.shape[1] / rate
+    taken = sound.taken / sound.rate
     if min(seconds, duration - start) - taken > _RUN_UP:
-        errors += 1
+        sound.errors += 1
     if round(taken, 2) < _SHORTEST:
         raise AudioError("too_short", file=name, seconds=taken, least=_SHORTEST)
 
-    native = planes.mean(axis=0)
-    samples = np.asarray(soxr.resample(native, rate, SAMPLE_RATE), np.float32)
+    samples = np.asarray(soxr.resample(sound.native, sound.rate, SAMPLE_RATE), np.float32)
     wanted = round(seconds * SAMPLE_RATE)
     samples = np.resize(samples, wanted) if loop else samples[:wanted]
     facts = Facts(
         codec=codec,
         bit_rate=bit_rate,
-        sample_rate=rate,
-        channels=planes.shape[0],
+        sample_rate=sound.rate,
+        channels=sound.channels,
         duration=round(max(duration, taken), 3),
         window_start=round(start, 3),
         window_end=round(start + taken, 3),
         looped=loop and taken < seconds - 0.01,
     )
     warnings = [
-        *_container_warnings(facts, cut_off, errors),
-        *_signal_warnings(planes, samples),
+        *_container_warnings(facts, cut_off, sound.errors),
+        *_signal_warnings(sound, samples),
     ]
-    return Clip(file=name, samples=samples, native=native, facts=facts, warnings=tuple(warnings))
+    return Clip(name, samples, sound.native, facts, tuple(warnings))
 
 
 def digest(source: Source) -> str:
@@ -397,60 +440,62 @@ def _window_start(duration: float, seconds: float, crop: Crop | float) -> float:
     return 0.0 if crop == "start" else min(max(0.0, crop), last)
 
 
-def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> tuple[Samples, int, int]:
-    """Decode up to ``seconds`` from ``start``.
-
-    Returns
-    -------
-    planes
-        float32 [channels, n] at the stream's own rate.
-    rate
-        That rate in hertz: a decoder may know better than the header.
-    errors
-        How many places were damaged.
-    """
-    # Packed, because PyAV crashes on the planes of a frame with eight channels or more.
-    to_float = av.AudioResampler(format="flt")
-    rate = 1
-    pieces: list[Samples] = []
-    errors = taken = 0
+def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> _Sound:
+    """Decode up to ``seconds`` from ``start``."""
+    sound = _Sound()
+    alike: Callable[[av.AudioFrame], Sequence[av.AudioFrame]] | None = None
     clock: float | None = None  # seconds at the next sample
     begin: float | None = None  # and at the first that is wanted, both on the container's clock
     for packet in _packets(file, name, start - _RUN_UP):
         if begin is None:
             begin = _origin(packet.stream) + start
         try:
-            frames = [
-                as_float
-                for frame in packet.decode()
-                for as_float in ((frame,) if _is_plain(frame) else to_float.resample(frame))
-            ]
+            decoded = packet.decode()
+            if alike is None and decoded:
+                alike = _alike(decoded[0])
+                sound.rate, sound.channels = decoded[0].sample_rate, decoded[0].layout.nb_channels
+                sound.native = np.empty(round(seconds * sound.rate), np.float32)
+            frames = [frame for one in decoded for frame in alike(one)] if alike else []
         except (av.error.FFmpegError, ValueError):
-            errors += 1
+            sound.errors += 1
             continue
         for frame in frames:
-            rate = frame.sample_rate
             if clock is None or (frame.time is not None and abs(frame.time - clock) > _GAP):
-                errors += clock is not None
+                sound.errors += clock is not None
                 clock = begin if frame.time is None else float(frame.time)
-            plane = _plane(frame)
-            skip = max(0, round((begin - clock) * rate))
-            pieces.append(plane[:, skip : skip + round(seconds * rate) - taken])
-            taken += pieces[-1].shape[1]
-            clock += plane.shape[1] / rate
-        if taken >= round(seconds * rate):
+            skip = round((begin - clock) * sound.rate) if clock < begin else 0
+            clock += frame.samples / sound.rate
+            if skip < frame.samples:
+                sound.add(_planes(frame)[:, skip:])
+        if alike and sound.taken == len(sound.native):
             break
-    if not pieces:
-        return np.zeros((1, 0), np.float32), rate, errors
-    return np.concatenate(pieces, axis=1), rate, errors
+    sound.mix()
+    sound.native = sound.native[: sound.taken]
+    return sound
 
 
-def _is_plain(frame: av.AudioFrame) -> bool:
-    """Whether a frame is float planes already, as of MP3, AAC, Vorbis and Opus, and of few."""
-    return frame.format.name == "fltp" and frame.layout.nb_channels < 8
+def _alike(first: av.AudioFrame) -> Callable[[av.AudioFrame], Sequence[av.AudioFrame]]:
+    """Make a function that gives frames of floats, of the rate and channels of the first one.
+
+    Songs that were joined may change both in the middle of a file.
+    """
+    resamplers: dict[tuple[str, str, int], av.AudioResampler] = {}
+
+    def convert(frame: av.AudioFrame) -> Sequence[av.AudioFrame]:
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        # Float planes already, as of MP3, AAC, Vorbis and Opus. Else packed, because PyAV crashes
+        # on the planes of a frame with eight channels or more.
+        plain = ("fltp", first.layout.name, first.sample_rate)
+        if kind == plain and frame.layout.nb_channels < 8:
+            return (frame,)
+        if kind not in resamplers:
+            resamplers[kind] = av.AudioResampler("flt", first.layout, first.sample_rate)
+        return resamplers[kind].resample(frame)
+
+    return convert
 
 
-def _plane(frame: av.AudioFrame) -> Samples:
+def _planes(frame: av.AudioFrame) -> Samples:
     """float32 [channels, n] of a frame of float samples."""
     values = np.asarray(frame.to_ndarray(), np.float32)
     return values if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels).T
@@ -474,13 +519,13 @@ def _peak(samples: Samples) -> float:
     return float(np.maximum(samples.max(), -samples.min()))
 
 
-def _signal_warnings(planes: Samples, samples: Samples) -> Iterator[Quality]:
+def _signal_warnings(sound: _Sound, samples: Samples) -> Iterator[Quality]:
     # Of the mono mix: channels in opposite phase cancel to silence.
     peak = _peak(samples)
     if peak < _SILENCE:
         yield Quality("silence", {"peak": peak})
         return
-    clipped = float(np.mean(planes >= _FULL) + np.mean(planes <= -_FULL))
+    clipped = sound.clipped / (sound.taken * sound.channels)
     if clipped > _CLIPPED_SHARE:
         yield Quality("clipping", {"share": clipped})
     blocks = samples[: len(samples) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 import numpy as np
 import numpy.typing as npt
 import soxr
+from numpy.fft import fft, rfft, rfftfreq
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ccmusic.audio import SAMPLE_RATE, Samples
@@ -178,7 +179,7 @@ class Mel(_Transform):
         values = np.empty((self.n_mels, n_frames), np.float32)
         for start in range(0, n_frames, _BLOCK):
             block = slice(start, start + _BLOCK)
-            spectrum = np.fft.rfft(frames[block] * window)
+            spectrum = rfft(frames[block] * window)
             power = np.square(spectrum.real) + np.square(spectrum.imag)
             for mels, bins, weights in bands:
                 values[mels, block] = weights @ power[:, bins].T
@@ -207,7 +208,7 @@ class Chroma(_Transform):
         power = np.empty((1 + self.n_fft // 2, n_frames), np.float32)
         for start in range(0, n_frames, _BLOCK):
             block = slice(start, start + _BLOCK)
-            spectrum = np.fft.rfft(frames[block] * _hann(self.n_fft))
+            spectrum = rfft(frames[block] * _hann(self.n_fft))
             power[:, block] = (np.square(spectrum.real) + np.square(spectrum.imag)).T
         raw = _chroma_weights(self, _tuning(power, self)) @ power
         peaks = raw.max(axis=0, initial=0)
@@ -243,13 +244,13 @@ def _octave_of_filters(cqt: Cqt) -> npt.NDArray[np.complex64]:
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * place / sizes)
     hann[(place < 0) | (place >= sizes)] = 0
     waves = np.exp(2j * np.pi * frequencies / cqt.sample_rate * (place + first))
-    spectra = np.fft.fft(hann / hann.sum(axis=1, keepdims=True) * waves)
+    spectra = fft(hann / hann.sum(axis=1, keepdims=True) * waves)
     spectra[:, n_fft // 2 + 1 :] = 0
     magnitudes = np.abs(spectra)
     ranked = np.sort(magnitudes, axis=1)
     weak = np.cumsum(ranked, axis=1) < 0.01 * ranked.sum(axis=1, keepdims=True)
     spectra[magnitudes < np.take_along_axis(ranked, weak.sum(axis=1, keepdims=True), 1)] = 0
-    filters = np.fft.fft(spectra) * np.sqrt(lengths) / n_fft
+    filters = fft(spectra) * np.sqrt(lengths) / n_fft
     return np.ascontiguousarray(filters.T, np.complex64)
 
 
@@ -270,7 +271,7 @@ def _mel_weights(mel: Mel) -> tuple[Samples, tuple[tuple[slice, slice, Samples],
     whole matrix would be zeros.
     """
     edges = _mel_edges(mel)
-    bins = np.fft.rfftfreq(mel.n_fft, 1 / mel.sample_rate)
+    bins = rfftfreq(mel.n_fft, 1 / mel.sample_rate)
     widths = np.diff(edges)
     rising = (bins - edges[:-2, None]) / widths[:-1, None]
     falling = (edges[2:, None] - bins) / widths[1:, None]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import numpy as np
 
 from ccmusic import audio
-from ccmusic.analysis import Analysis, analyze
+from ccmusic.analysis import Analysis, Prepared, judge, prepare
 from ccmusic.audio import LONGEST_PIECE, SAMPLE_RATE, SECONDS, Clip, Source
-from ccmusic.panel import Panel
+from ccmusic.panel import Panel, available_cores
 from ccmusic.spectrogram import TransformChoice
+from ccmusic.zoo import find
 
 
 class Timeline:
-    """The windows of a piece; iterating analyses them in turn, and may be given up at any time.
+    """The windows of a piece; iterating analyses them in order, and may be given up at any time.
 
     >>> for analysis in Timeline("song.mp3", hop=5.0):  # doctest: +SKIP
     ...     print(analysis.clip.facts.window_start, analysis.agreement.top)
@@ -29,8 +33,11 @@ class Timeline:
     hop
         Seconds from the start of one window of 10 s to that of the next. The last window ends with
         the piece.
-    transform, models, panel
+    transform, models
         As in :func:`ccmusic.analysis.analyze`.
+    panel
+        An open panel to reuse; without one the models are opened each on one core, since several
+        windows are worked on at once.
 
     Raises
     ------
@@ -65,10 +72,35 @@ class Timeline:
         return len(self.starts)
 
     def __iter__(self) -> Iterator[Analysis]:
-        panel = self._panel
-        with nullcontext(panel) if panel else Panel.open(self._transform, self._models) as opened:
-            for start in self.starts:
-                yield analyze(self.window(start), transform=self._transform, panel=opened)
+        cores = available_cores()
+        coming: deque[Future[Analysis]] = deque()
+        with (
+            self._open_panel(at_once=cores) as panel,
+            ThreadPoolExecutor(cores, thread_name_prefix="ccmusic-window") as pool,
+        ):
+            recipes = {card.recipe for card in panel.cards}
+
+            def judged(prepared: Prepared, started: float) -> Analysis:
+                return judge(prepared, panel, transform=self._transform, started=started)
+
+            try:
+                for start in self.starts:
+                    # One window becomes a picture while the models look at those before it.
+                    started = time.perf_counter()
+                    prepared = prepare(self.window(start), recipes)
+                    coming.append(pool.submit(judged, prepared, started))
+                    if len(coming) > 2 * cores:
+                        yield coming.popleft().result()
+                while coming:
+                    yield coming.popleft().result()
+            finally:  # who stops listening needs no more
+                for window in coming:
+                    window.cancel()
+
+    def _open_panel(self, at_once: int) -> AbstractContextManager[Panel]:
+        if self._panel:
+            return nullcontext(self._panel)
+        return Panel(find(self._transform, self._models), at_once=at_once)
 
     def window(self, start: float) -> Clip:
         """Cut out the window that begins at one of the :attr:`starts`."""

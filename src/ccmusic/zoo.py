@@ -18,6 +18,15 @@ from ccmusic.spectrogram import TransformChoice, transforms_of
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 
+# Room for the activations of all models of the process, which grows by what is asked for: each
+# session would else keep the most that it ever needed, rounded up to a power of two.
+onnxruntime.create_and_register_allocator(
+    onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    ),
+    onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1}),
+)
+
 
 def user_folder() -> Path:
     """Folder of the user's own checkpoints.
@@ -73,6 +82,7 @@ class Checkpoint:
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         options.enable_mem_pattern = False  # holds a tenth more memory and saves no time
+        options.add_session_config_entry("session.use_env_allocators", "1")
         try:
             # By path: a session keeps the bytes that it is given for as long as it lives.
             session = onnxruntime.InferenceSession(self.path, options, providers=_providers())

@@ -43,10 +43,10 @@ def whole(
         # Any touch ends a running script, this button's too; what was found stays.
         place.button(say(language, "timeline.cancel"), key="cancel_timeline")
         bar = st.progress(0.0, say(language, "timeline.working"))
-        timeline = Timeline(piece.open(), hop=hop, transform=transform, panel=panel)
+        timeline = Timeline(piece.open(), hop=hop, transform=transform, panel=panel.only(asked))
         course.clear()
         for done, analysis in enumerate(timeline, 1):
-            course[analysis.clip.facts.window_start] = analysis.only(on).mean
+            course[analysis.clip.facts.window_start] = analysis.mean
             bar.progress(done / len(timeline), say(language, "timeline.working"))
         bar.empty()
         place.empty()
