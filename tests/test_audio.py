@@ -483,6 +483,8 @@ def test_joined_songs_may_differ_in_rate_and_channels(write_sound, tone, first, 
     assert len(clip.samples) == 220_500
     assert pitch(clip.samples[:60_000], 22_050) == pytest.approx(440, abs=1)
     assert pitch(clip.samples[-60_000:], 22_050) == pytest.approx(880, abs=1)
+    assert clip.facts.duration == pytest.approx(16, abs=0.2)
+    assert "truncated" not in codes(clip)
 
 
 # --- bad input -----------------------------------------------------------------------------------

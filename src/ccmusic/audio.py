@@ -319,8 +319,8 @@ def _is_cut_off(file: BinaryIO) -> bool:
 def _mp3_length(file: BinaryIO) -> tuple[bool, bool]:
     """Whether an MP3 tells its length in a header, and whether it is to be believed.
 
-    The header (Xing, Info or VBRI) stands after the ID3 tags. Where the file has not the bytes
-    that it counted, songs were joined or something is missing.
+    The header (Xing, Info or VBRI) stands after the ID3 tags. Where the file has fewer bytes than
+    it counted, something is missing; where it has more, songs were joined, and it tells nothing.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -336,7 +336,10 @@ def _mp3_length(file: BinaryIO) -> tuple[bool, bool]:
     if mark < 0:
         return b"VBRI" in first, False
     flags, _, length = struct.unpack(">3I", first[mark + 4 : mark + 16].ljust(12, b"\0"))
-    return True, flags & 3 == 3 and abs(size - begin - length) < _MP3_FRAME
+    if flags & 3 != 3:
+        return True, False
+    surplus = size - begin - length
+    return surplus < _MP3_FRAME, abs(surplus) < _MP3_FRAME
 
 
 @contextmanager

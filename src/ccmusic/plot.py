@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _RANGE_DB = 80.0
-_MEL_TICKS = (100, 200, 500, 1000, 2000, 5000, 10000)
+_MEL_TICKS = (200, 500, 1000, 2000, 5000, 10000)
 
 
 def levels(spectrogram: Spectrogram, recipe: Recipe, *, start: float = 0) -> bytes:

@@ -21,7 +21,7 @@ _RANGE_DB = 80.0
 # Streamlit takes some hexadecimal near-blacks, Magma's first colour among them, for placeholders
 # of its theme.
 _MAGMA = ["rgb(0, 0, 4)", *sequential.Magma[1:]]
-_MEL_TICKS = (100, 200, 500, 1000, 2000, 5000, 10000)
+_MEL_TICKS = (200, 500, 1000, 2000, 5000, 10000)
 _MAP_FRAMES = 110  # of a small figure: more would be hidden by the pixels and cost the network
 _BLUE, _GREY = "#0072B2", "#9A9A9A"
 
