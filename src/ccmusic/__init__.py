@@ -8,6 +8,7 @@
 from ccmusic.analysis import Analysis, analyze
 from ccmusic.errors import AudioError, CCMusicError, CheckpointError
 from ccmusic.panel import Panel, Verdict
+from ccmusic.timeline import Timeline
 
 __all__ = [
     "Analysis",
@@ -15,6 +16,7 @@ __all__ = [
     "CCMusicError",
     "CheckpointError",
     "Panel",
+    "Timeline",
     "Verdict",
     "analyze",
 ]
