@@ -471,13 +471,22 @@ def test_joined_and_shortened_mp3s_are_measured(write_sound, piece):
     assert codes(half) == ["truncated"]
 
 
-@pytest.mark.parametrize("first", [(1, 44_100), (2, 44_100), (2, 22_050), (1, 48_000)])
-@pytest.mark.parametrize("second", [(1, 44_100), (2, 44_100), (2, 48_000)])
-def test_joined_songs_may_differ_in_rate_and_channels(write_sound, tone, first, second):
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("a.mp3", (1, 44_100), (2, 44_100)),
+        ("a.mp3", (2, 44_100), (1, 44_100)),
+        ("a.mp3", (2, 22_050), (2, 48_000)),
+        ("a.mp3", (2, 48_000), (1, 32_000)),
+        ("a.aac", (1, 44_100), (2, 44_100)),
+        ("a.aac", (2, 44_100), (1, 44_100)),
+    ],
+)
+def test_joined_songs_may_differ_in_rate_and_channels(write_sound, tone, name, first, second):
     songs = []
     for frequency, (channels, rate) in ((440, first), (880, second)):
         samples = np.stack([tone(frequency, 8, rate)] * channels)
-        songs.append(write_sound("a.mp3", samples, rate, bit_rate=128_000).read_bytes())
+        songs.append(write_sound(name, samples, rate, bit_rate=128_000).read_bytes())
     clip = audio.load(io.BytesIO(b"".join(songs)))
     assert (clip.facts.channels, clip.facts.sample_rate) == first
     assert len(clip.samples) == 220_500

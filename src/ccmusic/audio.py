@@ -207,11 +207,13 @@ def load(
             bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else None
             cut_off |= announced - duration > _RUN_UP
         start = _window_start(duration, seconds, crop)
-        sound = _decode(file, name, start, min(seconds, duration - start + _RUN_UP))
+        # Room for what a header may have forgotten, but not for half an hour of it.
+        longest = min(seconds, max(SECONDS, duration + _RUN_UP))
+        sound = _decode(file, name, start, longest)
         if not sound.taken and start > 0:
             # The window lies in a hole, or cannot be sought: take what there is.
             start = 0.0
-            sound = _decode(file, name, start, min(seconds, duration + _RUN_UP))
+            sound = _decode(file, name, start, longest)
     if not sound.taken:
         raise AudioError("no_sound", file=name)
     if not sound.peak < _ABSURD:
