@@ -44,7 +44,6 @@ def main() -> None:
     from ccmusic import Panel, analyze, audio
     from ccmusic.panel import available_cores
     from ccmusic.timeline import Timeline
-    from ccmusic.zoo import find
 
     with tempfile.TemporaryDirectory() as folder:
         five, four = long_song(Path(folder), 5), long_song(Path(folder), 4)
@@ -53,8 +52,11 @@ def main() -> None:
             lambda: librosa.load(five, sr=audio.SAMPLE_RATE, offset=145, duration=10),
             repeats=30,
         )
-        models = find("cqt", ["mobilenet_v3_large"])
-        with Panel(models) as alone, Panel(models, at_once=available_cores()) as several:
+        which = ("cqt", ["mobilenet_v3_large"])
+        with (
+            Panel.open(*which) as alone,
+            Panel.open(*which, at_once=available_cores()) as several,
+        ):
             starts = Timeline(four, hop=HOP, panel=several).starts
             whole_ms, loop_ms = median_ms(
                 lambda: list(Timeline(four, hop=HOP, panel=several)),

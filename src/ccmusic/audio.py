@@ -484,14 +484,15 @@ def _alike(first: av.AudioFrame) -> Callable[[av.AudioFrame], Sequence[av.AudioF
 
     Songs that were joined may change both in the middle of a file.
     """
+    # Float planes already, as of MP3, AAC, Vorbis and Opus. Else packed, because PyAV crashes on
+    # the planes of a frame with eight channels or more.
+    few = first.layout.nb_channels < 8
+    plain = ("fltp", first.layout.name, first.sample_rate) if few else None
     resamplers: dict[tuple[str, str, int], av.AudioResampler] = {}
 
     def convert(frame: av.AudioFrame) -> Sequence[av.AudioFrame]:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        # Float planes already, as of MP3, AAC, Vorbis and Opus. Else packed, because PyAV crashes
-        # on the planes of a frame with eight channels or more.
-        plain = ("fltp", first.layout.name, first.sample_rate)
-        if kind == plain and frame.layout.nb_channels < 8:
+        if kind == plain:
             return (frame,)
         if kind not in resamplers:
             resamplers[kind] = av.AudioResampler("flt", first.layout, first.sample_rate)

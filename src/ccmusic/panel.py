@@ -107,15 +107,28 @@ class Panel(Closing):
         ]
 
     @classmethod
-    def open(cls, transform: TransformChoice = "cqt", models: Sequence[str] | None = None) -> Self:
+    def open(
+        cls,
+        transform: TransformChoice = "cqt",
+        models: Sequence[str] | None = None,
+        *,
+        at_once: int | None = None,
+    ) -> Self:
         """Panel of all checkpoints of a transform, or of those named.
+
+        Parameters
+        ----------
+        transform, models
+            As in :func:`ccmusic.zoo.find`.
+        at_once
+            As in the class.
 
         Raises
         ------
         CheckpointError
             As :func:`ccmusic.zoo.find`.
         """
-        return cls(find(transform, models))
+        return cls(find(transform, models), at_once=at_once)
 
     def joined(self, other: Panel) -> Panel:
         """The open models of both, asked together; for as long as both stay open."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _RANGE_DB = 80.0
-_MEL_TICKS = (200, 500, 1000, 2000, 5000, 10000)
 
 
 def levels(spectrogram: Spectrogram, recipe: Recipe, *, start: float = 0) -> bytes:
@@ -171,15 +170,8 @@ def _png(figure: Figure) -> bytes:
 
 
 def _pitch_ticks(spectrogram: Spectrogram) -> tuple[list[float], list[str]]:
-    """Positions in bins and their names: every C of a CQT, round frequencies of a Mel."""
-    centres = np.arange(len(spectrogram.frequencies)) + 0.5
-    if spectrogram.transform == "cqt":
-        chosen = [
-            i for i, name in enumerate(spectrogram.notes()) if name.rstrip("0123456789") == "C"
-        ]
-        return centres[chosen].tolist(), [
-            f"{note_name(spectrogram.frequencies[i])}\n{spectrogram.frequencies[i]:.0f} Hz"
-            for i in chosen
-        ]
-    positions = np.interp(_MEL_TICKS, spectrogram.frequencies, centres).tolist()
-    return positions, [str(tick) for tick in _MEL_TICKS]
+    """Positions from the lower edge of the lowest bin, and their names."""
+    bins, frequencies = spectrogram.pitch_ticks()
+    notes = spectrogram.transform == "cqt"
+    names = [f"{note_name(f)}\n{f:.0f} Hz" if notes else f"{f:.0f}" for f in frequencies]
+    return [place + 0.5 for place in bins], names

@@ -31,6 +31,7 @@ Axis = npt.NDArray[np.float64]
 # multiplies them in one thread; its threads would keep a core busy while the models start.
 _BLOCK = 32
 _NEIGHBOURS = 16  # mel bands that are gathered at once
+_TICKS = (200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0)  # hertz; lower ones would touch
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
@@ -71,6 +72,22 @@ class Spectrogram:
     def notes(self) -> list[str]:
         """Name of the note nearest to each bin, with cents where the bin lies off it."""
         return [note_name(frequency) for frequency in self.frequencies]
+
+    def pitch_ticks(self) -> tuple[list[float], list[float]]:
+        """Where to mark the axis of pitch: every C of a CQT, else round frequencies.
+
+        Returns
+        -------
+        bins
+            Places, counted in bins from the first one's centre.
+        frequencies
+            What lies there, hertz.
+        """
+        if self.transform == "cqt":
+            octaves = [i for i, note in enumerate(self.notes()) if note.rstrip("0123456789") == "C"]
+            return [float(i) for i in octaves], self.frequencies[octaves].tolist()
+        bins = np.arange(len(self.frequencies))
+        return np.interp(_TICKS, self.frequencies, bins).tolist(), list(_TICKS)
 
 
 def note_name(frequency: float) -> str:

@@ -6,17 +6,16 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 
 from ccmusic import audio
-from ccmusic.analysis import Analysis, Prepared, judge, prepare
+from ccmusic.analysis import Analysis, judge, prepare
 from ccmusic.audio import LONGEST_PIECE, SAMPLE_RATE, SECONDS, Clip, Source
 from ccmusic.panel import Panel, available_cores
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.zoo import find
 
 
 class Timeline:
@@ -73,34 +72,30 @@ class Timeline:
 
     def __iter__(self) -> Iterator[Analysis]:
         cores = available_cores()
+        panel = self._panel
         coming: deque[Future[Analysis]] = deque()
         with (
-            self._open_panel(at_once=cores) as panel,
-            ThreadPoolExecutor(cores, thread_name_prefix="ccmusic-window") as pool,
-        ):
-            recipes = {card.recipe for card in panel.cards}
-
-            def judged(prepared: Prepared, started: float) -> Analysis:
-                return judge(prepared, panel, transform=self._transform, started=started)
-
+            nullcontext(panel)
+            if panel
+            else Panel.open(self._transform, self._models, at_once=cores)
+        ) as opened:
+            pool = ThreadPoolExecutor(cores, thread_name_prefix="ccmusic-window")
+            recipes = {card.recipe for card in opened.cards}
             try:
                 for start in self.starts:
                     # One window becomes a picture while the models look at those before it.
                     started = time.perf_counter()
                     prepared = prepare(self.window(start), recipes)
-                    coming.append(pool.submit(judged, prepared, started))
+                    judging = pool.submit(
+                        judge, prepared, opened, transform=self._transform, started=started
+                    )
+                    coming.append(judging)
                     if len(coming) > 2 * cores:
                         yield coming.popleft().result()
                 while coming:
                     yield coming.popleft().result()
             finally:  # who stops listening needs no more
-                for window in coming:
-                    window.cancel()
-
-    def _open_panel(self, at_once: int) -> AbstractContextManager[Panel]:
-        if self._panel:
-            return nullcontext(self._panel)
-        return Panel(find(self._transform, self._models), at_once=at_once)
+                pool.shutdown(cancel_futures=True)
 
     def window(self, start: float) -> Clip:
         """Cut out the window that begins at one of the :attr:`starts`."""

@@ -17,7 +17,6 @@ from ccmusic.picture import Recipe
 from ccmusic.sandbox import Sandbox
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.timeline import Timeline
-from ccmusic.zoo import find
 
 Window = Literal["center", "whole"]
 Row: TypeAlias = dict[str, str | int | float | bool | None]
@@ -87,7 +86,7 @@ class Judge(Closing):
 
     def __init__(self, options: Options, *, decoders: int, cores: int) -> None:
         self._options = options
-        self._panel = Panel(find(options.transform, options.models), at_once=cores)
+        self._panel = Panel.open(options.transform, options.models, at_once=cores)
         self._recipes = {card.recipe for card in self._panel.cards}
         self._sandbox = Sandbox(decoders)
 

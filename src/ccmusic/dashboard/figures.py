@@ -21,7 +21,6 @@ _RANGE_DB = 80.0
 # Streamlit takes some hexadecimal near-blacks, Magma's first colour among them, for placeholders
 # of its theme.
 _MAGMA = ["rgb(0, 0, 4)", *sequential.Magma[1:]]
-_MEL_TICKS = (200, 500, 1000, 2000, 5000, 10000)
 _MAP_FRAMES = 110  # of a small figure: more would be hidden by the pixels and cost the network
 _BLUE, _GREY = "#0072B2", "#9A9A9A"
 
@@ -221,13 +220,7 @@ def attention_figure(attention: Attention, language: Language, *, strongest: flo
 
 
 def _pitch_ticks(spectrogram: Spectrogram) -> tuple[list[float], list[str]]:
-    """Positions in bins and their labels: every C of a CQT, round frequencies of a Mel."""
-    if spectrogram.transform == "cqt":
-        notes = spectrogram.notes()
-        chosen = [i for i, note in enumerate(notes) if note.rstrip("0123456789") == "C"]
-        return [float(i) for i in chosen], [
-            f"{notes[i]}<br>{spectrogram.frequencies[i]:.0f} Hz" for i in chosen
-        ]
-    bins = np.arange(len(spectrogram.frequencies))
-    positions = np.interp(_MEL_TICKS, spectrogram.frequencies, bins)
-    return positions.tolist(), [f"{tick} Hz" for tick in _MEL_TICKS]
+    """Positions in bins and their labels."""
+    bins, frequencies = spectrogram.pitch_ticks()
+    notes = spectrogram.transform == "cqt"
+    return bins, [f"{note_name(f)}<br>{f:.0f} Hz" if notes else f"{f:.0f} Hz" for f in frequencies]
