@@ -70,7 +70,7 @@ def plain_loop(files: list[Path]) -> float:
     import librosa
     import torch
 
-    def judge(file: Path) -> list[list[float]]:
+    def predict(file: Path) -> list[list[float]]:
         samples, _ = librosa.load(file, sr=22_050, mono=True, duration=10.0)
         levels = np.log(np.abs(librosa.cqt(samples, sr=22_050)) + 1e-6)
         scaled = torch.from_numpy((levels - levels.min()) / np.ptp(levels)).float()[None, None]
@@ -82,7 +82,7 @@ def plain_loop(files: list[Path]) -> float:
 
     started = time.perf_counter()
     for file in files:
-        judge(file)
+        predict(file)
     return len(files) / (time.perf_counter() - started)
 
 

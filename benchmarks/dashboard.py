@@ -13,7 +13,7 @@ from timing import keep
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from ccmusic.dashboard.examples import find_examples
-from ccmusic.texts import say
+from ccmusic.texts import translate
 from live_page import browser, dashboard, settle
 
 WATCH = """async ([title]) => {
@@ -48,7 +48,7 @@ def main() -> None:
         settle(page)
         times = []
         for stem in others:
-            times.append(page.evaluate(WATCH, [say("en", f"example.{stem}")]))
+            times.append(page.evaluate(WATCH, [translate("en", f"example.{stem}")]))
             settle(page)
             print(f"{stem}: {times[-1]['first']:.0f} ms, {times[-1]['all']:.0f} ms", flush=True)
     keep(

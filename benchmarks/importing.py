@@ -29,7 +29,7 @@ def main() -> None:
             torch.load(path, weights_only=True)
             read = time.perf_counter() - started
             started = time.perf_counter()
-            import_weights(path, name="own", recipe="mel")
+            import_weights(path, name="own", preprocessing="mel")
             results[name] = {
                 "megabytes": path.stat().st_size / 1e6,
                 "torch_load_s": read,

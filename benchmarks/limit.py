@@ -63,7 +63,7 @@ def main() -> None:
         card = checkpoint.card
         kind = "int8" if card.precision == "int8" else "fp32"
         session = checkpoint.open(threads=1)
-        shape = (1, card.recipe.channels, card.recipe.size, card.recipe.size)
+        shape = (1, card.preprocessing.channels, card.preprocessing.size, card.preprocessing.size)
         picture = {"picture": np.zeros(shape, np.float32)}
         (ms,) = median_ms(lambda s=session, p=picture: s.run(None, p), repeats=REPEATS)
         speed = card.multiply_adds / ms / 1e6
@@ -77,7 +77,7 @@ def main() -> None:
         least_ms += card.multiply_adds / peaks[kind, cores] / 1e6
     with Panel(checkpoints) as panel:
         pictures = analyze(SONG, panel=panel).pictures
-        (five_ms,) = median_ms(lambda: list(panel.judge(pictures)), repeats=REPEATS)
+        (five_ms,) = median_ms(lambda: list(panel.predict(pictures)), repeats=REPEATS)
     kept = {
         "peak": {f"{kind}_{threads}": speed for (kind, threads), speed in peaks.items()},
         "models": rows,

@@ -55,7 +55,7 @@ def main() -> None:
         which = ("cqt", ["mobilenet_v3_large"])
         with (
             Panel.open(*which) as alone,
-            Panel.open(*which, at_once=available_cores()) as several,
+            Panel.open(*which, concurrency=available_cores()) as several,
         ):
             starts = Timeline(four, hop=HOP, panel=several).starts
             whole_ms, loop_ms = median_ms(

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper
 
 from ccmusic import Panel, analyze, zoo
 from ccmusic.panel import available_cores
-from ccmusic.picture import Recipe, normalise
+from ccmusic.picture import Preprocessing, normalise
 from ccmusic.zoo import Checkpoint
 from timing import keep, median_ms
 
@@ -42,15 +42,15 @@ def opened(model: Path | bytes, **settings: Any) -> onnxruntime.InferenceSession
 def with_normalisation(checkpoint: Checkpoint) -> bytes:
     """The same network, from grey uint8 [n, 1, size, size] on."""
     model = onnx.load(checkpoint.path)
-    recipe = checkpoint.card.recipe
+    preprocessing = checkpoint.card.preprocessing
     mean, std = (
-        np.resize(value, (1, recipe.channels, 1, 1)).astype(np.float32)
-        for value in (recipe.mean, recipe.std)
+        np.resize(value, (1, preprocessing.channels, 1, 1)).astype(np.float32)
+        for value in (preprocessing.mean, preprocessing.std)
     )
     graph = model.graph
     (old,) = (value for value in graph.input if value.name == "picture")
     graph.input.remove(old)
-    shape = ["n", 1, recipe.size, recipe.size]
+    shape = ["n", 1, preprocessing.size, preprocessing.size]
     graph.input.append(helper.make_tensor_value_info("grey", TensorProto.UINT8, shape))
     scale = helper.make_tensor("grey.scale", TensorProto.FLOAT, mean.shape, 1 / (255 * std))
     shift = helper.make_tensor("grey.shift", TensorProto.FLOAT, mean.shape, mean / std)
@@ -72,7 +72,7 @@ def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
     (drawn,) = next(iter(one.values()))
     picture = {"picture": drawn.input[None]}
     grey = {"grey": drawn.pixels[None, None]}
-    recipe = drawn.recipe
+    preprocessing = drawn.preprocessing
 
     def each(sessions: Sequence[Any], inputs: dict[str, Any]) -> Callable[[], None]:
         return lambda: [s.run(None, inputs) for s in sessions] and None
@@ -84,7 +84,7 @@ def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
 
     def from_grey_outside() -> None:
         for session in plain:
-            session.run(None, {"picture": normalise(drawn.pixels, recipe)[None]})
+            session.run(None, {"picture": normalise(drawn.pixels, preprocessing)[None]})
 
     inside = [opened(with_normalisation(checkpoint)) for checkpoint in checkpoints]
     tried = {
@@ -118,7 +118,7 @@ def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
     times = median_ms(*tried.values(), repeats=REPEATS)
     found = {name: ms / times[0] for name, ms in zip(tried, times, strict=True)}
     with Panel(checkpoints) as panel:
-        (at_once,) = median_ms(lambda: list(panel.judge(one)), repeats=REPEATS)
+        (at_once,) = median_ms(lambda: list(panel.predict(one)), repeats=REPEATS)
     return {**found, "the panel, on all cores": at_once / times[0]}
 
 
@@ -144,26 +144,28 @@ def integers(weights: Path, data: Path) -> dict[str, dict[str, dict[str, float]]
     found: dict[str, dict[str, dict[str, float]]] = {}
     for folder in sorted(weights.iterdir()):
         network, plan = load_weights(folder / "weights.pt")
-        recipe = Recipe.default(plan.transform)
-        calibrating = calibration_pictures(data, recipe)
-        _, pictures = held_out(data, plan.classes, recipe)
-        one = {"picture": normalise(pictures[0], recipe)[None]}
+        preprocessing = Preprocessing.default(plan.transform)
+        calibrating = calibration_pictures(data, preprocessing)
+        _, pictures = held_out(data, plan.classes, preprocessing)
+        one = {"picture": normalise(pictures[0], preprocessing)[None]}
         with tempfile.TemporaryDirectory() as scratch:
             exact = Path(scratch) / "fp32.onnx"
-            to_onnx(network, recipe, exact)
+            to_onnx(network, preprocessing, exact)
             reference = opened(exact)
-            wanted = infer(opened(exact, intra_op_num_threads=0), pictures, recipe).argmax(axis=1)
+            wanted = infer(opened(exact, intra_op_num_threads=0), pictures, preprocessing).argmax(
+                axis=1
+            )
             found[folder.name] = {}
             for way, changes in ways.items():
                 path = Path(scratch) / "int8.onnx"
                 path.write_bytes(exact.read_bytes())
-                to_int8(path, calibrating, recipe, **changes)
+                to_int8(path, calibrating, preprocessing, **changes)
                 session = opened(path)
                 times = median_ms(
                     partial(session.run, None, one), partial(reference.run, None, one),
                     repeats=REPEATS,
                 )  # fmt: skip
-                logits = infer(opened(path, intra_op_num_threads=0), pictures, recipe)
+                logits = infer(opened(path, intra_op_num_threads=0), pictures, preprocessing)
                 same = float((logits.argmax(axis=1) == wanted).mean())
                 found[folder.name][way] = {"same_choice": same, "time": times[0] / times[1]}
                 print(folder.name, way, found[folder.name][way], flush=True)

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ccmusic.card import Calibration, DataSource, Metrics, ModelCard
 from ccmusic.genres import GENRES
-from ccmusic.picture import Recipe
+from ccmusic.picture import Preprocessing
 
 METRICS = Metrics(
     split="valid",
@@ -71,7 +71,7 @@ def make_checkpoint(
     card = ModelCard(
         name=name,
         backbone=backbone,
-        recipe=Recipe.default(transform),
+        preprocessing=Preprocessing.default(transform),
         classes=classes,
         parameters=int(weights.size + bias.size),
         multiply_adds=1000,

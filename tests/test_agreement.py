@@ -28,22 +28,22 @@ def test_unanimous(card: ModelCard) -> None:
     assert result is not None
     assert (result.top, result.votes, result.models, result.split) == ("jazz", 5, 5, None)
     assert result.divergence == pytest.approx(0, abs=1e-6)
-    assert result.message == "all 5 models hear Jazz"
-    assert result.say("zh") == "5 个模型一致听到爵士"
+    assert result.message() == "all 5 models hear Jazz"
+    assert result.message("zh") == "5 个模型一致听到爵士"
 
 
 def test_torn_between_two(card: ModelCard) -> None:
     result = agree([_verdict(card, 0.8, 0.1, 0.1)] * 3 + [_verdict(card, 0.1, 0.8, 0.1)] * 2)
     assert result is not None
     assert (result.top, result.votes, result.split) == ("jazz", 3, ("jazz", "rock"))
-    assert "torn between Jazz and Rock" in result.message
+    assert "torn between Jazz and Rock" in result.message()
 
 
 def test_a_lone_dissenter_without_weight_does_not_split(card: ModelCard) -> None:
     result = agree([_verdict(card, 0.9, 0.05, 0.05)] * 4 + [_verdict(card, 0.45, 0.5, 0.05)])
     assert result is not None
     assert (result.votes, result.split) == (4, None)
-    assert result.message == "4 of 5 models hear Jazz"
+    assert result.message() == "4 of 5 models hear Jazz"
 
 
 def test_equal_votes_are_decided_by_the_mean(card: ModelCard) -> None:
@@ -64,7 +64,7 @@ def test_failed_models_have_no_voice(card: ModelCard) -> None:
     good = _verdict(card, 0.2, 0.7, 0.1)
     result = agree([failed, good])
     assert result is not None
-    assert (result.models, result.message) == (1, "one model, no cross-check: it hears Rock")
+    assert (result.models, result.message()) == (1, "one model, no cross-check: it hears Rock")
     assert mean_probabilities([failed, good])["rock"] == pytest.approx(0.7, abs=1e-6)
     assert agree([failed]) is None
     assert mean_probabilities([failed]) == {}

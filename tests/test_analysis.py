@@ -60,7 +60,7 @@ def test_a_stream_gives_what_the_file_gives(small_zoo: Path) -> None:
     from_stream = analyze(io.BytesIO(SONG.read_bytes()))
     from_path = analyze(SONG)
     assert from_stream.mean == from_path.mean
-    assert from_stream.clip.facts == from_path.clip.facts
+    assert from_stream.clip.info == from_path.clip.info
 
 
 def test_a_kept_panel_is_shared_by_threads(small_zoo: Path) -> None:

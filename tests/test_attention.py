@@ -6,16 +6,16 @@ import pytest
 from ccmusic.attention import attend
 from ccmusic.errors import CheckpointError
 from ccmusic.panel import Verdict
-from ccmusic.picture import Picture, Recipe, draw
+from ccmusic.picture import Picture, Preprocessing, draw
 from small_models import make_checkpoint
 
 CLASSES = ("jazz", "rock", "blues")
 
 
 def picture(transform: str) -> Picture:
-    recipe = Recipe.default(transform)
+    preprocessing = Preprocessing.default(transform)
     sound = np.random.default_rng(0).normal(0, 0.1, 220_500).astype(np.float32)
-    return draw(recipe.transform(sound), recipe)
+    return draw(preprocessing.transform(sound), preprocessing)
 
 
 def verdict(tmp_path: Path, transform: str, maps: np.ndarray, temperature: float = 1.0) -> Verdict:
@@ -61,8 +61,8 @@ def test_a_corner_is_found_in_seconds_and_hertz(
     peak = np.unravel_index(values.argmax(), values.shape)
     assert (peak[0] < len(values) / 2) == low
     assert (peak[1] < values.shape[1] / 2) == early
-    assert "s" in region.say("en")
-    assert "\u79d2" in region.say("zh")
+    assert "s" in region.message("en")
+    assert "\u79d2" in region.message("zh")
 
 
 def test_what_all_genres_share_does_not_count(tmp_path: Path) -> None:

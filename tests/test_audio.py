@@ -75,7 +75,7 @@ def refusal(source, **options):
     is_path = isinstance(source, str | os.PathLike)
     source_name = str(source if is_path else getattr(source, "name", "the uploaded file"))
     for language in LANGUAGES:
-        line = caught.value.say(language)
+        line = caught.value.message(language)
         assert line
         assert "\n" not in line
         assert source_name in line
@@ -98,25 +98,25 @@ def test_window_is_where_it_says(write_sound, tone, noise, name, encoder, rate, 
 
     for crop, start, pitches in [("center", 3, [600, 600]), ("start", 0, [300, 600])]:
         clip = audio.load(path, crop=crop)
-        facts = clip.facts
+        info = clip.info
         assert clip.samples.shape == (220_500,)
-        assert clip.samples.dtype == clip.native.dtype == np.float32
-        assert (facts.sample_rate, facts.channels, facts.looped) == (rate, channels, False)
-        assert facts.duration == pytest.approx(16, abs=0.1)
-        assert facts.window_start == pytest.approx(start, abs=0.1)
-        assert facts.window_end - facts.window_start == pytest.approx(10, abs=0.001)
+        assert clip.samples.dtype == clip.original.dtype == np.float32
+        assert (info.sample_rate, info.channels, info.looped) == (rate, channels, False)
+        assert info.duration == pytest.approx(16, abs=0.1)
+        assert info.window_start == pytest.approx(start, abs=0.1)
+        assert info.window_end - info.window_start == pytest.approx(10, abs=0.001)
         assert not {"truncated", "damaged"} & set(codes(clip))
-        assert clip.native.shape == (10 * rate,)
+        assert clip.original.shape == (10 * rate,)
         assert pitch(clip.samples[:22_050], 22_050) == pytest.approx(pitches[0], abs=2)
         assert pitch(clip.samples[-22_050:], 22_050) == pytest.approx(pitches[1], abs=2)
         if encoder in LOSSLESS:
-            np.testing.assert_array_equal(clip.native, mixed[start * rate : (start + 10) * rate])
+            np.testing.assert_array_equal(clip.original, mixed[start * rate : (start + 10) * rate])
         else:
-            first = round(facts.window_start * rate)
-            expected = mixed[first : first + len(clip.native)]
-            assert abs(lag(clip.native, expected)) <= 0.03 * rate
+            first = round(info.window_start * rate)
+            expected = mixed[first : first + len(clip.original)]
+            assert abs(lag(clip.original, expected)) <= 0.03 * rate
             # AAC keeps only the bass of the sixth channel.
-            assert level(clip.native) == pytest.approx(
+            assert level(clip.original) == pytest.approx(
                 level(expected), abs=2 if channels > 2 else 0.5
             )
 
@@ -127,8 +127,8 @@ def test_short_pieces_are_looped(write_sound, piece, name, seconds):
     clip = audio.load(write_sound(name, piece(seconds, 22_050), 22_050))
     n = round(seconds * 22_050)
     assert clip.samples.shape == (220_500,)
-    assert clip.facts.looped
-    assert (clip.facts.window_start, clip.facts.window_end) == (0, pytest.approx(seconds, abs=1e-3))
+    assert clip.info.looped
+    assert (clip.info.window_start, clip.info.window_end) == (0, pytest.approx(seconds, abs=1e-3))
     np.testing.assert_array_equal(clip.samples, np.resize(clip.samples[:n], 220_500))
 
 
@@ -139,21 +139,21 @@ def test_short_pieces_are_looped(write_sound, piece, name, seconds):
 def test_short_lossy_pieces_are_looped(write_sound, piece, name, rate, seconds):
     clip = audio.load(write_sound(name, piece(seconds, rate, 2), rate, bit_rate=128_000))
     assert clip.samples.shape == (220_500,)
-    assert clip.facts.looped
-    assert clip.facts.window_end == pytest.approx(seconds, abs=0.06)
+    assert clip.info.looped
+    assert clip.info.window_end == pytest.approx(seconds, abs=0.06)
     assert np.abs(clip.samples[-1000:]).max() > 0.1
 
 
 def test_window_may_have_another_length(write_sound, piece):
     clip = audio.load(write_sound("a.flac", piece(12)), seconds=4)
     assert clip.samples.shape == (4 * 22_050,)
-    assert (clip.facts.window_start, clip.facts.window_end) == (4, 8)
+    assert (clip.info.window_start, clip.info.window_end) == (4, 8)
 
 
 def test_channels_are_averaged(write_sound, tone):
     left, right = tone(500, 10), tone(2_000, 10)
     stereo = audio.load(write_sound("a.wav", np.stack([left, right]), encoder="pcm_f32le"))
-    np.testing.assert_allclose(stereo.native, (left + right) / 2, atol=1e-7)
+    np.testing.assert_allclose(stereo.original, (left + right) / 2, atol=1e-7)
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000, 96_000, 192_000])
@@ -254,11 +254,11 @@ def test_three_hours_cost_no_memory(tmp_path, write_sound, tone, make):
 )
 def test_facts_of_a_clean_piece(write_sound, piece, name, rate, channels, bit_rate, codec, told):
     clip = audio.load(write_sound(name, piece(14, rate, channels), rate, bit_rate=bit_rate))
-    facts = clip.facts
-    assert (facts.codec, facts.sample_rate, facts.channels) == (codec, rate, channels)
-    assert facts.duration == pytest.approx(14, abs=0.1)
-    assert facts.window_start == pytest.approx(2, abs=0.05)
-    assert facts.bit_rate == pytest.approx(told, rel=0.15) if told else facts.bit_rate > 90_000
+    info = clip.info
+    assert (info.codec, info.sample_rate, info.channels) == (codec, rate, channels)
+    assert info.duration == pytest.approx(14, abs=0.1)
+    assert info.window_start == pytest.approx(2, abs=0.05)
+    assert info.bit_rate == pytest.approx(told, rel=0.15) if told else info.bit_rate > 90_000
     assert clip.warnings == ()
 
 
@@ -287,7 +287,7 @@ def test_poor_recordings_are_named(write_sound, piece, tone, make, rate, expecte
     assert codes(clip) == expected
     assert np.isfinite(clip.samples).all()
     for warning in clip.warnings:
-        assert warning.message == warning.say("en") != warning.say("zh")
+        assert warning.message() == warning.message("en") != warning.message("zh")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_poor_recordings_are_named(write_sound, piece, tone, make, rate, expecte
 def test_low_bit_rate(write_sound, piece, bit_rate, xing, expected):
     path = write_sound("a.mp3", piece(12), bit_rate=bit_rate, write_xing=xing)
     clip = audio.load(path)
-    assert clip.facts.bit_rate == bit_rate
+    assert clip.info.bit_rate == bit_rate
     assert ("low_bit_rate" in codes(clip)) is expected
     assert "truncated" not in codes(clip)
 
@@ -310,9 +310,9 @@ def test_variable_bit_rate_without_a_header(write_sound, piece):
     with av.open(str(path)) as container:
         assert container.duration / av.time_base > 25
     clip = audio.load(path)
-    assert clip.facts.duration == pytest.approx(20, abs=0.1)
-    assert clip.facts.window_start == pytest.approx(5, abs=0.05)
-    assert clip.facts.bit_rate == pytest.approx(path.stat().st_size * 8 / 20, rel=0.02)
+    assert clip.info.duration == pytest.approx(20, abs=0.1)
+    assert clip.info.window_start == pytest.approx(5, abs=0.05)
+    assert clip.info.bit_rate == pytest.approx(path.stat().st_size * 8 / 20, rel=0.02)
     assert codes(clip) == ["low_bit_rate"]  # it is, on average
 
 
@@ -320,8 +320,8 @@ def test_a_webm_without_length(write_sound, piece):
     # As browsers record it.
     path = write_sound("a.webm", piece(14, 48_000), 48_000, live="1")
     clip = audio.load(path)
-    assert clip.facts.duration == pytest.approx(14, abs=0.1)
-    assert clip.facts.window_start == pytest.approx(2, abs=0.05)
+    assert clip.info.duration == pytest.approx(14, abs=0.1)
+    assert clip.info.window_start == pytest.approx(2, abs=0.05)
     assert clip.warnings == ()
 
 
@@ -349,11 +349,11 @@ def whole(write_sound, piece):
 def test_truncated_files_are_analysed(whole, name, share):
     data = whole[name]
     clip = audio.load(io.BytesIO(data[: int(share * len(data))]))
-    left = clip.facts.duration
+    left = clip.info.duration
     assert "truncated" in codes(clip)
     assert left == pytest.approx(20 * share, abs=1.5)
-    assert clip.facts.looped is (left < 10)
-    assert clip.facts.window_start == pytest.approx(max(0, (left - 10) / 2), abs=0.05)
+    assert clip.info.looped is (left < 10)
+    assert clip.info.window_start == pytest.approx(max(0, (left - 10) / 2), abs=0.05)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -384,7 +384,7 @@ def test_a_hole_in_the_middle(whole, name, kind):
     data[first : first + hole] = filling
     clip = audio.load(io.BytesIO(bytes(data)))
     assert {"damaged", "truncated"} & set(codes(clip))
-    assert len(clip.native) == pytest.approx(10 * 48_000, abs=2)  # filled from what follows
+    assert len(clip.original) == pytest.approx(10 * 48_000, abs=2)  # filled from what follows
     assert 0.1 < np.abs(clip.samples).mean() < 0.3
 
 
@@ -393,7 +393,7 @@ def test_a_hole_as_wide_as_the_window(whole):
     data[len(data) // 5 :] = bytes(len(data) - len(data) // 5)
     clip = audio.load(io.BytesIO(bytes(data)))
     assert "damaged" in codes(clip)
-    assert 2 < clip.facts.window_end < 5
+    assert 2 < clip.info.window_end < 5
 
 
 # --- odd, but sound ------------------------------------------------------------------------------
@@ -422,9 +422,9 @@ def test_tags_in_other_encodings(write_sound, piece, name, tag):
     data = write_sound(name, piece(12), tags={"title": "PLACEHOLDER"}).read_bytes()
     assert b"PLACEHOLDER" in data
     clip = audio.load(io.BytesIO(data.replace(b"PLACEHOLDER", tag.ljust(11))))
-    assert clip.facts.duration == pytest.approx(12, abs=0.1)
+    assert clip.info.duration == pytest.approx(12, abs=0.1)
     old = data + b"TAG" + tag.ljust(30) + bytes(95)  # ID3v1
-    assert audio.load(io.BytesIO(old)).facts.duration == pytest.approx(12, abs=0.1)
+    assert audio.load(io.BytesIO(old)).info.duration == pytest.approx(12, abs=0.1)
 
 
 def picture(folder, container_format, encoder, frames):
@@ -452,8 +452,8 @@ def test_mp3_with_cover(tmp_path, write_sound, piece, xing):
         assert container.streams.video
 
     clip = audio.load(io.BytesIO(tagged))
-    assert clip.facts.duration == pytest.approx(20, abs=0.1)
-    assert clip.facts.bit_rate == 128_000
+    assert clip.info.duration == pytest.approx(20, abs=0.1)
+    assert clip.info.bit_rate == 128_000
     assert clip.warnings == ()
     if xing == "1":
         assert codes(audio.load(io.BytesIO(tagged[: -sound.stat().st_size // 2]))) == ["truncated"]
@@ -463,11 +463,11 @@ def test_joined_and_shortened_mp3s_are_measured(write_sound, piece):
     """A header that counts the bytes of one song says nothing about a file with other bytes."""
     song = write_sound("a.mp3", piece(20), bit_rate=128_000, id3v2_version="0").read_bytes()
     clip = audio.load(io.BytesIO(song))
-    assert clip.facts.duration == pytest.approx(20, abs=0.01)
+    assert clip.info.duration == pytest.approx(20, abs=0.01)
     two = audio.load(io.BytesIO(song + song))
-    assert two.facts.duration == pytest.approx(40, abs=0.2)
+    assert two.info.duration == pytest.approx(40, abs=0.2)
     half = audio.load(io.BytesIO(song[: len(song) // 2]))
-    assert half.facts.duration == pytest.approx(10, abs=0.2)
+    assert half.info.duration == pytest.approx(10, abs=0.2)
     assert codes(half) == ["truncated"]
 
 
@@ -488,11 +488,11 @@ def test_joined_songs_may_differ_in_rate_and_channels(write_sound, tone, name, f
         samples = np.stack([tone(frequency, 8, rate)] * channels)
         songs.append(write_sound(name, samples, rate, bit_rate=128_000).read_bytes())
     clip = audio.load(io.BytesIO(b"".join(songs)))
-    assert (clip.facts.channels, clip.facts.sample_rate) == first
+    assert (clip.info.channels, clip.info.sample_rate) == first
     assert len(clip.samples) == 220_500
     assert pitch(clip.samples[:60_000], 22_050) == pytest.approx(440, abs=1)
     assert pitch(clip.samples[-60_000:], 22_050) == pytest.approx(880, abs=1)
-    assert clip.facts.duration == pytest.approx(16, abs=0.2)
+    assert clip.info.duration == pytest.approx(16, abs=0.2)
     assert "truncated" not in codes(clip)
 
 
@@ -648,15 +648,15 @@ def clip_or_error(data):
         clip = audio.load(io.BytesIO(data))
     except AudioError as error:
         for language in LANGUAGES:
-            assert error.say(language)
-            assert "\n" not in error.say(language)
+            assert error.message(language)
+            assert "\n" not in error.message(language)
         return
     assert clip.samples.shape == (220_500,)
     assert np.isfinite(clip.samples).all()
-    assert len(clip.native)
-    assert clip.facts.window_start < clip.facts.window_end
+    assert len(clip.original)
+    assert clip.info.window_start < clip.info.window_end
     for warning in clip.warnings:
-        assert warning.say("zh")
+        assert warning.message("zh")
 
 
 @MODEST

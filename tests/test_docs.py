@@ -18,7 +18,7 @@ EXAMPLES = ROOT / "examples"
 @pytest.mark.parametrize("script", ["figures.py", "cards.py"])
 def test_generated_pages_have_not_drifted(script: str) -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "docs" / script, "--check"], capture_output=True, text=True
+        [sys.executable, ROOT / "tools" / script, "--check"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 
@@ -45,7 +45,7 @@ def test_every_example_is_short_and_credited() -> None:
     assert len(songs) >= 5
     for song in songs:
         assert f"`{song.name}`" in credits
-        assert load(song).facts.duration <= 12.01
+        assert load(song).info.duration <= 12.01
 
 
 def test_shipped_checkpoints_are_measured_and_light() -> None:

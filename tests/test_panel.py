@@ -6,7 +6,7 @@ import pytest
 
 from ccmusic.errors import CCMusicError
 from ccmusic.panel import Panel, Verdict
-from ccmusic.picture import Picture, Recipe, draw
+from ccmusic.picture import Picture, Preprocessing, draw
 from ccmusic.zoo import Checkpoint
 from small_models import make_checkpoint
 
@@ -16,18 +16,18 @@ def _checkpoint(folder: Path, name: str, **options: object) -> Checkpoint:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> dict[Recipe, tuple[Picture, ...]]:
-    recipe = Recipe.default("cqt")
+def pictures() -> dict[Preprocessing, tuple[Picture, ...]]:
+    preprocessing = Preprocessing.default("cqt")
     noise = np.random.default_rng(0).normal(0, 0.1, 220_500).astype(np.float32)
-    return {recipe: (draw(recipe.transform(noise), recipe),)}
+    return {preprocessing: (draw(preprocessing.transform(noise), preprocessing),)}
 
 
 def test_every_model_gives_its_verdict(
-    tmp_path: Path, pictures: dict[Recipe, tuple[Picture, ...]]
+    tmp_path: Path, pictures: dict[Preprocessing, tuple[Picture, ...]]
 ) -> None:
     favourites = ["jazz", "rock", "blues"]
     with Panel([_checkpoint(tmp_path, f, favourite=f) for f in favourites]) as panel:
-        verdicts = {v.card.name: v for v in panel.judge(pictures)}
+        verdicts = {v.card.name: v for v in panel.predict(pictures)}
     assert sorted(verdicts) == sorted(favourites)
     for name, verdict in verdicts.items():
         assert verdict.error is None
@@ -39,14 +39,14 @@ def test_every_model_gives_its_verdict(
 
 
 def test_a_failing_model_leaves_the_others_standing(
-    tmp_path: Path, pictures: dict[Recipe, tuple[Picture, ...]]
+    tmp_path: Path, pictures: dict[Preprocessing, tuple[Picture, ...]]
 ) -> None:
     good, bad = _checkpoint(tmp_path, "good"), _checkpoint(tmp_path, "bad")
     bad.path.write_bytes(b"damaged")
     wrong = _checkpoint(tmp_path, "wrong")
     wrong = Checkpoint(wrong.card.model_copy(update={"classes": ("a", "b")}), wrong.path)
     with Panel([bad, good, wrong]) as panel:
-        verdicts = {v.card.name: v for v in panel.judge(pictures)}
+        verdicts = {v.card.name: v for v in panel.predict(pictures)}
     assert verdicts["good"].error is None
     assert isinstance(verdicts["bad"].error, CCMusicError)
     assert "sha256" in str(verdicts["bad"].error)
@@ -55,15 +55,15 @@ def test_a_failing_model_leaves_the_others_standing(
 
 
 def test_a_panel_serves_many_threads_without_mixing(tmp_path: Path) -> None:
-    recipe = Recipe.default("cqt")
+    preprocessing = Preprocessing.default("cqt")
     rng = np.random.default_rng(1)
     sounds = [rng.normal(0, 0.1, 220_500).astype(np.float32) for _ in range(6)]
     sounds = [np.cumsum(s).astype(np.float32) if i % 2 else s for i, s in enumerate(sounds)]
-    pictures = [{recipe: (draw(recipe.transform(s), recipe),)} for s in sounds]
+    pictures = [{preprocessing: (draw(preprocessing.transform(s), preprocessing),)} for s in sounds]
     with Panel([_checkpoint(tmp_path, n, favourite=n) for n in ("jazz", "rock")]) as panel:
 
-        def logits(drawn: dict[Recipe, tuple[Picture, ...]]) -> dict[str, np.ndarray]:
-            return {v.card.name: v.logits for v in panel.judge(drawn)}
+        def logits(drawn: dict[Preprocessing, tuple[Picture, ...]]) -> dict[str, np.ndarray]:
+            return {v.card.name: v.logits for v in panel.predict(drawn)}
 
         alone = [logits(p) for p in pictures]
         with ThreadPoolExecutor(6) as pool:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ccmusic.picture import (
     Picture,
-    Recipe,
+    Preprocessing,
     draw,
     draw_slices,
     normalise,
@@ -41,8 +41,8 @@ def _sound() -> np.ndarray:
 
 
 def _picture(transform: str) -> Picture:
-    recipe = Recipe.default(transform)
-    return draw(recipe.transform(_sound()), recipe)
+    preprocessing = Preprocessing.default(transform)
+    return draw(preprocessing.transform(_sound()), preprocessing)
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
@@ -96,8 +96,8 @@ def test_scaling_spans_the_whole_range_or_is_black(values: np.ndarray) -> None:
 
 
 def test_silence_is_a_black_picture() -> None:
-    recipe = Recipe.default("cqt")
-    picture = draw(recipe.transform(np.zeros(220_500, np.float32)), recipe)
+    preprocessing = Preprocessing.default("cqt")
+    picture = draw(preprocessing.transform(np.zeros(220_500, np.float32)), preprocessing)
     assert not picture.pixels.any()
     assert np.isfinite(picture.input).all()
 
@@ -109,23 +109,23 @@ def test_resizing_is_antialiased() -> None:
 
 
 def test_integers_become_floats_before_the_network_sees_them() -> None:
-    recipe = Recipe(
-        transform=Recipe.default("cqt").transform,
+    preprocessing = Preprocessing(
+        transform=Preprocessing.default("cqt").transform,
         orientation="time_along_x",
         mean=0.25,
         std=0.5,
         channels=1,
     )
-    values = normalise(np.array([[0, 255]], np.uint8), recipe)
+    values = normalise(np.array([[0, 255]], np.uint8), preprocessing)
     np.testing.assert_allclose(values, [[[-0.5, 1.5]]])
     assert values.dtype == np.float32
 
 
 def test_orientation_is_the_recipes() -> None:
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
-    recipe = Recipe.default("cqt")
-    np.testing.assert_array_equal(orient(values, recipe), values.T)
-    turned = recipe.model_copy(update={"orientation": "time_along_x"})
+    preprocessing = Preprocessing.default("cqt")
+    np.testing.assert_array_equal(orient(values, preprocessing), values.T)
+    turned = preprocessing.model_copy(update={"orientation": "time_along_x"})
     np.testing.assert_array_equal(orient(values, turned), [[3, 4, 5], [0, 1, 2]])
 
 
@@ -169,8 +169,8 @@ def test_ccmusic_slices_look_like_the_originals(transform: str) -> None:
     count = levels.shape[1] // step
     begin = (levels.shape[1] - count * step) // 2
 
-    recipe = Recipe.ccmusic(transform)
-    drawn = draw_slices(recipe.transform(sound), recipe)
+    preprocessing = Preprocessing.ccmusic(transform)
+    drawn = draw_slices(preprocessing.transform(sound), preprocessing)
     assert len(drawn) == count == 3
     for number, picture in enumerate(drawn):
         start = begin + number * step
@@ -191,9 +191,9 @@ def test_magma_is_matplotlibs() -> None:
     import matplotlib as mpl
 
     ramp = np.arange(256, dtype=np.float32)[None]
-    recipe = Recipe.ccmusic("mel").model_copy(update={"size": 256})
+    preprocessing = Preprocessing.ccmusic("mel").model_copy(update={"size": 256})
     power = (10 ** (ramp / 255 * 7)).astype(np.float32)  # 70 dB from left to right
     spectrogram = Spectrogram("mel", power, np.arange(256) / 43, np.array([440.0]))
-    pixels = draw(spectrogram, recipe).pixels[0].astype(int)
+    pixels = draw(spectrogram, preprocessing).pixels[0].astype(int)
     expected = mpl.colormaps["magma"](np.arange(256))[:, :3] * 255
     assert np.abs(pixels - expected).max() <= 2

@@ -14,10 +14,10 @@ import pytest
 
 from ccmusic import report, zoo
 from ccmusic.analysis import Analysis, analyze
-from ccmusic.audio import SAMPLE_RATE, Clip, Facts
+from ccmusic.audio import SAMPLE_RATE, AudioInfo, Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import GENRES
-from ccmusic.texts import LANGUAGES, Language, say
+from ccmusic.texts import LANGUAGES, Language, translate
 from small_models import make_checkpoint
 
 
@@ -29,8 +29,8 @@ def analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Analysis:
     monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "none"))
     samples = np.random.default_rng(0).normal(0, 0.1, 10 * SAMPLE_RATE).astype(np.float32)
-    facts = Facts("flac", None, SAMPLE_RATE, 1, 10.0, 0.0, 10.0, False)
-    clip = Clip("<b>song & more.flac", samples, samples, facts, ())
+    info = AudioInfo("flac", None, SAMPLE_RATE, 1, 10.0, 0.0, 10.0, False)
+    clip = Clip("<b>song & more.flac", samples, samples, info, ())
     return analyze(clip, transform="both")
 
 
@@ -60,7 +60,7 @@ def test_page_holds_everything_it_shows(analysis: Analysis, language: Language) 
     assert "<b>song" not in text  # a file's name is text, not markup
     assert "<b>song & more.flac" in page.text
     assert page.tags.count("img") == 2 * 2 + 3  # spectrogram and pixels of both; three maps
-    assert say(language, "attention.title") in page.text
+    assert translate(language, "attention.title") in page.text
     for name, verdict in analysis.verdicts.items():
         assert name in page.text
         assert verdict.card.sha256[:12] in page.text

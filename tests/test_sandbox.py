@@ -54,14 +54,14 @@ def test_an_error_comes_back_whole_and_keeps_the_child(sandbox: Sandbox) -> None
     with pytest.raises(AudioError) as caught:
         sandbox.run("x.mp3", misbehaviour.refuse, "x.mp3")
     assert str(caught.value) == "x.mp3: cannot be read (no)"
-    assert caught.value.say("zh") != str(caught.value)
+    assert caught.value.message("zh") != str(caught.value)
     assert sandbox.run("a", misbehaviour.child) == child
 
 
 def test_the_clip_is_the_same_as_without(sandbox: Sandbox, write_sound, piece) -> None:
     path = write_sound("song.flac", piece())
     inside, outside = sandbox.run(str(path), audio.load, path), audio.load(path)
-    assert inside.facts == outside.facts
+    assert inside.info == outside.info
     np.testing.assert_array_equal(inside.samples, outside.samples)
 
 
@@ -105,7 +105,7 @@ def test_closing_ends_what_is_under_way() -> None:
 def test_hours_of_silence_in_a_few_kilobytes(sandbox: Sandbox, bomb: Path) -> None:
     assert bomb.stat().st_size < 300_000
     clip = sandbox.run("bomb.flac", audio.load, bomb)
-    assert clip.facts.duration > 10 * 3600
+    assert clip.info.duration > 10 * 3600
     assert "silence" in [w.code for w in clip.warnings]
 
 

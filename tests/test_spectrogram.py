@@ -13,7 +13,7 @@ from ccmusic import audio
 from ccmusic.spectrogram import Cqt, Mel, Spectrogram, note_name
 
 RATE = audio.SAMPLE_RATE
-N = int(audio.SECONDS * RATE)
+N = int(audio.CLIP_SECONDS * RATE)
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.ogg"))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from ccmusic.errors import AudioError
 from ccmusic.genres import GENRES, genre_name
-from ccmusic.texts import LANGUAGES, catalogue, say
+from ccmusic.texts import LANGUAGES, catalogue, translate
 
 
 def placeholders(sentence: str) -> set[str]:
@@ -30,9 +30,9 @@ def test_chinese_sentences_have_chinese_punctuation(key: str) -> None:
 
 def test_a_missing_key_or_value_is_an_error() -> None:
     with pytest.raises(KeyError):
-        say("en", "no.such.key")
+        translate("en", "no.such.key")
     with pytest.raises(KeyError):
-        say("en", "agreement.unanimous", models=5)
+        translate("en", "agreement.unanimous", models=5)
 
 
 def test_every_genre_has_a_name_in_every_language() -> None:
@@ -43,5 +43,5 @@ def test_every_genre_has_a_name_in_every_language() -> None:
 
 def test_an_error_speaks_both_languages() -> None:
     error = AudioError("empty", file="a.mp3")
-    assert error.say("en") == str(error)
-    assert "a.mp3" in error.say("zh") != str(error)
+    assert error.message("en") == str(error)
+    assert "a.mp3" in error.message("zh") != str(error)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ccmusic import analyze
-from ccmusic.analysis import Prepared, judge, prepare
+from ccmusic.analysis import Prepared, predict, prepare
 from ccmusic.errors import AudioError
 from ccmusic.panel import Panel, available_cores
 from ccmusic.timeline import Timeline
@@ -29,9 +29,9 @@ def test_windows_cover_the_piece_to_its_end(write_sound: WriteSound, tone: Sound
     analyses = list(timeline)
     assert len(analyses) == len(timeline) == 6
     for start, analysis in zip(timeline.starts, analyses, strict=True):
-        facts = analysis.clip.facts
-        assert (facts.window_start, facts.window_end) == pytest.approx((start, start + 10))
-        assert not facts.looped
+        info = analysis.clip.info
+        assert (info.window_start, info.window_end) == pytest.approx((start, start + 10))
+        assert not info.looped
         assert analysis.agreement is not None
         assert analysis.agreement.top == "jazz"
 
@@ -44,7 +44,7 @@ def test_a_window_is_what_an_analysis_of_that_window_sees(
     with Panel.open("cqt", ["one"]) as panel:
         windows = list(Timeline(song, hop=7.5, panel=panel))
         alone = analyze(song, crop=7.5, panel=panel)
-    assert alone.clip.facts.window_start == pytest.approx(7.5)
+    assert alone.clip.info.window_start == pytest.approx(7.5)
     ((seen,),) = windows[1].pictures.values()
     ((expected,),) = alone.pictures.values()
     difference = np.abs(seen.pixels.astype(int) - expected.pixels)
@@ -54,7 +54,7 @@ def test_a_window_is_what_an_analysis_of_that_window_sees(
 def test_a_short_piece_is_one_looped_window(write_sound: WriteSound, tone: Sound) -> None:
     timeline = Timeline(write_sound("short.wav", tone(440, 4)), models=["one"])
     (analysis,) = timeline
-    assert analysis.clip.facts.looped
+    assert analysis.clip.info.looped
     assert len(analysis.clip.samples) == 220_500
 
 
@@ -70,7 +70,7 @@ def test_little_more_is_analysed_than_was_asked_for(
 
     monkeypatch.setattr("ccmusic.timeline.prepare", counted)
     walk = iter(Timeline(song, hop=1, models=["one"]))
-    assert next(walk).clip.facts.window_start == 0
+    assert next(walk).clip.info.window_start == 0
     walk.close()  # type: ignore[attr-defined]
     assert 1 <= len(begun) <= 2 * available_cores() + 1
     with pytest.raises(StopIteration):
@@ -81,13 +81,13 @@ def test_a_window_that_fails_is_not_passed_over(
     write_sound: WriteSound, tone: Sound, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(prepared: Prepared, *args: object, **kwargs: object) -> object:
-        if prepared.clip.facts.window_start == 2:
+        if prepared.clip.info.window_start == 2:
             raise MemoryError
-        return judge(prepared, *args, **kwargs)  # type: ignore[arg-type]
+        return predict(prepared, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("ccmusic.timeline.judge", failing)
+    monkeypatch.setattr("ccmusic.timeline.predict", failing)
     walk = iter(Timeline(write_sound("song.wav", tone(440, 20)), hop=1, models=["one"]))
-    assert [next(walk).clip.facts.window_start for _ in range(2)] == [0, 1]
+    assert [next(walk).clip.info.window_start for _ in range(2)] == [0, 1]
     with pytest.raises(MemoryError):
         next(walk)
 

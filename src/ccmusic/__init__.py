@@ -1,7 +1,7 @@
 """CCMusic: music becomes a picture, five vision networks say which genre they see.
 
 >>> from ccmusic import analyze
->>> analyze("song.mp3", transform="cqt").agreement.message  # doctest: +SKIP
+>>> analyze("song.mp3", transform="cqt").agreement.message()  # doctest: +SKIP
 'all 5 models hear Jazz'
 """
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
-from ccmusic.texts import Language, say
+from ccmusic.renamed import RenamedAttribute
+from ccmusic.texts import Language, translate
 
 # A rival that a single model prefers still splits the panel if the mean gives it this share of
 # the winner's probability.
@@ -36,12 +37,7 @@ class Agreement:
     split: tuple[str, str] | None
     """The two genres between which the panel is torn."""
 
-    @property
-    def message(self) -> str:
-        """One sentence in English."""
-        return self.say("en")
-
-    def say(self, language: Language) -> str:
+    def message(self, language: Language = "en") -> str:
         """One sentence in a language."""
         a, b = self.split or (self.top, self.top)
         if self.models == 1:
@@ -50,7 +46,7 @@ class Agreement:
             key = "split"
         else:
             key = "unanimous" if self.votes == self.models else "majority"
-        return say(
+        return translate(
             language,
             f"agreement.{key}",
             top=genre_name(self.top, language),
@@ -59,6 +55,8 @@ class Agreement:
             a=genre_name(a, language),
             b=genre_name(b, language),
         )
+
+    say = RenamedAttribute("message")
 
 
 def comparable(verdicts: Sequence[Verdict]) -> list[Verdict]:

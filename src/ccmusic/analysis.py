@@ -16,7 +16,8 @@ from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.attention import Attention, attend
 from ccmusic.audio import Clip, Crop, Source
 from ccmusic.panel import Panel, Verdict
-from ccmusic.picture import Picture, Recipe, draw, draw_slices
+from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
+from ccmusic.renamed import RenamedAttribute
 from ccmusic.spectrogram import Spectrogram, Transform, TransformChoice
 
 
@@ -28,9 +29,9 @@ class Analysis:
     transform: TransformChoice
     clip: Clip
     spectrograms: dict[Transform, Spectrogram]
-    """One for each transform that the models' recipes name; usually one."""
-    pictures: dict[Recipe, tuple[Picture, ...]]
-    """For each recipe that the models name: one picture, or the slices of the whole piece."""
+    """One for each transform that the models' preprocessings name; usually one."""
+    pictures: dict[Preprocessing, tuple[Picture, ...]]
+    """By preprocessing of the models: one picture, or the slices of the whole piece."""
     verdicts: dict[str, Verdict]
     """By name of checkpoint."""
     mean: dict[str, float]
@@ -49,13 +50,13 @@ class Analysis:
     def attention(self, name: str, genre: str | None = None) -> Attention | None:
         """Where a model saw a genre, its first choice by default; None as :func:`attend`."""
         verdict = self.verdicts[name]
-        recipe = verdict.card.recipe
-        slices = self.pictures[recipe]
+        preprocessing = verdict.card.preprocessing
+        slices = self.pictures[preprocessing]
         # Slices know their place in the piece, a clip does not.
-        start = 0.0 if recipe.slice_seconds else self.clip.facts.window_start
+        start = 0.0 if preprocessing.slice_seconds else self.clip.info.window_start
         return attend(verdict, slices[len(slices) // 2], genre, start=start)
 
-    def only(self, names: Collection[str]) -> Analysis:
+    def select(self, names: Collection[str]) -> Analysis:
         """The same as if none but these models had been asked."""
         verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in names}
         voices = list(verdicts.values())
@@ -63,14 +64,16 @@ class Analysis:
             self, verdicts=verdicts, mean=mean_probabilities(voices), agreement=agree(voices)
         )
 
+    only = RenamedAttribute("select")
+
     def to_dict(self) -> dict[str, Any]:
         """The analysis as ``ccmusic classify --json`` prints it."""
-        facts = asdict(self.clip.facts)
-        warnings = [{"code": w.code, "message": w.message} for w in self.clip.warnings]
+        info = asdict(self.clip.info)
+        warnings = [{"code": w.code, "message": w.message()} for w in self.clip.warnings]
         agreement = self.agreement
         return {
             "file": self.file,
-            "clip": {**facts, "warnings": warnings},
+            "clip": {**info, "warnings": warnings},
             "transform": self.transform,
             "models": {name: _verdict_dict(v) for name, v in self.verdicts.items()},
             "mean": self.mean,
@@ -80,7 +83,7 @@ class Analysis:
                 "votes": agreement.votes,
                 "divergence": agreement.divergence,
                 "split": agreement.split and list(agreement.split),
-                "message": agreement.message,
+                "message": agreement.message(),
             },
             "elapsed_ms": self.elapsed_ms,
         }
@@ -92,50 +95,52 @@ class Prepared:
 
     clip: Clip
     spectrograms: dict[Transform, Spectrogram]
-    pictures: dict[Recipe, tuple[Picture, ...]]
+    pictures: dict[Preprocessing, tuple[Picture, ...]]
     """As in :class:`Analysis`."""
 
     def without_sound(self) -> Self:
         """Return the same without the clip's samples, which are not needed to be judged."""
         nothing = self.clip.samples[:0]
-        return replace(self, clip=replace(self.clip, samples=nothing, native=nothing))
+        return replace(self, clip=replace(self.clip, samples=nothing, original=nothing))
 
 
 def prepare(
     source: Source | Clip,
-    recipes: Iterable[Recipe],
+    preprocessings: Iterable[Preprocessing],
     *,
     crop: Crop | float = "center",
     clip: Clip | None = None,
 ) -> Prepared:
-    """Go from the file to the pictures that the recipes ask for; arguments as in :func:`analyze`.
+    """Decode a file and draw the pictures that the models need; arguments as in :func:`analyze`.
 
     Raises
     ------
     AudioError
         If the file cannot be read.
     """
-    recipes = set(recipes)
+    preprocessings = set(preprocessings)
     if clip is None:
         clip = source if isinstance(source, Clip) else audio.load(source, crop=crop)
-    spectrograms = {t: t(clip.samples) for t in {recipe.transform for recipe in recipes}}
-    pictures = {r: _pictures(r, spectrograms[r.transform], source) for r in recipes}
+    spectrograms = {
+        t: t(clip.samples) for t in {preprocessing.transform for preprocessing in preprocessings}
+    }
+    pictures = {r: _pictures(r, spectrograms[r.transform], source) for r in preprocessings}
     return Prepared(clip, spectrograms, pictures)
 
 
 def _pictures(
-    recipe: Recipe, spectrogram: Spectrogram, source: Source | Clip
+    preprocessing: Preprocessing, spectrogram: Spectrogram, source: Source | Clip
 ) -> tuple[Picture, ...]:
-    if recipe.slice_seconds is None:
-        return (draw(spectrogram, recipe),)
+    if preprocessing.slice_seconds is None:
+        return (draw(spectrogram, preprocessing),)
     if isinstance(source, Clip):
         whole = source.samples
     else:
-        whole = audio.load(source, seconds=audio.LONGEST_PIECE, loop=False).samples
-    least = math.ceil(recipe.slice_seconds * audio.SAMPLE_RATE)
+        whole = audio.load(source, seconds=audio.MAX_SECONDS, loop=False).samples
+    least = math.ceil(preprocessing.slice_seconds * audio.SAMPLE_RATE)
     if len(whole) < least:
         whole = np.resize(whole, least)  # looped
-    return draw_slices(recipe.transform(whole), recipe)
+    return draw_slices(preprocessing.transform(whole), preprocessing)
 
 
 def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
@@ -159,8 +164,8 @@ def analyze(
     Parameters
     ----------
     source
-        Path, seekable binary stream, or a clip. Models whose recipe wants slices of the whole piece
-        take a clip for the piece.
+        Path, seekable binary stream, or a clip. Models that take slices of the whole piece take a
+        clip for the piece.
     transform
         What the models look at, ``both`` for all of CQT and Mel; must be the panel's if one is
         given.
@@ -184,12 +189,14 @@ def analyze(
     """
     started = time.perf_counter()
     with nullcontext(panel) if panel else Panel.open(transform, models) as opened:
-        recipes = {card.recipe for card in opened.cards}
-        prepared = prepare(source, recipes, crop=crop, clip=clip)
-        return judge(prepared, opened, transform=transform, started=started, on_verdict=on_verdict)
+        preprocessings = {card.preprocessing for card in opened.cards}
+        prepared = prepare(source, preprocessings, crop=crop, clip=clip)
+        return predict(
+            prepared, opened, transform=transform, started=started, on_verdict=on_verdict
+        )
 
 
-def judge(
+def predict(
     prepared: Prepared,
     panel: Panel,
     *,
@@ -197,7 +204,7 @@ def judge(
     started: float,
     on_verdict: Callable[[Verdict], None] | None = None,
 ) -> Analysis:
-    """Let an open panel judge what was prepared for its recipes.
+    """Let an open panel judge what was prepared for its preprocessings.
 
     Parameters
     ----------
@@ -207,7 +214,7 @@ def judge(
         As in :func:`analyze`.
     """
     verdicts: dict[str, Verdict] = {}
-    for verdict in panel.judge(prepared.pictures):
+    for verdict in panel.predict(prepared.pictures):
         verdicts[verdict.card.name] = verdict
         if on_verdict:
             on_verdict(verdict)

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from ccmusic.panel import Verdict
-from ccmusic.picture import Picture, Recipe
-from ccmusic.texts import Language, say
+from ccmusic.picture import Picture, Preprocessing
+from ccmusic.renamed import RenamedAttribute
+from ccmusic.texts import Language, translate
 
 Floats = npt.NDArray[np.float32]
 
@@ -29,9 +30,9 @@ class Region:
     """Hertz."""
     highest: float
 
-    def say(self, language: Language) -> str:
+    def message(self, language: Language) -> str:
         """Name it: ``0 to 2 s, 60 to 250 Hz``."""
-        return say(
+        return translate(
             language,
             "attention.region",
             start=self.start,
@@ -39,6 +40,8 @@ class Region:
             lowest=self.lowest,
             highest=self.highest,
         )
+
+    say = RenamedAttribute("message")
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,14 @@ def attend(
     genre = genre or verdict.top(1)[0][0]
     # What all genres have in common at a place does not bear on the choice: a softmax ignores it.
     against = verdict.maps[card.classes.index(genre)] - verdict.maps.mean(axis=0)
-    return Attention(genre, _upright(against / card.temperature, card.recipe), picture, start)
+    return Attention(
+        genre, _upright(against / card.temperature, card.preprocessing), picture, start
+    )
 
 
-def _upright(values: Floats, recipe: Recipe) -> Floats:
+def _upright(values: Floats, preprocessing: Preprocessing) -> Floats:
     """Undo the picture's orientation: low frequencies first, time to the right."""
-    upright = values.T if recipe.orientation == "pitch_along_x" else values[::-1]
+    upright = values.T if preprocessing.orientation == "pitch_along_x" else values[::-1]
     return np.ascontiguousarray(upright, np.float32)
 
 

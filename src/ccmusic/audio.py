@@ -24,11 +24,12 @@ import numpy.typing as npt
 import soxr
 
 from ccmusic.errors import AudioError
-from ccmusic.texts import Language, say
+from ccmusic.renamed import RenamedAttribute, renamed_names
+from ccmusic.texts import Language, translate
 
 SAMPLE_RATE = 22_050
-SECONDS = 10.0
-LONGEST_PIECE = 1800.0
+CLIP_SECONDS = 10.0
+MAX_SECONDS = 1800.0
 
 Crop = Literal["center", "start"]
 Source = str | os.PathLike[str] | BinaryIO
@@ -68,7 +69,7 @@ _BLOCK = 2_048  # samples, less than the shortest piece has
 
 
 @dataclass(frozen=True)
-class Facts:
+class AudioInfo:
     """What the file says about itself, and which part of it was taken."""
 
     codec: str
@@ -87,7 +88,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Quality:
+class AudioWarning:
     """A reason to trust the verdicts less."""
 
     code: str
@@ -96,14 +97,11 @@ class Quality:
     values: dict[str, float]
     """The numbers that the sentence mentions."""
 
-    @property
-    def message(self) -> str:
-        """The sentence in English."""
-        return self.say("en")
-
-    def say(self, language: Language) -> str:
+    def message(self, language: Language = "en") -> str:
         """Give the sentence in a language."""
-        return say(language, f"quality.{self.code}", **self.values)
+        return translate(language, f"quality.{self.code}", **self.values)
+
+    say = RenamedAttribute("message")
 
 
 @dataclass(frozen=True)
@@ -114,10 +112,13 @@ class Clip:
     """What messages and results call the recording."""
     samples: Samples
     """float32 [220500] for the usual 10 s, mono at 22,050 Hz, nominally in -1..1."""
-    native: Samples
+    original: Samples
     """float32 [n], the window in mono at the file's own rate, before resampling and looping."""
-    facts: Facts
-    warnings: tuple[Quality, ...]
+    info: AudioInfo
+    warnings: tuple[AudioWarning, ...]
+
+    native = RenamedAttribute("original")
+    facts = RenamedAttribute("info")
 
 
 @dataclass
@@ -127,7 +128,7 @@ class _Sound:
     Mixed a few frames at a time: half an hour would be gigabytes in all its channels.
     """
 
-    native: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
+    original: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
     """float32 [n] at the stream's own rate; while it is decoded, with room for what is to come."""
     rate: int = 1
     """Hertz: a decoder may know better than the header."""
@@ -144,7 +145,7 @@ class _Sound:
 
     def add(self, planes: Samples) -> None:
         """Take samples, float32 [channels, n], as long as there is room."""
-        planes = planes[:, : len(self.native) - self.taken]
+        planes = planes[:, : len(self.original) - self.taken]
         self.taken += planes.shape[1]
         self.waiting.append(planes)
         if len(self.waiting) == _FRAMES_AT_ONCE:
@@ -157,7 +158,7 @@ class _Sound:
         planes = np.concatenate(self.waiting, axis=1)
         self.waiting.clear()
         with np.errstate(over="ignore", invalid="ignore"):  # the peak tells
-            self.native[self.taken - planes.shape[1] : self.taken] = planes.mean(axis=0)
+            self.original[self.taken - planes.shape[1] : self.taken] = planes.mean(axis=0)
         if planes.size:
             self.peak = float(np.maximum(self.peak, _peak(planes)))
         self.clipped += int(np.count_nonzero(planes >= _FULL) + np.count_nonzero(planes <= -_FULL))
@@ -167,7 +168,7 @@ def load(
     source: Source,
     *,
     crop: Crop | float = "center",
-    seconds: float = SECONDS,
+    seconds: float = CLIP_SECONDS,
     loop: bool = True,
 ) -> Clip:
     """Decode the analysis window of a file.
@@ -208,7 +209,7 @@ def load(
             cut_off |= announced - duration > _RUN_UP
         start = _window_start(duration, seconds, crop)
         # Room for what a header may have forgotten, but not for half an hour of it.
-        longest = min(seconds, max(SECONDS, duration + _RUN_UP))
+        longest = min(seconds, max(CLIP_SECONDS, duration + _RUN_UP))
         sound = _decode(file, name, start, longest)
         if not sound.taken and start > 0:
             # The window lies in a hole, or cannot be sought: take what there is.
@@ -224,10 +225,10 @@ def load(
     if round(taken, 2) < _SHORTEST:
         raise AudioError("too_short", file=name, seconds=taken, least=_SHORTEST)
 
-    samples = np.asarray(soxr.resample(sound.native, sound.rate, SAMPLE_RATE), np.float32)
+    samples = np.asarray(soxr.resample(sound.original, sound.rate, SAMPLE_RATE), np.float32)
     wanted = round(seconds * SAMPLE_RATE)
     samples = np.resize(samples, wanted) if loop else samples[:wanted]
-    facts = Facts(
+    info = AudioInfo(
         codec=codec,
         bit_rate=bit_rate,
         sample_rate=sound.rate,
@@ -238,10 +239,10 @@ def load(
         looped=loop and taken < seconds - 0.01,
     )
     warnings = [
-        *_container_warnings(facts, cut_off, sound.errors),
+        *_container_warnings(info, cut_off, sound.errors),
         *_signal_warnings(sound, samples),
     ]
-    return Clip(name, samples, sound.native, facts, tuple(warnings))
+    return Clip(name, samples, sound.original, info, tuple(warnings))
 
 
 def digest(source: Source) -> str:
@@ -459,7 +460,7 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> _Sound:
             if alike is None and decoded:
                 alike = _alike(decoded[0])
                 sound.rate, sound.channels = decoded[0].sample_rate, decoded[0].layout.nb_channels
-                sound.native = np.empty(round(seconds * sound.rate), np.float32)
+                sound.original = np.empty(round(seconds * sound.rate), np.float32)
             frames = [frame for one in decoded for frame in alike(one)] if alike else []
         except (av.error.FFmpegError, ValueError):
             sound.errors += 1
@@ -472,10 +473,10 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> _Sound:
             clock += frame.samples / sound.rate
             if skip < frame.samples:
                 sound.add(_planes(frame)[:, skip:])
-        if alike and sound.taken == len(sound.native):
+        if alike and sound.taken == len(sound.original):
             break
     sound.mix()
-    sound.native = sound.native[: sound.taken]
+    sound.original = sound.original[: sound.taken]
     return sound
 
 
@@ -507,17 +508,17 @@ def _planes(frame: av.AudioFrame) -> Samples:
     return values if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels).T
 
 
-def _container_warnings(facts: Facts, cut_off: bool, errors: int) -> Iterator[Quality]:
+def _container_warnings(info: AudioInfo, cut_off: bool, errors: int) -> Iterator[AudioWarning]:
     if cut_off:
-        yield Quality("truncated", {"duration": facts.duration})
+        yield AudioWarning("truncated", {"duration": info.duration})
     if errors:
-        yield Quality("damaged", {"errors": errors})
-    if facts.codec == "mp3" and facts.bit_rate and facts.bit_rate < _LOW_BIT_RATE:
-        yield Quality("low_bit_rate", {"kbps": facts.bit_rate / 1000})
-    if facts.sample_rate not in _COMMON_RATES:
-        yield Quality("unusual_rate", {"rate": facts.sample_rate})
-    if facts.duration < _SHORT:
-        yield Quality("short", {"duration": facts.duration})
+        yield AudioWarning("damaged", {"errors": errors})
+    if info.codec == "mp3" and info.bit_rate and info.bit_rate < _LOW_BIT_RATE:
+        yield AudioWarning("low_bit_rate", {"kbps": info.bit_rate / 1000})
+    if info.sample_rate not in _COMMON_RATES:
+        yield AudioWarning("unusual_rate", {"rate": info.sample_rate})
+    if info.duration < _SHORT:
+        yield AudioWarning("short", {"duration": info.duration})
 
 
 def _peak(samples: Samples) -> float:
@@ -525,15 +526,15 @@ def _peak(samples: Samples) -> float:
     return float(np.maximum(samples.max(), -samples.min()))
 
 
-def _signal_warnings(sound: _Sound, samples: Samples) -> Iterator[Quality]:
+def _signal_warnings(sound: _Sound, samples: Samples) -> Iterator[AudioWarning]:
     # Of the mono mix: channels in opposite phase cancel to silence.
     peak = _peak(samples)
     if peak < _SILENCE:
-        yield Quality("silence", {"peak": peak})
+        yield AudioWarning("silence", {"peak": peak})
         return
     clipped = sound.clipped / (sound.taken * sound.channels)
     if clipped > _CLIPPED_SHARE:
-        yield Quality("clipping", {"share": clipped})
+        yield AudioWarning("clipping", {"share": clipped})
     blocks = samples[: len(samples) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
     hann = np.hanning(_BLOCK).astype(np.float32)
     few = np.array_split(blocks, math.ceil(len(blocks) / 32))  # half an hour is 19,000 blocks
@@ -542,4 +543,13 @@ def _signal_warnings(sound: _Sound, samples: Samples) -> Iterator[Quality]:
     edge = 2 * round(_HIGH_BAND * _BLOCK / SAMPLE_RATE)
     level = 10 * math.log10(max(float(power[edge:].sum() / power.sum()), 1e-12))
     if level < _HIGH_BAND_DB:
-        yield Quality("dull", {"level": level})
+        yield AudioWarning("dull", {"level": level})
+
+
+__getattr__ = renamed_names(
+    __name__,
+    Facts="AudioInfo",
+    LONGEST_PIECE="MAX_SECONDS",
+    Quality="AudioWarning",
+    SECONDS="CLIP_SECONDS",
+)

@@ -1,17 +1,18 @@
-"""What a checkpoint is: classes, recipe, temperature and metrics in one validated object."""
+"""What a checkpoint is: classes, preprocessing, temperature and metrics in one validated object."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ccmusic.errors import CheckpointError
 from ccmusic.genres import genre_name
-from ccmusic.picture import Recipe
+from ccmusic.picture import Preprocessing
+from ccmusic.renamed import RenamedAttribute
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName
 
 Explanation = Literal["exact", "gradient", "none"]
@@ -30,7 +31,10 @@ class _Strict(BaseModel):
 
     def to_json(self) -> str:
         """Text, stable from run to run."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+        return (
+            json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False)
+            + "\n"
+        )
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -158,9 +162,12 @@ class DataSource(_Strict):
 class ModelCard(_Strict):
     """The card beside an ONNX file; see ``docs/architecture.md`` for the contract of the graph."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     backbone: str
-    recipe: Recipe
+    preprocessing: Preprocessing = Field(alias="recipe")
+    """``recipe`` in the file."""
     classes: tuple[str, ...] = Field(min_length=2)
     temperature: float = Field(1.0, gt=0)
     """Logits are divided by it before the softmax."""
@@ -189,6 +196,8 @@ class ModelCard(_Strict):
     notes: tuple[str, ...] = ()
     """Known weaknesses, in plain words."""
 
+    recipe: ClassVar[RenamedAttribute] = RenamedAttribute("preprocessing")
+
     @model_validator(mode="after")
     def _classes_differ(self) -> Self:
         if len(set(self.classes)) != len(self.classes):
@@ -198,7 +207,7 @@ class ModelCard(_Strict):
     @property
     def transform(self) -> TransformName:
         """``cqt`` or ``mel``."""
-        return self.recipe.transform.name
+        return self.preprocessing.transform.name
 
     def title(self, *, with_transform: bool = False) -> str:
         """What people call it: a shipped model by its backbone, another as its owner does."""

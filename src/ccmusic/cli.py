@@ -200,9 +200,11 @@ def import_(
     classes: Annotated[
         str | None, typer.Option(metavar="FILE|A,B,C", help="Names of the classes, in order.")
     ] = None,
-    recipe: Annotated[
+    preprocessing: Annotated[
         str | None,
         typer.Option(
+            "--preprocessing",
+            "--recipe",
             metavar="NAME|FILE",
             help="Picture it was trained on: `cqt`, `mel`, `ccmusic-cqt`, `ccmusic-mel`, "
             "`ccmusic-chroma`, or a JSON file.",
@@ -226,13 +228,13 @@ def import_(
         name=name,
         backbone=backbone,
         classes=classes,
-        recipe=recipe,
+        preprocessing=preprocessing,
         mean=mean,
         std=std,
         activation=activation,
         precision=precision,
     )
-    for line in imported.say("en"):
+    for line in imported.message("en"):
         print(line)
     card = imported.checkpoint.card
     print(f"{card.name}: ccmusic classify SONG --transform {card.transform} --models {card.name}")
@@ -251,15 +253,15 @@ def spectrogram(
 ) -> None:
     """Draw a spectrogram with axes and scale as a PNG."""
     from ccmusic import audio, plot
-    from ccmusic.picture import Recipe, draw
+    from ccmusic.picture import Preprocessing, draw
 
     clip = audio.load(file, crop=crop)
-    recipe = Recipe.default(transform)
-    drawn = recipe.transform(clip.samples)
+    preprocessing = Preprocessing.default(transform)
+    drawn = preprocessing.transform(clip.samples)
     if stage == "raw":
-        png = plot.levels(drawn, recipe, start=clip.facts.window_start)
+        png = plot.levels(drawn, preprocessing, start=clip.info.window_start)
     else:
-        png = plot.picture(draw(drawn, recipe), start=clip.facts.window_start)
+        png = plot.picture(draw(drawn, preprocessing), start=clip.info.window_start)
     write(output, png)
 
 
@@ -277,11 +279,11 @@ def report(
 
     The HTML page holds everything it needs and opens offline.
     """
-    from ccmusic import report as room
+    from ccmusic import report
     from ccmusic.analysis import analyze
 
-    kind = room.kind_of(output)
-    content = room.render(analyze(file, transform=transform, crop=crop), kind, language)
+    kind = report.kind_of(output)
+    content = report.render(analyze(file, transform=transform, crop=crop), kind, language)
     write(output, content.encode())
 
 
@@ -332,16 +334,16 @@ def batch(
 
     Example: `ccmusic batch music/ --recursive -o genres.parquet`
     """
-    from ccmusic import batch as room
+    from ccmusic.batch import find_audio, run
     from ccmusic.batch.rows import Options
     from ccmusic.zoo import scan
 
     for problem in scan()[1] if models is None else ():
         _complain(str(problem))
     if not (write_tags and output.exists()):
-        files = room.find_audio(paths, recursive=recursive)
+        files = find_audio(paths, recursive=recursive)
         with _batch_progress(len(files)) as show:
-            summary = room.run(
+            summary = run(
                 files,
                 output,
                 Options(transform, _names(models), window),
@@ -530,7 +532,7 @@ def train(
     backbone: Annotated[str, typer.Option(help="Which network, e.g. `mobilenet_v3_large`.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run is continued.")],
     transform: _TransformOption = "cqt",
-    start: Annotated[
+    init_from: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
@@ -538,11 +540,13 @@ def train(
             "with EfficientNet-Lite0's or CRAFT's.",
         ),
     ] = None,
-    thin: Annotated[
+    width_divisor: Annotated[
         int,
-        typer.Option(min=1, help="So many times fewer channels; `--start` widens such weights."),
+        typer.Option(
+            min=1, help="So many times fewer channels; `--init-from` widens such weights."
+        ),
     ] = 1,
-    guide: Annotated[
+    feature_teacher: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
@@ -553,12 +557,12 @@ def train(
         Path | None,
         typer.Option(metavar="CSV", help="Values in 0..1 per path, learnt beside the labels."),
     ] = None,
-    teacher: Annotated[
+    label_teacher: Annotated[
         Path | None,
         typer.Option(metavar="CSV", help="Verdicts of a teacher, from `ccmusic teach`."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=0, help="Passes over strips of pictures.")] = 20,
-    strip: Annotated[int, typer.Option(min=32, help="Pixels of a strip along time.")] = 64,
+    epochs: Annotated[int, typer.Option(min=0, help="Passes over crops of pictures.")] = 20,
+    crop_width: Annotated[int, typer.Option(min=32, help="Pixels of a crop along time.")] = 64,
     final_epochs: Annotated[int, typer.Option(min=0, help="Passes over whole pictures.")] = 2,
     batch_size: Annotated[int, typer.Option(min=2)] = 32,
     learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
@@ -573,20 +577,20 @@ def train(
     Interrupted, the same command goes on where it was. The result is `weights.pt` in the folder,
     ready for `ccmusic export`.
     """
-    from ccmusic.workshop import train as room
+    from ccmusic.workshop import train as training
 
-    weights = room.train(
+    weights = training.train(
         data,
         out,
         backbone=backbone,
         transform=transform,
-        start=start,
-        thin=thin,
-        guide=guide,
+        init_from=init_from,
+        width_divisor=width_divisor,
+        feature_teacher=feature_teacher,
         soft_targets=soft_targets,
-        teacher=teacher,
+        label_teacher=label_teacher,
         epochs=epochs,
-        strip=strip,
+        crop_width=crop_width,
         final_epochs=final_epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -630,7 +634,7 @@ def teach(
 ) -> None:
     """Let a linear classifier on a tagger's features judge every recording (extra `torch`).
 
-    Its verdicts are for `ccmusic train --teacher`.
+    Its verdicts are for `ccmusic train --label-teacher`.
     """
     from ccmusic.workshop import teacher
 
@@ -660,14 +664,14 @@ def evaluate(
     from rich.table import Table
 
     from ccmusic import plot
-    from ccmusic.workshop import evaluate as room
+    from ccmusic.workshop import evaluate as evaluation
     from ccmusic.zoo import find_one
 
     checkpoints = [find_one(name) for name in names]
-    measured = {c.card.name: room.evaluate(c, data, split=split) for c in checkpoints}
+    measured = {c.card.name: evaluation.evaluate(c, data, split=split) for c in checkpoints}
     together = None
     if len(checkpoints) > 1:
-        together = room.evaluate_panel(checkpoints, data, split=split)
+        together = evaluation.evaluate_panel(checkpoints, data, split=split)
         measured["mean"] = together.metrics
     if panel and together:
         write(panel, together.to_json().encode())
@@ -719,7 +723,7 @@ def calibrate(
     A checkpoint of your own is rewritten; of a shipped one a copy is made, under a name of yours.
     """
     from ccmusic.errors import DataError
-    from ccmusic.workshop import evaluate as room
+    from ccmusic.workshop import evaluate as evaluation
     from ccmusic.zoo import find_one, store, user_folder
 
     checkpoint = find_one(name)
@@ -727,7 +731,7 @@ def calibrate(
     if output is None and not own:
         raise DataError(f"{name} is shipped with the program: name the calibrated copy with --as")
     before = checkpoint.card
-    card = room.calibrate(checkpoint, data, split=split)
+    card = evaluation.calibrate(checkpoint, data, split=split)
     stored = store(card.renamed(output or name), checkpoint.path.read_bytes(), user_folder())
     assert card.metrics is not None
     print(
@@ -755,9 +759,9 @@ def export(
     ] = "fp16",
 ) -> None:
     """Turn trained weights into a checkpoint, ONNX and measured card (extra `torch`)."""
-    from ccmusic.workshop import export as room
+    from ccmusic.workshop.export import export as export_weights
 
-    checkpoint = room.export(
+    checkpoint = export_weights(
         weights,
         data,
         out=out,
@@ -800,14 +804,14 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
-    facts = analysis.clip.facts
+    info = analysis.clip.info
     console.print(
-        f"[bold]{escape(analysis.file)}[/bold]  {facts.codec}, {facts.sample_rate} Hz, "
-        f"{facts.duration:.1f} s, window {facts.window_start:.1f} to {facts.window_end:.1f} s",
+        f"[bold]{escape(analysis.file)}[/bold]  {info.codec}, {info.sample_rate} Hz, "
+        f"{info.duration:.1f} s, window {info.window_start:.1f} to {info.window_end:.1f} s",
         highlight=False,
     )
     for warning in analysis.clip.warnings:
-        console.print(f"  [yellow]warning:[/yellow] {warning.message}", highlight=False)
+        console.print(f"  [yellow]warning:[/yellow] {warning.message()}", highlight=False)
     table = Table(
         Column("model", no_wrap=True), *(f"{k + 1}." for k in range(top_k)), "ms", "sure?"
     )
@@ -838,7 +842,7 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
                 f"{apart} with others stand apart"
             )
         console.print(
-            f"{analysis.agreement.message} (divergence {analysis.agreement.divergence:.2f})\n",
+            f"{analysis.agreement.message()} (divergence {analysis.agreement.divergence:.2f})\n",
             highlight=False,
         )
 

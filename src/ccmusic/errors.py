@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from functools import partial
 
-from ccmusic.texts import Language, say
+from ccmusic.renamed import RenamedAttribute
+from ccmusic.texts import Language, translate
 
 
 class CCMusicError(Exception):
     """Base of all errors raised on purpose; its text is one line, fit to be shown to a user."""
 
-    def say(self, language: Language) -> str:
+    def message(self, language: Language) -> str:
         """The line in a language, where the catalogue has it; otherwise in English."""
         return str(self)
+
+    say = RenamedAttribute("message")
 
 
 class CataloguedError(CCMusicError):
     """An error whose line stands in the catalogues under ``error.KEY``."""
 
     def __init__(self, key: str, **values: object) -> None:
-        super().__init__(say("en", f"error.{key}", **values))
+        super().__init__(translate("en", f"error.{key}", **values))
         self.key, self.values = key, values
 
-    def say(self, language: Language) -> str:
+    def message(self, language: Language) -> str:
         """The line in a language."""
-        return say(language, f"error.{self.key}", **self.values)
+        return translate(language, f"error.{self.key}", **self.values)
 
     def __reduce__(self) -> tuple[partial[CataloguedError], tuple[()]]:
         """Whole across processes; what is no number becomes text, for not every value can go."""

@@ -18,9 +18,10 @@ import onnxruntime
 from ccmusic.card import Band, ModelCard
 from ccmusic.closing import Closing
 from ccmusic.errors import CCMusicError, CheckpointError
-from ccmusic.picture import Picture, Recipe
+from ccmusic.picture import Picture, Preprocessing
+from ccmusic.renamed import RenamedAttribute, renamed_options
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.texts import Language, say
+from ccmusic.texts import Language, translate
 from ccmusic.zoo import Checkpoint, find
 
 Floats = npt.NDArray[np.float32]
@@ -67,7 +68,7 @@ class Verdict:
         band = self.band
         if band is None:
             return ""
-        return say(
+        return translate(
             language,
             f"band.{band.level}",
             name=name,
@@ -86,17 +87,20 @@ class Panel(Closing):
 
     Parameters
     ----------
-    at_once
+    concurrency
         So many models run at the same time, each on one core: most pieces per second where several
         threads bring them. By default the models share all cores for the shortest wait.
     """
 
-    def __init__(self, checkpoints: Sequence[Checkpoint], *, at_once: int | None = None) -> None:
+    @renamed_options(at_once="concurrency")
+    def __init__(
+        self, checkpoints: Sequence[Checkpoint], *, concurrency: int | None = None
+    ) -> None:
         cores = available_cores()
         # Two cores shared by five models: one core each, two at a time, beats all cores for one
         # model after the other, which wait for each other at every layer (benchmarks/panel.py).
-        workers = at_once or max(1, min(len(checkpoints), cores))
-        threads = 1 if at_once else max(1, cores // workers)
+        workers = concurrency or max(1, min(len(checkpoints), cores))
+        threads = 1 if concurrency else max(1, cores // workers)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ccmusic")
         # The most expensive first, so that none is left to run alone at the end.
         ordered = sorted(checkpoints, key=lambda c: -c.card.multiply_adds)
@@ -107,12 +111,13 @@ class Panel(Closing):
         ]
 
     @classmethod
+    @renamed_options(at_once="concurrency")
     def open(
         cls,
         transform: TransformChoice = "cqt",
         models: Sequence[str] | None = None,
         *,
-        at_once: int | None = None,
+        concurrency: int | None = None,
     ) -> Self:
         """Panel of all checkpoints of a transform, or of those named.
 
@@ -120,7 +125,7 @@ class Panel(Closing):
         ----------
         transform, models
             As in :func:`ccmusic.zoo.find`.
-        at_once
+        concurrency
             As in the class.
 
         Raises
@@ -128,9 +133,9 @@ class Panel(Closing):
         CheckpointError
             As :func:`ccmusic.zoo.find`.
         """
-        return cls(find(transform, models), at_once=at_once)
+        return cls(find(transform, models), concurrency=concurrency)
 
-    def joined(self, other: Panel) -> Panel:
+    def combine(self, other: Panel) -> Panel:
         """The open models of both, asked together; for as long as both stay open."""
         both = copy(self)
         both._sessions = [*self._sessions, *other._sessions]
@@ -152,7 +157,7 @@ class Panel(Closing):
         """Whether every model is loaded, or has failed to."""
         return all(session.done() for _, session in self._sessions)
 
-    def only(self, names: Sequence[str]) -> Self:
+    def select(self, names: Sequence[str]) -> Self:
         """Panel of some of these models, by checkpoint or backbone; they stay the same open ones.
 
         Raises
@@ -173,16 +178,16 @@ class Panel(Closing):
         ]
         return chosen
 
-    def judge(self, pictures: Mapping[Recipe, Sequence[Picture]]) -> Iterator[Verdict]:
+    def predict(self, pictures: Mapping[Preprocessing, Sequence[Picture]]) -> Iterator[Verdict]:
         """Ask every model; verdicts come in the order in which they are ready.
 
         Parameters
         ----------
         pictures
-            The picture, or the slices of a piece, for each recipe that the cards name.
+            The picture, or the slices of a piece, for each preprocessing that the cards name.
         """
         asked = [
-            self._pool.submit(_ask, checkpoint, session, pictures[checkpoint.card.recipe])
+            self._pool.submit(_ask, checkpoint, session, pictures[checkpoint.card.preprocessing])
             for checkpoint, session in self._sessions
         ]
         try:
@@ -191,6 +196,10 @@ class Panel(Closing):
         finally:  # who stops listening needs no more answers
             for verdict in asked:
                 verdict.cancel()
+
+    joined = RenamedAttribute("combine")
+    only = RenamedAttribute("select")
+    judge = RenamedAttribute("predict")
 
     def close(self) -> None:
         """Let the models go."""

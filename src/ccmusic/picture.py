@@ -1,4 +1,4 @@
-"""A spectrogram in, a :class:`Picture` out, stage by stage, as the model's recipe says."""
+"""A spectrogram in, a :class:`Picture` out, stage by stage, as the model's preprocessing says."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from ccmusic.renamed import RenamedAttribute, renamed_names
 from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, Transform, TransformName
 
 Floats = npt.NDArray[np.float32]
@@ -31,7 +32,7 @@ _MAGMA = bytes.fromhex(
 _TRANSFORMS: dict[TransformName, Transform] = {"cqt": Cqt(), "mel": Mel(), "chroma": Chroma()}
 
 
-class Recipe(BaseModel):
+class Preprocessing(BaseModel):
     """How a model wants its picture; part of the model's card, never of the program."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,16 +61,16 @@ class Recipe(BaseModel):
     std: float = Field(0.25, gt=0)
 
     @classmethod
-    def default(cls, transform: TransformName) -> Recipe:
-        """Recipe of our own checkpoints."""
+    def default(cls, transform: TransformName) -> Preprocessing:
+        """Preprocessing of our own checkpoints."""
         upright: Literal["pitch_along_x", "time_along_x"] = (
             "pitch_along_x" if transform == "cqt" else "time_along_x"
         )
         return cls(transform=_TRANSFORMS[transform], orientation=upright)
 
     @classmethod
-    def ccmusic(cls, transform: TransformName) -> Recipe:
-        """Recipe of the original CCMusic checkpoints: coloured slices of the whole piece."""
+    def ccmusic(cls, transform: TransformName) -> Preprocessing:
+        """Preprocessing of the original CCMusic checkpoints: coloured slices of the whole piece."""
         return cls(
             transform=_TRANSFORMS[transform],
             orientation="time_along_x",
@@ -89,17 +90,21 @@ class Picture:
     spectrogram: Spectrogram
     """What it was drawn from; of a slice, that slice."""
     logarithm: Floats
-    """float32 [n_bins, n_frames], levels as the recipe takes them, low frequencies first."""
+    """float32 [n_bins, n_frames], levels as the preprocessing takes them, low frequencies first."""
     scaled: Pixels
     """uint8 [height, width], oriented, before resizing."""
     pixels: Pixels
-    """uint8 [size, size], or [size, size, 3] if the recipe gives colours."""
+    """uint8 [size, size], or [size, size, 3] if the preprocessing gives colours."""
     input: Floats
-    """float32 [channels, size, size], normalised with the recipe's mean and std."""
-    recipe: Recipe
+    """float32 [channels, size, size], normalised with the preprocessing's mean and std."""
+    preprocessing: Preprocessing
+
+    recipe = RenamedAttribute("preprocessing")
 
 
-def draw(spectrogram: Spectrogram, recipe: Recipe, *, loudest: float | None = None) -> Picture:
+def draw(
+    spectrogram: Spectrogram, preprocessing: Preprocessing, *, loudest: float | None = None
+) -> Picture:
     """Turn a spectrogram into a network's input.
 
     Parameters
@@ -108,31 +113,35 @@ def draw(spectrogram: Spectrogram, recipe: Recipe, *, loudest: float | None = No
         Highest value of the whole piece, to which decibels are relative; by default that of the
         spectrogram.
     """
-    if recipe.levels == "decibels":
+    if preprocessing.levels == "decibels":
         logarithm = _decibels(spectrogram, loudest)
     else:
-        logarithm = np.log(spectrogram.values + np.float32(recipe.log_floor))
-    scaled = scale(orient(logarithm, recipe))
-    coloured = _magma()[scaled] if recipe.colours == "magma" else scaled
-    if recipe.canvas:
-        width, height = recipe.canvas
+        logarithm = np.log(spectrogram.values + np.float32(preprocessing.log_floor))
+    scaled = scale(orient(logarithm, preprocessing))
+    coloured = _magma()[scaled] if preprocessing.colours == "magma" else scaled
+    if preprocessing.canvas:
+        width, height = preprocessing.canvas
         blocks = Image.fromarray(coloured).resize((width, height), Image.Resampling.NEAREST)
         coloured = np.asarray(blocks)
-    pixels = resize(coloured, recipe.size, recipe.size)
-    return Picture(spectrogram, logarithm, scaled, pixels, normalise(pixels, recipe), recipe)
+    pixels = resize(coloured, preprocessing.size, preprocessing.size)
+    return Picture(
+        spectrogram, logarithm, scaled, pixels, normalise(pixels, preprocessing), preprocessing
+    )
 
 
-def draw_slices(spectrogram: Spectrogram, recipe: Recipe) -> tuple[Picture, ...]:
-    """Cut the spectrogram of a whole piece into the recipe's slices and draw each.
+def draw_slices(spectrogram: Spectrogram, preprocessing: Preprocessing) -> tuple[Picture, ...]:
+    """Cut the spectrogram of a whole piece into the preprocessing's slices and draw each.
 
     Slices stand side by side around the middle; what is left at both ends is dropped. A piece that
     is shorter than a slice must have been looped before.
     """
-    assert recipe.slice_seconds is not None
+    assert preprocessing.slice_seconds is not None
     n_frames = spectrogram.values.shape[1]
-    hop = recipe.transform.hop_length / recipe.transform.sample_rate
+    hop = preprocessing.transform.hop_length / preprocessing.transform.sample_rate
     # The original divides by the length of the sound, half a frame less than the frames' span.
-    step = min(n_frames, max(1, int(recipe.slice_seconds * n_frames / ((n_frames - 0.5) * hop))))
+    step = min(
+        n_frames, max(1, int(preprocessing.slice_seconds * n_frames / ((n_frames - 0.5) * hop)))
+    )
     count = n_frames // step
     begin = (n_frames - count * step) // 2
     loudest = float(spectrogram.values.max())
@@ -140,7 +149,7 @@ def draw_slices(spectrogram: Spectrogram, recipe: Recipe) -> tuple[Picture, ...]
     return tuple(
         draw(
             replace(spectrogram, values=spectrogram.values[:, s], times=spectrogram.times[s]),
-            recipe,
+            preprocessing,
             loudest=loudest,
         )
         for s in slices
@@ -164,9 +173,9 @@ def _magma() -> Pixels:
     return np.stack(colours, axis=1).round().astype(np.uint8)
 
 
-def orient(values: Floats, recipe: Recipe) -> Floats:
-    """Turn [n_bins, n_frames] the way the recipe draws it: [height, width]."""
-    return values.T if recipe.orientation == "pitch_along_x" else values[::-1]
+def orient(values: Floats, preprocessing: Preprocessing) -> Floats:
+    """Turn [n_bins, n_frames] the way the preprocessing draws it: [height, width]."""
+    return values.T if preprocessing.orientation == "pitch_along_x" else values[::-1]
 
 
 def scale(values: Floats) -> Pixels:
@@ -183,9 +192,12 @@ def resize(pixels: Pixels, height: int, width: int) -> Pixels:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def normalise(pixels: Pixels, recipe: Recipe) -> Floats:
+def normalise(pixels: Pixels, preprocessing: Preprocessing) -> Floats:
     """Become float in 0..1, then subtract the mean and divide by std: [channels, size, size]."""
-    floats = (pixels.astype(np.float32) / 255 - recipe.mean) / recipe.std
+    floats = (pixels.astype(np.float32) / 255 - preprocessing.mean) / preprocessing.std
     if pixels.ndim == 3:
         return np.ascontiguousarray(floats.transpose(2, 0, 1), np.float32)
-    return np.repeat(floats[None], recipe.channels, axis=0).astype(np.float32)
+    return np.repeat(floats[None], preprocessing.channels, axis=0).astype(np.float32)
+
+
+__getattr__ = renamed_names(__name__, Recipe="Preprocessing")

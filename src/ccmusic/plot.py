@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ccmusic.attention import Attention
 from ccmusic.card import Metrics
 from ccmusic.genres import genre_name
-from ccmusic.picture import Picture, Recipe, orient
+from ccmusic.picture import Picture, Preprocessing, orient
 from ccmusic.spectrogram import Spectrogram, note_name
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _RANGE_DB = 80.0
 
 
-def levels(spectrogram: Spectrogram, recipe: Recipe, *, start: float = 0) -> bytes:
-    """Draw levels in dB, turned as the recipe turns them.
+def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: float = 0) -> bytes:
+    """Draw levels in dB, turned as the preprocessing turns them.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def levels(spectrogram: Spectrogram, recipe: Recipe, *, start: float = 0) -> byt
     figure, axes = _canvas(7, 6)
     drawn = _image(
         axes,
-        orient(spectrogram.decibels(), recipe),
+        orient(spectrogram.decibels(), preprocessing),
         spectrogram,
-        recipe,
+        preprocessing,
         start=start,
         cmap="magma",
         vmin=-_RANGE_DB,
@@ -51,13 +51,13 @@ def picture(seen: Picture, *, start: float = 0) -> bytes:
         axes,
         seen.pixels,
         seen.spectrogram,
-        seen.recipe,
+        seen.preprocessing,
         start=start,
         cmap="gray",
         vmin=0,
         vmax=255,
     )
-    size = seen.recipe.size
+    size = seen.preprocessing.size
     figure.colorbar(drawn, label=f"grey level, {size} x {size} pixels")
     return _png(figure)
 
@@ -70,16 +70,16 @@ def attention(looked: Attention, *, strongest: float) -> bytes:
     strongest
         Weight of the fullest orange, so that several maps share a scale.
     """
-    spectrogram, recipe = looked.picture.spectrogram, looked.picture.recipe
-    weights = orient(np.clip(looked.values / max(strongest, 1e-6), 0, 1), recipe)
+    spectrogram, preprocessing = looked.picture.spectrogram, looked.picture.preprocessing
+    weights = orient(np.clip(looked.values / max(strongest, 1e-6), 0, 1), preprocessing)
     orange = np.empty((*weights.shape, 4), np.float32)
     orange[..., :3] = (1.0, 0.55, 0.0)
     orange[..., 3] = 0.8 * weights
     figure, axes = _canvas(4, 3.4)
-    grey = orient(spectrogram.decibels(), recipe)
+    grey = orient(spectrogram.decibels(), preprocessing)
     look = {"cmap": "gray", "vmin": -_RANGE_DB, "vmax": 0}
-    _image(axes, grey, spectrogram, recipe, start=looked.start, **look)
-    _image(axes, orange, spectrogram, recipe, start=looked.start)
+    _image(axes, grey, spectrogram, preprocessing, start=looked.start, **look)
+    _image(axes, orange, spectrogram, preprocessing, start=looked.start)
     return _png(figure)
 
 
@@ -95,7 +95,7 @@ def _image(
     axes: Axes,
     image: npt.NDArray[Any],
     spectrogram: Spectrogram,
-    recipe: Recipe,
+    preprocessing: Preprocessing,
     *,
     start: float,
     **look: Any,
@@ -103,7 +103,7 @@ def _image(
     end = start + float(spectrogram.times[-1])
     begin = start + float(spectrogram.times[0])
     bins = (0.0, float(len(spectrogram.frequencies)))
-    sideways = recipe.orientation == "pitch_along_x"
+    sideways = preprocessing.orientation == "pitch_along_x"
     drawn = axes.imshow(
         image,
         aspect="auto",

@@ -17,8 +17,8 @@ from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
-from ccmusic.picture import Recipe
-from ccmusic.texts import Language, say
+from ccmusic.picture import Preprocessing
+from ccmusic.texts import Language, translate
 
 Kind = Literal["html", "json", "csv"]
 
@@ -82,25 +82,25 @@ def to_csv(analysis: Analysis) -> str:
     return text.getvalue()
 
 
-def facts_line(clip: Clip, language: Language) -> str:
+def info_line(clip: Clip, language: Language) -> str:
     """What is known about a recording, in one line."""
-    facts = clip.facts
-    channels = {1: "page.mono", 2: "page.stereo"}.get(facts.channels, "page.channels")
-    parts = [facts.codec]
-    if facts.bit_rate:
-        parts.append(say(language, "page.bit_rate", kbps=facts.bit_rate / 1000))
+    info = clip.info
+    channels = {1: "page.mono", 2: "page.stereo"}.get(info.channels, "page.channels")
+    parts = [info.codec]
+    if info.bit_rate:
+        parts.append(translate(language, "page.bit_rate", kbps=info.bit_rate / 1000))
     parts += [
-        say(language, "page.sample_rate", khz=facts.sample_rate / 1000),
-        say(language, channels, channels=facts.channels),
-        say(language, "page.duration", seconds=facts.duration),
+        translate(language, "page.sample_rate", khz=info.sample_rate / 1000),
+        translate(language, channels, channels=info.channels),
+        translate(language, "page.duration", seconds=info.duration),
     ]
     return " · ".join(parts)
 
 
 def window_line(clip: Clip, language: Language) -> str:
     """Which part of a recording the networks see."""
-    key = "page.looped" if clip.facts.looped else "page.window"
-    return say(language, key, start=clip.facts.window_start, end=clip.facts.window_end)
+    key = "page.looped" if clip.info.looped else "page.window"
+    return translate(language, key, start=clip.info.window_start, end=clip.info.window_end)
 
 
 def region_line(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
@@ -108,11 +108,13 @@ def region_line(analysis: Analysis, name: str, genre: str | None, language: Lang
     looked = analysis.attention(name, genre)
     if looked is None:
         has_maps = analysis.verdicts[name].maps is not None
-        return say(language, "attention.unknown" if has_maps else "attention.none")
+        return translate(language, "attention.unknown" if has_maps else "attention.none")
     named = {"genre": genre_name(looked.genre, language)}
     if looked.region is None:
-        return say(language, "attention.nowhere", **named)
-    return say(language, "attention.strongest", region=looked.region.say(language), **named)
+        return translate(language, "attention.nowhere", **named)
+    return translate(
+        language, "attention.strongest", region=looked.region.message(language), **named
+    )
 
 
 def to_html(analysis: Analysis, language: Language) -> str:
@@ -121,20 +123,20 @@ def to_html(analysis: Analysis, language: Language) -> str:
     clip = analysis.clip
     body = [
         f"<h1>{title}</h1>",
-        _paragraph(facts_line(clip, language)),
+        _paragraph(info_line(clip, language)),
         _paragraph(window_line(clip, language)),
-        *(_paragraph(f"⚠ {warning.say(language)}") for warning in clip.warnings),
+        *(_paragraph(f"⚠ {warning.message(language)}") for warning in clip.warnings),
         _heading(_opinion(analysis, language)),
         f'<div class="scroll">{_table(analysis, language)}</div>',
         '<div class="row">',
         *_spectrograms(analysis, language),
         "</div>",
-        _heading(say(language, "attention.title")),
-        _paragraph(say(language, "attention.help")),
+        _heading(translate(language, "attention.title")),
+        _paragraph(translate(language, "attention.help")),
         '<div class="row">',
         *_maps(analysis, language),
         "</div>",
-        _heading(say(language, "report.models")),
+        _heading(translate(language, "report.models")),
         "<ul>",
         *(_model(verdict, language) for verdict in analysis.verdicts.values()),
         "</ul>",
@@ -159,8 +161,8 @@ def _paragraph(text: str) -> str:
 
 def _opinion(analysis: Analysis, language: Language) -> str:
     if analysis.agreement is None:
-        return say(language, "page.no_verdict")
-    sentence = analysis.agreement.say(language)
+        return translate(language, "page.no_verdict")
+    sentence = analysis.agreement.message(language)
     return sentence[0].upper() + sentence[1:]
 
 
@@ -170,7 +172,7 @@ def _table(analysis: Analysis, language: Language) -> str:
     head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
     rows = [f"<tr><th></th>{head}</tr>"]
     shares = {name: v.probabilities for name, v in analysis.verdicts.items() if not v.error}
-    shares[say(language, "page.mean")] = analysis.mean
+    shares[translate(language, "page.mean")] = analysis.mean
     for name, given in shares.items():
         cells = "".join(
             f'<td style="background: rgb(0 114 178 / {0.75 * given[genre]:.2f})">'
@@ -184,16 +186,16 @@ def _table(analysis: Analysis, language: Language) -> str:
 
 
 def _spectrograms(analysis: Analysis, language: Language) -> list[str]:
-    start = analysis.clip.facts.window_start
+    start = analysis.clip.info.window_start
     figures = []
     for transform, spectrogram in analysis.spectrograms.items():
-        recipe = Recipe.default(transform.name)
+        preprocessing = Preprocessing.default(transform.name)
         seen = next(slices for r, slices in analysis.pictures.items() if r.transform == transform)
         figures += [
-            _figure(plot.levels(spectrogram, recipe, start=start), transform.name.upper()),
+            _figure(plot.levels(spectrogram, preprocessing, start=start), transform.name.upper()),
             _figure(
                 plot.picture(seen[len(seen) // 2], start=start),
-                say(language, "report.picture"),
+                translate(language, "report.picture"),
             ),
         ]
     return figures
@@ -225,9 +227,9 @@ def _model(verdict: Verdict, language: Language) -> str:
     card = verdict.card
     parts = [f"<b>{escape(card.name)}</b>", f"<code>sha256 {card.sha256[:12]}</code>"]
     if verdict.error:
-        parts.append(escape(verdict.error.say(language)))
+        parts.append(escape(verdict.error.message(language)))
     else:
-        parts.append(escape(say(language, "report.latency", latency=verdict.latency_ms)))
+        parts.append(escape(translate(language, "report.latency", latency=verdict.latency_ms)))
         advice = verdict.advice(language, card.title())
         parts += [escape(advice)] if advice else []
     return f"<li>{' · '.join(parts)}</li>"

@@ -32,7 +32,7 @@ if sys.platform != "win32":
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 MEMORY = 2 << 30
 _GLANCE = 0.1  # seconds between looks at whether the answer is still wanted
 
@@ -54,7 +54,9 @@ class Sandbox(Closing):
         Bytes that a call may need beyond what the child needs to start (Linux).
     """
 
-    def __init__(self, workers: int, *, seconds: float = SECONDS, memory: int = MEMORY) -> None:
+    def __init__(
+        self, workers: int, *, seconds: float = TIMEOUT_SECONDS, memory: int = MEMORY
+    ) -> None:
         self.seconds, self.memory = seconds, memory
         self._idle: queue.LifoQueue[_Child | None] = queue.LifoQueue()
         for _ in range(workers):

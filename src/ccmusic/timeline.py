@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from ccmusic import audio
-from ccmusic.analysis import Analysis, judge, prepare
-from ccmusic.audio import LONGEST_PIECE, SAMPLE_RATE, SECONDS, Clip, Source
+from ccmusic.analysis import Analysis, predict, prepare
+from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, SAMPLE_RATE, Clip, Source
 from ccmusic.panel import Panel, available_cores
 from ccmusic.spectrogram import TransformChoice
 
@@ -57,10 +57,10 @@ class Timeline:
     ) -> None:
         if hop <= 0:
             raise ValueError("hop must be positive")
-        piece = audio.load(source, seconds=LONGEST_PIECE, loop=False)
+        piece = audio.load(source, seconds=MAX_SECONDS, loop=False)
         self._piece, self._samples = piece, piece.samples
         self._transform, self._models, self._panel = transform, models, panel
-        begin, last = piece.facts.window_start, len(self._samples) / SAMPLE_RATE - SECONDS
+        begin, last = piece.info.window_start, len(self._samples) / SAMPLE_RATE - CLIP_SECONDS
         starts = np.arange(0, max(last, 0) + 1e-6, hop)
         if last > 0 and last - starts[-1] > 1e-3:
             starts = np.append(starts, last)
@@ -77,19 +77,19 @@ class Timeline:
         with (
             nullcontext(panel)
             if panel
-            else Panel.open(self._transform, self._models, at_once=cores)
+            else Panel.open(self._transform, self._models, concurrency=cores)
         ) as opened:
             pool = ThreadPoolExecutor(cores, thread_name_prefix="ccmusic-window")
-            recipes = {card.recipe for card in opened.cards}
+            preprocessings = {card.preprocessing for card in opened.cards}
             try:
                 for start in self.starts:
                     # One window becomes a picture while the models look at those before it.
                     started = time.perf_counter()
-                    prepared = prepare(self.window(start), recipes)
-                    judging = pool.submit(
-                        judge, prepared, opened, transform=self._transform, started=started
+                    prepared = prepare(self.window(start), preprocessings)
+                    predicting = pool.submit(
+                        predict, prepared, opened, transform=self._transform, started=started
                     )
-                    coming.append(judging)
+                    coming.append(predicting)
                     if len(coming) > 2 * cores:
                         yield coming.popleft().result()
                 while coming:
@@ -99,15 +99,15 @@ class Timeline:
 
     def window(self, start: float) -> Clip:
         """Cut out the window that begins at one of the :attr:`starts`."""
-        facts = self._piece.facts
-        length = round(SECONDS * SAMPLE_RATE)
-        first = round((start - facts.window_start) * SAMPLE_RATE)
+        info = self._piece.info
+        length = round(CLIP_SECONDS * SAMPLE_RATE)
+        first = round((start - info.window_start) * SAMPLE_RATE)
         samples = self._samples[first : first + length]
         end = start + len(samples) / SAMPLE_RATE
         looped = len(samples) < length
         return replace(
             self._piece,
             samples=np.resize(samples, length),
-            native=samples,
-            facts=replace(facts, window_start=start, window_end=end, looped=looped),
+            original=samples,
+            info=replace(info, window_start=start, window_end=end, looped=looped),
         )

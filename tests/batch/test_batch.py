@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from ccmusic import batch
 from ccmusic.analysis import analyze
-from ccmusic.batch.rows import Judge, Options
+from ccmusic.batch.rows import BatchWorker, Options
 from ccmusic.errors import CheckpointError, DataError
 from ccmusic.panel import Panel
 from ccmusic.timeline import Timeline
@@ -85,10 +85,10 @@ def test_a_table_has_a_row_for_each_recording(music: Path, tmp_path: Path, suffi
 
 def test_a_row_says_what_classify_says(music: Path) -> None:
     file = str(music / "1.flac")
-    with Judge(Options(), decoders=1, cores=1) as judge, Panel.open("cqt") as panel:
-        (row,) = judge(file)
+    with BatchWorker(Options(), decoders=1, cores=1) as worker, Panel.open("cqt") as panel:
+        (row,) = worker(file)
         analysis = analyze(file, panel=panel)
-    assert row["duration"] == analysis.clip.facts.duration
+    assert row["duration"] == analysis.clip.info.duration
     assert row["warnings"] == " ".join(w.code for w in analysis.clip.warnings)
     assert row["votes"] == analysis.agreement.votes
     assert row["split"] == "/".join(analysis.agreement.split)
@@ -167,11 +167,13 @@ def test_a_stopped_batch_goes_on_and_does_nothing_twice(
     # A torn line is what a sudden end leaves; the recording it was of is judged again.
     whole = journal.read_bytes()
     journal.write_bytes(whole[:-20])
-    judged: list[str] = []
-    judge = Judge.__call__
-    monkeypatch.setattr(Judge, "__call__", lambda self, f: (judged.append(f), judge(self, f))[1])
+    analyzed: list[str] = []
+    worker = BatchWorker.__call__
+    monkeypatch.setattr(
+        BatchWorker, "__call__", lambda self, f: (analyzed.append(f), worker(self, f))[1]
+    )
     batch.run(files, output, Options())
-    assert sorted(judged) == sorted(set(files) - set(kept[:2]))
+    assert sorted(analyzed) == sorted(set(files) - set(kept[:2]))
     assert _rows(output) == _rows(tmp_path / "once.jsonl")
     assert not journal.exists()
 

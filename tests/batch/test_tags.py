@@ -51,7 +51,7 @@ def test_a_genre_is_written_and_nothing_else_changes(
     tags.write(change, sandbox=sandbox)
     after = audio.load(path)
     np.testing.assert_array_equal(after.samples, before.samples)
-    assert after.facts.duration == before.facts.duration
+    assert after.info.duration == before.info.duration
     assert not list(tags.plan(table, threshold=0.5, sandbox=sandbox)), "it says so by itself now"
     if suffix != ".wav":
         assert mutagen.File(path, easy=True)["title"] == ["Löwe"]

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from ccmusic import analyze
 from ccmusic.genres import GENRES, genre_name
-from ccmusic.texts import LANGUAGES, Language, say
+from ccmusic.texts import LANGUAGES, Language, translate
 from ccmusic.zoo import find
 from live_page import PATIENCE, browser, chromium, dashboard, settle
 
@@ -107,7 +107,7 @@ def test_real_mp3_gets_the_verdicts_of_the_python_api(
     assert page.locator("h5", has_text=song.name).count() == 1
     expected = analyze(song)
     assert expected.agreement is not None
-    assert opinion(page).lower() == expected.agreement.say(language).lower()
+    assert opinion(page).lower() == expected.agreement.message(language).lower()
     cards = page.locator(".st-key-cards .js-plotly-plot")
     expect(cards).to_have_count(len(expected.verdicts))
     for index, verdict in enumerate(expected.verdicts.values()):
@@ -136,12 +136,12 @@ def test_hovering_tells_pitch_note_time_and_level(visit: Callable[..., Page]) ->
 
 def test_language_switch_keeps_the_verdicts(visit: Callable[..., Page]) -> None:
     page = visit("example=rain", locale="zh-CN")
-    assert say("zh", "page.tagline") in page.inner_text("body")
+    assert translate("zh", "page.tagline") in page.inner_text("body")
     page.wait_for_function("document.documentElement.lang == 'zh'")
     shown = page.locator(".st-key-headline").inner_text()
     seconds = re.search(r"[\d.]+ 秒", shown)
     page.get_by_text("English", exact=True).click()
-    expect(page.get_by_text(say("en", "page.tagline"))).to_be_visible()
+    expect(page.get_by_text(translate("en", "page.tagline"))).to_be_visible()
     settle(page)
     assert "lang=en" in page.url
     # The very same analysis: it took the same time to the hundredth.
@@ -191,7 +191,7 @@ def test_timeline_stops_goes_on_and_moves_the_window(
     page = visit()
     upload(page, song)
     page.locator(".st-key-begin_timeline button").click()
-    bar = page.get_by_text(say("en", "timeline.working"))
+    bar = page.get_by_text(translate("en", "timeline.working"))
     expect(bar).to_be_visible()
     page.locator(".st-key-cancel_timeline button").click()
     expect(bar).to_be_hidden()
@@ -231,7 +231,7 @@ def test_broken_file_is_one_line(
     broken.write_bytes(np.random.default_rng(0).bytes(5000))
     upload(page, broken)
     (alert,) = page.locator("[data-testid=stAlert]").all_inner_texts()
-    assert alert.strip() == say(language, "error.unknown_format", file="noise.mp3")
+    assert alert.strip() == translate(language, "error.unknown_format", file="noise.mp3")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -242,12 +242,12 @@ def test_a_file_too_large_or_of_another_kind_is_refused(
     uploader = "document.querySelector('[data-testid=stFileUploader]')"
     refusal = f"getComputedStyle({uploader}, '::after').content"
     for name, size in (("large.mp3", 201 * 2**20), ("essay.txt", 10)):
-        assert say(language, "page.upload_refused") not in page.evaluate(refusal)
+        assert translate(language, "page.upload_refused") not in page.evaluate(refusal)
         path = tmp_path / name
         with path.open("wb") as file:
             file.truncate(size)
         page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(path)
-        words = json.dumps(say(language, "page.upload_refused"), ensure_ascii=False)
+        words = json.dumps(translate(language, "page.upload_refused"), ensure_ascii=False)
         page.wait_for_function(f"{refusal}.includes({words})")
         page.locator("[data-testid=stFileChipDeleteBtn] button").click()
         settle(page)
@@ -258,10 +258,10 @@ def test_two_at_once_do_not_mix(visit: Callable[..., Page], song: Path) -> None:
     upload(other, song)
     one.reload()
     settle(one)
-    assert one.locator("h5", has_text=say("zh", "example.rain")).count() == 1
+    assert one.locator("h5", has_text=translate("zh", "example.rain")).count() == 1
     assert other.locator("h5", has_text=song.name).count() == 1
     for page, language in ((one, "zh"), (other, "en")):
-        assert say(language, "page.verdicts") in page.inner_text("body")
+        assert translate(language, "page.verdicts") in page.inner_text("body")
 
 
 def test_playhead_follows_the_sound_and_a_click_seeks(visit: Callable[..., Page]) -> None:
@@ -290,10 +290,10 @@ def test_microphone_is_judged(visit: Callable[..., Page]) -> None:
     button.click()
     page.wait_for_timeout(3000)
     button.click()
-    expect(page.locator("h5", has_text=say("en", "page.recording"))).to_be_visible()
+    expect(page.locator("h5", has_text=translate("en", "page.recording"))).to_be_visible()
     settle(page)
     assert opinion(page)
-    assert say("en", "page.looped").replace(" 10 s", "") in page.inner_text("body")
+    assert translate("en", "page.looped").replace(" 10 s", "") in page.inner_text("body")
 
 
 def test_a_model_can_be_switched_off(visit: Callable[..., Page]) -> None:
@@ -310,7 +310,7 @@ def test_a_model_can_be_switched_off(visit: Callable[..., Page]) -> None:
 def test_other_views_are_whole(visit: Callable[..., Page], language: Language, view: str) -> None:
     page = visit(f"lang={language}&example=celtica&view={view}")
     body = page.inner_text("body")
-    assert say(language, f"{view}.title") in body
+    assert translate(language, f"{view}.title") in body
     if view == "way":
         with page.expect_download() as waiting:
             page.locator(".st-key-way_input-npy button").click()

@@ -17,12 +17,12 @@ from streamlit.testing.v1 import AppTest
 from ccmusic import dashboard, zoo
 from ccmusic.agreement import mean_probabilities
 from ccmusic.card import Band, Pair, PanelCard
-from ccmusic.dashboard import hearing
+from ccmusic.dashboard import pending
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.errors import AudioError, CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
-from ccmusic.texts import Language, say
+from ccmusic.texts import Language, translate
 from small_models import METRICS, make_checkpoint
 
 APP = Path(dashboard.__file__).with_name("app.py")
@@ -42,13 +42,13 @@ needs_cqt = pytest.mark.skipif(not checkpoints("cqt"), reason="no CQT checkpoint
 def analyses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often each transform was analysed."""
     count: Counter[str] = Counter()
-    analyze = hearing.analyze
+    analyze = pending.analyze
 
     def counted(*args: object, **options: object) -> object:
         count[str(options["transform"])] += 1
         return analyze(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(hearing, "analyze", counted)
+    monkeypatch.setattr(pending, "analyze", counted)
     yield count
     st.cache_resource.clear()
 
@@ -80,15 +80,15 @@ def assert_no_traceback(app: AppTest) -> None:
 def test_page_speaks_the_language_of_the_browser(locale: str, language: Language) -> None:
     app = open_page(locale)
     assert_no_traceback(app)
-    assert say(language, "page.tagline") in texts(app)
+    assert translate(language, "page.tagline") in texts(app)
     assert app.session_state.language == language
 
 
 def test_link_goes_before_browser_and_leads_back() -> None:
     app = open_page("en-US", lang="zh", example="rain", transform="mel")
     assert_no_traceback(app)
-    assert say("zh", "page.tagline") in texts(app)
-    assert say("zh", "example.rain") in texts(app)
+    assert translate("zh", "page.tagline") in texts(app)
+    assert translate("zh", "example.rain") in texts(app)
     assert dict(app.query_params) == {"lang": "zh", "example": "rain", "transform": "mel"}
 
 
@@ -100,7 +100,9 @@ def test_nonsense_in_the_link_is_ignored() -> None:
 
 
 def test_every_example_has_a_name_in_the_catalogues() -> None:
-    assert all(say(language, f"example.{stem}") for stem in EXAMPLES for language in LANGUAGES)
+    assert all(
+        translate(language, f"example.{stem}") for stem in EXAMPLES for language in LANGUAGES
+    )
 
 
 @needs_cqt
@@ -117,9 +119,9 @@ def test_example_gives_a_verdict_of_every_model() -> None:
     assert result.agreement.top in mean_probabilities(list(result.verdicts.values()))
 
 
-def hear_example(stem: str) -> hearing.Hearing:
+def hear_example(stem: str) -> pending.PendingAnalysis:
     path = EXAMPLES[stem]
-    return hearing.hear(hearing.Piece(path.name, "", path.read_bytes()), "cqt", None)
+    return pending.start_analysis(pending.Piece(path.name, "", path.read_bytes()), "cqt", None)
 
 
 @needs_cqt
@@ -130,7 +132,7 @@ def test_language_and_top_k_recompute_nothing(analyses: Counter[str]) -> None:
 
     app.segmented_control(key="language").set_value("en").run()
     assert_no_traceback(app)
-    assert say("en", "page.tagline") in texts(app)
+    assert translate("en", "page.tagline") in texts(app)
     assert app.session_state.example == "rain"
     app.slider(key="top_k").set_value(5).run()
     assert_no_traceback(app)
@@ -152,8 +154,10 @@ def test_maps_show_any_genre_and_recompute_nothing(
     before = charts(app)
     chooser.set_value("reggae").run()
     assert_no_traceback(app)
-    named = say(language, "attention.strongest", genre=genre_name("reggae", language), region="")
-    nowhere = say(language, "attention.nowhere", genre=genre_name("reggae", language))
+    named = translate(
+        language, "attention.strongest", genre=genre_name("reggae", language), region=""
+    )
+    nowhere = translate(language, "attention.nowhere", genre=genre_name("reggae", language))
     said = [c.value.replace("\\", "") for c in app.caption]
     assert sum(c.startswith((named, nowhere)) for c in said) == len(checkpoints("cqt"))
     assert charts(app) == before
@@ -165,8 +169,8 @@ def test_two_users_do_not_mix(analyses: Counter[str]) -> None:
     one, other = open_page("zh-CN", example="rain"), open_page("en-US", example="celtica")
     assert analyses == {"cqt": 2}
     one.run()
-    assert say("zh", "example.rain") in texts(one)
-    assert say("en", "example.celtica") in texts(other)
+    assert translate("zh", "example.rain") in texts(one)
+    assert translate("en", "example.celtica") in texts(other)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -177,7 +181,7 @@ def test_transform_without_checkpoints_still_shows_its_picture(
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
     app = open_page(lang=language, transform="mel")
     assert_no_traceback(app)
-    said = say(language, "error.no_checkpoints", transform="mel")
+    said = translate(language, "error.no_checkpoints", transform="mel")
     assert [i.value.lower() for i in app.info] == [said.lower()]
     assert charts(app) == 2  # waveform and spectrogram
 
@@ -207,7 +211,7 @@ def test_broken_upload_shows_one_line(language: Language) -> None:
     app = open_page(lang=language)
     app.file_uploader(key="upload").upload("a_*b*.mp3", b"no music in here", "audio/mpeg").run()
     assert_no_traceback(app)
-    expected = AudioError("unknown_format", file="a_*b*.mp3").say(language)
+    expected = AudioError("unknown_format", file="a_*b*.mp3").message(language)
     assert [e.value.replace("\\", "") for e in app.error] == [expected]
     assert r"a\_\*b\*\.mp3" in app.error[0].value
 
@@ -221,7 +225,7 @@ def test_upload_replaces_the_example_and_an_example_the_upload() -> None:
     assert "example" not in app.query_params
     app.pills(key="example_en").set_value("vibe_ace").run()
     assert_no_traceback(app)
-    assert say("en", "example.vibe_ace") in texts(app)
+    assert translate("en", "example.vibe_ace") in texts(app)
     app.pills(key="example_en").set_value(None).run()
     assert r"mine\.ogg" in texts(app)
 
@@ -230,12 +234,12 @@ def test_without_examples_the_page_asks_for_an_upload(monkeypatch: pytest.Monkey
     monkeypatch.setattr("ccmusic.dashboard.examples._FOLDERS", ())
     app = open_page()
     assert_no_traceback(app)
-    assert say("en", "page.begin") in texts(app)
+    assert translate("en", "page.begin") in texts(app)
     assert charts(app) == 0
 
 
 @needs_cqt
-def test_a_second_watcher_joins_a_hearing_where_it_stands() -> None:
+def test_a_second_visitor_joins_a_running_analysis() -> None:
     started = hear_example("celtica")
     first, second = list(started.verdicts()), list(started.verdicts())
     assert [v.card.name for v in first] == [v.card.name for v in second]
@@ -293,11 +297,11 @@ def test_the_way_of_the_data_names_every_stage(language: Language) -> None:
     said = texts(app)
     stages = ("decoded", "mono", "resampled", "spectrogram_cqt", "scaled_logarithm", "pixels")
     for stage in (*stages, "input", "probabilities"):
-        assert say(language, f"way.{stage}") in said
+        assert translate(language, f"way.{stage}") in said
     assert "220500" in said
     assert len(app.get("download_button")) == 9
     (table,) = app.dataframe
-    assert table.value[say(language, "way.probability")].sum() == pytest.approx(1)
+    assert table.value[translate(language, "way.probability")].sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -307,7 +311,7 @@ def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.Mo
     app = open_page(lang=language, view="guide")
     assert_no_traceback(app)
     names = {c.card.name for c in zoo.scan()[0]}
-    assert names == set(app.dataframe[0].value[say(language, "guide.model")])
+    assert names == set(app.dataframe[0].value[translate(language, "guide.model")])
 
 
 def test_own_weights_leave_the_measured_pairs_where_they_are(
@@ -319,7 +323,7 @@ def test_own_weights_leave_the_measured_pairs_where_they_are(
     app = open_page(lang="en", view="guide")
     assert_no_traceback(app)
     models, *pairs = (table.value for table in app.dataframe)
-    assert {"mine_cqt", "mine_mel"} < set(models[say("en", "guide.model")])
+    assert {"mine_cqt", "mine_mel"} < set(models[translate("en", "guide.model")])
     assert [len(table) for table in pairs] == [10, 10]
 
 
@@ -331,13 +335,13 @@ def test_a_model_that_is_switched_off_has_no_say(analyses: Counter[str]) -> None
     switches.set_value(kept).run()
     assert_no_traceback(app)
     assert len([c for c in app.caption if " parameters" in c.value]) == 2
-    agreement = hear_example("vibe_ace").result().only(kept).agreement
+    agreement = hear_example("vibe_ace").result().select(kept).agreement
     assert agreement is not None
     assert agreement.models == 2
-    assert agreement.say("en").lower() in texts(app).replace("\\", "").lower()
+    assert agreement.message("en").lower() in texts(app).replace("\\", "").lower()
     switches.set_value([]).run()
     assert_no_traceback(app)
-    assert say("en", "page.all_off") in texts(app)
+    assert translate("en", "page.all_off") in texts(app)
     assert analyses == {"cqt": 1}
 
 
@@ -401,12 +405,12 @@ def test_advice_is_that_of_the_measured_panel(
     app = open_page(lang=language, example="rain")
     assert_no_traceback(app)
     said = texts(app).replace("\\", "")
-    assert say(language, "advice.low", accuracy=0.4, recordings=70) in said
+    assert translate(language, "advice.low", accuracy=0.4, recordings=70) in said
     pair = {"a": "ResNet50", "b": "VGG19-BN", "accuracy": 0.61, "either": 0.8}
-    assert say(language, "advice.pair", **pair) in said
-    assert say(language, "advice.other", other="Mel", alone=0.6, both=0.72) in said
+    assert translate(language, "advice.pair", **pair) in said
+    assert translate(language, "advice.other", other="Mel", alone=0.6, both=0.72) in said
 
     # Measured together, they say nothing about one of them alone.
     (switches,) = [p for p in app.pills if str(p.key).startswith("models_")]
     switches.set_value(["vgg19_bn_cqt"]).run()
-    assert say(language, "advice.low", accuracy=0.4, recordings=70) not in texts(app)
+    assert translate(language, "advice.low", accuracy=0.4, recordings=70) not in texts(app)

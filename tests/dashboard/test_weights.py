@@ -15,7 +15,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
-from ccmusic.texts import Language, say
+from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import torchvision_models
 from small_models import make_checkpoint
 
@@ -56,8 +56,10 @@ def test_a_file_becomes_a_model_of_the_panel(language: Language) -> None:
     assert app.text_input(key="weights_name_thesis_mel").value == "thesis_mel"
     assert app.selectbox(key="weights_recipe_thesis_mel").value == "mel"
     app.text_area(key="weights_classes").set_value("fado\nmorna, samba").run()
-    click(app, say(language, "weights.import"))
-    assert [s.value for s in app.success] == [say(language, "weights.done", name="thesis_mel")]
+    click(app, translate(language, "weights.import"))
+    assert [s.value for s in app.success] == [
+        translate(language, "weights.done", name="thesis_mel")
+    ]
     card = zoo.find_one("thesis_mel").card
     assert card.classes == ("fado", "morna", "samba")
     assert any("mobilenet_v3_small" in m.value for m in app.markdown)
@@ -74,7 +76,7 @@ def test_a_file_becomes_a_model_of_the_panel(language: Language) -> None:
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_broken_file_is_refused_under_its_own_name(language: Language) -> None:
     app = open_window(language, "half_mel.pt", weights()[:5000])
-    click(app, say(language, "weights.import"))
+    click(app, translate(language, "weights.import"))
     (line,) = [e.value for e in app.error]
     assert line.startswith("half_mel.pt")
     assert "/" not in line.partition(":")[0]
@@ -87,9 +89,9 @@ def test_an_onnx_file_brings_its_card(language: Language, tmp_path: Path) -> Non
     make_checkpoint(tmp_path, "theirs", transform="mel", classes=classes, favourite="fado")
     network, card = ((tmp_path / f"theirs.{kind}").read_bytes() for kind in ("onnx", "json"))
     app = open_window(language, "theirs.onnx", network)
-    click(app, say(language, "weights.import"))
+    click(app, translate(language, "weights.import"))
     assert [e.value for e in app.error if "theirs.onnx" in e.value]
     both = [("theirs.json", card, "application/json"), ("theirs.onnx", network, "")]
     app.file_uploader(key="weights_file").set_value(both).run()
-    click(app, say(language, "weights.import"))
+    click(app, translate(language, "weights.import"))
     assert zoo.find_one("theirs").card.classes == classes

@@ -48,14 +48,14 @@ def test_classify_says_what_the_library_says(client: TestClient) -> None:
     assert answer.status_code == 200
     content, analysis = answer.json(), analyze(SONG)
     assert content["file"] == "song.ogg"
-    assert content["recording"]["duration"] == analysis.clip.facts.duration
+    assert content["recording"]["duration"] == analysis.clip.info.duration
     assert [m["model"] for m in content["models"]] == list(analysis.verdicts)
     for model in content["models"]:
         verdict = analysis.verdicts[model["model"]]
         assert model["probabilities"] == pytest.approx(verdict.probabilities)
         assert [c["genre"] for c in model["top"]] == [genre for genre, _ in verdict.top(2)]
         assert model["attention"] is None
-    assert content["agreement"]["message"] == analysis.agreement.message
+    assert content["agreement"]["message"] == analysis.agreement.message()
 
 
 def test_attention_and_a_choice_of_models(client: TestClient) -> None:

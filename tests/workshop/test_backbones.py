@@ -30,8 +30,8 @@ def test_an_unknown_backbone_is_refused_with_the_known_ones() -> None:
 
 
 def test_thinner_networks_are_those_that_can_be() -> None:
-    thin = build("densenet121", n_classes=2, thin=4)
-    assert thin.head.in_channels == 256
-    assert sum(p.numel() for p in thin.parameters()) < 500_000
+    narrow = build("densenet121", n_classes=2, width_divisor=4)
+    assert narrow.head.in_channels == 256
+    assert sum(p.numel() for p in narrow.parameters()) < 500_000
     with pytest.raises(DataError, match="efficientnet_b0 cannot be made 4 times thinner"):
-        build("efficientnet_b0", n_classes=2, thin=4)
+        build("efficientnet_b0", n_classes=2, width_divisor=4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ccmusic.errors import DataError
-from ccmusic.picture import Recipe
+from ccmusic.picture import Preprocessing
 from ccmusic.workshop.augment import random_picture
 from ccmusic.workshop.data import load_material, load_pictures, read_manifest, read_soft_targets
 
@@ -45,22 +45,22 @@ def test_a_broken_clip_is_named_and_left_out(
         f"path,genre,group,split\nbroken.wav,hum,b,train\n{good.path},hum,g,train\n",
     )
     recordings = read_manifest(path)
-    recipe = Recipe.default("cqt")
-    material = load_material(recordings, recipe)
+    preprocessing = Preprocessing.default("cqt")
+    material = load_material(recordings, preprocessing)
     assert [r.group for r in material.recordings] == ["g"]
     assert material.values[0].shape == (84, 1 + 3 * 22_050 // 512)
-    assert len(load_pictures(recordings, recipe)[1]) == 1
+    assert len(load_pictures(recordings, preprocessing)[1]) == 1
     assert "left out" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
 def test_random_pictures_differ_and_repeat_with_the_seed(transform: str) -> None:
-    recipe = Recipe.default(transform)
+    preprocessing = Preprocessing.default(transform)
     sound = np.random.default_rng(0).normal(0, 0.1, 3 * 22_050).astype(np.float32)
-    values = np.log(recipe.transform(sound).values + 1e-9).astype(np.float16)
+    values = np.log(preprocessing.transform(sound).values + 1e-9).astype(np.float16)
 
     def drawn(seed: int) -> np.ndarray:
-        return random_picture(values, recipe, length=64, rng=np.random.default_rng(seed))
+        return random_picture(values, preprocessing, length=64, rng=np.random.default_rng(seed))
 
     assert drawn(1).shape == ((64, 224) if transform == "cqt" else (224, 64))
     assert drawn(1).dtype == np.uint8

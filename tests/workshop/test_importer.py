@@ -20,9 +20,9 @@ from ccmusic import analyze, zoo
 from ccmusic.cli import app
 from ccmusic.errors import CheckpointError, WeightsError
 from ccmusic.genres import CCMUSIC_CLASSES
-from ccmusic.workshop import importer as room
+from ccmusic.workshop import importer
 from ccmusic.workshop.backbones import family_of, torchvision_models
-from ccmusic.workshop.heads import Judge, is_ccmusic
+from ccmusic.workshop.heads import ImportedNetwork, is_ccmusic
 from ccmusic.workshop.importer import import_weights
 from ccmusic.workshop.mapping import map_weights
 from ccmusic.workshop.weights import StateDict, read_weights
@@ -102,7 +102,7 @@ def test_ccmusic_checkpoints_load_as_they_are(
     card = imported.checkpoint.card
     assert card.backbone == name
     assert card.classes == tuple(CCMUSIC_CLASSES)
-    assert (card.recipe.colours, card.recipe.slice_seconds) == ("magma", 11.4)
+    assert (card.preprocessing.colours, card.preprocessing.slice_seconds) == ("magma", 11.4)
     assert card.parameters == parameters
     assert imported.mapping is not None
     assert imported.mapping.ccmusic
@@ -126,7 +126,7 @@ def test_other_published_backbones(tmp_path: Path, name: str, width: int, explan
     card = imported.checkpoint.card
     assert (card.backbone, card.explanation) == (name, explanation)
     size = 299 if name == "inception_v3" else 224
-    assert card.recipe.size == size
+    assert card.preprocessing.size == size
     if name == "inception_v3":
         network.transform_input = False
     with torch.inference_mode():
@@ -169,13 +169,13 @@ def test_any_head_gives_the_same_logits_and_true_slopes(head: str) -> None:
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
     state = StateDict(dict(network.state_dict()), "", ())
-    judge, mapping = map_weights(Path("x.pt"), state)
-    assert isinstance(judge, Judge)
+    imported, mapping = map_weights(Path("x.pt"), state)
+    assert isinstance(imported, ImportedNetwork)
     assert mapping.backbone == "mobilenet_v3_small"
     assert mapping.classifier[-1] == 4
     assert bool(mapping.assumed) == (head in ("relu", "norm", "fastai"))
     batch = pictures()
-    logits, maps = judge(batch)
+    logits, maps = imported(batch)
     torch.testing.assert_close(logits, network(batch), atol=1e-4, rtol=1e-4)
     # The maps are what automatic differentiation finds: slope times feature.
     features = network.features(batch)
@@ -191,8 +191,10 @@ def test_other_activations_are_taken_at_their_word() -> None:
     for name, module in (("gelu", nn.GELU()), ("silu", nn.SiLU()), ("tanh", nn.Tanh())):
         network = small(nn.Sequential(nn.Linear(576, 32), module, nn.Linear(32, 4)))
         state = StateDict(dict(network.state_dict()), "", ())
-        judge, mapping = map_weights(Path("x.pt"), state, activation=name)  # type: ignore[arg-type]
-        torch.testing.assert_close(judge(pictures())[0], network(pictures()), atol=1e-4, rtol=1e-4)
+        imported, mapping = map_weights(Path("x.pt"), state, activation=name)  # type: ignore[arg-type]
+        torch.testing.assert_close(
+            imported(pictures())[0], network(pictures()), atol=1e-4, rtol=1e-4
+        )
         assert type(module).__name__ in mapping.assumed[0]
 
 
@@ -203,9 +205,9 @@ def test_vgg_with_places_apart_and_averaged() -> None:
         if pooled:
             network.avgpool = nn.AdaptiveAvgPool2d(1)
         network.eval()
-        judge, mapping = map_weights(Path("x.pt"), StateDict(network.state_dict(), "", ()))
+        imported, mapping = map_weights(Path("x.pt"), StateDict(network.state_dict(), "", ()))
         assert (mapping.backbone, mapping.pooled) == ("vgg11_bn", pooled)
-        logits, maps = judge(pictures())
+        logits, maps = imported(pictures())
         torch.testing.assert_close(logits, network(pictures()), atol=1e-4, rtol=1e-4)
         # One linear layer: the mean of a map is the logit without its bias.
         without_bias = logits - network.classifier.bias
@@ -217,10 +219,10 @@ def test_a_classifier_of_1x1_convolutions() -> None:
     convolution = nn.Conv2d(576, 3, 1)
     state = {k: v for k, v in network.state_dict().items() if not k.startswith("classifier")}
     state |= {f"classifier.1.{k}": v for k, v in convolution.state_dict().items()}
-    judge, mapping = map_weights(Path("x.pt"), StateDict(state, "", ()))
+    imported, mapping = map_weights(Path("x.pt"), StateDict(state, "", ()))
     assert mapping.classifier == (576, 3)
     expected = convolution(network.features(pictures())).mean(dim=(2, 3))
-    torch.testing.assert_close(judge(pictures())[0], expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(imported(pictures())[0], expected, atol=1e-4, rtol=1e-4)
 
 
 def linear_state(k: int = 3) -> dict[str, torch.Tensor]:
@@ -253,7 +255,7 @@ def test_wrappings_come_off(tmp_path: Path, wrapping: str, legacy: bool) -> None
     state = linear_state()
     path = tmp_path / "weights.pth"
     torch.save(WRAPPINGS[wrapping](state), path, _use_new_zipfile_serialization=not legacy)
-    judge, mapping = map_weights(path, read_weights(path))
+    imported, mapping = map_weights(path, read_weights(path))
     assert mapping.coverage == 1
     assert mapping.classifier == (576, 3)
     assert mapping.ignored == (("criterion.weight",) if wrapping == "lightning" else ())
@@ -261,7 +263,7 @@ def test_wrappings_come_off(tmp_path: Path, wrapping: str, legacy: bool) -> None
     expected = small(nn.Linear(576, 3))
     expected.load_state_dict(state)
     torch.testing.assert_close(
-        judge(pictures())[0], expected(pictures()), atol=tolerance, rtol=tolerance
+        imported(pictures())[0], expected(pictures()), atol=tolerance, rtol=tolerance
     )
 
 
@@ -282,10 +284,10 @@ def test_old_densenet_names_are_understood() -> None:
         .replace("conv1.", "conv.1.").replace("conv2.", "conv.2."): v
         for k, v in network.state_dict().items()
     }  # fmt: skip
-    judge, mapping = map_weights(Path("x.pt"), StateDict(state, "", ()))
+    imported, mapping = map_weights(Path("x.pt"), StateDict(state, "", ()))
     assert mapping.backbone == "densenet121"
     assert len(mapping.renamed) > 400
-    torch.testing.assert_close(judge(pictures())[0], network(pictures()), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(imported(pictures())[0], network(pictures()), atol=1e-4, rtol=1e-4)
 
 
 class Evil:
@@ -392,11 +394,11 @@ def test_names_classes_and_recipes_are_checked(weights: Path, tmp_path: Path) ->
     with pytest.raises(WeightsError, match="no list of class names"):
         import_weights(weights, classes=str(tmp_path / "nowhere.txt"))
     with pytest.raises(WeightsError, match="no recipe"):
-        import_weights(weights, recipe="colourful")
+        import_weights(weights, preprocessing="colourful")
     bad = tmp_path / "recipe.json"
     bad.write_text('{"size": 0}')
     with pytest.raises(WeightsError, match="no recipe"):
-        import_weights(weights, recipe=str(bad))
+        import_weights(weights, preprocessing=str(bad))
     with pytest.raises(CheckpointError, match="not a name"):
         import_weights(weights, name="../evil")
     other = tmp_path / "thesis.pt"
@@ -415,7 +417,7 @@ def test_it_joins_the_panel_and_leaves_again(weights: Path, tmp_path: Path) -> N
     assert "backbone mobilenet_v3_small: 100% covered" in run.output
     assert "picture by the file's name: mel" in run.output
     card = zoo.find_one("thesis_mel").card
-    assert (card.recipe.mean, card.recipe.std, card.precision) == (0.4, 0.25, "fp16")
+    assert (card.preprocessing.mean, card.preprocessing.std, card.precision) == (0.4, 0.25, "fp16")
     song = Path(__file__).parents[2] / "examples" / "vibe_ace.ogg"
     analysis = analyze(song, transform="mel", models=["thesis_mel"])
     verdict = analysis.verdicts["thesis_mel"]
@@ -455,7 +457,7 @@ def test_a_full_disk_leaves_nothing_behind(weights: Path, monkeypatch: pytest.Mo
     def full_before(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(room, "to_onnx", full_before)
+    monkeypatch.setattr(importer, "to_onnx", full_before)
     with pytest.raises(CheckpointError, match="could not be converted"):
         import_weights(weights)
     assert list(zoo.user_folder().glob("*")) == []
@@ -487,7 +489,7 @@ def test_the_widths_of_ccmusic() -> None:
 def test_reports_speak_both_languages(weights: Path) -> None:
     imported = import_weights(weights)
     for language in ("en", "zh"):
-        lines = imported.say(language)  # type: ignore[arg-type]
+        lines = imported.message(language)  # type: ignore[arg-type]
         assert len(lines) == len(set(lines)) >= 4
     digest = hashlib.sha256(imported.checkpoint.path.read_bytes()).hexdigest()
     assert imported.checkpoint.card.sha256 == digest

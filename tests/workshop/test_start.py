@@ -99,7 +99,7 @@ def _same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> set[s
 
 def test_own_weights_are_taken_as_they_are(own: Path) -> None:
     network, plan = load_weights(own)
-    assert (plan.start, plan.patience) == ("", 0)
+    assert (plan.init_from, plan.patience) == ("", 0)
     started, _ = _started(own)
     assert _same(network.state_dict(), started.state_dict()) == set(network.state_dict())
     other, before = _started(own, classes=("loud", "soft"))
@@ -109,24 +109,24 @@ def test_own_weights_are_taken_as_they_are(own: Path) -> None:
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_a_widened_network_does_what_the_thin_one_did(backbone: str) -> None:
-    thin, wide = (build(backbone, n_classes=3, thin=n).train() for n in (2, 1))
-    values = thin.state_dict()
+    narrow, wide = (build(backbone, n_classes=3, width_divisor=n).train() for n in (2, 1))
+    values = narrow.state_dict()
     wide.load_state_dict({k: widen(values[k], v.shape) for k, v in wide.state_dict().items()})
     pictures = torch.randn(2, 3, 96, 96)
-    for network in (thin, wide):
+    for network in (narrow, wide):
         for module in network.modules():  # nothing may be left to chance
             if isinstance(getattr(module, "p", None), float):
                 module.p = 0.0
     with torch.inference_mode():
-        torch.testing.assert_close(wide(pictures), thin(pictures), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(wide(pictures), narrow(pictures), rtol=1e-3, atol=1e-3)
 
 
 def test_copies_of_a_channel_can_part_ways(tmp_path: Path, manifest: Path) -> None:
-    options = {"backbone": SMALLEST, "epochs": 1, "final_epochs": 0, "strip": 32}
-    thin = train(manifest, tmp_path / "thin", thin=2, **options)
-    network, plan = load_weights(thin)
-    assert (plan.thin, network.head.in_channels) == (2, 480)
-    wide, _ = _started(thin, classes=plan.classes, noise=0.05)
+    options = {"backbone": SMALLEST, "epochs": 1, "final_epochs": 0, "crop_width": 32}
+    narrow = train(manifest, tmp_path / "thin", width_divisor=2, **options)
+    network, plan = load_weights(narrow)
+    assert (plan.width_divisor, network.head.in_channels) == (2, 480)
+    wide, _ = _started(narrow, classes=plan.classes, noise=0.05)
     one, other = wide.features[0][0].weight[:2]
     assert not torch.equal(one, other)
     torch.testing.assert_close(one, other, rtol=0.5, atol=0.1)
@@ -134,7 +134,7 @@ def test_copies_of_a_channel_can_part_ways(tmp_path: Path, manifest: Path) -> No
 
     # Without epochs there is nothing to part ways for.
     none = {**options, "epochs": 0}
-    exact, _ = load_weights(train(manifest, tmp_path / "exact", start=thin, **none))
+    exact, _ = load_weights(train(manifest, tmp_path / "exact", init_from=narrow, **none))
     pictures = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(
@@ -282,14 +282,14 @@ def test_what_does_not_fit_is_refused(own: Path, wheel: Path, tmp_path: Path) ->
 
 
 def test_a_run_begins_there_and_remembers_it(own: Path, manifest: Path, tmp_path: Path) -> None:
-    options = {"backbone": SMALLEST, "epochs": 1, "final_epochs": 0, "strip": 32}
+    options = {"backbone": SMALLEST, "epochs": 1, "final_epochs": 0, "crop_width": 32}
     options |= {"learning_rate": 0.0}
-    network, plan = load_weights(train(manifest, tmp_path, start=own, **options))
-    assert re.fullmatch(r"weights\.pt [0-9a-f]{12}", plan.start)
+    network, plan = load_weights(train(manifest, tmp_path, init_from=own, **options))
+    assert re.fullmatch(r"weights\.pt [0-9a-f]{12}", plan.init_from)
     start, _ = load_weights(own)
     torch.testing.assert_close(network.features[0][0].weight, start.features[0][0].weight)
     for other in (None, tmp_path / "state.pt"):
         with pytest.raises(DataError, match="other options"):
-            train(manifest, tmp_path, start=other, **options)
+            train(manifest, tmp_path, init_from=other, **options)
     with pytest.raises(DataError, match="cannot be read"):
-        train(manifest, tmp_path, start=tmp_path / "nothing.pt", **options)
+        train(manifest, tmp_path, init_from=tmp_path / "nothing.pt", **options)

@@ -58,4 +58,4 @@ def test_files_that_do_not_fit_together_are_refused(
         teach(manifest, tmp_path / "junk.npz", tmp_path / "v.csv")
     (tmp_path / "v.csv").write_text("path,hum,hiss\nx,0.5,0.5\n")
     with pytest.raises(DataError, match="expected the columns path, hiss, hum"):
-        train(manifest, tmp_path / "run", backbone="resnet50", teacher=tmp_path / "v.csv")
+        train(manifest, tmp_path / "run", backbone="resnet50", label_teacher=tmp_path / "v.csv")

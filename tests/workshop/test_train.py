@@ -13,7 +13,7 @@ from ccmusic import analyze, zoo
 from ccmusic.card import PanelCard
 from ccmusic.cli import app
 from ccmusic.errors import DataError
-from ccmusic.workshop import train as room
+from ccmusic.workshop import train as training
 from ccmusic.workshop.evaluate import evaluate
 from ccmusic.workshop.export import export
 from ccmusic.workshop.train import load_weights, train
@@ -21,7 +21,7 @@ from ccmusic.workshop.train import load_weights, train
 OPTIONS = {
     "backbone": "mobilenet_v3_large",
     "epochs": 8,
-    "strip": 112,
+    "crop_width": 112,
     "final_epochs": 5,
     "batch_size": 8,
     "learning_rate": 5e-4,
@@ -58,13 +58,13 @@ def test_interrupted_it_goes_on_where_it_was(
         "final_epochs": 1,
         "soft_targets": manifest.with_name("soft.csv"),
     }
-    finish = room._Run._log
+    finish = training._Run._log
 
-    def interrupt(run: room._Run, line: dict[str, object]) -> None:
+    def interrupt(run: training._Run, line: dict[str, object]) -> None:
         finish(run, line)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(room._Run, "_log", interrupt)
+    monkeypatch.setattr(training._Run, "_log", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(manifest, tmp_path, **options)
     monkeypatch.undo()
@@ -78,7 +78,7 @@ def test_interrupted_it_goes_on_where_it_was(
 
 
 def test_a_guides_features_are_learnt(weights: Path, manifest: Path, tmp_path: Path) -> None:
-    guide = room._Guide(weights, "cqt", 960)
+    guide = training._FeatureTeacher(weights, "cqt", 960)
     pictures = torch.rand(4, 3, 224, 80)
     features = guide.network.features(pictures)
     optimizer = torch.optim.Adam(guide.translate.parameters(), 1e-2)
@@ -91,7 +91,13 @@ def test_a_guides_features_are_learnt(weights: Path, manifest: Path, tmp_path: P
         distances.append(float(distance.detach()))
     assert distances[-1] < 0.3 * distances[0]
 
-    options = {**OPTIONS, "epochs": 1, "final_epochs": 0, "guide": weights, "strip": 80}
+    options = {
+        **OPTIONS,
+        "epochs": 1,
+        "final_epochs": 0,
+        "feature_teacher": weights,
+        "crop_width": 80,
+    }
     led = train(manifest, tmp_path / "led", **options)
     assert load_weights(led)[1].guide.startswith("weights.pt ")
     train(manifest, tmp_path / "led", **options)  # finished: nothing to do, and no complaint

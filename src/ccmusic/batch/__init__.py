@@ -106,9 +106,9 @@ def run(
         failures = sum(journal.failed(file) for file in files if file in journal)
         if on_progress:
             on_progress(Summary(done, failures))
-        rows_of_files = _judged(engine, options, todo, workers or available_cores(), address)
-        with closing(rows_of_files) as judged:
-            for file, rows in judged:
+        rows_of_files = _analyzed(engine, options, todo, workers or available_cores(), address)
+        with closing(rows_of_files) as analyzed:
+            for file, rows in analyzed:
                 journal.add(file, rows)
                 done, failures = done + 1, failures + journal.failed(file)
                 if on_progress:
@@ -118,13 +118,13 @@ def run(
     return Summary(done, failures)
 
 
-def _judged(
+def _analyzed(
     engine: Engine, options: Options, files: list[str], workers: int, address: str | None
-) -> Generator[local.Judged]:
+) -> Generator[local.FileRows]:
     if engine == "local":
-        return local.judged(options, files, workers=workers)
+        return local.analyzed(options, files, workers=workers)
     try:
         from ccmusic.batch import cluster
     except ImportError:
         raise MissingExtraError("a batch on Ray", "ray") from None
-    return cluster.judged(options, files, workers=workers, address=address)
+    return cluster.analyzed(options, files, workers=workers, address=address)

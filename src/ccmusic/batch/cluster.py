@@ -13,8 +13,8 @@ import ray
 import ray.data
 import ray.exceptions
 
-from ccmusic.batch.local import Judged
-from ccmusic.batch.rows import Judge, Options
+from ccmusic.batch.local import FileRows
+from ccmusic.batch.rows import BatchWorker, Options
 from ccmusic.errors import DataError
 from ccmusic.zoo import find
 
@@ -28,16 +28,16 @@ class _Worker:
     def __init__(self, options: Options, fingerprint: dict[str, Any]) -> None:
         if fingerprint != _fingerprint(options):
             raise DataError("the nodes of the cluster have other models than this machine")
-        self._judge = Judge(options, decoders=1, cores=1)
+        self._worker = BatchWorker(options, decoders=1, cores=1)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         # Rows as text: their columns need not agree from one recording to the next.
-        return {"judged": [json.dumps((str(f), self._judge(str(f)))) for f in batch["item"]]}
+        return {"judged": [json.dumps((str(f), self._worker(str(f)))) for f in batch["item"]]}
 
 
-def judged(
+def analyzed(
     options: Options, files: Sequence[str], *, workers: int, address: str | None
-) -> Generator[Judged]:
+) -> Generator[FileRows]:
     """Judge recordings on a cluster, which must see them under the same paths.
 
     Parameters

@@ -7,20 +7,20 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TypeAlias
 
-from ccmusic.batch.rows import Judge, Options, Row
+from ccmusic.batch.rows import BatchWorker, Options, Row
 from ccmusic.panel import available_cores
 
-Judged: TypeAlias = tuple[str, list[Row]]
+FileRows: TypeAlias = tuple[str, list[Row]]
 
 
-def judged(options: Options, files: Sequence[str], *, workers: int) -> Generator[Judged]:
+def analyzed(options: Options, files: Sequence[str], *, workers: int) -> Generator[FileRows]:
     """Judge recordings, several at once: some are decoded while the models look at others.
 
     Pictures of several recordings are not stacked into one inference: on processors that is not
     faster (``benchmarks/batch.py``). The models find work without waiting all the same.
     """
     cores = available_cores()
-    with Judge(options, decoders=workers, cores=cores) as judge:
+    with BatchWorker(options, decoders=workers, cores=cores) as worker:
         threads = ThreadPoolExecutor(workers + cores, thread_name_prefix="ccmusic-batch")
         try:
             waiting = iter(files)
@@ -28,7 +28,7 @@ def judged(options: Options, files: Sequence[str], *, workers: int) -> Generator
             pending: dict[Future[list[Row]], str] = {}
             while True:
                 for file in islice(waiting, 2 * (workers + cores) - len(pending)):
-                    pending[threads.submit(judge, file)] = file
+                    pending[threads.submit(worker, file)] = file
                 if not pending:
                     return
                 for ready in wait(pending, return_when=FIRST_COMPLETED).done:

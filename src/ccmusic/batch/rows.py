@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-from ccmusic.analysis import Analysis, Prepared, judge, prepare
-from ccmusic.audio import SECONDS
+from ccmusic.analysis import Analysis, Prepared, predict, prepare
+from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import ModelCard
 from ccmusic.closing import Closing
 from ccmusic.errors import CCMusicError
 from ccmusic.panel import Panel
-from ccmusic.picture import Recipe
+from ccmusic.picture import Preprocessing
 from ccmusic.sandbox import Sandbox
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.timeline import Timeline
@@ -21,7 +21,7 @@ from ccmusic.timeline import Timeline
 Window = Literal["center", "whole"]
 Row: TypeAlias = dict[str, str | int | float | bool | None]
 
-_FACTS: dict[str, type] = {
+_COLUMNS: dict[str, type] = {
     "path": str,
     "window_start": float,
     "window_end": float,
@@ -67,13 +67,13 @@ def columns(cards: Sequence[ModelCard]) -> dict[str, type]:
     cards = sorted(cards, key=lambda card: card.name)
     classes = dict.fromkeys(genre for card in cards for genre in card.classes)
     return {
-        **_FACTS,
+        **_COLUMNS,
         **{f"mean_{genre}": float for genre in classes},
         **{f"{card.name}_{genre}": float for card in cards for genre in card.classes},
     }
 
 
-class Judge(Closing):
+class BatchWorker(Closing):
     """Turns recordings into rows; keeps decoders and models open. May be shared between threads.
 
     Parameters
@@ -86,17 +86,19 @@ class Judge(Closing):
 
     def __init__(self, options: Options, *, decoders: int, cores: int) -> None:
         self._options = options
-        self._panel = Panel.open(options.transform, options.models, at_once=cores)
-        self._recipes = {card.recipe for card in self._panel.cards}
+        self._panel = Panel.open(options.transform, options.models, concurrency=cores)
+        self._preprocessings = {card.preprocessing for card in self._panel.cards}
         self._sandbox = Sandbox(decoders)
 
     def __call__(self, file: str) -> list[Row]:
         """Rows of a recording; a failure is a row with an ``error``."""
         rows: list[Row] = []
-        windows = self._sandbox.stream(file, _windows, file, self._recipes, self._options.window)
+        windows = self._sandbox.stream(
+            file, _windows, file, self._preprocessings, self._options.window
+        )
         try:
             for prepared in windows:
-                analysis = judge(
+                analysis = predict(
                     prepared,
                     self._panel,
                     transform=self._options.transform,
@@ -116,19 +118,19 @@ class Judge(Closing):
         self._panel.close()
 
 
-def _windows(file: str, recipes: set[Recipe], window: Window) -> Iterator[Prepared]:
+def _windows(file: str, preprocessings: set[Preprocessing], window: Window) -> Iterator[Prepared]:
     """What a child of the sandbox does with a recording."""
     if window == "center":
-        yield prepare(file, recipes).without_sound()
+        yield prepare(file, preprocessings).without_sound()
         return
-    timeline = Timeline(file, hop=SECONDS)
+    timeline = Timeline(file, hop=CLIP_SECONDS)
     for start in timeline.starts:
-        yield prepare(timeline.window(start), recipes).without_sound()
+        yield prepare(timeline.window(start), preprocessings).without_sound()
 
 
 def _row(file: str, analysis: Analysis) -> Row:
-    facts = asdict(analysis.clip.facts)
-    row: Row = {name: facts[name] for name in _FACTS if name in facts}
+    info = asdict(analysis.clip.info)
+    row: Row = {name: info[name] for name in _COLUMNS if name in info}
     row["path"] = file
     row["warnings"] = " ".join(w.code for w in analysis.clip.warnings)
     verdicts = analysis.verdicts.values()

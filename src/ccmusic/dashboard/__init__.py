@@ -7,7 +7,7 @@ from pathlib import Path
 import plotly  # noqa: F401  (a missing extra must show now, not when the first page is drawn)
 from streamlit.web import bootstrap
 
-from ccmusic.listening import listen
+from ccmusic.sockets import bind
 
 _OPTIONS = {
     "server_maxUploadSize": 200,
@@ -45,7 +45,7 @@ def launch(*, host: str, port: int) -> None:
     CCMusicError
         If the address cannot be listened on.
     """
-    listen(host, port).close()
+    bind(host, port).close()
     print(f"CCMusic is at http://{host}:{port} (Ctrl-C ends it)", flush=True)
     options = {**_OPTIONS, "server_address": host, "server_port": port}
     bootstrap.load_config_options(options)

@@ -9,32 +9,32 @@ import streamlit as st
 
 from ccmusic.audio import Clip
 from ccmusic.card import titles
-from ccmusic.dashboard.figures import buttons, spectrogram_figure
-from ccmusic.dashboard.guide import guide
-from ccmusic.dashboard.hearing import (
-    Hearing,
+from ccmusic.dashboard.attention import attention
+from ccmusic.dashboard.compute import (
+    PendingAnalysis,
     Piece,
+    cached_spectrogram,
+    decode_window,
     faulty_checkpoints,
     has_models,
-    hear,
-    listen,
-    look,
     open_panel,
-    outline,
+    start_analysis,
+    waveform_envelope,
 )
-from ccmusic.dashboard.maps import maps
-from ccmusic.dashboard.pieces import choose_piece
-from ccmusic.dashboard.sound import player, waveform, window
-from ccmusic.dashboard.takeaway import takeaway
+from ccmusic.dashboard.downloads import downloads
+from ccmusic.dashboard.guide import guide
+from ccmusic.dashboard.inputs import choose_input
+from ccmusic.dashboard.markdown import plain, sentence
+from ccmusic.dashboard.pipeline import pipeline
+from ccmusic.dashboard.player import player, waveform, window
+from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
+from ccmusic.dashboard.timeline import timeline
 from ccmusic.dashboard.verdicts import verdicts
-from ccmusic.dashboard.way import way
 from ccmusic.dashboard.weights import weights_window
-from ccmusic.dashboard.whole import whole
-from ccmusic.dashboard.words import plain, sentence
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.panel import Panel
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
-from ccmusic.texts import LANGUAGES, Language, say
+from ccmusic.texts import LANGUAGES, Language, translate
 
 _HERE = Path(__file__).parent
 _LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
@@ -51,7 +51,7 @@ def page() -> None:
     language = _header()
     left, right = st.columns([1, 2], gap="large")
     with left:
-        piece = choose_piece(language)
+        piece = choose_input(language)
         transform = _choose_transform(language)
         panel: Panel | CheckpointError
         try:
@@ -63,9 +63,9 @@ def page() -> None:
         weights_window(language)
     with right:
         view = st.segmented_control(
-            say(language, "page.view"),
+            translate(language, "page.view"),
             _VIEWS,
-            format_func=lambda view: say(language, f"page.view_{view}"),
+            format_func=lambda view: translate(language, f"page.view_{view}"),
             key="view",
             required=True,
             label_visibility="collapsed",
@@ -75,33 +75,33 @@ def page() -> None:
             guide(language)
     if piece is None:
         if view != "guide":
-            right.info(say(language, "page.begin"))
+            right.info(translate(language, "page.begin"))
         return
     try:
         start = window(piece)
-        clip = listen(piece, start)
+        clip = decode_window(piece, start)
     except CCMusicError as error:
-        right.error(plain(error.say(language)))
+        right.error(plain(error.message(language)))
         return
     # Begun before anything is drawn, so that the models think meanwhile.
-    hearing = hear(piece, transform, start) if isinstance(panel, Panel) else None
+    pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
     with left:
         player(piece, clip, language)
     if view == "verdicts":
         with right:
             _spectrograms(piece, clip, transform, start, language)
         if isinstance(panel, CheckpointError):
-            st.info(sentence(panel.say(language)))
+            st.info(sentence(panel.message(language)))
         for problem in faulty_checkpoints():
-            st.warning(plain(problem.say(language)))
-        if isinstance(panel, Panel) and hearing:
-            _opinions(piece, clip, transform, panel, hearing, on, language)
-    elif view == "way" and hearing:
+            st.warning(plain(problem.message(language)))
+        if isinstance(panel, Panel) and pending:
+            _opinions(piece, clip, transform, panel, pending, on, language)
+    elif view == "way" and pending:
         try:
             with right:
-                way(hearing.result(), outline(piece), language)
+                pipeline(pending.result(), waveform_envelope(piece), language)
         except CCMusicError as error:
-            right.error(plain(error.say(language)))
+            right.error(plain(error.message(language)))
     _page_script(key="page_script", data={"language": language})
 
 
@@ -110,19 +110,19 @@ def _opinions(
     clip: Clip,
     transform: TransformChoice,
     panel: Panel,
-    hearing: Hearing,
+    pending: PendingAnalysis,
     on: Collection[str],
     language: Language,
 ) -> None:
     if not on:
-        st.info(say(language, "page.all_off"))
+        st.info(translate(language, "page.all_off"))
         return
-    analysis = verdicts(hearing, on, language)
+    analysis = verdicts(pending, on, language)
     if analysis:
-        maps(analysis, language)
-    whole(piece, clip, transform, panel, on, language)
+        attention(analysis, language)
+    timeline(piece, clip, transform, panel, on, language)
     if analysis:
-        takeaway(analysis, language)
+        downloads(analysis, language)
 
 
 def _header() -> Language:
@@ -143,9 +143,9 @@ def _header() -> Language:
     ):
         with st.container(width="content", gap=None):
             st.title("CCMusic", anchor=False)
-            st.markdown(say(language, "page.tagline"))
+            st.markdown(translate(language, "page.tagline"))
         st.segmented_control(
-            say(language, "page.language"),
+            translate(language, "page.language"),
             LANGUAGES,
             format_func=_LANGUAGE_NAMES.__getitem__,
             key="language",
@@ -154,7 +154,7 @@ def _header() -> Language:
         )
     # Streamlit's uploader speaks English only; the style sheet shows these words in its stead.
     words = "".join(
-        f'--upload-{part}: "{say(language, f"page.upload_{part}")}"; '
+        f'--upload-{part}: "{translate(language, f"page.upload_{part}")}"; '
         for part in ("hint", "button", "refused")
     )
     st.html(f"<style>:root {{ {words} }}</style>")
@@ -169,12 +169,14 @@ def _choose_transform(language: Language) -> TransformChoice:
         asked = st.query_params.get("transform")
         state.transform = asked if asked in offered else "cqt"
     st.segmented_control(
-        say(language, "page.transform"),
+        translate(language, "page.transform"),
         offered,
-        format_func=lambda t: say(language, "page.both") if t == "both" else TRANSFORM_TITLES[t],
+        format_func=lambda t: (
+            translate(language, "page.both") if t == "both" else TRANSFORM_TITLES[t]
+        ),
         key="transform",
         required=True,
-        help=say(language, "page.transform_help"),
+        help=translate(language, "page.transform_help"),
     )
     transform: TransformChoice = state.transform
     return transform
@@ -184,7 +186,7 @@ def _choose_models(panel: Panel, language: Language) -> list[str]:
     """Names of the models that are switched on: all, until the user says otherwise."""
     names = titles(panel.cards)
     return st.pills(
-        say(language, "page.models"),
+        translate(language, "page.models"),
         list(names),
         selection_mode="multi",
         default=list(names),
@@ -216,23 +218,23 @@ def _spectrograms(
     title.markdown(f"##### {plain(piece.title)}")
     turned = False
     if transform in ("cqt", "both"):
-        turned = turn.toggle(say(language, "page.turn"), key="turned")
-    decoded = outline(piece)
+        turned = turn.toggle(translate(language, "page.turn"), key="turned")
+    decoded = waveform_envelope(piece)
     slot = st.empty()
     shown = transforms_of(transform)
     for column, name in zip(st.columns(len(shown)), shown, strict=True):
         column.plotly_chart(
             spectrogram_figure(
-                look(piece, name, start),
+                cached_spectrogram(piece, name, start),
                 language,
-                start=clip.facts.window_start,
+                start=clip.info.window_start,
                 sideways=name == "cqt" and not turned,
             ),
             config=buttons(language, zoom=True),
             key=f"spectrogram_{name}",
-            alt=say(language, "page.alt_spectrogram", name=piece.title),
+            alt=translate(language, "page.alt_spectrogram", name=piece.title),
         )
-    st.caption(say(language, "page.listen"))
+    st.caption(translate(language, "page.listen"))
     waveform(slot, decoded, piece, clip, language)
 
 

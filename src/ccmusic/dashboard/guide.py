@@ -8,11 +8,11 @@ import streamlit as st
 
 from ccmusic import zoo
 from ccmusic.card import ModelCard
-from ccmusic.dashboard.charts import guide_figure
-from ccmusic.dashboard.figures import buttons
+from ccmusic.dashboard.signal_figures import buttons
+from ccmusic.dashboard.verdict_figures import guide_figure
 from ccmusic.genres import genre_name
 from ccmusic.spectrogram import TRANSFORM_TITLES
-from ccmusic.texts import Language, say
+from ccmusic.texts import Language, translate
 from ccmusic.zoo import Checkpoint
 
 
@@ -20,17 +20,17 @@ def guide(language: Language) -> None:
     """Answers first, then the picture, then every figure."""
     checkpoints = zoo.scan()[0]
     measured = [c for c in checkpoints if c.card.metrics and c.card.relative_latency]
-    st.subheader(say(language, "guide.title"), anchor=False)
-    st.markdown(say(language, "guide.intro"))
+    st.subheader(translate(language, "guide.title"), anchor=False)
+    st.markdown(translate(language, "guide.intro"))
     if measured:
         st.markdown("\n".join(f"- {line}" for line in _answers(measured, language)))
         st.plotly_chart(
             guide_figure(measured, language),
             config=buttons(language),
             key="guide",
-            alt=say(language, "guide.alt"),
+            alt=translate(language, "guide.alt"),
         )
-        st.caption(say(language, "guide.figure"))
+        st.caption(translate(language, "guide.figure"))
     st.dataframe([_row(c, language) for c in checkpoints], hide_index=True, key="guide_table")
     # Weights of the user's own have not been measured with them.
     shipped = [c.card for c in checkpoints if c.path.parent == zoo.SHIPPED]
@@ -39,13 +39,15 @@ def guide(language: Language) -> None:
         panel = zoo.panel_card(cards)
         if panel:
             titles = {card.name: card.title() for card in cards}
-            st.markdown(f"**{say(language, 'guide.pairs', transform=title)}**")
+            st.markdown(f"**{translate(language, 'guide.pairs', transform=title)}**")
             st.dataframe(
                 [
                     {
-                        say(language, "guide.pair"): " + ".join(titles[m] for m in pair.models),
-                        say(language, "guide.mean"): f"{pair.accuracy:.0%}",
-                        say(language, "guide.either"): f"{pair.either:.0%}",
+                        translate(language, "guide.pair"): " + ".join(
+                            titles[m] for m in pair.models
+                        ),
+                        translate(language, "guide.mean"): f"{pair.accuracy:.0%}",
+                        translate(language, "guide.either"): f"{pair.either:.0%}",
                     }
                     for pair in panel.pairs
                 ],
@@ -63,9 +65,9 @@ def _answers(checkpoints: Sequence[Checkpoint], language: Language) -> list[str]
     fastest = min(cards, key=lambda card: card.relative_latency or 0.0)
     lightest = min(checkpoints, key=lambda c: c.path.stat().st_size)
     return [
-        say(language, "guide.best", name=f"`{best.name}`", accuracy=accuracy(best)),
-        say(language, "guide.fastest", name=f"`{fastest.name}`"),
-        say(
+        translate(language, "guide.best", name=f"`{best.name}`", accuracy=accuracy(best)),
+        translate(language, "guide.fastest", name=f"`{fastest.name}`"),
+        translate(
             language,
             "guide.lightest",
             name=f"`{lightest.card.name}`",
@@ -78,16 +80,17 @@ def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
     card = checkpoint.card
     metrics = card.metrics
     row: dict[str, object] = {
-        say(language, "guide.model"): card.name,
-        say(language, "guide.accuracy"): f"{metrics.accuracy:.0%}" if metrics else None,
-        say(language, "guide.recall"): f"{metrics.macro_recall:.0%}" if metrics else None,
-        say(language, "guide.latency"): card.relative_latency and f"{card.relative_latency:.1f} x",
-        say(language, "guide.parameters"): f"{card.parameters / 1e6:.1f} M",
-        say(language, "guide.size"): f"{checkpoint.path.stat().st_size / 1e6:.1f} MB",
+        translate(language, "guide.model"): card.name,
+        translate(language, "guide.accuracy"): f"{metrics.accuracy:.0%}" if metrics else None,
+        translate(language, "guide.recall"): f"{metrics.macro_recall:.0%}" if metrics else None,
+        translate(language, "guide.latency"): card.relative_latency
+        and f"{card.relative_latency:.1f} x",
+        translate(language, "guide.parameters"): f"{card.parameters / 1e6:.1f} M",
+        translate(language, "guide.size"): f"{checkpoint.path.stat().st_size / 1e6:.1f} MB",
     }
     if metrics:
         ranking = sorted(metrics.recall, key=lambda genre: metrics.recall[genre])
         for key, genre in (("best_genre", ranking[-1]), ("weakest_genre", ranking[0])):
             name = genre_name(genre, language)
-            row[say(language, f"guide.{key}")] = f"{name} {metrics.recall[genre]:.0%}"
+            row[translate(language, f"guide.{key}")] = f"{name} {metrics.recall[genre]:.0%}"
     return row

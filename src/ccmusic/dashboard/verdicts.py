@@ -1,4 +1,4 @@
-"""A hearing in; cards, opinion, table and advice on the page, as the models make up their minds."""
+"""Cards, opinion, table and advice on the page, as the models make up their minds."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from ccmusic import zoo
 from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
 from ccmusic.card import titles
-from ccmusic.dashboard.charts import bars_figure, genre_colours, table_figure, tie_figure
-from ccmusic.dashboard.figures import buttons
-from ccmusic.dashboard.hearing import Hearing
-from ccmusic.dashboard.words import plain, sentence
+from ccmusic.dashboard.compute import PendingAnalysis
+from ccmusic.dashboard.markdown import plain, sentence
+from ccmusic.dashboard.signal_figures import buttons
+from ccmusic.dashboard.verdict_figures import bars_figure, genre_colours, table_figure, tie_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName
-from ccmusic.texts import Language, say
+from ccmusic.texts import Language, translate
 
 _STILL = {"staticPlot": True}
 _OTHER: dict[str, TransformName] = {"cqt": "mel", "mel": "cqt"}
 
 
-def verdicts(hearing: Hearing, on: Collection[str], language: Language) -> Analysis | None:
+def verdicts(pending: PendingAnalysis, on: Collection[str], language: Language) -> Analysis | None:
     """The panel's opinion above, and each model's as it comes; the analysis once it stands."""
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
-    title.subheader(say(language, "page.verdicts"), anchor=False)
-    top_k = chooser.slider(say(language, "page.top_k"), 1, 5, 3, key="top_k")
+    title.subheader(translate(language, "page.verdicts"), anchor=False)
+    top_k = chooser.slider(translate(language, "page.top_k"), 1, 5, 3, key="top_k")
     headline = st.empty()
-    cards = [card for card in hearing.cards if card.name in on]
+    cards = [card for card in pending.cards if card.name in on]
     names = titles(cards)
     slots: dict[str, DeltaGenerator] = {}
     with st.container(key="cards"):
@@ -40,37 +40,37 @@ def verdicts(hearing: Hearing, on: Collection[str], language: Language) -> Analy
                 st.markdown(f"**{plain(names[card.name])}**")
                 slots[card.name] = st.empty()
 
-    if not hearing.finished:
+    if not pending.finished:
         for slot in slots.values():
-            slot.caption(say(language, "page.waiting"))
+            slot.caption(translate(language, "page.waiting"))
         progress = {"models": len(cards)}
-        headline.info(say(language, "page.progress", done=0, **progress))
-        awaited = (v for v in hearing.verdicts() if v.card.name in on)
+        headline.info(translate(language, "page.progress", done=0, **progress))
+        awaited = (v for v in pending.verdicts() if v.card.name in on)
         for done, verdict in enumerate(awaited, 1):
             colours = genre_colours([verdict])
             _verdict(slots[verdict.card.name], verdict, colours, top_k, language, stage="first")
-            headline.info(say(language, "page.progress", done=done, **progress))
+            headline.info(translate(language, "page.progress", done=done, **progress))
     try:
-        analysis = hearing.result().only(on)
+        analysis = pending.result().select(on)
     except CCMusicError as error:
-        headline.error(plain(error.say(language)))
+        headline.error(plain(error.message(language)))
         return None
     # Only now is it known which genres are someone's first choice: all cards share the colours.
     colours = genre_colours(list(analysis.verdicts.values()))
     if analysis.agreement is None:
-        headline.error(say(language, "page.no_verdict"))
+        headline.error(translate(language, "page.no_verdict"))
     else:
         _headline(headline, analysis, analysis.agreement, colours, top_k, language)
     for name, verdict in analysis.verdicts.items():
         _verdict(slots[name], verdict, colours, top_k, language, stage="final")
     if analysis.agreement is None:
         return analysis
-    with st.expander(say(language, "page.table"), expanded=True):
+    with st.expander(translate(language, "page.table"), expanded=True):
         st.plotly_chart(
             table_figure(analysis, language),
             config=buttons(language),
             key="table",
-            alt=say(language, "page.table"),
+            alt=translate(language, "page.table"),
         )
     return analysis
 
@@ -85,7 +85,7 @@ def _verdict(
     stage: str,
 ) -> None:
     if verdict.error:
-        slot.error(plain(verdict.error.say(language)))
+        slot.error(plain(verdict.error.message(language)))
         return
     name = verdict.card.title()
     with slot.container():
@@ -93,10 +93,10 @@ def _verdict(
             bars_figure(verdict.top(top_k), colours, language),
             config=_STILL,
             key=f"{stage}_{verdict.card.name}",
-            alt=say(language, "page.alt_bars", name=name),
+            alt=translate(language, "page.alt_bars", name=name),
         )
         st.caption(
-            say(
+            translate(
                 language,
                 "page.model_facts",
                 latency=verdict.latency_ms,
@@ -110,7 +110,7 @@ def _verdict(
             votes = ", ".join(
                 f"{genre_name(genre, language)} {n}" for genre, n in verdict.votes.items()
             )
-            st.caption(say(language, "page.votes", votes=plain(votes)))
+            st.caption(translate(language, "page.votes", votes=plain(votes)))
 
 
 def _headline(
@@ -127,9 +127,9 @@ def _headline(
     with slot.container(key="headline"):
         words, mean = st.columns([2, 1], gap="large", vertical_alignment="center")
         with words:
-            st.markdown(f"### {sentence(agreement.say(language))}")
+            st.markdown(f"### {sentence(agreement.message(language))}")
             st.caption(
-                say(
+                translate(
                     language,
                     "page.divergence",
                     divergence=agreement.divergence,
@@ -138,23 +138,23 @@ def _headline(
             )
             apart = len(given) - agreement.models
             if apart:
-                st.caption(say(language, "page.apart", models=agreement.models, apart=apart))
+                st.caption(translate(language, "page.apart", models=agreement.models, apart=apart))
             for line in _advice(analysis, language):
                 st.caption(plain(line))
         with mean:
-            st.caption(say(language, "page.mean"))
+            st.caption(translate(language, "page.mean"))
             st.plotly_chart(
                 bars_figure(ranking, colours, language),
                 config=_STILL,
                 key="mean",
-                alt=say(language, "page.alt_bars", name=say(language, "page.mean")),
+                alt=translate(language, "page.alt_bars", name=translate(language, "page.mean")),
             )
         if agreement.split:
             st.plotly_chart(
                 tie_figure(given, agreement.split, language),
                 config=buttons(language),
                 key="tie",
-                alt=say(language, "page.alt_tie"),
+                alt=translate(language, "page.alt_tie"),
             )
 
 
@@ -168,18 +168,18 @@ def _advice(analysis: Analysis, language: Language) -> list[str]:
     lines = []
     if band:
         worth = {"accuracy": band.accuracy, "recordings": band.recordings}
-        lines.append(say(language, f"advice.{band.level}", **worth))
+        lines.append(translate(language, f"advice.{band.level}", **worth))
         if band.level == "high":
             return lines
     if measured.pairs:
         pair, names = measured.pairs[0], titles(cards)
         a, b = (names[name] for name in pair.models)
         lines.append(
-            say(language, "advice.pair", a=a, b=b, accuracy=pair.accuracy, either=pair.either)
+            translate(language, "advice.pair", a=a, b=b, accuracy=pair.accuracy, either=pair.either)
         )
     other = _OTHER.get(analysis.transform)
     together = zoo.panel_card(c.card for c in zoo.find("both")) if other else None
     if other and together and together.metrics.accuracy > measured.metrics.accuracy:
         shares = {"alone": measured.metrics.accuracy, "both": together.metrics.accuracy}
-        lines.append(say(language, "advice.other", other=TRANSFORM_TITLES[other], **shares))
+        lines.append(translate(language, "advice.other", other=TRANSFORM_TITLES[other], **shares))
     return lines

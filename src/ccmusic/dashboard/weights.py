@@ -10,32 +10,32 @@ from typing import Any
 import streamlit as st
 
 from ccmusic import zoo
-from ccmusic.dashboard.hearing import forget_models
+from ccmusic.dashboard.compute import forget_models
 from ccmusic.errors import CCMusicError, MissingExtraError
-from ccmusic.texts import Language, say
+from ccmusic.texts import Language, translate
 
 _KINDS = ("pt", "pth", "safetensors", "onnx", "json")
 _LARGEST_MB = 1024
-_RECIPES = ("cqt", "mel", "ccmusic-cqt", "ccmusic-mel", "ccmusic-chroma")
+_PREPROCESSINGS = ("cqt", "mel", "ccmusic-cqt", "ccmusic-mel", "ccmusic-chroma")
 _ACTIVATIONS = ("relu", "gelu", "silu", "hardswish", "tanh")
 
 
 def weights_window(language: Language) -> None:
     """Draw the button, and what opens below it."""
     words = "".join(
-        f'--upload-{part}: "{say(language, f"weights.{part}", mb=_LARGEST_MB)}"; '
+        f'--upload-{part}: "{translate(language, f"weights.{part}", mb=_LARGEST_MB)}"; '
         for part in ("hint", "refused")
     )
-    with st.popover(say(language, "weights.open"), icon=":material/upload_file:"):
+    with st.popover(translate(language, "weights.open"), icon=":material/upload_file:"):
         st.html(f"<style>.st-key-weights {{ {words} }}</style>")
         with st.container(key="weights"):
             _window(language)
 
 
 def _window(language: Language) -> None:
-    st.markdown(say(language, "weights.intro"))
+    st.markdown(translate(language, "weights.intro"))
     uploads = st.file_uploader(
-        say(language, "weights.file"),
+        translate(language, "weights.file"),
         _KINDS,
         accept_multiple_files=True,
         key="weights_file",
@@ -45,21 +45,21 @@ def _window(language: Language) -> None:
     card = next((u for u in uploads if u.name.lower().endswith(".json")), None)
     onnx = weights is not None and weights.name.lower().endswith(".onnx")
     guess = Path(weights.name).stem if weights else ""
-    name = st.text_input(say(language, "weights.name"), guess, key=f"weights_name_{guess}")
+    name = st.text_input(translate(language, "weights.name"), guess, key=f"weights_name_{guess}")
     options: dict[str, Any] = {} if onnx else _options(guess, language)
-    ready = weights is not None and name != "" and (onnx or options["recipe"] is not None)
-    if st.button(say(language, "weights.import"), type="primary", disabled=not ready):
+    ready = weights is not None and name != "" and (onnx or options["preprocessing"] is not None)
+    if st.button(translate(language, "weights.import"), type="primary", disabled=not ready):
         assert weights is not None
         files = {_hidden_name(weights.name): weights.getvalue()}
         if onnx and card:
             files[_hidden_name(card.name)] = card.getvalue()
         try:
-            with st.spinner(say(language, "weights.working")):
+            with st.spinner(translate(language, "weights.working")):
                 lines = _import(files, {"name": name, **options}, language)
         except CCMusicError as error:
-            st.error(error.say(language).replace(_hidden_name(weights.name), weights.name))
+            st.error(error.message(language).replace(_hidden_name(weights.name), weights.name))
         else:
-            st.success(say(language, "weights.done", name=name))
+            st.success(translate(language, "weights.done", name=name))
             st.markdown("\n".join(f"- {line}" for line in lines))
     _own(language)
 
@@ -67,31 +67,31 @@ def _window(language: Language) -> None:
 def _options(guess: str, language: Language) -> dict[str, Any]:
     """What a file without a card does not say of itself."""
     ending = guess.lower().rsplit("_", 1)[-1]
-    recipe = st.selectbox(
-        say(language, "weights.recipe"),
-        _RECIPES,
-        index=_RECIPES.index(ending) if ending in _RECIPES else None,
+    preprocessing = st.selectbox(
+        translate(language, "weights.recipe"),
+        _PREPROCESSINGS,
+        index=_PREPROCESSINGS.index(ending) if ending in _PREPROCESSINGS else None,
         key=f"weights_recipe_{guess}",
-        placeholder=say(language, "weights.choose"),
-        help=say(language, "weights.recipe_help"),
+        placeholder=translate(language, "weights.choose"),
+        help=translate(language, "weights.recipe_help"),
     )
     classes = st.text_area(
-        say(language, "weights.classes"),
+        translate(language, "weights.classes"),
         key="weights_classes",
-        help=say(language, "weights.classes_help"),
+        help=translate(language, "weights.classes_help"),
     )
     left, middle, right = st.columns(3)
     activation = left.selectbox(
-        say(language, "weights.activation"),
+        translate(language, "weights.activation"),
         _ACTIVATIONS,
         key="weights_activation",
-        help=say(language, "weights.activation_help"),
+        help=translate(language, "weights.activation_help"),
     )
-    recipes_own = say(language, "weights.by_recipe")
-    mean = middle.number_input("mean", value=None, placeholder=recipes_own, key="weights_mean")
-    std = right.number_input("std", value=None, placeholder=recipes_own, key="weights_std")
+    default_value = translate(language, "weights.by_recipe")
+    mean = middle.number_input("mean", value=None, placeholder=default_value, key="weights_mean")
+    std = right.number_input("std", value=None, placeholder=default_value, key="weights_std")
     return {
-        "recipe": recipe,
+        "preprocessing": preprocessing,
         "classes": classes.replace("\n", ",") + "," if classes.strip() else None,
         "activation": activation,
         "mean": mean,
@@ -120,7 +120,7 @@ def _import(
         except CCMusicError as error:
             raise _without_folder(error, folder) from None
     forget_models()
-    return imported.say(language)
+    return imported.message(language)
 
 
 def _without_folder(error: CCMusicError, folder: str) -> CCMusicError:
@@ -139,12 +139,12 @@ def _own(language: Language) -> None:
     if not own:
         return
     st.divider()
-    st.markdown(f"**{say(language, 'weights.own')}**")
+    st.markdown(f"**{translate(language, 'weights.own')}**")
     for checkpoint in own:
         card = checkpoint.card
         left, right = st.columns([3, 1], vertical_alignment="center")
         left.markdown(f"`{card.name}` · {card.backbone} · {card.transform} · {len(card.classes)}")
-        if right.button(say(language, "weights.remove"), key=f"remove_{card.name}"):
+        if right.button(translate(language, "weights.remove"), key=f"remove_{card.name}"):
             zoo.remove(card.name)
             forget_models()
             st.rerun()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uvicorn
 
-from ccmusic.listening import listen
 from ccmusic.service.app import create_app
 from ccmusic.service.limits import Limits
+from ccmusic.sockets import bind
 
 __all__ = ["Limits", "create_app", "launch"]
 
@@ -21,9 +21,9 @@ def launch(*, host: str, port: int, token: str | None, limits: Limits) -> None:
     CheckpointError
         If there is no model to ask.
     """
-    listening = listen(host, port, backlog=2048)
+    listener = bind(host, port, backlog=2048)
     app = create_app(token=token, limits=limits)
-    port = listening.getsockname()[1]
+    port = listener.getsockname()[1]
     print(f"CCMusic answers at http://{host}:{port}, see /docs (Ctrl-C ends it)", flush=True)
     config = uvicorn.Config(app, log_level="warning", server_header=False)
-    uvicorn.Server(config).run(sockets=[listening])
+    uvicorn.Server(config).run(sockets=[listener])

@@ -117,7 +117,10 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
             yield ServerSentEvent(
                 event="error",
                 data=Problem(
-                    title="Unprocessable Entity", status=422, detail=error.say(spoken), code=code
+                    title="Unprocessable Entity",
+                    status=422,
+                    detail=error.message(spoken),
+                    code=code,
                 ),
             )
 

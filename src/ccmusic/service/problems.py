@@ -64,7 +64,7 @@ def handle(app: FastAPI) -> None:
     @app.exception_handler(CCMusicError)
     async def expected(request: Request, error: CCMusicError) -> JSONResponse:
         code = error.key if isinstance(error, CataloguedError) else None
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, error.say(language(request)), code=code)
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, error.message(language(request)), code=code)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

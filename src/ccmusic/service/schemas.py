@@ -71,7 +71,7 @@ class ModelVerdict(_Answer):
             latency_ms=verdict.latency_ms,
             attention=looked
             and Looked(genre=looked.genre, region=looked.region, values=looked.coarse.tolist()),
-            error=verdict.error.say(language) if verdict.error else None,
+            error=verdict.error.message(language) if verdict.error else None,
         )
 
 
@@ -82,7 +82,7 @@ class Warning_(_Answer):  # noqa: N801
     message: str = Field(examples=["only 4.0 s long: looped to 10 s"])
 
 
-class Recording(_Answer):
+class RecordingOut(_Answer):
     """What the file says about itself, and which part of it was taken."""
 
     codec: str = Field(examples=["mp3"])
@@ -96,13 +96,13 @@ class Recording(_Answer):
     warnings: list[Warning_]
 
     @classmethod
-    def of(cls, clip: Clip, language: Language) -> Recording:
+    def of(cls, clip: Clip, language: Language) -> RecordingOut:
         """Put a clip into this form."""
-        warnings = [Warning_(code=w.code, message=w.say(language)) for w in clip.warnings]
-        return cls(**vars(clip.facts), warnings=warnings)
+        warnings = [Warning_(code=w.code, message=w.message(language)) for w in clip.warnings]
+        return cls(**vars(clip.info), warnings=warnings)
 
 
-class Agreement(_Answer):
+class AgreementOut(_Answer):
     """How far the models are of one mind."""
 
     top: str = Field(examples=["jazz"])
@@ -118,10 +118,10 @@ class Classification(_Answer):
 
     file: str = Field(examples=["song.mp3"])
     transform: TransformChoice
-    recording: Recording
+    recording: RecordingOut
     models: list[ModelVerdict]
     mean: list[Choice] = Field(description="Of the models that share their classes.")
-    agreement: Agreement | None
+    agreement: AgreementOut | None
     elapsed_ms: float
 
     @classmethod
@@ -134,13 +134,14 @@ class Classification(_Answer):
         return cls(
             file=analysis.file,
             transform=analysis.transform,
-            recording=Recording.of(analysis.clip, language),
+            recording=RecordingOut.of(analysis.clip, language),
             models=[
                 ModelVerdict.of(v, analysis if attention else None, top_k, language)
                 for v in analysis.verdicts.values()
             ],
             mean=[Choice(genre=g, probability=p) for g, p in mean],
-            agreement=agreement and Agreement(**vars(agreement), message=agreement.say(language)),
+            agreement=agreement
+            and AgreementOut(**vars(agreement), message=agreement.message(language)),
             elapsed_ms=analysis.elapsed_ms,
         )
 
@@ -150,7 +151,7 @@ class Levels(_Answer):
 
     file: str = Field(examples=["song.mp3"])
     transform: TransformName
-    recording: Recording
+    recording: RecordingOut
     times: list[float] = Field(description="Seconds from the beginning of the window.")
     frequencies: list[float] = Field(description="Hertz, low first.")
     notes: list[str]
@@ -164,7 +165,7 @@ class Levels(_Answer):
         return cls(
             file=clip.file,
             transform=spectrogram.transform,
-            recording=Recording.of(clip, language),
+            recording=RecordingOut.of(clip, language),
             times=spectrogram.times.round(4).tolist(),
             frequencies=spectrogram.frequencies.round(3).tolist(),
             notes=spectrogram.notes(),

@@ -14,11 +14,11 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 
 from ccmusic import audio, plot
-from ccmusic.analysis import Analysis, Prepared, judge, prepare
+from ccmusic.analysis import Analysis, Prepared, predict, prepare
 from ccmusic.audio import Clip
 from ccmusic.errors import AudioError, CheckpointError
 from ccmusic.panel import Panel, Verdict, available_cores
-from ccmusic.picture import Recipe
+from ccmusic.picture import Preprocessing
 from ccmusic.sandbox import Sandbox
 from ccmusic.service.limits import Limits
 from ccmusic.service.problems import CLIENT_GONE
@@ -81,9 +81,9 @@ class Work:
         open_ones = [self._panels[name] for name in wanted if name in self._panels]
         if not open_ones:
             raise CheckpointError("no_checkpoints", transform=transform)
-        panel = reduce(Panel.joined, open_ones)
+        panel = reduce(Panel.combine, open_ones)
         names = [name.strip() for name in (models or "").split(",") if name.strip()]
-        return panel.only(names) if names else panel
+        return panel.select(names) if names else panel
 
     async def classify(
         self, request: Request, upload: Upload, panel: Panel, transform: TransformChoice
@@ -96,7 +96,7 @@ class Work:
             If it cannot be read, or is too long.
         """
         return await self._run(
-            request, lambda gone: self._judge(upload, panel, transform, gone, lambda _: None)
+            request, lambda gone: self._predict(upload, panel, transform, gone, lambda _: None)
         )
 
     async def verdicts(
@@ -111,7 +111,7 @@ class Work:
             loop.call_soon_threadsafe(ready.put_nowait, verdict)
 
         analysis = loop.run_in_executor(
-            self._threads, lambda: self._judge(upload, panel, transform, gone, tell)
+            self._threads, lambda: self._predict(upload, panel, transform, gone, tell)
         )
         try:
             while not (analysis.done() and ready.empty()):
@@ -138,7 +138,9 @@ class Work:
         """
         return await self._run(
             request,
-            lambda gone: self._decoded(_spectrogram, upload, gone, Recipe.default(transform), png),
+            lambda gone: self._decoded(
+                _spectrogram, upload, gone, Preprocessing.default(transform), png
+            ),
         )
 
     async def _run(self, request: Request, job: Callable[[threading.Event], T]) -> T:
@@ -156,7 +158,7 @@ class Work:
             answer.cancel()
             leaving.cancel()
 
-    def _judge(
+    def _predict(
         self,
         upload: Upload,
         panel: Panel,
@@ -165,15 +167,15 @@ class Work:
         on_verdict: Callable[[Verdict], None],
     ) -> Analysis:
         started = time.perf_counter()
-        recipes = {card.recipe for card in panel.cards}
-        prepared = self._decoded(_prepared, upload, gone, recipes)
+        preprocessings = {card.preprocessing for card in panel.cards}
+        prepared = self._decoded(_prepared, upload, gone, preprocessings)
 
         def heard(verdict: Verdict) -> None:
             if gone.is_set():
                 raise _GoneError
             on_verdict(verdict)
 
-        return judge(prepared, panel, transform=transform, started=started, on_verdict=heard)
+        return predict(prepared, panel, transform=transform, started=started, on_verdict=heard)
 
     def _decoded(
         self,
@@ -211,26 +213,26 @@ async def _leaving(request: Request) -> None:
 
 # What a child of the sandbox does with an upload.
 def _prepared(
-    content: bytes, name: str, minutes: float, recipes: set[Recipe]
+    content: bytes, name: str, minutes: float, preprocessings: set[Preprocessing]
 ) -> Iterator[Prepared]:
     stream = audio.named(content, name)
     clip = _loaded(stream, minutes)
-    yield prepare(stream, recipes, clip=clip).without_sound()
+    yield prepare(stream, preprocessings, clip=clip).without_sound()
 
 
 def _spectrogram(
-    content: bytes, name: str, minutes: float, recipe: Recipe, png: bool
+    content: bytes, name: str, minutes: float, preprocessing: Preprocessing, png: bool
 ) -> Iterator[tuple[Clip, Spectrogram, bytes]]:
-    prepared = prepare(_loaded(audio.named(content, name), minutes), [recipe])
-    clip, spectrogram = prepared.clip, prepared.spectrograms[recipe.transform]
+    prepared = prepare(_loaded(audio.named(content, name), minutes), [preprocessing])
+    clip, spectrogram = prepared.clip, prepared.spectrograms[preprocessing.transform]
     drawn = b""
     if png:
-        drawn = plot.levels(spectrogram, recipe, start=clip.facts.window_start)
+        drawn = plot.levels(spectrogram, preprocessing, start=clip.info.window_start)
     yield prepared.without_sound().clip, spectrogram, drawn
 
 
 def _loaded(stream: BinaryIO, minutes: float) -> Clip:
     clip = audio.load(stream)
-    if clip.facts.duration > 60 * minutes:
-        raise AudioError("too_long", file=clip.file, minutes=clip.facts.duration / 60, most=minutes)
+    if clip.info.duration > 60 * minutes:
+        raise AudioError("too_long", file=clip.file, minutes=clip.info.duration / 60, most=minutes)
     return clip

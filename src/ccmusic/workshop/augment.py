@@ -9,15 +9,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ccmusic.audio import SECONDS
-from ccmusic.picture import Pixels, Recipe, orient, resize, scale
+from ccmusic.audio import CLIP_SECONDS
+from ccmusic.picture import Pixels, Preprocessing, orient, resize, scale
 
 _LARGEST_MASK = 0.15
 _DB = np.log(10) / 20  # one decibel of magnitude as a natural logarithm
 
 
 def random_picture(
-    values: npt.NDArray[np.float16], recipe: Recipe, *, length: int, rng: np.random.Generator
+    values: npt.NDArray[np.float16],
+    preprocessing: Preprocessing,
+    *,
+    length: int,
+    rng: np.random.Generator,
 ) -> Pixels:
     """Crop, loop, colour and mask.
 
@@ -26,28 +30,30 @@ def random_picture(
     values
         Natural logarithm of a spectrogram, float16 [n_bins, n_frames].
     length
-        Extent of the picture along time, pixels. Less than the recipe's size is a strip of the
+        Extent of the picture along time, pixels. Less than the full size gives a crop of the
         picture at the same scale: fewer seconds, not smaller ones.
 
     Returns
     -------
     uint8 [length, size] with pitch along x, [size, length] with time along x
     """
-    transform = recipe.transform
+    transform = preprocessing.transform
     db = _DB if transform.name == "cqt" else 2 * _DB
-    n_frames = 1 + int(SECONDS * transform.sample_rate) // transform.hop_length
-    n_frames = max(1, round(n_frames * length / recipe.size))
+    n_frames = 1 + int(CLIP_SECONDS * transform.sample_rate) // transform.hop_length
+    n_frames = max(1, round(n_frames * length / preprocessing.size))
     picture = _crop_and_loop(values, n_frames, rng).astype(np.float32)
     picture = _shift_pitch(picture, int(rng.integers(-1, 2)))
     picture += _equaliser(transform.frequencies, rng) * db
     if rng.random() < 0.25:
         # The hiss of a microphone, a room, a tape.
         picture = np.logaddexp(picture, picture.max() - db * rng.uniform(55, 110))
-    picture = np.logaddexp(picture + db * rng.uniform(-12, 3), np.log(recipe.log_floor))
+    picture = np.logaddexp(picture + db * rng.uniform(-12, 3), np.log(preprocessing.log_floor))
     picture = _mask(picture, rng)
-    scaled = scale(orient(picture.astype(np.float32), recipe))
-    along_x = recipe.orientation == "time_along_x"
-    return resize(scaled, *((recipe.size, length) if along_x else (length, recipe.size)))
+    scaled = scale(orient(picture.astype(np.float32), preprocessing))
+    along_x = preprocessing.orientation == "time_along_x"
+    return resize(
+        scaled, *((preprocessing.size, length) if along_x else (length, preprocessing.size))
+    )
 
 
 def _crop_and_loop(

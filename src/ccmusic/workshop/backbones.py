@@ -56,7 +56,7 @@ class Backbone(nn.Module):
         self.soft_head = nn.Linear(width, n_soft) if n_soft else None
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Judge pictures.
+        """Predict from pictures.
 
         Parameters
         ----------
@@ -70,10 +70,10 @@ class Backbone(nn.Module):
         maps
             float32 [n, n_classes, h, w]; ``logits`` is their mean over h and w.
         """
-        logits, maps, _ = self.judge(self.features(pictures))
+        logits, maps, _ = self.predict(self.features(pictures))
         return logits, maps
 
-    def judge(
+    def predict(
         self, features: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Logits and maps of features, and logits of the auxiliary head, [n, n_soft], if any."""
@@ -179,7 +179,7 @@ _WIDTHS = {
 BACKBONES = tuple(_WIDTHS)
 
 
-def build(name: str, *, n_classes: int, n_soft: int = 0, thin: int = 1) -> Backbone:
+def build(name: str, *, n_classes: int, n_soft: int = 0, width_divisor: int = 1) -> Backbone:
     """Build a network with random weights.
 
     Parameters
@@ -190,7 +190,7 @@ def build(name: str, *, n_classes: int, n_soft: int = 0, thin: int = 1) -> Backb
         Genres to tell apart.
     n_soft
         Width of an auxiliary head that learns soft targets during training; 0 for none.
-    thin
+    width_divisor
         So many times fewer channels in every layer.
 
     Raises
@@ -203,21 +203,21 @@ def build(name: str, *, n_classes: int, n_soft: int = 0, thin: int = 1) -> Backb
     family = family_of(name)
     assert family.features is not None
     features, width = family.features(getattr(torchvision_models(), name)()), _WIDTHS[name]
-    if thin > 1:
+    if width_divisor > 1:
         for module in features.modules():
             try:
-                _make_thin(module, thin)
+                _divide_width(module, width_divisor)
             except ValueError:
-                raise DataError(f"{name} cannot be made {thin} times thinner") from None
+                raise DataError(f"{name} cannot be made {width_divisor} times thinner") from None
     for module in features.modules():
         if isinstance(module, nn.BatchNorm2d):
             # torchvision gives MobileNet and EfficientNet 0.01: in a short training the running
             # statistics never catch up, and evaluation collapses.
             module.momentum = 0.1
-    return Backbone(features, width // thin, n_classes, n_soft)
+    return Backbone(features, width // width_divisor, n_classes, n_soft)
 
 
-def _make_thin(module: nn.Module, thin: int) -> None:
+def _divide_width(module: nn.Module, width_divisor: int) -> None:
     """Take channels from a layer and give it new random weights; :class:`ValueError` if it cannot.
 
     Three inputs are the picture's; a depthwise convolution has one per output.
@@ -225,15 +225,15 @@ def _make_thin(module: nn.Module, thin: int) -> None:
     if not isinstance(module, nn.Conv2d | nn.BatchNorm2d):
         return
     for name, tensor in module.state_dict(keep_vars=True).items():
-        if any(n % thin for n in tensor.shape[:2] if n not in (1, 3)):
+        if any(n % width_divisor for n in tensor.shape[:2] if n not in (1, 3)):
             raise ValueError
-        kept = tuple(slice(n if n in (1, 3) else n // thin) for n in tensor.shape[:2])
+        kept = tuple(slice(n if n in (1, 3) else n // width_divisor) for n in tensor.shape[:2])
         less = tensor.detach()[kept].clone()
         setattr(module, name, nn.Parameter(less) if isinstance(tensor, nn.Parameter) else less)
     if isinstance(module, nn.BatchNorm2d):
-        module.num_features //= thin
+        module.num_features //= width_divisor
         return
     module.out_channels, inputs = module.weight.shape[:2]
-    module.groups = max(1, module.groups // thin)
+    module.groups = max(1, module.groups // width_divisor)
     module.in_channels = inputs * module.groups
     nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

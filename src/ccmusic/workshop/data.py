@@ -25,7 +25,7 @@ from ccmusic.card import DataSource
 from ccmusic.errors import AudioError, DataError
 from ccmusic.files import replacing
 from ccmusic.genres import GENRES
-from ccmusic.picture import Pixels, Recipe, draw
+from ccmusic.picture import Pixels, Preprocessing, draw
 from ccmusic.zoo import user_folder
 
 LONGEST = 30.0
@@ -173,7 +173,7 @@ def load_clips(
     recordings: Iterable[Recording],
     description: str,
     *,
-    seconds: float = audio.SECONDS,
+    seconds: float = audio.CLIP_SECONDS,
     loop: bool = True,
 ) -> Iterator[tuple[Recording, Clip]]:
     """Decode recordings one by one; one that cannot be read is named and left out."""
@@ -186,7 +186,7 @@ def load_clips(
         yield recording, clip
 
 
-def load_material(recordings: Iterable[Recording], recipe: Recipe) -> Material:
+def load_material(recordings: Iterable[Recording], preprocessing: Preprocessing) -> Material:
     """Compute the spectrograms of whole recordings, or find them from the last time.
 
     They are kept in ``spectrograms`` beside the user's checkpoints, under names that change with
@@ -194,9 +194,11 @@ def load_material(recordings: Iterable[Recording], recipe: Recipe) -> Material:
     """
     kept: list[Recording] = []
     values: list[npt.NDArray[np.float16]] = []
-    for recording in track(list(recordings), description=f"{recipe.transform.name} spectrograms"):
+    for recording in track(
+        list(recordings), description=f"{preprocessing.transform.name} spectrograms"
+    ):
         try:
-            values.append(_logarithm(recording.path, recipe))
+            values.append(_logarithm(recording.path, preprocessing))
         except AudioError as error:
             print(f"left out: {error}")
             continue
@@ -204,19 +206,21 @@ def load_material(recordings: Iterable[Recording], recipe: Recipe) -> Material:
     return Material(tuple(kept), tuple(values))
 
 
-def _logarithm(path: Path, recipe: Recipe) -> npt.NDArray[np.float16]:
+def _logarithm(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.float16]:
     """One recording of a :class:`Material`."""
     kept = None
     if path.is_file():
         state = path.stat()
         key = f"{path.resolve()}\n{state.st_size}\n{state.st_mtime_ns}\n"
-        key += recipe.transform.model_dump_json()
+        key += preprocessing.transform.model_dump_json()
         name = f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
         kept = user_folder().parent / "spectrograms" / name
         if kept.exists():
             return np.asarray(np.load(kept, allow_pickle=False), np.float16)
     clip = audio.load(path, seconds=LONGEST, loop=False)
-    values = np.log(np.maximum(recipe.transform(clip.samples).values, 1e-9)).astype(np.float16)
+    values = np.log(np.maximum(preprocessing.transform(clip.samples).values, 1e-9)).astype(
+        np.float16
+    )
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with replacing(kept) as beside, beside.open("wb") as file:
@@ -225,12 +229,12 @@ def _logarithm(path: Path, recipe: Recipe) -> npt.NDArray[np.float16]:
 
 
 def load_pictures(
-    recordings: Sequence[Recording], recipe: Recipe
+    recordings: Sequence[Recording], preprocessing: Preprocessing
 ) -> tuple[list[Recording], list[Pixels]]:
     """Pictures as the product draws them: centre 10 s, uint8 [size, size] each."""
     kept: list[Recording] = []
     pictures: list[Pixels] = []
-    for recording, clip in load_clips(recordings, f"{recipe.transform.name} pictures"):
+    for recording, clip in load_clips(recordings, f"{preprocessing.transform.name} pictures"):
         kept.append(recording)
-        pictures.append(draw(recipe.transform(clip.samples), recipe).pixels)
+        pictures.append(draw(preprocessing.transform(clip.samples), preprocessing).pixels)
     return kept, pictures

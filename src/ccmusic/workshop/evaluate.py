@@ -18,7 +18,7 @@ import onnxruntime
 from ccmusic.card import Band, Calibration, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import DataError
 from ccmusic.panel import softmax
-from ccmusic.picture import Pixels, Recipe, normalise
+from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.workshop.data import Recording, load_pictures, read_manifest
 from ccmusic.zoo import Checkpoint
 
@@ -42,8 +42,8 @@ def evaluate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") ->
         If the checkpoint cannot be opened.
     """
     card = checkpoint.card
-    recordings, pictures = held_out(manifest, card.classes, card.recipe, split=split)
-    logits = infer(checkpoint.open(), pictures, card.recipe)
+    recordings, pictures = held_out(manifest, card.classes, card.preprocessing, split=split)
+    logits = infer(checkpoint.open(), pictures, card.preprocessing)
     return measure(logits, recordings, card.classes, temperature=card.temperature, split=split)
 
 
@@ -60,8 +60,8 @@ def evaluate_panel(
         card = checkpoint.card
         if card.classes != classes:
             raise DataError(f"{card.name}: has other classes than {checkpoints[0].card.name}")
-        recordings, pictures = held_out(manifest, classes, card.recipe, split=split)
-        logits.append(infer(checkpoint.open(), pictures, card.recipe) / card.temperature)
+        recordings, pictures = held_out(manifest, classes, card.preprocessing, split=split)
+        logits.append(infer(checkpoint.open(), pictures, card.preprocessing) / card.temperature)
 
     def measured(chosen: Sequence[int], *, refit: bool = False) -> Metrics:
         # The softmax of the logarithm of a distribution is that distribution.
@@ -95,30 +95,30 @@ def calibrate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") -
     The card with the new temperature and metrics; nothing is written.
     """
     card = checkpoint.card
-    recordings, pictures = held_out(manifest, card.classes, card.recipe, split=split)
-    logits = infer(checkpoint.open(), pictures, card.recipe)
+    recordings, pictures = held_out(manifest, card.classes, card.preprocessing, split=split)
+    logits = infer(checkpoint.open(), pictures, card.preprocessing)
     temperature = fit_temperature(logits, recordings, card.classes)
     metrics = measure(logits, recordings, card.classes, temperature=temperature, split=split)
     return card.model_copy(update={"temperature": temperature, "metrics": metrics})
 
 
 def held_out(
-    manifest: Path, classes: Sequence[str], recipe: Recipe, *, split: str = "valid"
+    manifest: Path, classes: Sequence[str], preprocessing: Preprocessing, *, split: str = "valid"
 ) -> tuple[list[Recording], list[Pixels]]:
     """Recordings of a split with a known genre, and their pictures."""
     chosen = [r for r in read_manifest(manifest) if r.split == split and r.genre in classes]
-    recordings, pictures = load_pictures(chosen, recipe)
+    recordings, pictures = load_pictures(chosen, preprocessing)
     if not recordings:
         raise DataError(f"{manifest}: no readable recording with a known genre in {split!r}")
     return recordings, pictures
 
 
 def infer(
-    session: onnxruntime.InferenceSession, pictures: Sequence[Pixels], recipe: Recipe
+    session: onnxruntime.InferenceSession, pictures: Sequence[Pixels], preprocessing: Preprocessing
 ) -> npt.NDArray[np.float32]:
     """Logits, float32 [n, n_classes]."""
     rows = [
-        session.run(["logits"], {"picture": normalise(picture, recipe)[None]})[0][0]
+        session.run(["logits"], {"picture": normalise(picture, preprocessing)[None]})[0][0]
         for picture in pictures
     ]
     return np.stack(rows)

@@ -26,7 +26,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
 from ccmusic.card import ModelCard
-from ccmusic.picture import Pixels, Recipe, normalise
+from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import count_sources, load_pictures, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
@@ -87,29 +87,29 @@ def export(
         If the weights or the manifest cannot be used.
     """
     network, plan = load_weights(weights)
-    recipe = Recipe.default(plan.transform)
+    preprocessing = Preprocessing.default(plan.transform)
     name = name or f"{plan.backbone}_{plan.transform}"
-    recordings, pictures = held_out(manifest, plan.classes, recipe)
+    recordings, pictures = held_out(manifest, plan.classes, preprocessing)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "network.onnx"
-        to_onnx(network, recipe, path)
-        exact = infer(_session(path.read_bytes()), pictures, recipe)
+        to_onnx(network, preprocessing, path)
+        exact = infer(_session(path.read_bytes()), pictures, preprocessing)
         if precision == "int8":
-            to_int8(path, calibration_pictures(manifest, recipe), recipe)
+            to_int8(path, calibration_pictures(manifest, preprocessing), preprocessing)
         elif precision == "fp16":
             to_fp16(path)
         content = path.read_bytes()
-        relative_latency = _relative_latency(content, recipe)
-    logits = infer(_session(content), pictures, recipe)
+        relative_latency = _relative_latency(content, preprocessing)
+    logits = infer(_session(content), pictures, preprocessing)
     temperature = fit_temperature(logits, recordings, plan.classes)
     card = ModelCard(
         name=name,
         backbone=plan.backbone,
-        recipe=recipe,
+        preprocessing=preprocessing,
         classes=plan.classes,
         temperature=temperature,
         parameters=sum(p.numel() for p in network.parameters()),
-        multiply_adds=count_multiply_adds(network, recipe),
+        multiply_adds=count_multiply_adds(network, preprocessing),
         precision=precision,
         same_choice=float((logits.argmax(axis=1) == exact.argmax(axis=1)).mean()),
         relative_latency=relative_latency,
@@ -124,20 +124,20 @@ def export(
         ),
         licence=licence,
         learning_curve=read_log(weights.parent),
-        notes=(*([f"Training began from {plan.start}."] if plan.start else []), *notes),
+        notes=(*([f"Training began from {plan.init_from}."] if plan.init_from else []), *notes),
     )
     return store(card, content, out or user_folder())
 
 
 def to_onnx(
     network: nn.Module,
-    recipe: Recipe,
+    preprocessing: Preprocessing,
     path: Path,
     *,
     outputs: Sequence[str] = ("logits", "maps"),
 ) -> None:
     """Write a graph from ``picture`` [n, channels, size, size] to ``logits`` and ``maps``, fp32."""
-    example = torch.zeros(2, recipe.channels, recipe.size, recipe.size)
+    example = torch.zeros(2, preprocessing.channels, preprocessing.size, preprocessing.size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -176,13 +176,15 @@ def _session(content: bytes, *, threads: int = 0) -> onnxruntime.InferenceSessio
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _relative_latency(content: bytes, recipe: Recipe) -> float:
+def _relative_latency(content: bytes, preprocessing: Preprocessing) -> float:
     """Time of a network over that of MobileNetV3 in fp32, one thread, in turn: median ratio."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "reference.onnx"
-        to_onnx(build("mobilenet_v3_large", n_classes=13), recipe, path)
+        to_onnx(build("mobilenet_v3_large", n_classes=13), preprocessing, path)
         sessions = [_session(c, threads=1) for c in (content, path.read_bytes())]
-    picture = np.zeros((1, recipe.channels, recipe.size, recipe.size), np.float32)
+    picture = np.zeros(
+        (1, preprocessing.channels, preprocessing.size, preprocessing.size), np.float32
+    )
     seconds = np.zeros((_TIMINGS, 2))
     for row in seconds:
         for column, session in enumerate(sessions):
@@ -193,22 +195,24 @@ def _relative_latency(content: bytes, recipe: Recipe) -> float:
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, pictures: Sequence[Pixels], recipe: Recipe) -> None:
-        self._left = iter([normalise(picture, recipe)[None] for picture in pictures])
+    def __init__(self, pictures: Sequence[Pixels], preprocessing: Preprocessing) -> None:
+        self._left = iter([normalise(picture, preprocessing)[None] for picture in pictures])
 
     def get_next(self) -> dict[str, Any] | None:
         picture = next(self._left, None)
         return None if picture is None else {"picture": picture}
 
 
-def calibration_pictures(manifest: Path, recipe: Recipe) -> list[Pixels]:
+def calibration_pictures(manifest: Path, preprocessing: Preprocessing) -> list[Pixels]:
     """Few pictures of the ``train`` split, from all over the manifest."""
     training = [r for r in read_manifest(manifest) if r.split == "train" and r.genre]
     step = max(1, len(training) // _CALIBRATION_PICTURES)
-    return load_pictures(training[::step], recipe)[1]
+    return load_pictures(training[::step], preprocessing)[1]
 
 
-def to_int8(path: Path, pictures: Sequence[Pixels], recipe: Recipe, **changes: Any) -> None:
+def to_int8(
+    path: Path, pictures: Sequence[Pixels], preprocessing: Preprocessing, **changes: Any
+) -> None:
     """Replace an fp32 graph by one in integers, whose ranges are those that the pictures cause.
 
     ``changes`` are other settings for ONNX Runtime's ``quantize_static``.
@@ -219,7 +223,7 @@ def to_int8(path: Path, pictures: Sequence[Pixels], recipe: Recipe, **changes: A
     # keeps more of its first choices.
     first = next(node.name for node in onnx.load(folded).graph.node if node.op_type == "Conv")
     settings = {"nodes_to_exclude": [first], **_INT8, **changes}
-    quantize_static(folded, path, _Pictures(pictures, recipe), **settings)
+    quantize_static(folded, path, _Pictures(pictures, preprocessing), **settings)
 
 
 def to_fp16(path: Path) -> None:
@@ -240,7 +244,7 @@ def to_fp16(path: Path) -> None:
     onnx.save(model, path)
 
 
-def count_multiply_adds(network: nn.Module, recipe: Recipe) -> int:
+def count_multiply_adds(network: nn.Module, preprocessing: Preprocessing) -> int:
     """Multiply-adds of one picture through convolutions and linear layers."""
     total = 0
 
@@ -253,7 +257,9 @@ def count_multiply_adds(network: nn.Module, recipe: Recipe) -> int:
 
     hooks = [module.register_forward_hook(count) for module in network.modules()]
     with torch.inference_mode():
-        network.eval()(torch.zeros(1, recipe.channels, recipe.size, recipe.size))
+        network.eval()(
+            torch.zeros(1, preprocessing.channels, preprocessing.size, preprocessing.size)
+        )
     for hook in hooks:
         hook.remove()
     return total

@@ -304,7 +304,7 @@ _DERIVATIVES: dict[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-class Judge(nn.Module):
+class ImportedNetwork(nn.Module):
     """Features, a classifier of any layers, and how each place bears on each class.
 
     ``maps`` are derivatives of a logit by the features times these features, summed over channels
@@ -323,7 +323,7 @@ class Judge(nn.Module):
         self.pool, self.n_classes = classifier.pool, classifier.n_classes
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Judge pictures.
+        """Predict from pictures.
 
         Parameters
         ----------

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError, WeightsError
 from ccmusic.genres import CCMUSIC_CLASSES
-from ccmusic.picture import Recipe
+from ccmusic.picture import Preprocessing
+from ccmusic.renamed import renamed_options
 from ccmusic.spectrogram import TransformName
-from ccmusic.texts import Language, say
+from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import family_of
 from ccmusic.workshop.export import count_multiply_adds, to_fp16, to_onnx
 from ccmusic.workshop.heads import Activation
@@ -26,9 +27,9 @@ from ccmusic.workshop.weights import StateDict, read_weights
 from ccmusic.zoo import Checkpoint, scan, store, user_folder
 
 _ANY_NAME = frozenset({"save", "best", "last", "model", "checkpoint", "weights", "final"})
-_RECIPES = {
-    **{name: Recipe.default(name) for name in get_args(TransformName)},
-    **{f"ccmusic-{name}": Recipe.ccmusic(name) for name in get_args(TransformName)},
+_PREPROCESSINGS = {
+    **{name: Preprocessing.default(name) for name in get_args(TransformName)},
+    **{f"ccmusic-{name}": Preprocessing.ccmusic(name) for name in get_args(TransformName)},
 }
 
 
@@ -42,19 +43,22 @@ class Import:
     notes: tuple[tuple[str, dict[str, object]], ...]
     """Keys and values of further sentences: what was guessed, and what was left."""
 
-    def say(self, language: Language) -> list[str]:
+    def message(self, language: Language) -> list[str]:
         """The whole report in sentences."""
-        lines = self.mapping.say(language) if self.mapping else []
-        return lines + [say(language, f"import.{key}", **values) for key, values in self.notes]
+        lines = self.mapping.message(language) if self.mapping else []
+        return lines + [
+            translate(language, f"import.{key}", **values) for key, values in self.notes
+        ]
 
 
+@renamed_options(recipe="preprocessing")
 def import_weights(
     path: Path,
     *,
     name: str | None = None,
     backbone: str | None = None,
     classes: str | None = None,
-    recipe: str | None = None,
+    preprocessing: str | None = None,
     mean: float | None = None,
     std: float | None = None,
     activation: Activation = "relu",
@@ -72,11 +76,11 @@ def import_weights(
         Name of a torchvision network; recognised by default.
     classes
         Names separated by commas, or a file with one per line.
-    recipe
+    preprocessing
         ``cqt``, ``mel``, ``ccmusic-cqt``, ``ccmusic-mel``, ``ccmusic-chroma``, or a JSON file; by
         default what the name of the file or its folder ends with.
     mean, std
-        Of the normalisation, where they differ from the recipe's.
+        Of the normalisation, where they differ from the preprocessing's.
     activation
         Between linear layers of an unusual classifier.
     precision
@@ -98,16 +102,16 @@ def import_weights(
     state = read_weights(path)
     network, mapping = map_weights(path, state, backbone=backbone, activation=activation)
     notes = _leftovers(state)
-    chosen = recipe or _recipe_by_name(path, mapping)
-    if recipe is None:
+    chosen = preprocessing or _preprocessing_by_name(path, mapping)
+    if preprocessing is None:
         notes.append(("recipe_guessed", {"recipe": chosen}))
-    drawn = _recipe(chosen, mapping, mean, std)
+    drawn = _preprocessing(chosen, mapping, mean, std)
     k = mapping.classifier[-1]
     names = _class_names(path, classes, mapping, notes)
     card = ModelCard(
         name="unnamed",
         backbone=mapping.backbone,
-        recipe=drawn,
+        preprocessing=drawn,
         classes=names,
         parameters=sum(p.numel() for p in network.parameters()),
         multiply_adds=count_multiply_adds(network, drawn),
@@ -116,7 +120,7 @@ def import_weights(
         sha256="0" * 64,
         data=f"Imported from {path.name}; {k} classes.",
         licence="that of the imported weights",
-        notes=tuple(mapping.say("en")),
+        notes=tuple(mapping.message("en")),
     ).renamed(name)
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -147,7 +151,7 @@ def _leftovers(state: StateDict) -> list[tuple[str, dict[str, object]]]:
     return notes
 
 
-def _recipe_by_name(path: Path, mapping: Mapping) -> str:
+def _preprocessing_by_name(path: Path, mapping: Mapping) -> str:
     for text in (path.stem, path.resolve().parent.name):
         ending = re.search(r"(?:^|[_-])(cqt|mel|chroma)$", text.lower())
         if ending:
@@ -155,15 +159,17 @@ def _recipe_by_name(path: Path, mapping: Mapping) -> str:
     raise WeightsError("no_recipe", file=path)
 
 
-def _recipe(name: str, mapping: Mapping, mean: float | None, std: float | None) -> Recipe:
-    known = _RECIPES.get(name)
+def _preprocessing(
+    name: str, mapping: Mapping, mean: float | None, std: float | None
+) -> Preprocessing:
+    known = _PREPROCESSINGS.get(name)
     try:
         if known:
             content = {**known.model_dump(), "size": family_of(mapping.backbone).size}
         else:
-            content = Recipe.model_validate_json(Path(name).read_bytes()).model_dump()
+            content = Preprocessing.model_validate_json(Path(name).read_bytes()).model_dump()
         content.update({k: v for k, v in (("mean", mean), ("std", std)) if v is not None})
-        return Recipe.model_validate(content)
+        return Preprocessing.model_validate(content)
     except OSError as error:
         raise WeightsError("bad_recipe", name=name, reason=error.strerror) from None
     except ValidationError as error:

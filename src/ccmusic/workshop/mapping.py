@@ -14,13 +14,13 @@ from torch import nn
 
 from ccmusic.card import Explanation
 from ccmusic.errors import WeightsError
-from ccmusic.texts import Language, say
+from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import Family, family_of, importable, skeleton
 from ccmusic.workshop.heads import (
     Activation,
     Blind,
     Classifier,
-    Judge,
+    ImportedNetwork,
     UnknownLayerError,
     is_ccmusic,
     read_classifier,
@@ -58,31 +58,35 @@ class Mapping:
     explanation: Explanation
     """What the network's maps are."""
 
-    def say(self, language: Language) -> list[str]:
+    def message(self, language: Language) -> list[str]:
         """The report in sentences."""
         lines = [
-            say(
+            translate(
                 language,
                 "import.backbone",
                 backbone=self.backbone,
                 coverage=self.coverage,
                 matched=self.matched,
             ),
-            say(language, "import.classifier", widths=" → ".join(map(str, self.classifier))),
+            translate(language, "import.classifier", widths=" → ".join(map(str, self.classifier))),
         ]
         if self.renamed:
             old, new = self.renamed[0]
-            lines.append(say(language, "import.renamed", n=len(self.renamed), old=old, new=new))
+            lines.append(
+                translate(language, "import.renamed", n=len(self.renamed), old=old, new=new)
+            )
         if self.ignored:
             lines.append(
-                say(language, "import.ignored", n=len(self.ignored), names=_some(self.ignored))
+                translate(
+                    language, "import.ignored", n=len(self.ignored), names=_some(self.ignored)
+                )
             )
         if self.ccmusic:
-            lines.append(say(language, "import.ccmusic"))
-        lines += [say(language, "import.assumed", what=what) for what in self.assumed]
+            lines.append(translate(language, "import.ccmusic"))
+        lines += [translate(language, "import.assumed", what=what) for what in self.assumed]
         if self.pooled:
-            lines.append(say(language, "import.pooled"))
-        return [*lines, say(language, f"import.map_{self.explanation}")]
+            lines.append(translate(language, "import.pooled"))
+        return [*lines, translate(language, f"import.map_{self.explanation}")]
 
 
 def map_weights(
@@ -115,13 +119,13 @@ def map_weights(
     classifier = _classifier(path, rest, best.name, network, activation)
     _fill(network, tensors, family)
     used = set(best.own) | _classifier_keys(rest, family)
-    judge: nn.Module
+    imported: nn.Module
     explanation: Explanation
     if family.features is None:
         setattr(network, family.classifier, nn.Sequential(*classifier.layers))
-        judge, explanation = Blind(network), "none"
+        imported, explanation = Blind(network), "none"
     else:
-        judge = Judge(family.features(network), classifier)
+        imported = ImportedNetwork(family.features(network), classifier)
         explanation = "exact" if classifier.affine else "gradient"
     mapping = Mapping(
         backbone=best.name,
@@ -135,7 +139,7 @@ def map_weights(
         pooled=classifier.pool < family.pool,
         explanation=explanation,
     )
-    return judge.eval(), mapping
+    return imported.eval(), mapping
 
 
 def map_features(path: Path, state: StateDict, backbone: str) -> nn.Module:

@@ -32,7 +32,7 @@ import torch
 from torch import nn
 
 from ccmusic.errors import DataError
-from ccmusic.picture import Recipe
+from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.backbones import Backbone, skeleton
 from ccmusic.workshop.mapping import map_features
@@ -140,7 +140,9 @@ def _take_own(
     plan, tensors = content["plan"], content["network"]
     if plan["backbone"] != backbone:
         raise DataError(f"these weights are of {plan['backbone']}")
-    before, now = (Recipe.default(name).orientation for name in (plan["transform"], transform))
+    before, now = (
+        Preprocessing.default(name).orientation for name in (plan["transform"], transform)
+    )
     if before != now:
         tensors = {name: turn(tensor, upright=before) for name, tensor in tensors.items()}
     for name in ("features", "head") if tuple(plan["classes"]) == classes else ("features",):
@@ -170,7 +172,7 @@ def widen(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
 
 
 def turn(tensor: torch.Tensor, *, upright: str) -> torch.Tensor:
-    """Turn a kernel with its picture, from one orientation of :class:`Recipe` to the other.
+    """Turn a kernel with its picture, from one orientation of :class:`Preprocessing` to the other.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ def tag(manifest: Path, wheel: Path, features: Path, soft_targets: Path) -> None
     keys: list[str] = []
     rows: list[npt.NDArray[np.float32]] = []
     for recording, clip in load_clips(read_manifest(manifest), "tagging", seconds=_SECONDS):
-        patches = _patches(soxr.resample(clip.native, clip.facts.sample_rate, _RATE))
+        patches = _patches(soxr.resample(clip.original, clip.info.sample_rate, _RATE))
         with torch.inference_mode():
             outputs = [musicnn(patches, weights) for weights in networks]
         penultimate, tags = (torch.cat([o[i] for o in outputs], dim=1) for i in (0, 1))

@@ -21,7 +21,8 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
-from ccmusic.picture import Pixels, Recipe
+from ccmusic.picture import Pixels, Preprocessing
+from ccmusic.renamed import renamed_options
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.augment import random_picture
 from ccmusic.workshop.backbones import Backbone, build
@@ -39,12 +40,20 @@ from ccmusic.workshop.start import describe_start, start_from
 
 _LABEL_SMOOTHING = 0.05
 _SOFT_WEIGHT = 10.0
-_GUIDE_WEIGHT = 3.0
+_FEATURE_WEIGHT = 3.0
 _RARE = 4.0  # standard deviations: features beyond are not chased
 _TEACHER_SHARE = 0.3  # what a label leaves to the teacher's doubts
 _AVERAGING = 0.99
 _NOISE = 0.05  # of widened kernels
 _SETTLING = 192  # pictures over which the averaged network measures its BatchNorm statistics
+
+_FORMER_OPTIONS = {
+    "strip": "crop_width",
+    "start": "init_from",
+    "thin": "width_divisor",
+    "guide": "feature_teacher",
+}
+"""Names in the files of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +67,9 @@ class Plan:
     taught: bool
     """A teacher's verdicts stand beside the labels."""
     epochs: int
-    """Passes over everything in strips."""
-    strip: int
-    """Extent of a strip along time, pixels."""
+    """Passes over everything in crops."""
+    crop_width: int
+    """Extent of a crop along time, pixels."""
     final_epochs: int
     """Passes over the labels in whole pictures."""
     batch_size: int
@@ -69,27 +78,34 @@ class Plan:
     seed: int
     patience: int = 0
     """Epochs without a better accuracy on ``valid`` after which the run ends; 0: never."""
-    start: str = ""
+    init_from: str = ""
     """Name and hash of the file with the first weights; empty: they were random."""
-    thin: int = 1
+    width_divisor: int = 1
     """So many times fewer channels in every layer."""
-    guide: str = ""
+    feature_teacher: str = ""
     """Name and hash of the weights whose features were learnt as well; empty: none."""
 
 
+@renamed_options(
+    start="init_from",
+    thin="width_divisor",
+    strip="crop_width",
+    guide="feature_teacher",
+    teacher="label_teacher",
+)
 def train(
     manifest: Path,
     out: Path,
     *,
     backbone: str,
     transform: TransformName = "cqt",
-    start: Path | None = None,
-    thin: int = 1,
-    guide: Path | None = None,
+    init_from: Path | None = None,
+    width_divisor: int = 1,
+    feature_teacher: Path | None = None,
     soft_targets: Path | None = None,
-    teacher: Path | None = None,
+    label_teacher: Path | None = None,
     epochs: int = 20,
-    strip: int = 64,
+    crop_width: int = 64,
     final_epochs: int = 2,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
@@ -108,19 +124,19 @@ def train(
         See :mod:`ccmusic.workshop.data`.
     out
         Folder of the run; one that holds an unfinished run of the same plan is continued.
-    start
+    init_from
         File with the weights to begin with, see :mod:`ccmusic.workshop.start`; random by default.
         Without any epochs it is turned or widened exactly, and nothing is learnt.
-    thin
+    width_divisor
         Train a network of so many times fewer channels in every layer: cheaper, by its square at
         the most, and the start of a whole one.
-    guide
+    feature_teacher
         ``weights.pt`` of a better network for the same transform, any backbone, whose features are
         to be learnt as well, place by place.
     soft_targets
         CSV of values in 0..1 for any recording of the manifest, the unlabelled ones included,
         learnt by an auxiliary head that is dropped afterwards.
-    teacher
+    label_teacher
         CSV of a teacher's probabilities of the genres, as :func:`ccmusic.workshop.teacher.teach`
         writes it: what unlabelled recordings are taken for, and a doubt beside every label.
     patience
@@ -136,43 +152,43 @@ def train(
     DataError
         If the data cannot be trained on, the start does not fit, or the folder holds another plan.
     """
-    if not (epochs or final_epochs or start):
+    if not (epochs or final_epochs or init_from):
         raise DataError("nothing to do: neither epochs nor weights to start from")
     recordings = read_manifest(manifest)
     soft, soft_names = read_soft_targets(soft_targets) if soft_targets else ({}, [])
-    verdicts, judged = read_soft_targets(teacher) if teacher else ({}, [])
+    verdicts, judged = read_soft_targets(label_teacher) if label_teacher else ({}, [])
     classes = classes_of(recordings)
-    if teacher and tuple(judged) != classes:
-        raise DataError(f"{teacher}: expected the columns path, {', '.join(classes)}")
+    if label_teacher and tuple(judged) != classes:
+        raise DataError(f"{label_teacher}: expected the columns path, {', '.join(classes)}")
     plan = Plan(
         backbone=backbone,
         transform=transform,
         classes=classes,
         n_soft=len(soft_names),
-        taught=teacher is not None,
+        taught=label_teacher is not None,
         epochs=epochs,
-        strip=strip,
+        crop_width=crop_width,
         final_epochs=final_epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
         bf16=bf16,
         seed=seed,
         patience=patience,
-        start=describe_start(start) if start else "",
-        thin=thin,
-        guide=describe_start(guide) if guide else "",
+        init_from=describe_start(init_from) if init_from else "",
+        width_divisor=width_divisor,
+        feature_teacher=describe_start(feature_teacher) if feature_teacher else "",
     )
-    recipe = Recipe.default(transform)
+    preprocessing = Preprocessing.default(transform)
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(plan, recipe, out, start, guide)
+    run = _Run(plan, preprocessing, out, init_from, feature_teacher)
     usable = [
         r
         for r in recordings
         if r.split != "valid" and (r.genre or r.key in soft or r.key in verdicts)
     ]
-    material = load_material(usable, recipe)
+    material = load_material(usable, preprocessing)
     _check(material, classes)
-    valid = load_pictures([r for r in recordings if r.split == "valid" and r.genre], recipe)
+    valid = load_pictures([r for r in recordings if r.split == "valid" and r.genre], preprocessing)
     if patience and not valid[0]:
         raise DataError(f"{manifest}: without recordings in valid nothing tells when to stop early")
     run.fit(material, _Targets(material, soft, verdicts, plan), valid)
@@ -190,7 +206,9 @@ def load_weights(path: Path) -> tuple[Backbone, Plan]:
     with _reading(path):
         saved = torch.load(path, map_location="cpu", weights_only=True)
         plan = _plan(saved["plan"])
-        network = build(plan.backbone, n_classes=len(plan.classes), thin=plan.thin)
+        network = build(
+            plan.backbone, n_classes=len(plan.classes), width_divisor=plan.width_divisor
+        )
         network.load_state_dict(saved["network"])
     return network.eval(), plan
 
@@ -214,13 +232,15 @@ def _reading(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: not a file of ccmusic train ({reason})") from None
 
 
-def judge(network: nn.Module, pictures: list[Pixels], recipe: Recipe) -> npt.NDArray[np.float32]:
+def predict(
+    network: nn.Module, pictures: list[Pixels], preprocessing: Preprocessing
+) -> npt.NDArray[np.float32]:
     """Logits for pictures: float32 [n, n_classes]."""
     network.eval()
     logits = []
     with torch.inference_mode():
         for start in range(0, len(pictures), 16):
-            logits.append(network(_tensor(pictures[start : start + 16], recipe))[0].float())
+            logits.append(network(_tensor(pictures[start : start + 16], preprocessing))[0].float())
     return torch.cat(logits).numpy()
 
 
@@ -231,9 +251,17 @@ def _check(material: Material, classes: tuple[str, ...]) -> None:
         raise DataError(f"no readable training recording of: {', '.join(empty)}")
 
 
-def _tensor(pictures: list[Pixels], recipe: Recipe) -> torch.Tensor:
-    grey = torch.from_numpy(np.stack(pictures)).float().div(255).sub(recipe.mean).div(recipe.std)
-    return grey[:, None].repeat(1, recipe.channels, 1, 1).to(memory_format=torch.channels_last)
+def _tensor(pictures: list[Pixels], preprocessing: Preprocessing) -> torch.Tensor:
+    grey = (
+        torch.from_numpy(np.stack(pictures))
+        .float()
+        .div(255)
+        .sub(preprocessing.mean)
+        .div(preprocessing.std)
+    )
+    return (
+        grey[:, None].repeat(1, preprocessing.channels, 1, 1).to(memory_format=torch.channels_last)
+    )
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
@@ -243,7 +271,8 @@ def _save(state: dict[str, Any], path: Path) -> None:
 
 def _plan(saved: dict[str, Any]) -> Plan:
     """Read a plan; options that only other versions have are passed over."""
-    known = {field.name: saved[field.name] for field in fields(Plan) if field.name in saved}
+    named = {_FORMER_OPTIONS.get(name, name): value for name, value in saved.items()}
+    known = {field.name: named[field.name] for field in fields(Plan) if field.name in named}
     return Plan(**{**known, "classes": tuple(saved["classes"])})
 
 
@@ -258,19 +287,27 @@ class _Run:
     """State of one training, on disk after every epoch."""
 
     def __init__(
-        self, plan: Plan, recipe: Recipe, out: Path, start: Path | None, guide: Path | None
+        self,
+        plan: Plan,
+        preprocessing: Preprocessing,
+        out: Path,
+        init_from: Path | None,
+        feature_teacher: Path | None,
     ) -> None:
-        self.plan, self.recipe, self.out = plan, recipe, out
+        self.plan, self.preprocessing, self.out = plan, preprocessing, out
         self.epoch = 0
         self.best, self.waited = -1.0, 0
         torch.manual_seed(plan.seed)
         self.network = build(
-            plan.backbone, n_classes=len(plan.classes), n_soft=plan.n_soft, thin=plan.thin
+            plan.backbone,
+            n_classes=len(plan.classes),
+            n_soft=plan.n_soft,
+            width_divisor=plan.width_divisor,
         )
         self.state_file = out / "state.pt"
-        if start and not self.state_file.exists():
+        if init_from and not self.state_file.exists():
             start_from(
-                start,
+                init_from,
                 self.network,
                 backbone=plan.backbone,
                 transform=plan.transform,
@@ -279,11 +316,13 @@ class _Run:
             )
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         width = self.network.head.in_channels
-        self.guide = _Guide(guide, plan.transform, width) if guide else None
+        self.feature_teacher = (
+            _FeatureTeacher(feature_teacher, plan.transform, width) if feature_teacher else None
+        )
         self.averaged = AveragedModel(self.network, multi_avg_fn=_average)
         self.learning = nn.ModuleList([self.network])
-        if self.guide:
-            self.learning.append(self.guide.translate)
+        if self.feature_teacher:
+            self.learning.append(self.feature_teacher.translate)
         self.optimizer = torch.optim.AdamW(
             self.learning.parameters(), lr=plan.learning_rate, weight_decay=0.02
         )
@@ -346,7 +385,9 @@ class _Run:
             self._settle(material, targets)
             self.epoch += 1
             with self._autocast():
-                accuracy = _accuracy(self.averaged.module, valid, self.recipe, self.plan.classes)
+                accuracy = _accuracy(
+                    self.averaged.module, valid, self.preprocessing, self.plan.classes
+                )
             self.waited = 0 if accuracy > self.best else self.waited + 1
             self.best = max(self.best, accuracy)
             self._keep()
@@ -370,10 +411,10 @@ class _Run:
 
     def _epoch(self, material: Material, targets: _Targets) -> float:
         plan = self.plan
-        strips = self.epoch < plan.epochs
-        length = plan.strip if strips else self.recipe.size
+        crops = self.epoch < plan.epochs
+        length = plan.crop_width if crops else self.preprocessing.size
         rng = np.random.default_rng((plan.seed, self.epoch))
-        chosen = rng.permutation(np.arange(len(targets.labelled)) if strips else targets.with_label)
+        chosen = rng.permutation(np.arange(len(targets.labelled)) if crops else targets.with_label)
         batches = [
             chosen[start : start + plan.batch_size]
             for start in range(0, len(chosen), plan.batch_size)
@@ -405,9 +446,10 @@ class _Run:
         length: int,
     ) -> torch.Tensor:
         pictures = [
-            random_picture(material.values[i], self.recipe, length=length, rng=rng) for i in batch
+            random_picture(material.values[i], self.preprocessing, length=length, rng=rng)
+            for i in batch
         ]
-        return _tensor(pictures, self.recipe)
+        return _tensor(pictures, self.preprocessing)
 
     def _settle(self, material: Material, targets: _Targets) -> None:
         """Measure the BatchNorm statistics of whole pictures that belong to the averaged weights.
@@ -418,7 +460,7 @@ class _Run:
         rng = np.random.default_rng((self.plan.seed, self.epoch, 1))
         chosen = rng.choice(targets.with_label, min(_SETTLING, len(targets.with_label)), False)
         batches = np.array_split(chosen, max(1, len(chosen) // self.plan.batch_size))
-        size = self.recipe.size
+        size = self.preprocessing.size
         with self._autocast():
             pictures = (self._pictures(material, b, rng, size) for b in batches)
             update_bn(pictures, self.averaged.module)
@@ -430,21 +472,21 @@ class _Run:
         instead of creeping on at the end of the first.
         """
         first = self.plan.epochs
-        strips = progress < first
-        done = progress / first if strips else (progress - first) / self.plan.final_epochs
-        rise = min(1.0, 0.02 + (progress if strips else 5 * (progress - first)))
-        peak = 1.0 if strips else 0.5
+        crops = progress < first
+        done = progress / first if crops else (progress - first) / self.plan.final_epochs
+        rise = min(1.0, 0.02 + (progress if crops else 5 * (progress - first)))
+        peak = 1.0 if crops else 0.5
         return float(peak * rise * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * done))))
 
     def _loss(
         self, pictures: torch.Tensor, targets: _Targets, batch: npt.NDArray[np.int64]
     ) -> torch.Tensor:
-        """Cross-entropy on labels, binary cross-entropy on soft targets, distance to a guide."""
+        """Cross-entropy on labels, binary cross-entropy on soft targets, distance to a teacher."""
         chosen = torch.from_numpy(batch)
         with self._autocast():
             features = self.network.features(pictures)
-            logits, _, soft_logits = self.network.judge(features)
-            distance = self.guide(features, pictures) if self.guide else 0.0
+            logits, _, soft_logits = self.network.predict(features)
+            distance = self.feature_teacher(features, pictures) if self.feature_teacher else 0.0
         # A recording that nobody judged has an all-zero row and so no say.
         loss = -(targets.labels[chosen] * F.log_softmax(logits.float(), dim=1)).sum() / len(batch)
         if soft_logits is not None:
@@ -452,10 +494,10 @@ class _Run:
                 soft_logits.float(), targets.soft[chosen], reduction="none"
             ).mean(dim=1)
             loss = loss + _SOFT_WEIGHT * (each * targets.soft_known[chosen]).sum() / len(batch)
-        return loss + _GUIDE_WEIGHT * distance
+        return loss + _FEATURE_WEIGHT * distance
 
 
-class _Guide(nn.Module):
+class _FeatureTeacher(nn.Module):
     """Another network, whose features are to be had from the learning one's by a linear map.
 
     A. Romero et al., "FitNets: hints for thin deep nets", 2015, at the last layer. It says at every
@@ -519,13 +561,13 @@ class _Targets:
 def _accuracy(
     network: nn.Module,
     valid: tuple[list[Recording], list[Pixels]],
-    recipe: Recipe,
+    preprocessing: Preprocessing,
     classes: tuple[str, ...],
 ) -> float:
     """Share of clips judged right; for the log only."""
     recordings, pictures = valid
     if not pictures:
         return float("nan")
-    choices = judge(network, pictures, recipe).argmax(axis=1)
+    choices = predict(network, pictures, preprocessing).argmax(axis=1)
     right = [classes[c] == r.genre for c, r in zip(choices, recordings, strict=True)]
     return float(np.mean(right))

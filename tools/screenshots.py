@@ -3,7 +3,7 @@
 Needs Playwright and a Chromium: the one whose path stands in the environment variable ``CHROMIUM``,
 or the system's.
 
-    python docs/screenshots.py [EXAMPLE]
+    python tools/screenshots.py [EXAMPLE]
 """
 
 from __future__ import annotations

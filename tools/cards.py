@@ -1,4 +1,4 @@
-"""Write ``docs/models.md`` and ``docs/data.md`` from the shipped cards: ``python docs/cards.py``.
+"""Write ``docs/models.md`` and ``docs/data.md`` from the shipped cards: ``python tools/cards.py``.
 
 With ``--check`` nothing is written, and the exit status is 1 if a page has drifted.
 """
@@ -13,13 +13,13 @@ from ccmusic.workshop.evaluate import wilson
 from ccmusic.zoo import SHIPPED
 from tables import panels, share, table, update
 
-HERE = Path(__file__).parent
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 def models(cards: list[ModelCard], means: dict[str, PanelCard]) -> str:
     parts = [
         "# The shipped models",
-        "This page is written by `python docs/cards.py` from the cards beside the networks.",
+        "This page is written by `python tools/cards.py` from the cards beside the networks.",
         "## Side by side",
         "Recordings of `valid`, none trained on, one verdict each. The GTZAN tracks alone cover "
         "ten genres, and say the most about telling them apart. 95 % intervals: Wilson's for these "
@@ -152,8 +152,8 @@ def details(metrics: Metrics) -> list[str]:
 def data(cards: list[ModelCard]) -> str:
     parts = [
         "# The training material",
-        "This page is written by `python docs/cards.py` from the cards. The material itself is not "
-        "part of the project.",
+        "This page is written by `python tools/cards.py` from the cards. The material itself is "
+        "not part of the project.",
     ]
     alike: list[tuple[DataSource, ...]] = []
     for card in cards:
@@ -187,7 +187,7 @@ def data(cards: list[ModelCard]) -> str:
 def main() -> None:
     cards = [ModelCard.read(path) for path in sorted(SHIPPED.glob("*.json"))]
     means = {f"mean of {name}": panel for name, panel in panels().items()}
-    update({HERE / "models.md": models(cards, means), HERE / "data.md": data(cards)}, sys.argv)
+    update({DOCS / "models.md": models(cards, means), DOCS / "data.md": data(cards)}, sys.argv)
 
 
 if __name__ == "__main__":

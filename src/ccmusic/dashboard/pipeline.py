@@ -15,44 +15,44 @@ from PIL import Image
 
 from ccmusic.analysis import Analysis
 from ccmusic.audio import SAMPLE_RATE, Samples
-from ccmusic.dashboard.figures import buttons, spectrogram_figure, waveform_figure
-from ccmusic.dashboard.hearing import Envelope, envelope
-from ccmusic.dashboard.words import plain
+from ccmusic.dashboard.compute import Envelope, envelope
+from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure, waveform_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
 from ccmusic.picture import Picture
-from ccmusic.report import facts_line, window_line
-from ccmusic.texts import Language, say
+from ccmusic.report import info_line, window_line
+from ccmusic.texts import Language, translate
 
 _PICTURE_WIDTH = 448  # twice the usual 224 pixels: every one can be seen
 
 
-def way(analysis: Analysis, outline: Future[Envelope], language: Language) -> None:
+def pipeline(analysis: Analysis, waveform_envelope: Future[Envelope], language: Language) -> None:
     """Draw the stages one below the other, for a model of the user's choice."""
-    st.subheader(say(language, "way.title"), anchor=False)
+    st.subheader(translate(language, "way.title"), anchor=False)
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
-        st.info(say(language, "page.no_verdict"))
+        st.info(translate(language, "page.no_verdict"))
         return
     both = analysis.transform == "both"
     name = st.selectbox(
-        say(language, "way.model"),
+        translate(language, "way.model"),
         list(given),
         format_func=lambda name: given[name].card.title(with_transform=both),
         key=f"way_model_{analysis.transform}",
     )
     verdict = given[name]
-    slices = analysis.pictures[verdict.card.recipe]
+    slices = analysis.pictures[verdict.card.preprocessing]
     picture = slices[len(slices) // 2]
-    _sound(analysis, outline, language)
+    _sound(analysis, waveform_envelope, language)
     _drawing(analysis, picture, language)
-    _judgement(verdict, language)
+    _prediction(verdict, language)
 
 
 def _stage(language: Language, key: str, **values: object) -> None:
-    st.markdown(f"##### {say(language, f'way.{key}')}")
-    st.caption(plain(say(language, f"way.{key}_is", **values)))
+    st.markdown(f"##### {translate(language, f'way.{key}')}")
+    st.caption(plain(translate(language, f"way.{key}_is", **values)))
 
 
 def _download(name: str, content: Callable[[], bytes]) -> None:
@@ -67,53 +67,55 @@ def _download(name: str, content: Callable[[], bytes]) -> None:
     )
 
 
-def _sound(analysis: Analysis, outline: Future[Envelope], language: Language) -> None:
-    clip, facts = analysis.clip, analysis.clip.facts
+def _sound(analysis: Analysis, waveform_envelope: Future[Envelope], language: Language) -> None:
+    clip, info = analysis.clip, analysis.clip.info
     quiet = buttons(language)
     _stage(
         language,
         "decoded",
-        facts=facts_line(clip, language),
+        facts=info_line(clip, language),
         window=window_line(clip, language),
     )
     try:
-        whole = waveform_figure(outline.result(), language, window=facts)
+        whole = waveform_figure(waveform_envelope.result(), language, window=info)
     except CCMusicError as error:
-        st.info(plain(error.say(language)))
+        st.info(plain(error.message(language)))
     else:
         st.plotly_chart(whole, config=quiet, key="way_decoded")
     _stage(
-        language, "mono", channels=facts.channels, samples=len(clip.native), rate=facts.sample_rate
+        language, "mono", channels=info.channels, samples=len(clip.original), rate=info.sample_rate
     )
-    native = _envelope(clip.native, facts.sample_rate, facts.window_start)
-    st.plotly_chart(waveform_figure(native, language), config=quiet, key="way_mono")
-    _download("mono.wav", lambda: _wav(clip.native, facts.sample_rate))
-    key = "resampled_looped" if facts.looped else "resampled"
+    original = _envelope(clip.original, info.sample_rate, info.window_start)
+    st.plotly_chart(waveform_figure(original, language), config=quiet, key="way_mono")
+    _download("mono.wav", lambda: _wav(clip.original, info.sample_rate))
+    key = "resampled_looped" if info.looped else "resampled"
     _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE)
-    resampled = _envelope(clip.samples, SAMPLE_RATE, facts.window_start)
+    resampled = _envelope(clip.samples, SAMPLE_RATE, info.window_start)
     st.plotly_chart(waveform_figure(resampled, language), config=quiet, key="way_resampled")
     _download("resampled.wav", lambda: _wav(clip.samples, SAMPLE_RATE))
     _download("resampled.npy", lambda: _npy(clip.samples))
 
 
 def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
-    spectrogram, recipe = picture.spectrogram, picture.recipe
+    spectrogram, preprocessing = picture.spectrogram, picture.preprocessing
     n_bins, n_frames = spectrogram.values.shape
-    start = 0.0 if recipe.slice_seconds else analysis.clip.facts.window_start
+    start = 0.0 if preprocessing.slice_seconds else analysis.clip.info.window_start
     _stage(
         language,
         f"spectrogram_{spectrogram.transform}",
         n_bins=n_bins,
         n_frames=n_frames,
-        hop=recipe.transform.hop_length,
-        milliseconds=1000 * recipe.transform.hop_length / recipe.transform.sample_rate,
+        hop=preprocessing.transform.hop_length,
+        milliseconds=1000
+        * preprocessing.transform.hop_length
+        / preprocessing.transform.sample_rate,
     )
     st.plotly_chart(
         spectrogram_figure(
             spectrogram,
             language,
             start=start,
-            sideways=recipe.orientation == "pitch_along_x",
+            sideways=preprocessing.orientation == "pitch_along_x",
             height=420,
         ),
         config=buttons(language, zoom=True),
@@ -124,10 +126,10 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
     height, width = picture.scaled.shape
     _stage(
         language,
-        f"scaled_{recipe.levels}",
+        f"scaled_{preprocessing.levels}",
         lowest=logarithm.min(),
         highest=logarithm.max(),
-        floor=recipe.log_floor,
+        floor=preprocessing.log_floor,
         width=width,
         height=height,
     )
@@ -135,22 +137,22 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
     st.image(picture.scaled, width=shown, output_format="PNG")
     _download("logarithm.npy", lambda: _npy(logarithm))
     _download("scaled.png", lambda: _png(picture.scaled))
-    _stage(language, "pixels", size=recipe.size, mean=picture.pixels.mean())
+    _stage(language, "pixels", size=preprocessing.size, mean=picture.pixels.mean())
     st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG")
     _download("pixels.png", lambda: _png(picture.pixels))
     _stage(
         language,
         "input",
         shape=" x ".join(map(str, picture.input.shape)),
-        mean=recipe.mean,
-        std=recipe.std,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
         lowest=picture.input.min(),
         highest=picture.input.max(),
     )
     _download("input.npy", lambda: _npy(picture.input))
 
 
-def _judgement(verdict: Verdict, language: Language) -> None:
+def _prediction(verdict: Verdict, language: Language) -> None:
     card = verdict.card
     assert verdict.logits is not None
     _stage(language, "probabilities", name=card.title(), temperature=card.temperature)
@@ -160,7 +162,7 @@ def _judgement(verdict: Verdict, language: Language) -> None:
         for genre, logit in zip(card.classes, verdict.logits, strict=True)
     ]
     rows.sort(key=lambda row: -row[3])
-    words = [say(language, f"way.{column}") for column in columns]
+    words = [translate(language, f"way.{column}") for column in columns]
     st.dataframe(
         [
             dict(zip(words, (genre_name(genre, language), *numbers), strict=True))

@@ -1,4 +1,4 @@
-"""A host and a port in, a listening socket out."""
+"""Listening sockets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 from ccmusic.errors import CCMusicError
 
 
-def listen(host: str, port: int, *, backlog: int | None = None) -> socket.socket:
+def bind(host: str, port: int, *, backlog: int | None = None) -> socket.socket:
     """Listen on an address.
 
     Raises

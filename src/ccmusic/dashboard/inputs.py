@@ -7,15 +7,15 @@ from typing import Literal
 import streamlit as st
 
 from ccmusic.audio import SUFFIXES
+from ccmusic.dashboard.compute import Piece
 from ccmusic.dashboard.examples import find_examples
-from ccmusic.dashboard.hearing import Piece
-from ccmusic.texts import Language, catalogue, say
+from ccmusic.texts import Language, catalogue, translate
 
 _UPLOADS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 _MICROPHONE_RATE = 44_100
 
 
-def choose_piece(language: Language) -> Piece | None:
+def choose_input(language: Language) -> Piece | None:
     """Draw the choice; what was touched last is taken."""
     state, examples = st.session_state, find_examples()
     if "example" not in state:
@@ -31,7 +31,7 @@ def choose_piece(language: Language) -> Piece | None:
 
     if examples:
         state.example = st.pills(
-            say(language, "page.examples"),
+            translate(language, "page.examples"),
             list(examples),
             format_func=lambda stem: _example_title(stem, language),
             default=state.example,
@@ -39,7 +39,7 @@ def choose_piece(language: Language) -> Piece | None:
             wrap=True,
         )
     uploads = st.file_uploader(
-        say(language, "page.upload"),
+        translate(language, "page.upload"),
         _UPLOADS,
         accept_multiple_files=True,
         key="upload",
@@ -49,7 +49,7 @@ def choose_piece(language: Language) -> Piece | None:
     upload = uploads[-1] if uploads else None
     if len(uploads) > 1:
         upload = st.selectbox(
-            say(language, "page.which_upload"),
+            translate(language, "page.which_upload"),
             uploads,
             index=len(uploads) - 1,
             format_func=lambda file: file.name,
@@ -58,7 +58,7 @@ def choose_piece(language: Language) -> Piece | None:
             args=("upload",),
         )
     recording = st.audio_input(
-        say(language, "page.microphone"),
+        translate(language, "page.microphone"),
         sample_rate=_MICROPHONE_RATE,
         key="microphone",
         on_change=prefer,
@@ -68,7 +68,7 @@ def choose_piece(language: Language) -> Piece | None:
         path = examples[state.example]
         return Piece(path.name, _example_title(path.stem, language), path.read_bytes())
     if recording and (state.own == "microphone" or not upload):
-        return Piece("recording.wav", say(language, "page.recording"), recording.getvalue())
+        return Piece("recording.wav", translate(language, "page.recording"), recording.getvalue())
     return Piece(upload.name, upload.name, upload.getvalue()) if upload else None
 
 

@@ -10,12 +10,12 @@ import plotly.graph_objects as go
 
 from ccmusic.agreement import mean_probabilities
 from ccmusic.analysis import Analysis
-from ccmusic.audio import SECONDS
+from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import titles
 from ccmusic.genres import genre_name
 from ccmusic.panel import Verdict
 from ccmusic.spectrogram import TRANSFORM_TITLES
-from ccmusic.texts import Language, say
+from ccmusic.texts import Language, translate
 from ccmusic.zoo import Checkpoint
 
 # M. Okabe, K. Ito, "Color Universal Design", 2008: distinct to colour-blind eyes as well.
@@ -94,7 +94,7 @@ def table_figure(analysis: Analysis, language: Language) -> go.Figure:
     genres = analysis.genres
     both = analysis.transform == "both"
     rows = {v.card.title(with_transform=both): v.probabilities for v in given}
-    rows[say(language, "page.mean")] = analysis.mean
+    rows[translate(language, "page.mean")] = analysis.mean
     shares = [[row.get(genre) for genre in genres] for row in rows.values()]
     names = [genre_name(genre, language) for genre in genres]
     percent = [["" if s is None else f"{s:.0%}" for s in row] for row in shares]
@@ -171,7 +171,7 @@ def timeline_figure(course: Mapping[float, Mapping[str, float]], language: Langu
     course
         Start of each window, seconds, and the mean of the panel there.
     """
-    times = [round(start + SECONDS / 2, 2) for start in course]
+    times = [round(start + CLIP_SECONDS / 2, 2) for start in course]
     genres = {genre for mean in course.values() for genre in mean}
     peaks = {g: max(mean.get(g, 0.0) for mean in course.values()) for g in genres}
     figure = go.Figure()
@@ -187,7 +187,7 @@ def timeline_figure(course: Mapping[float, Mapping[str, float]], language: Langu
         )
     _lay_out_curves(figure)
     figure.update_layout(height=320, meta={"time": "x"})
-    figure.update_xaxes(ticksuffix=say(language, "figure.seconds"))
+    figure.update_xaxes(ticksuffix=translate(language, "figure.seconds"))
     return figure
 
 
@@ -240,11 +240,11 @@ def guide_figure(checkpoints: Sequence[Checkpoint], language: Language) -> go.Fi
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
     figure.update_xaxes(
-        title=say(language, "guide.latency_axis"),
+        title=translate(language, "guide.latency_axis"),
         type="log",
         range=np.log10([min(latency) / 2, max(latency) * 1.5]),  # room for the names
         tickvals=[0.5, 1, 2, 5, 10, 20, 50, 100],
         ticksuffix=" x",
     )
-    figure.update_yaxes(title=say(language, "guide.accuracy"), tickformat=".0%")
+    figure.update_yaxes(title=translate(language, "guide.accuracy"), tickformat=".0%")
     return figure

@@ -1,4 +1,4 @@
-"""Write the tables of figures into both READMEs and docs: ``python docs/figures.py [--check]``.
+"""Write the tables of figures into both READMEs and docs: ``python tools/figures.py [--check]``.
 
 Accuracy comes from the cards of the shipped checkpoints, speed from ``benchmarks/results``. With
 ``--check`` nothing is written, and the exit status is 1 if a table has drifted.

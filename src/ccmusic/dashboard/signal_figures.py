@@ -12,10 +12,10 @@ import plotly.graph_objects as go
 from plotly.colors import sequential
 
 from ccmusic.attention import Attention
-from ccmusic.audio import Facts
-from ccmusic.dashboard.hearing import Envelope
+from ccmusic.audio import AudioInfo
+from ccmusic.dashboard.compute import Envelope
 from ccmusic.spectrogram import Spectrogram, note_name
-from ccmusic.texts import Language, say
+from ccmusic.texts import Language, translate
 
 _RANGE_DB = 80.0
 # Streamlit takes some hexadecimal near-blacks, Magma's first colour among them, for placeholders
@@ -28,10 +28,10 @@ _BLUE, _GREY = "#0072B2", "#9A9A9A"
 def buttons(language: Language, *, zoom: bool = False) -> dict[str, Any]:
     """Plotly's buttons, few, and in the language of the page: as a PNG, and to zoom."""
     words = {
-        "Zoom": say(language, "figure.zoom"),
-        "Pan": say(language, "figure.pan"),
-        "Reset axes": say(language, "figure.reset"),
-        "Download plot as a PNG": say(language, "figure.download"),
+        "Zoom": translate(language, "figure.zoom"),
+        "Pan": translate(language, "figure.pan"),
+        "Reset axes": translate(language, "figure.reset"),
+        "Download plot as a PNG": translate(language, "figure.download"),
     }
     return {
         "displaylogo": False,
@@ -42,7 +42,7 @@ def buttons(language: Language, *, zoom: bool = False) -> dict[str, Any]:
 
 
 def waveform_figure(
-    envelope: Envelope, language: Language, *, window: Facts | None = None
+    envelope: Envelope, language: Language, *, window: AudioInfo | None = None
 ) -> go.Figure:
     """Lowest and highest samples over time.
 
@@ -64,7 +64,7 @@ def waveform_figure(
             marker={"color": np.where(inside, _BLUE, _GREY), "line": {"width": 0}},
             selected={"marker": {"opacity": 1}},
             unselected={"marker": {"opacity": 1}},
-            hovertemplate=f"%{{x:.1f}}{say(language, 'figure.seconds')}<extra></extra>",
+            hovertemplate=f"%{{x:.1f}}{translate(language, 'figure.seconds')}<extra></extra>",
         )
     )
     loudest = max(0.05, float(np.abs([envelope.lowest, envelope.highest]).max()))
@@ -79,7 +79,7 @@ def waveform_figure(
         look = {"fillcolor": _BLUE, "opacity": 0.12, "line": {"width": 0}, "layer": "below"}
         figure.add_shape(type="rect", xref="x", yref="paper", **edges, **look)
     ends = (float(envelope.edges[0]), float(envelope.edges[-1]))
-    figure.update_xaxes(range=ends, ticksuffix=say(language, "figure.seconds"))
+    figure.update_xaxes(range=ends, ticksuffix=translate(language, "figure.seconds"))
     figure.update_yaxes(range=(-loudest, loudest), visible=False)
     return figure
 
@@ -114,7 +114,7 @@ def spectrogram_figure(
         "tickvals": positions,
         "ticktext": labels,
     }
-    seconds = say(language, "figure.seconds")
+    seconds = translate(language, "figure.seconds")
     time_axis = {"ticksuffix": seconds}
     time, pitch = ("y", "x") if sideways else ("x", "y")
     figure = go.Figure(
@@ -180,15 +180,15 @@ def attention_figure(attention: Attention, language: Language, *, strongest: flo
         "tickvals": positions,
         "ticktext": [label.partition("<br>")[0].removesuffix(" Hz") for label in labels],
     }
-    seconds = say(language, "figure.seconds")
-    sideways = attention.picture.recipe.orientation == "pitch_along_x"
+    seconds = translate(language, "figure.seconds")
+    sideways = attention.picture.preprocessing.orientation == "pitch_along_x"
     if sideways:
         levels, weights = levels.T, weights.T
     time, pitch = ("y", "x") if sideways else ("x", "y")
     axes = {time: times, pitch: names}
     hover = (
         f"<b>%{{{pitch}}}</b><br>%{{{time}:.2f}}{seconds}<br>%{{z:.0f}} dB<br>"
-        f"{say(language, 'attention.weight')} %{{customdata:.2f}}<extra></extra>"
+        f"{translate(language, 'attention.weight')} %{{customdata:.2f}}<extra></extra>"
     )
     grey = {"zmin": -_RANGE_DB, "zmax": 0, "colorscale": ["rgb(8, 8, 10)", "rgb(235, 235, 235)"]}
     orange = {

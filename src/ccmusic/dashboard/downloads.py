@@ -9,7 +9,7 @@ import streamlit as st
 
 from ccmusic import report
 from ccmusic.analysis import Analysis
-from ccmusic.texts import Language, say
+from ccmusic.texts import Language, translate
 
 _KINDS: dict[report.Kind, str] = {
     "html": "text/html",
@@ -18,14 +18,14 @@ _KINDS: dict[report.Kind, str] = {
 }
 
 
-def takeaway(analysis: Analysis, language: Language) -> None:
+def downloads(analysis: Analysis, language: Language) -> None:
     """Draw a button for each kind of report; each is written when it is asked for."""
-    st.subheader(say(language, "report.title"), anchor=False)
+    st.subheader(translate(language, "report.title"), anchor=False)
     stem = PurePath(analysis.file).stem
     with st.container(horizontal=True):
         for kind, mime in _KINDS.items():
             st.download_button(
-                say(language, f"report.{kind}"),
+                translate(language, f"report.{kind}"),
                 partial(report.render, analysis, kind, language),
                 file_name=f"{stem}-{analysis.transform}.{kind}",
                 mime=mime,
@@ -33,4 +33,4 @@ def takeaway(analysis: Analysis, language: Language) -> None:
                 key=f"report_{kind}",
                 icon=":material/download:",
             )
-    st.caption(say(language, "report.png"))
+    st.caption(translate(language, "report.png"))

@@ -5,9 +5,9 @@ pytest.importorskip("plotly")
 
 from ccmusic.attention import Attention
 from ccmusic.audio import SAMPLE_RATE
-from ccmusic.dashboard.charts import bars_figure
-from ccmusic.dashboard.figures import attention_figure, spectrogram_figure
-from ccmusic.picture import Recipe, draw
+from ccmusic.dashboard.signal_figures import attention_figure, spectrogram_figure
+from ccmusic.dashboard.verdict_figures import bars_figure
+from ccmusic.picture import Preprocessing, draw
 from ccmusic.spectrogram import Cqt, Mel, Spectrogram
 
 
@@ -76,10 +76,12 @@ def test_bars_name_genres_and_probabilities_from_the_top() -> None:
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
 def test_maps_lie_on_the_spectrogram_and_share_a_scale(transform: str) -> None:
-    recipe = Recipe.default(transform)
+    preprocessing = Preprocessing.default(transform)
     coarse = np.zeros((7, 7), np.float32)
     coarse[6, 0] = 2  # high and early
-    attention = Attention("jazz", coarse, draw(recipe.transform(tone(440)), recipe), 5.0)
+    attention = Attention(
+        "jazz", coarse, draw(preprocessing.transform(tone(440)), preprocessing), 5.0
+    )
     below, above = attention_figure(attention, "en", strongest=4.0).data
     assert np.shape(below.z) == np.shape(above.z) == (len(below.y), len(below.x))
     assert (above.zmin, above.zmax) == (0, 4)

@@ -7,13 +7,13 @@ from concurrent.futures import Future
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ccmusic.audio import SECONDS, Clip
-from ccmusic.dashboard.figures import buttons, waveform_figure
-from ccmusic.dashboard.hearing import Envelope, Piece, listen
-from ccmusic.dashboard.words import plain
+from ccmusic.audio import CLIP_SECONDS, Clip
+from ccmusic.dashboard.compute import Envelope, Piece, decode_window
+from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.signal_figures import buttons, waveform_figure
 from ccmusic.errors import CCMusicError
-from ccmusic.report import facts_line, window_line
-from ccmusic.texts import Language, say
+from ccmusic.report import info_line, window_line
+from ccmusic.texts import Language, translate
 
 _STEP = 0.1  # seconds by which the window moves
 
@@ -21,15 +21,15 @@ _STEP = 0.1  # seconds by which the window moves
 def player(piece: Piece, clip: Clip, language: Language) -> None:
     """What there is to hear, what to know about it, and which 10 s are judged."""
     st.audio(piece.content, alt=piece.title)
-    st.caption(f"{plain(facts_line(clip, language))}  \n{plain(window_line(clip, language))}")
+    st.caption(f"{plain(info_line(clip, language))}  \n{plain(window_line(clip, language))}")
     for warning in clip.warnings:
-        st.warning(plain(warning.say(language)), icon=":material/warning:")
-    if clip.facts.duration > SECONDS:
-        st.session_state.setdefault(_key(piece), clip.facts.window_start)
+        st.warning(plain(warning.message(language)), icon=":material/warning:")
+    if clip.info.duration > CLIP_SECONDS:
+        st.session_state.setdefault(_key(piece), clip.info.window_start)
         st.slider(
-            say(language, "page.move_window"),
+            translate(language, "page.move_window"),
             0.0,
-            clip.facts.duration - SECONDS,
+            clip.info.duration - CLIP_SECONDS,
             step=_STEP,
             format="%.1f",
             key=_key(piece),
@@ -43,7 +43,7 @@ def _key(piece: Piece) -> str:
 def window(piece: Piece) -> float | None:
     """Second to which the window was moved; None while it lies in the middle."""
     start: float | None = st.session_state.get(_key(piece))
-    if start is None or abs(start - listen(piece).facts.window_start) < _STEP:
+    if start is None or abs(start - decode_window(piece).info.window_start) < _STEP:
         return None
     return start
 
@@ -51,18 +51,22 @@ def window(piece: Piece) -> float | None:
 def move_to(piece: Piece, clip: Clip, figure: str) -> None:
     """Put the window around the place that was clicked on in a figure of the whole piece."""
     points = st.session_state[figure].selection.points
-    if points and clip.facts.duration > SECONDS:
-        last = clip.facts.duration - SECONDS
-        start = min(max(0.0, points[0]["x"] - SECONDS / 2), last)
+    if points and clip.info.duration > CLIP_SECONDS:
+        last = clip.info.duration - CLIP_SECONDS
+        start = min(max(0.0, points[0]["x"] - CLIP_SECONDS / 2), last)
         st.session_state[_key(piece)] = round(start, 1)
 
 
 def waveform(
-    slot: DeltaGenerator, outline: Future[Envelope], piece: Piece, clip: Clip, language: Language
+    slot: DeltaGenerator,
+    waveform_envelope: Future[Envelope],
+    piece: Piece,
+    clip: Clip,
+    language: Language,
 ) -> None:
     """Draw the whole piece with its window marked; waits until it is decoded."""
     try:
-        drawn = waveform_figure(outline.result(), language, window=clip.facts)
+        drawn = waveform_figure(waveform_envelope.result(), language, window=clip.info)
     except CCMusicError:
         return  # its window could be read and is shown; the rest is damaged beyond drawing
     slot.plotly_chart(
@@ -71,5 +75,5 @@ def waveform(
         key="waveform",
         on_select=lambda: move_to(piece, clip, "waveform"),
         selection_mode="points",
-        alt=say(language, "page.alt_waveform", name=piece.title),
+        alt=translate(language, "page.alt_waveform", name=piece.title),
     )

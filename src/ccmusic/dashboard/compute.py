@@ -20,10 +20,10 @@ import streamlit as st
 
 from ccmusic import audio, zoo
 from ccmusic.analysis import Analysis, analyze
-from ccmusic.audio import LONGEST_PIECE, Clip, Samples
+from ccmusic.audio import MAX_SECONDS, Clip, Samples
 from ccmusic.errors import CheckpointError
 from ccmusic.panel import Panel, Verdict
-from ccmusic.picture import Recipe
+from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName
 
 
@@ -47,7 +47,7 @@ class Piece:
         return audio.named(self.content, self.name)
 
 
-class Hearing:
+class PendingAnalysis:
     """An analysis under way.
 
     It runs in a thread of its own, so that a page that is drawn anew in its midst, in another
@@ -135,7 +135,7 @@ def open_panel(transform: TransformChoice) -> Panel:
         If the transform has no checkpoints.
     """
     if transform == "both" and has_models("cqt") and has_models("mel"):
-        return open_panel("cqt").joined(open_panel("mel"))
+        return open_panel("cqt").combine(open_panel("mel"))
     return Panel.open(transform)
 
 
@@ -152,7 +152,7 @@ def faulty_checkpoints() -> list[CheckpointError]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
-def listen(piece: Piece, start: float | None = None) -> Clip:
+def decode_window(piece: Piece, start: float | None = None) -> Clip:
     """Window of the recording: from a second on, or its centre.
 
     Raises
@@ -174,17 +174,17 @@ class Envelope:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
-def outline(piece: Piece) -> Future[Envelope]:
+def waveform_envelope(piece: Piece) -> Future[Envelope]:
     """Begin to decode the whole piece for its waveform, half an hour of it at most."""
-    return _decoders.submit(_outline, piece)
+    return _decoders.submit(_waveform_envelope, piece)
 
 
-def _outline(piece: Piece) -> Envelope:
-    whole = audio.load(piece.open(), seconds=LONGEST_PIECE, loop=False)
-    samples, facts = whole.native, whole.facts
+def _waveform_envelope(piece: Piece) -> Envelope:
+    whole = audio.load(piece.open(), seconds=MAX_SECONDS, loop=False)
+    samples, info = whole.original, whole.info
     lowest, highest = envelope(samples)
     return Envelope(
-        np.linspace(facts.window_start, facts.window_end, len(lowest) + 1), lowest, highest
+        np.linspace(info.window_start, info.window_end, len(lowest) + 1), lowest, highest
     )
 
 
@@ -195,18 +195,22 @@ def envelope(samples: Samples) -> tuple[Samples, Samples]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
-def look(piece: Piece, transform: TransformName, start: float | None = None) -> Spectrogram:
+def cached_spectrogram(
+    piece: Piece, transform: TransformName, start: float | None = None
+) -> Spectrogram:
     """Spectrogram of the window, which needs no checkpoint; errors as :func:`listen`."""
-    return Recipe.default(transform).transform(listen(piece, start).samples)
+    return Preprocessing.default(transform).transform(decode_window(piece, start).samples)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
-def hear(piece: Piece, transform: TransformChoice, start: float | None = None) -> Hearing:
+def start_analysis(
+    piece: Piece, transform: TransformChoice, start: float | None = None
+) -> PendingAnalysis:
     """Let the panel begin; errors as :func:`listen` and :func:`open_panel`."""
-    return Hearing(piece, listen(piece, start), transform, open_panel(transform))
+    return PendingAnalysis(piece, decode_window(piece, start), transform, open_panel(transform))
 
 
 def forget_models() -> None:
     """Open the checkpoints anew, because some have come or gone; sounds and pictures stay."""
-    for known in (open_panel, has_models, faulty_checkpoints, hear):
+    for known in (open_panel, has_models, faulty_checkpoints, start_analysis):
         known.clear()
