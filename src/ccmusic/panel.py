@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -16,7 +17,6 @@ import numpy.typing as npt
 import onnxruntime
 
 from ccmusic.card import Band, ModelCard
-from ccmusic.closing import Closing
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.renamed import RenamedAttribute, renamed_options
@@ -77,7 +77,7 @@ class Verdict:
         )
 
 
-class Panel(Closing):
+class Panel(AbstractContextManager["Panel"]):
     """Models that are kept open and asked together.
 
     Loading starts at once in the background. May be shared between threads.
@@ -204,6 +204,9 @@ class Panel(Closing):
     def close(self) -> None:
         """Let the models go."""
         self._pool.shutdown(cancel_futures=True)
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def available_cores() -> int:
