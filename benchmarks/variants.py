@@ -128,7 +128,7 @@ def integers(weights: Path, data: Path) -> dict[str, dict[str, dict[str, float]]
 
     from ccmusic.workshop.evaluate import held_out, infer
     from ccmusic.workshop.export import calibration_pictures, to_int8, to_onnx
-    from ccmusic.workshop.train import load_weights
+    from ccmusic.workshop.runs import load_weights
 
     percentile = CalibrationMethod.Percentile
     ways: dict[str, dict[str, Any]] = {

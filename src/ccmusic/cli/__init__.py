@@ -46,8 +46,6 @@ app.command(
         teacher="label-teacher",
     )
 )(training.train)
-app.command()(training.tag)
-app.command()(training.teach)
 app.command()(training.evaluate)
 app.command()(training.calibrate)
 app.command()(training.export)

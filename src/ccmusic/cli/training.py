@@ -67,8 +67,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Weights to begin with: `weights.pt` of another run, torchvision's, or a wheel "
-            "with EfficientNet-Lite0's or CRAFT's.",
+            help="First weights: `weights.pt` of another run, or a file of torchvision's.",
         ),
     ] = None,
     width_divisor: Annotated[
@@ -90,7 +89,9 @@ def train(
     ] = None,
     label_teacher: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="Verdicts of a teacher, from `ccmusic teach`."),
+        typer.Option(
+            metavar="CSV", help="Verdicts of another classifier: path and one column per genre."
+        ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=0, help="Passes over crops of pictures.")] = 20,
     crop_width: Annotated[int, typer.Option(min=32, help="Pixels of a crop along time.")] = 64,
@@ -130,44 +131,6 @@ def train(
         patience=patience,
     )
     print(weights)
-
-
-def tag(
-    data: ManifestOption,
-    musicnn: Annotated[
-        Path, typer.Option(metavar="WHEEL", help="From `pip download --no-deps musicnn`.")
-    ],
-    features: Annotated[
-        Path, typer.Option(metavar="NPZ", help="To write, for `ccmusic teach --features`.")
-    ],
-    soft_targets: Annotated[
-        Path, typer.Option(metavar="CSV", help="To write, for `ccmusic train --soft-targets`.")
-    ],
-) -> None:
-    """Let a public music tagger listen to all recordings of a manifest (extra `torch`).
-
-    What it hears of much unlabelled music is what a network can learn from when labels are few.
-    """
-    from ccmusic.workshop import tagger
-
-    tagger.tag(data, musicnn, features, soft_targets)
-    print(features, soft_targets, sep="\n")
-
-
-def teach(
-    data: ManifestOption,
-    features: Annotated[
-        Path, typer.Option(metavar="NPZ", help="`path` [n] and `features` [n, width] of a tagger.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="CSV", help="Where to.")],
-) -> None:
-    """Let a linear classifier on a tagger's features judge every recording (extra `torch`).
-
-    Its verdicts are for `ccmusic train --label-teacher`.
-    """
-    from ccmusic.workshop import teacher
-
-    print(teacher.teach(data, features, output))
 
 
 def evaluate(

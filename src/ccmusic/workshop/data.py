@@ -143,22 +143,6 @@ def read_soft_targets(path: Path) -> tuple[dict[str, npt.NDArray[np.float32]], l
     return targets, names
 
 
-def read_features(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """Read an NPZ of ``path`` [n] and ``features`` [n, width]: float32 [width] by path.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read as such.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            features = file["features"].astype(np.float32)
-            return dict(zip(file["path"].tolist(), features, strict=True))
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: cannot be read as features ({error})") from None
-
-
 @dataclass(frozen=True)
 class Material:
     """Recordings with their whole spectrograms, in memory."""

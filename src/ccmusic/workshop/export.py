@@ -30,7 +30,7 @@ from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import count_sources, load_pictures, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
-from ccmusic.workshop.train import load_weights, read_log
+from ccmusic.workshop.runs import load_weights, read_log
 from ccmusic.zoo import Checkpoint, store, user_folder
 
 Precision = Literal["fp32", "fp16", "int8"]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from ccmusic.picture import Pixels, Preprocessing
 from ccmusic.renamed import renamed_options
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.augment import random_picture
-from ccmusic.workshop.backbones import Backbone, build
+from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import (
     Material,
     Recording,
@@ -34,9 +32,9 @@ from ccmusic.workshop.data import (
     load_pictures,
     read_manifest,
     read_soft_targets,
-    read_table,
 )
-from ccmusic.workshop.start import describe_start, start_from
+from ccmusic.workshop.initialise import describe_file, initialise
+from ccmusic.workshop.runs import Plan, load_weights, plan_of, reading
 
 _LABEL_SMOOTHING = 0.05
 _SOFT_WEIGHT = 10.0
@@ -46,44 +44,6 @@ _TEACHER_SHARE = 0.3  # what a label leaves to the teacher's doubts
 _AVERAGING = 0.99
 _NOISE = 0.05  # of widened kernels
 _SETTLING = 192  # pictures over which the averaged network measures its BatchNorm statistics
-
-_FORMER_OPTIONS = {
-    "strip": "crop_width",
-    "start": "init_from",
-    "thin": "width_divisor",
-    "guide": "feature_teacher",
-}
-"""Names in the files of earlier versions."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that decides a training run; kept beside its weights."""
-
-    backbone: str
-    transform: TransformName
-    classes: tuple[str, ...]
-    n_soft: int
-    taught: bool
-    """A teacher's verdicts stand beside the labels."""
-    epochs: int
-    """Passes over everything in crops."""
-    crop_width: int
-    """Extent of a crop along time, pixels."""
-    final_epochs: int
-    """Passes over the labels in whole pictures."""
-    batch_size: int
-    learning_rate: float
-    bf16: bool
-    seed: int
-    patience: int = 0
-    """Epochs without a better accuracy on ``valid`` after which the run ends; 0: never."""
-    init_from: str = ""
-    """Name and hash of the file with the first weights; empty: they were random."""
-    width_divisor: int = 1
-    """So many times fewer channels in every layer."""
-    feature_teacher: str = ""
-    """Name and hash of the weights whose features were learnt as well; empty: none."""
 
 
 @renamed_options(
@@ -125,7 +85,7 @@ def train(
     out
         Folder of the run; one that holds an unfinished run of the same plan is continued.
     init_from
-        File with the weights to begin with, see :mod:`ccmusic.workshop.start`; random by default.
+        File with the first weights, see :mod:`ccmusic.workshop.initialise`; random by default.
         Without any epochs it is turned or widened exactly, and nothing is learnt.
     width_divisor
         Train a network of so many times fewer channels in every layer: cheaper, by its square at
@@ -137,8 +97,8 @@ def train(
         CSV of values in 0..1 for any recording of the manifest, the unlabelled ones included,
         learnt by an auxiliary head that is dropped afterwards.
     label_teacher
-        CSV of a teacher's probabilities of the genres, as :func:`ccmusic.workshop.teacher.teach`
-        writes it: what unlabelled recordings are taken for, and a doubt beside every label.
+        CSV of a teacher's probabilities of the genres, ``path`` and one column per genre:
+        what unlabelled recordings are taken for, and a doubt beside every label.
     patience
         Stop early, and keep the weights of the best epoch by accuracy on ``valid``, when so many
         epochs have brought nothing better. What is then measured on ``valid`` is flattered by the
@@ -174,9 +134,9 @@ def train(
         bf16=bf16,
         seed=seed,
         patience=patience,
-        init_from=describe_start(init_from) if init_from else "",
+        init_from=describe_file(init_from) if init_from else "",
         width_divisor=width_divisor,
-        feature_teacher=describe_start(feature_teacher) if feature_teacher else "",
+        feature_teacher=describe_file(feature_teacher) if feature_teacher else "",
     )
     preprocessing = Preprocessing.default(transform)
     out.mkdir(parents=True, exist_ok=True)
@@ -193,43 +153,6 @@ def train(
         raise DataError(f"{manifest}: without recordings in valid nothing tells when to stop early")
     run.fit(material, _Targets(material, soft, verdicts, plan), valid)
     return out / "weights.pt"
-
-
-def load_weights(path: Path) -> tuple[Backbone, Plan]:
-    """Open what :func:`train` left; nothing in the file is executed.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, damaged, or something else.
-    """
-    with _reading(path):
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        plan = _plan(saved["plan"])
-        network = build(
-            plan.backbone, n_classes=len(plan.classes), width_divisor=plan.width_divisor
-        )
-        network.load_state_dict(saved["network"])
-    return network.eval(), plan
-
-
-def read_log(out: Path) -> tuple[float, ...]:
-    """Accuracy on the clips of ``valid`` after each epoch of a run; empty without a log."""
-    path = out / "log.csv"
-    if not path.exists():
-        return ()
-    return tuple(float(row["valid_accuracy"]) for row in read_table(path, {"valid_accuracy"}))
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:  # a damaged file fails inside torch in a dozen ways
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: not a file of ccmusic train ({reason})") from None
 
 
 def predict(
@@ -269,13 +192,6 @@ def _save(state: dict[str, Any], path: Path) -> None:
         torch.save(state, beside)
 
 
-def _plan(saved: dict[str, Any]) -> Plan:
-    """Read a plan; options that only other versions have are passed over."""
-    named = {_FORMER_OPTIONS.get(name, name): value for name, value in saved.items()}
-    known = {field.name: named[field.name] for field in fields(Plan) if field.name in named}
-    return Plan(**{**known, "classes": tuple(saved["classes"])})
-
-
 @torch.no_grad()
 def _average(averaged: Any, current: Any, steps: torch.Tensor | int) -> None:
     """Exponential moving average that forgets the random beginning of a short run."""
@@ -306,7 +222,7 @@ class _Run:
         )
         self.state_file = out / "state.pt"
         if init_from and not self.state_file.exists():
-            start_from(
+            initialise(
                 init_from,
                 self.network,
                 backbone=plan.backbone,
@@ -330,9 +246,9 @@ class _Run:
             self._resume()
 
     def _resume(self) -> None:
-        with _reading(self.state_file):
+        with reading(self.state_file):
             saved = torch.load(self.state_file, map_location="cpu", weights_only=True)
-            if _plan(saved["plan"]) != self.plan:
+            if plan_of(saved["plan"]) != self.plan:
                 raise DataError(
                     f"{self.out}: holds a run with other options; choose another folder or the same"
                 )

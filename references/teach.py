@@ -1,12 +1,16 @@
-"""Features of a music tagger and some labels in, a genre verdict on every recording out.
+"""Fit a linear classifier on the features of a music tagger; write its verdicts as a CSV file.
+
+    python references/teach.py clips.csv features.npz verdicts.csv
+    ccmusic train --label-teacher verdicts.csv ...
 
 A linear classifier on the features of a network that has heard much music knows genres better than
 a few hundred labels can teach; its verdicts on unlabelled recordings are what ``ccmusic train
---teacher`` learns from.
+--label-teacher`` learns from.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,10 +23,26 @@ from torch import nn
 
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
-from ccmusic.workshop.data import Recording, classes_of, read_features, read_manifest
+from ccmusic.workshop.data import Recording, classes_of, read_manifest
 
 _DECAY = 1e-3
 _FOLDS = 5
+
+
+def _read_features(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+    """Read an NPZ of ``path`` [n] and ``features`` [n, width]: float32 [width] by path.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read as such.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            features = file["features"].astype(np.float32)
+            return dict(zip(file["path"].tolist(), features, strict=True))
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: cannot be read as features ({error})") from None
 
 
 def teach(manifest: Path, features: Path, out: Path) -> Path:
@@ -45,7 +65,7 @@ def teach(manifest: Path, features: Path, out: Path) -> Path:
     """
     recordings = read_manifest(manifest)
     classes = classes_of(recordings)
-    known = read_features(features)
+    known = _read_features(features)
     judged = [r for r in recordings if r.key in known]
     if not any(r.split == "train" and r.genre for r in judged):
         raise DataError(f"{features}: has no features of a labelled training recording")
@@ -99,3 +119,12 @@ def _fit_and_judge(
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     with torch.inference_mode():
         return np.asarray(linear(inputs).softmax(dim=1).numpy(), np.float32)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    for name in ("manifest", "features", "out"):
+        parser.add_argument(name, type=Path)
+    teach(**vars(parser.parse_args()))
