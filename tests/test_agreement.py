@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.card import ModelCard
 from ccmusic.errors import CCMusicError
-from ccmusic.panel import Verdict
+from ccmusic.verdict import Verdict
 from small_models import make_checkpoint
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from ccmusic.errors import CCMusicError
-from ccmusic.panel import Panel, Verdict
+from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing, draw
+from ccmusic.verdict import Verdict
 from ccmusic.zoo import Checkpoint
 from small_models import make_checkpoint
 

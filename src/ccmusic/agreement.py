@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccmusic.genres import genre_name
-from ccmusic.panel import Verdict
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 
 # A rival that a single model prefers still splits the panel if the mean gives it this share of
 # the winner's probability.

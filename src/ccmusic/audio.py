@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, Self, TypeAlias
 
 import av
 import av.error
@@ -32,8 +32,10 @@ CLIP_SECONDS = 10.0
 MAX_SECONDS = 1800.0
 
 Crop = Literal["center", "start"]
-Source = str | os.PathLike[str] | BinaryIO
 Samples = npt.NDArray[np.float32]
+Stored: TypeAlias = str | os.PathLike[str] | BinaryIO | bytes
+Source: TypeAlias = Stored | tuple[npt.NDArray[Any], float]
+"""Path, seekable binary stream, content of a file, or samples and their rate; see :func:`load`."""
 AudioPacket: TypeAlias = "av.Packet[av.audio.AudioStream]"
 
 # Containers that hold music. Playlists and network formats stay out: they can name other files.
@@ -120,6 +122,39 @@ class Clip:
     native = RenamedAttribute("original")
     facts = RenamedAttribute("info")
 
+    @classmethod
+    def from_samples(
+        cls,
+        y: npt.NDArray[Any],
+        sr: float,
+        *,
+        crop: Crop | float = "center",
+        file: str = "the samples",
+    ) -> Self:
+        """Take the window of samples in memory, as :func:`load` takes that of a file.
+
+        >>> Clip.from_samples(np.zeros(48_000), 48_000, file="rest").samples.shape
+        (220500,)
+
+        Parameters
+        ----------
+        y
+            Floats, nominally in -1..1, or integers of 8, 16 or 32 bits: [n] or [channels, n].
+        sr
+            Their sample rate, hertz.
+        crop
+            As in :func:`load`.
+        file
+            What messages and results call the recording.
+
+        Raises
+        ------
+        AudioError
+            If these are no samples, no numbers, or too few.
+        """
+        clip = load((y, sr), crop=crop)
+        return cls(file, clip.samples, clip.original, clip.info, clip.warnings)
+
 
 @dataclass
 class _Sound:
@@ -164,35 +199,37 @@ class _Sound:
         self.clipped += int(np.count_nonzero(planes >= _FULL) + np.count_nonzero(planes <= -_FULL))
 
 
-def load(
-    source: Source,
-    *,
-    crop: Crop | float = "center",
-    seconds: float = CLIP_SECONDS,
-    loop: bool = True,
-) -> Clip:
-    """Decode the analysis window of a file.
+class Recording:
+    """A source whose header is read once, and of which windows are decoded when they are wanted.
 
     Parameters
     ----------
     source
-        Path, or a seekable binary stream.
-    crop
-        Take the 10 s at the ``center`` of the piece, at its ``start``, or from this second on,
-        the last 10 s at most. A shorter piece is taken whole and looped.
-    seconds
-        Length of the window.
-    loop
-        Whether the samples of a shorter piece are repeated to this length; otherwise they are as
-        many as there are.
+        As in :func:`load`.
 
     Raises
     ------
     AudioError
         With one line that says what is wrong with which file.
     """
-    name = _name(source)
-    with _file(source, name) as file:
+
+    def __init__(self, source: Source) -> None:
+        _check_kind(source)
+        self._source, self._name = source, _name(source)
+        self._cut_off = False
+        self._bit_rate: int | None = None
+        self._codec = "samples"
+        self.duration = 0.0
+        """Seconds."""
+        if isinstance(source, tuple):
+            self._planes, self._rate = _checked(*source, self._name)
+            self.duration = self._planes.shape[1] / self._rate
+            return
+        with _file(source, self._name) as file:
+            self._read_header(file)
+
+    def _read_header(self, file: BinaryIO) -> None:
+        name = self._name
         cut_off, (counted, whole) = _is_cut_off(file), _mp3_length(file)
         with _container(file, name) as container:
             stream = _audio_stream(container, name)
@@ -207,45 +244,122 @@ def load(
             duration, size = _span(file, name, 0.0)
             bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else None
             cut_off |= announced - duration > _RUN_UP
+        self._cut_off, self._bit_rate, self._codec = cut_off, bit_rate, codec
+        self.duration = duration
+
+    def load(
+        self,
+        *,
+        crop: Crop | float = "center",
+        seconds: float = CLIP_SECONDS,
+        loop: bool = True,
+    ) -> Clip:
+        """Decode a window; parameters and errors as :func:`load`."""
+        name, duration = self._name, self.duration
         start = _window_start(duration, seconds, crop)
         # Room for what a header may have forgotten, but not for half an hour of it.
         longest = min(seconds, max(CLIP_SECONDS, duration + _RUN_UP))
-        sound = _decode(file, name, start, longest)
-        if not sound.taken and start > 0:
-            # The window lies in a hole, or cannot be sought: take what there is.
-            start = 0.0
-            sound = _decode(file, name, start, longest)
-    if not sound.taken:
-        raise AudioError("no_sound", file=name)
-    if not sound.peak < _ABSURD:
-        raise AudioError("not_numbers", file=name)
-    taken = sound.taken / sound.rate
-    if min(seconds, duration - start) - taken > _RUN_UP:
-        sound.errors += 1
-    if round(taken, 2) < _SHORTEST:
-        raise AudioError("too_short", file=name, seconds=taken, least=_SHORTEST)
+        if isinstance(self._source, tuple):
+            sound = _cut(self._planes, self._rate, start, longest)
+        else:
+            with _file(self._source, name) as file:
+                sound = _decode(file, name, start, longest)
+                if not sound.taken and start > 0:
+                    # The window lies in a hole, or cannot be sought: take what there is.
+                    start = 0.0
+                    sound = _decode(file, name, start, longest)
+        if not sound.taken:
+            raise AudioError("no_sound", file=name)
+        if not sound.peak < _ABSURD:
+            raise AudioError("not_numbers", file=name)
+        taken = sound.taken / sound.rate
+        if min(seconds, duration - start) - taken > _RUN_UP:
+            sound.errors += 1
+        if round(taken, 2) < _SHORTEST:
+            raise AudioError("too_short", file=name, seconds=taken, least=_SHORTEST)
 
-    samples = np.asarray(soxr.resample(sound.original, sound.rate, SAMPLE_RATE), np.float32)
-    wanted = round(seconds * SAMPLE_RATE)
-    samples = np.resize(samples, wanted) if loop else samples[:wanted]
-    info = AudioInfo(
-        codec=codec,
-        bit_rate=bit_rate,
-        sample_rate=sound.rate,
-        channels=sound.channels,
-        duration=round(max(duration, taken), 3),
-        window_start=round(start, 3),
-        window_end=round(start + taken, 3),
-        looped=loop and taken < seconds - 0.01,
-    )
-    warnings = [
-        *_container_warnings(info, cut_off, sound.errors),
-        *_signal_warnings(sound, samples),
-    ]
-    return Clip(name, samples, sound.original, info, tuple(warnings))
+        samples = np.asarray(soxr.resample(sound.original, sound.rate, SAMPLE_RATE), np.float32)
+        wanted = round(seconds * SAMPLE_RATE)
+        samples = np.resize(samples, wanted) if loop else samples[:wanted]
+        info = AudioInfo(
+            codec=self._codec,
+            bit_rate=self._bit_rate,
+            sample_rate=sound.rate,
+            channels=sound.channels,
+            duration=round(max(duration, taken), 3),
+            window_start=round(start, 3),
+            window_end=round(start + taken, 3),
+            looped=loop and taken < seconds - 0.01,
+        )
+        warnings = [
+            *_container_warnings(info, self._cut_off, sound.errors),
+            *_signal_warnings(sound, samples),
+        ]
+        return Clip(name, samples, sound.original, info, tuple(warnings))
 
 
-def digest(source: Source) -> str:
+def load(
+    source: Source,
+    *,
+    crop: Crop | float = "center",
+    seconds: float = CLIP_SECONDS,
+    loop: bool = True,
+) -> Clip:
+    """Decode the analysis window of a recording.
+
+    Parameters
+    ----------
+    source
+        Path; seekable binary stream; the content of a file as bytes; or samples with their rate,
+        ``(y, sr)``: floats, nominally in -1..1, or integers of 8, 16 or 32 bits, of shape [n] or
+        [channels, n].
+    crop
+        Take the 10 s at the ``center`` of the piece, at its ``start``, or from this second on,
+        the last 10 s at most. A shorter piece is taken whole and looped.
+    seconds
+        Length of the window.
+    loop
+        Whether the samples of a shorter piece are repeated to this length; otherwise they are as
+        many as there are.
+
+    Raises
+    ------
+    AudioError
+        With one line that says what is wrong with which file.
+    TypeError
+        If the source is something else.
+    """
+    return Recording(source).load(crop=crop, seconds=seconds, loop=loop)
+
+
+def _checked(samples: npt.ArrayLike, rate: float, name: str) -> tuple[npt.NDArray[Any], int]:
+    """Samples as [channels, n] of the type that they have, and their rate in hertz."""
+    values = np.atleast_2d(np.asarray(samples))
+    known = values.dtype.kind == "f" or values.dtype in (np.uint8, np.int8, np.int16, np.int32)
+    if not known or values.ndim > 2 or len(values) > max(1, values.shape[1]):
+        shape = " x ".join(map(str, np.shape(samples)))
+        raise AudioError("not_samples", file=name, dtype=values.dtype, shape=shape or "1")
+    if isinstance(rate, bool) or not (rate > 0 and float(rate).is_integer()):
+        raise AudioError("bad_rate", file=name, rate=rate)
+    return values, int(rate)
+
+
+def _cut(planes: npt.NDArray[Any], rate: int, start: float, seconds: float) -> _Sound:
+    """Take up to ``seconds`` from ``start``; integers become shares of their full scale."""
+    first = round(start * rate)
+    values = planes[:, first : first + round(seconds * rate)]
+    with np.errstate(over="ignore"):  # the peak tells
+        floats = values.astype(np.float32)
+    if values.dtype.kind in "iu":
+        full = 2.0 ** (8 * values.dtype.itemsize - 1)
+        floats = (floats - np.float32(full * (values.dtype.kind == "u"))) / np.float32(full)
+    sound = _Sound(np.empty(floats.shape[1], np.float32), rate, len(floats))
+    sound.add(floats)
+    sound.mix()
+    return sound
+
+
+def digest(source: Stored) -> str:
     """SHA-256 of the compressed sound, in hexadecimal, whatever tags stand around it.
 
     Raises
@@ -275,14 +389,36 @@ class _Named(io.BytesIO):
 def _name(source: Source) -> str:
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
+    if isinstance(source, tuple):
+        return "the samples"
     return str(getattr(source, "name", "the uploaded file"))
 
 
+def _check_kind(source: object) -> None:
+    """Complain of what is no recording before it is opened."""
+    if isinstance(source, str | os.PathLike | bytes):
+        return
+    if isinstance(source, tuple) and len(source) == 2:
+        return
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("a recording is binary: open the file with mode 'rb'")
+    if not (hasattr(source, "read") and hasattr(source, "seek")):
+        raise TypeError(
+            "a recording is a path, a binary file object, bytes, or samples with their rate "
+            f"(y, sr), not {type(source).__name__}"
+        )
+
+
 @contextmanager
-def _file(source: Source, name: str) -> Iterator[BinaryIO]:
+def _file(source: Stored, name: str) -> Iterator[BinaryIO]:
     """Open a path, or take a stream as it is; at its start, and not empty."""
     try:
-        file = source if not isinstance(source, str | os.PathLike) else Path(source).open("rb")  # noqa: SIM115
+        if isinstance(source, bytes):
+            file: BinaryIO = io.BytesIO(source)
+        else:
+            file = Path(source).open("rb") if isinstance(source, str | os.PathLike) else source  # noqa: SIM115
+        if file.closed:
+            raise ValueError("it is closed already")
     except FileNotFoundError:
         raise AudioError("no_such_file", file=name) from None
     except IsADirectoryError:

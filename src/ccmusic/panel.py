@@ -1,80 +1,30 @@
-"""Pictures in, verdicts out, as each model of the panel finishes."""
+"""Recordings in, analyses out: models that are kept open and asked together."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from copy import copy
-from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 
-from ccmusic.card import Band, ModelCard
+from ccmusic.agreement import agree, mean_probabilities
+from ccmusic.analysis import Analysis, Prepared, prepare
+from ccmusic.audio import Clip, Crop, Source
+from ccmusic.card import ModelCard
 from ccmusic.closing import Closing
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.renamed import RenamedAttribute, renamed_options
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.texts import Language, translate
+from ccmusic.timeline import Timeline
+from ccmusic.verdict import Verdict, softmax
 from ccmusic.zoo import Checkpoint, find
-
-Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one model says of a picture, or why it could not."""
-
-    card: ModelCard
-    latency_ms: float = 0.0
-    """Inference alone, on the cores it was given."""
-    logits: Floats | None = None
-    """float32 [n_classes], before the temperature; of several slices, those that give the mean of
-    their probabilities."""
-    maps: Floats | None = None
-    """float32 [n_classes, h, w]: the class-activation maps, see the card's ``explanation``; of
-    several slices, the maps of the middle one."""
-    votes: dict[str, int] = field(default_factory=dict)
-    """First choices of the slices, if the piece was cut into several; the commonest first."""
-    error: CCMusicError | None = None
-
-    @property
-    def probabilities(self) -> dict[str, float]:
-        """Calibrated probability of each class; empty after an error."""
-        if self.logits is None:
-            return {}
-        shares = softmax(self.logits / self.card.temperature)
-        return dict(zip(self.card.classes, shares.tolist(), strict=True))
-
-    def top(self, k: int) -> list[tuple[str, float]]:
-        """The ``k`` likeliest classes with their probabilities, likeliest first."""
-        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:k]
-
-    @property
-    def band(self) -> Band | None:
-        """What so sure a first choice was worth on held-out music; None if not measured."""
-        if self.logits is None or self.card.metrics is None:
-            return None
-        return self.card.metrics.band(self.top(1)[0][1])
-
-    def advice(self, language: Language, name: str) -> str:
-        """Sentence about the :attr:`band`, naming the model as the caller does; empty without."""
-        band = self.band
-        if band is None:
-            return ""
-        return translate(
-            language,
-            f"band.{band.level}",
-            name=name,
-            accuracy=band.accuracy,
-            recordings=band.recordings,
-        )
 
 
 class Panel(Closing):
@@ -82,8 +32,9 @@ class Panel(Closing):
 
     Loading starts at once in the background. May be shared between threads.
 
-    >>> with Panel.open("cqt") as panel:  # doctest: +SKIP
-    ...     analyze("song.mp3", panel=panel)
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     panel.analyze("examples/rain.ogg").mean.keys() == set(panel.cards[0].classes)
+    True
 
     Parameters
     ----------
@@ -153,6 +104,17 @@ class Panel(Closing):
         return sorted((c.card for c in self.checkpoints), key=lambda card: card.transform)
 
     @property
+    def preprocessings(self) -> set[Preprocessing]:
+        """What the models want their pictures to be."""
+        return {checkpoint.card.preprocessing for checkpoint in self.checkpoints}
+
+    @property
+    def transform(self) -> TransformChoice:
+        """What the models look at; ``both`` where they do not all look at the same."""
+        transforms = {checkpoint.card.transform for checkpoint in self.checkpoints}
+        return transforms.pop() if len(transforms) == 1 else "both"
+
+    @property
     def ready(self) -> bool:
         """Whether every model is loaded, or has failed to."""
         return all(session.done() for _, session in self._sessions)
@@ -196,6 +158,99 @@ class Panel(Closing):
         finally:  # who stops listening needs no more answers
             for verdict in asked:
                 verdict.cancel()
+
+    def analyze(
+        self,
+        source: Source | Clip,
+        *,
+        crop: Crop | float = "center",
+        on_verdict: Callable[[Verdict], None] | None = None,
+    ) -> Analysis:
+        """Judge a recording.
+
+        Parameters
+        ----------
+        source
+            As in :func:`ccmusic.audio.load`, or a clip. Models that take slices of the whole
+            piece take a clip for the piece.
+        crop
+            Window of the piece, see :func:`ccmusic.audio.load`; a clip has been cropped already.
+        on_verdict
+            Called in this thread with each verdict as it comes.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be read. A model that fails has its error in its verdict.
+        """
+        started = time.perf_counter()
+        prepared = prepare(source, self.preprocessings, crop=crop)
+        return self.analyze_prepared(prepared, started=started, on_verdict=on_verdict)
+
+    def analyze_prepared(
+        self,
+        prepared: Prepared,
+        *,
+        started: float | None = None,
+        on_verdict: Callable[[Verdict], None] | None = None,
+    ) -> Analysis:
+        """Judge what was prepared for the :attr:`preprocessings` of this panel.
+
+        Parameters
+        ----------
+        started
+            When the work on the file began, on the clock of :func:`time.perf_counter`; now by
+            default.
+        on_verdict
+            As in :meth:`analyze`.
+        """
+        started = time.perf_counter() if started is None else started
+        found: dict[str, Verdict] = {}
+        for verdict in self.predict(prepared.pictures):
+            found[verdict.card.name] = verdict
+            if on_verdict:
+                on_verdict(verdict)
+        verdicts = {card.name: found[card.name] for card in self.cards}
+        return Analysis(
+            file=prepared.clip.file,
+            transform=self.transform,
+            clip=prepared.clip,
+            spectrograms=prepared.spectrograms,
+            pictures=prepared.pictures,
+            verdicts=verdicts,
+            mean=mean_probabilities(list(verdicts.values())),
+            agreement=agree(list(verdicts.values())),
+            elapsed_ms=1000 * (time.perf_counter() - started),
+        )
+
+    def timeline(self, source: Source, *, hop: float = 5.0) -> Timeline:
+        """Judge a whole piece window by window, as the :class:`Timeline` is iterated.
+
+        Several windows are worked on at once: a panel that is opened with ``concurrency`` gives
+        the most of them per second.
+
+        Parameters
+        ----------
+        source
+            As in :func:`ccmusic.audio.load`; of a piece of more than half an hour, the middle.
+        hop
+            Seconds from the start of one window of 10 s to that of the next. The last window ends
+            with the piece.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be read.
+        ValueError
+            If ``hop`` is not positive.
+        """
+        return Timeline(
+            source,
+            hop=hop,
+            preprocessings=self.preprocessings,
+            analyze=self.analyze_prepared,
+            workers=available_cores(),
+        )
 
     joined = RenamedAttribute("combine")
     only = RenamedAttribute("select")
@@ -243,10 +298,3 @@ def _ask(
     together = (card.temperature * np.log(np.maximum(shares, 1e-12))).astype(np.float32)
     votes = Counter(card.classes[i] for i in logits.argmax(axis=1))
     return Verdict(card, latency, together, middle, dict(votes.most_common()))
-
-
-def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-    """Probabilities along the last axis, float64 of the same shape."""
-    wide = logits.astype(np.float64)
-    shares = np.exp(wide - wide.max(axis=-1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
