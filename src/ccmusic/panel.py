@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager
 from copy import copy
 from typing import Self
 
@@ -17,7 +18,6 @@ from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.analysis import Analysis, Prepared, prepare
 from ccmusic.audio import Clip, Crop, Source
 from ccmusic.card import ModelCard
-from ccmusic.closing import Closing
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.renamed import RenamedAttribute, renamed_options
@@ -27,7 +27,7 @@ from ccmusic.verdict import Verdict, softmax
 from ccmusic.zoo import Checkpoint, find
 
 
-class Panel(Closing):
+class Panel(AbstractContextManager["Panel"]):
     """Models that are kept open and asked together.
 
     Loading starts at once in the background. May be shared between threads.
@@ -259,6 +259,9 @@ class Panel(Closing):
     def close(self) -> None:
         """Let the models go."""
         self._pool.shutdown(cancel_futures=True)
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def available_cores() -> int:

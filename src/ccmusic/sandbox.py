@@ -23,7 +23,6 @@ from typing import Any, ParamSpec, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from ccmusic.closing import Closing
 from ccmusic.errors import AudioError, CCMusicError
 
 if sys.platform != "win32":
@@ -37,7 +36,7 @@ MEMORY = 2 << 30
 _GLANCE = 0.1  # seconds between looks at whether the answer is still wanted
 
 
-class Sandbox(Closing):
+class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
     """Child processes that call functions on files. May be shared between threads.
 
     >>> with Sandbox(2) as sandbox:  # doctest: +SKIP
@@ -158,6 +157,9 @@ class Sandbox(Closing):
         self._closed = True
         for child in list(self._children):
             child.process.kill()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def _once(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[T]:

@@ -7,11 +7,11 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from ccmusic.batch.rows import Row
-from ccmusic.closing import Closing
 from ccmusic.errors import DataError
 
 if sys.platform != "win32":
@@ -20,7 +20,7 @@ if sys.platform != "win32":
 _SYNC_SECONDS = 5.0
 
 
-class Journal(Closing):
+class Journal(AbstractContextManager["Journal"]):
     """What a batch has finished, in ``OUTPUT.part.jsonl`` beside its table.
 
     The first line tells the options, each other one holds all rows of a recording. A line that a
@@ -123,6 +123,9 @@ class Journal(Closing):
         """Let the file go; it stays for the next time."""
         self._file.close()
         self._reader.close()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 from ccmusic.analysis import Analysis, Prepared, prepare
 from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import ModelCard
-from ccmusic.closing import Closing
 from ccmusic.errors import CCMusicError
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
@@ -72,7 +72,7 @@ def columns(cards: Sequence[ModelCard]) -> dict[str, type]:
     }
 
 
-class BatchWorker(Closing):
+class BatchWorker(AbstractContextManager["BatchWorker"]):
     """Turns recordings into rows; keeps decoders and models open. May be shared between threads.
 
     Parameters
@@ -108,6 +108,9 @@ class BatchWorker(Closing):
         """Let decoders and models go."""
         self._sandbox.close()
         self._panel.close()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def _windows(file: str, preprocessings: set[Preprocessing], window: Window) -> Iterator[Prepared]:

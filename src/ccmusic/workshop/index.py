@@ -9,12 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import av
-import av.error
 import numpy as np
 
 from ccmusic import audio
-from ccmusic.errors import DataError
+from ccmusic.decode import read_tags
+from ccmusic.errors import AudioError, DataError
 from ccmusic.files import replacing
 from ccmusic.workshop.data import LONGEST, Recording, load_clips, read_table
 from ccmusic.workshop.fingerprint import find_duplicates, landmarks
@@ -149,11 +148,9 @@ def _from_labels(folder: Path, labels: Path) -> list[Recording]:
 def _artist(path: Path) -> str:
     """Artist by the file's tags; empty if there is none."""
     try:
-        with av.open(str(path)) as container:
-            tags = {key.lower(): value for key, value in container.metadata.items()}
-    except (av.error.FFmpegError, OSError, UnicodeDecodeError):
+        artist = read_tags(path).get("artist", "").strip()
+    except AudioError:
         return ""  # whether it can be read at all is seen later
-    artist = tags.get("artist", "").strip()
     return "" if artist.lower() in _ANYBODY else artist
 
 

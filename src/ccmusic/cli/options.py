@@ -1,0 +1,66 @@
+"""Options and output that several commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from ccmusic.audio import Crop
+from ccmusic.spectrogram import TransformChoice, TransformName
+
+TransformOption = Annotated[
+    TransformName, typer.Option(help="Spectrogram that the models look at.")
+]
+PanelOption = Annotated[
+    TransformChoice, typer.Option(help="Spectrogram that the models look at, or both at once.")
+]
+CropOption = Annotated[Crop, typer.Option(help="Which 10 s of the piece.")]
+ModelsOption = Annotated[
+    str | None, typer.Option(metavar="NAME,...", help="Only these checkpoints or backbones.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+ManifestOption = Annotated[
+    Path,
+    typer.Option(
+        "--data", metavar="CSV", help="Manifest with the columns path, genre, group, split."
+    ),
+]
+
+
+def complain(line: str) -> None:
+    """Print a line about something that failed."""
+    print(f"ccmusic: {line}", file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def former_options(**names: str) -> type[TyperCommand]:
+    """Command that takes options by their former names, too, and says what they are called now."""
+
+    class Command(TyperCommand):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            return super().parse_args(ctx, [_current(argument, names) for argument in args])
+
+    return Command
+
+
+def _current(argument: str, names: dict[str, str]) -> str:
+    option, equals, value = argument.partition("=")
+    if not option.startswith("--") or option[2:] not in names:
+        return argument
+    new = f"--{names[option[2:]]}"
+    complain(f"{option} is now called {new}")
+    return f"{new}{equals}{value}"
+
+
+def split_names(models: str | None) -> tuple[str, ...] | None:
+    """Names of models, separated by commas; None without any."""
+    return tuple(name.strip() for name in models.split(",")) if models else None
