@@ -17,7 +17,7 @@ from ccmusic.panel import Panel
 from ccmusic.workshop.data import read_manifest
 
 RESULT = Path(__file__).parent.parent / "benchmarks" / "results" / "divergence.json"
-QUANTILES = (0.05, 0.1, 0.25, 0.33, 0.5, 0.67, 0.75, 0.9, 0.95)
+QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 
 def main(manifest: Path) -> None:
@@ -47,6 +47,7 @@ def main(manifest: Path) -> None:
         result[name] = {
             "clips": len(rows),
             "quantiles": {str(q): round(float(np.quantile(divergences, q)), 4) for q in QUANTILES},
+            "thirds": [round(float(edge), 4) for edge in thirds],
             "right_by_third": [round(float(right[third == i].mean()), 3) for i in range(3)],
         }
     RESULT.write_text(json.dumps(result, indent=2) + "\n")

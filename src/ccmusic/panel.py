@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import queue
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from copy import copy
-from typing import Self
+from typing import ParamSpec, Self, TypeAlias, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -18,13 +19,17 @@ from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.analysis import Analysis, Prepared, prepare
 from ccmusic.audio import Clip, Crop, Source
 from ccmusic.card import ModelCard
-from ccmusic.errors import CCMusicError, CheckpointError
+from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.renamed import RenamedAttribute, renamed_options
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.timeline import Timeline
 from ccmusic.verdict import Verdict, softmax
 from ccmusic.zoo import Checkpoint, find
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_Session: TypeAlias = tuple[Checkpoint, Future[onnxruntime.InferenceSession]]
 
 
 class Panel(AbstractContextManager["Panel"]):
@@ -56,10 +61,14 @@ class Panel(AbstractContextManager["Panel"]):
         # The most expensive first, so that none is left to run alone at the end.
         ordered = sorted(checkpoints, key=lambda c: -c.card.multiply_adds)
         # The pool serves in order: every model is loading or loaded before one is asked.
-        self._sessions: list[tuple[Checkpoint, Future[onnxruntime.InferenceSession]]] = [
+        self._sessions: list[_Session] = [
             (checkpoint, self._pool.submit(checkpoint.open, threads=threads))
             for checkpoint in ordered
         ]
+        self._closed = False
+        self._process = os.getpid()
+        self._owners: tuple[Panel, ...] = ()
+        """Of a view, the panels that opened its models."""
 
     @classmethod
     @renamed_options(at_once="concurrency")
@@ -86,12 +95,10 @@ class Panel(AbstractContextManager["Panel"]):
         """
         return cls(find(transform, models), concurrency=concurrency)
 
-    def combine(self, other: Panel) -> Panel:
+    def combine(self, other: Panel) -> Self:
         """The open models of both, asked together; for as long as both stay open."""
-        both = copy(self)
-        both._sessions = [*self._sessions, *other._sessions]
-        both._sessions.sort(key=lambda pair: -pair[0].card.multiply_adds)
-        return both
+        other._check_open()
+        return self._view([*self._sessions, *other._sessions], [other])
 
     @property
     def checkpoints(self) -> list[Checkpoint]:
@@ -132,13 +139,11 @@ class Panel(AbstractContextManager["Panel"]):
             if not any(name in (card.name, card.backbone) for card in known):
                 known_names = ", ".join(sorted(card.name for card in known))
                 raise CheckpointError("unknown_model", name=name, known=known_names)
-        chosen = copy(self)
-        chosen._sessions = [
+        return self._view(
             (checkpoint, session)
             for checkpoint, session in self._sessions
             if {checkpoint.card.name, checkpoint.card.backbone} & set(names)
-        ]
-        return chosen
+        )
 
     def predict(self, pictures: Mapping[Preprocessing, Sequence[Picture]]) -> Iterator[Verdict]:
         """Ask every model; verdicts come in the order in which they are ready.
@@ -148,14 +153,21 @@ class Panel(AbstractContextManager["Panel"]):
         pictures
             The picture, or the slices of a piece, for each preprocessing that the cards name.
         """
-        asked = [
-            self._pool.submit(_ask, checkpoint, session, pictures[checkpoint.card.preprocessing])
-            for checkpoint, session in self._sessions
-        ]
+        self._check_open()
+        # as_completed() would wait for ever for what close() cancels; a callback is told of it.
+        ready: queue.SimpleQueue[Future[Verdict]] = queue.SimpleQueue()
+        asked: list[Future[Verdict]] = []
         try:
-            for verdict in as_completed(asked):
+            for checkpoint, session in self._sessions:
+                its = pictures[checkpoint.card.preprocessing]
+                asked.append(self._submit(_ask, checkpoint, session, its))
+                asked[-1].add_done_callback(ready.put)
+            for _ in asked:
+                verdict = ready.get()
+                if verdict.cancelled():
+                    raise ClosedError("panel_closed")
                 yield verdict.result()
-        finally:  # who stops listening needs no more answers
+        finally:  # the consumer may have stopped: cancel what has not started
             for verdict in asked:
                 verdict.cancel()
 
@@ -182,7 +194,10 @@ class Panel(AbstractContextManager["Panel"]):
         ------
         AudioError
             If the file cannot be read. A model that fails has its error in its verdict.
+        ClosedError
+            If this panel is closed, even meanwhile.
         """
+        self._check_open()
         started = time.perf_counter()
         prepared = prepare(source, self.preprocessings, crop=crop)
         return self.analyze_prepared(prepared, started=started, on_verdict=on_verdict)
@@ -244,6 +259,7 @@ class Panel(AbstractContextManager["Panel"]):
         ValueError
             If ``hop`` is not positive.
         """
+        self._check_open()
         return Timeline(
             source,
             hop=hop,
@@ -257,8 +273,36 @@ class Panel(AbstractContextManager["Panel"]):
     judge = RenamedAttribute("predict")
 
     def close(self) -> None:
-        """Let the models go."""
-        self._pool.shutdown(cancel_futures=True)
+        """Let the models go, after the inferences that have begun.
+
+        An analysis under way in another thread ends with :class:`ClosedError`. What
+        :meth:`select` or :meth:`combine` gave leaves the models to the panels that opened them.
+        """
+        self._closed = True
+        # In a forked child the pool's threads do not exist: there is nothing to let go.
+        if not self._owners and os.getpid() == self._process:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _check_open(self) -> None:
+        if os.getpid() != self._process:
+            raise ClosedError("panel_forked")
+        if any(panel._closed for panel in (self, *self._owners)):
+            raise ClosedError("panel_closed")
+
+    def _view(self, sessions: Iterable[_Session], others: Sequence[Panel] = ()) -> Self:
+        """Panel of open models, which stay those of the panels that opened them."""
+        self._check_open()
+        view = copy(self)
+        panels: list[Panel] = [self, *others]
+        view._owners = tuple(owner for panel in panels for owner in panel._owners or (panel,))
+        view._sessions = sorted(sessions, key=lambda pair: -pair[0].card.multiply_adds)
+        return view
+
+    def _submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        try:
+            return self._pool.submit(function, *args, **kwargs)
+        except RuntimeError:  # closed by another thread just now
+            raise ClosedError("panel_closed") from None
 
     def __exit__(self, *exception: object) -> None:
         self.close()
@@ -288,10 +332,12 @@ def _ask(
             raise CheckpointError(
                 "wrong_width", file=checkpoint.path, k=logits.shape[-1], n=len(card.classes)
             )
+        if not all(np.isfinite(array).all() for output in outputs for array in output):
+            raise CheckpointError("not_finite", file=checkpoint.path)
     except CCMusicError as error:
         return Verdict(card, error=error)
-    except Exception as error:  # a model that fails must not take the others with it
-        reason = str(error).splitlines()[0]
+    except BaseException as error:  # a model that fails must not take the others with it
+        reason = reason_of(error)
         return Verdict(card, error=CheckpointError("failed", file=checkpoint.path, reason=reason))
     _, *maps = outputs[len(pictures) // 2]
     middle = maps[0][0] if maps else None

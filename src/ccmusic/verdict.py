@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Verdict:
     """First choices of the slices, if the piece was cut into several; the commonest first."""
     error: CCMusicError | None = None
 
-    @property
+    @cached_property
     def probabilities(self) -> dict[str, float]:
         """Calibrated probability of each class; empty after an error."""
         if self.logits is None:
