@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ccmusic import zoo
+from ccmusic import analyze, zoo
 from ccmusic.advice import Advice, advise
-from ccmusic.analysis import Analysis, analyze
+from ccmusic.analysis import Analysis
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "rain.ogg"
 

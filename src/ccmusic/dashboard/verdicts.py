@@ -17,8 +17,8 @@ from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.verdict_figures import bars_figure, genre_colours, table_figure, tie_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
-from ccmusic.panel import Verdict
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 
 _STILL = {"staticPlot": True}
 
