@@ -67,12 +67,12 @@ def donate(path: Path, backbone: str) -> Tensors:
         features = family_of(backbone).features
         assert features is not None
         donor.heirs[backbone](tensors, features(network))
-    except Exception as error:  # a file of another kind fails in a dozen ways
+    except Exception as error:  # other kinds of files fail in many ways
         text = " ".join(str(error).split()) or type(error).__name__
         reason = f"it lacks {text}" if isinstance(error, KeyError) else text.split(": ", 1)[-1]
         titles = " or ".join(donor.title for donor in donors)
         raise DataError(
-            f"{path}: {backbone} cannot start from it ({reason[:200]}); expected {titles}"
+            f"{path}: {backbone} cannot be initialised from it ({reason[:200]}); expected {titles}"
         ) from None
     return network.state_dict()
 
@@ -121,7 +121,7 @@ class _Layer(NamedTuple):
 
 
 def _layers(module: nn.Module) -> list[_Layer]:
-    """All layers of a module in order; the gates of squeeze-and-excitation are none."""
+    """All layers of a module in order, without squeeze-and-excitation."""
     return [
         _Layer(conv, norm)
         for conv, norm in pairwise(module.modules())
@@ -157,14 +157,14 @@ def _read_lite0(tensors: Tensors) -> _Lite0:
     return _Lite0(layers, blocks)
 
 
-def _most_telling(depthwise: _Layer, project: _Layer) -> torch.Tensor:
-    """Numbers of a block's inner channels, those first that weigh most in what it puts out."""
+def _strongest(depthwise: _Layer, project: _Layer) -> torch.Tensor:
+    """Indices of a block's inner channels, by falling weight in its output."""
     weight = project.conv.weight.abs().sum((0, 2, 3)) * depthwise.norm.weight.abs()
     return weight.argsort(descending=True)
 
 
 def _open_gates(features: nn.Module) -> None:
-    """Let squeeze-and-excitation, which Lite0 has not, begin by letting everything through."""
+    """Open the gates of squeeze-and-excitation, which Lite0 does not have."""
     for name, module in features.named_modules():
         if name.endswith(".fc2"):
             module.weight.zero_()
@@ -172,7 +172,7 @@ def _open_gates(features: nn.Module) -> None:
 
 
 def _lite0_as_efficientnet(tensors: Tensors, features: Any) -> None:
-    """Tensor by tensor: but for gates and activations they are the same network."""
+    """Copy all tensors: apart from gates and activations, the networks are the same."""
     for mine, theirs in zip(_layers(features), _read_lite0(tensors).layers, strict=True):
         mine.take(theirs)
     _open_gates(features)
@@ -183,13 +183,13 @@ _FOR_MOBILENET = (0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 11, 12, 13)
 
 
 def _lite0_as_mobilenet(tensors: Tensors, features: Any) -> None:
-    """The most telling channels of blocks alike; the last layer stays random.
+    """Copy the strongest channels of corresponding blocks; the last layer stays random.
 
-    A block that serves twice gives its best channels first and the next best then.
+    A block that is used twice gives its strongest channels first, then the next ones.
     """
     lite = _read_lite0(tensors)
     stem = _layers(features[0])[0]
-    kept = _most_telling(*lite.blocks[0])[: stem.conv.out_channels].sort().values
+    kept = _strongest(*lite.blocks[0])[: stem.conv.out_channels].sort().values
     stem.take(lite.layers[0], kept)
     given: Counter[int] = Counter()
     for mine, source in zip(map(_layers, features[1:16]), _FOR_MOBILENET, strict=True):
@@ -197,7 +197,7 @@ def _lite0_as_mobilenet(tensors: Tensors, features: Any) -> None:
         if len(mine) == 3:  # the first block has no expansion, its channels are the stem's
             width, begin = mine[-1].conv.in_channels, given[source]
             given[source] += width
-            kept = _most_telling(*theirs[1:])[begin : begin + width].sort().values
+            kept = _strongest(*theirs[1:])[begin : begin + width].sort().values
             mine[0].take(theirs[0], kept)
         mine[-2].take(theirs[-2], kept)
         mine[-1].take(theirs[-1], inputs=kept)
@@ -219,7 +219,7 @@ _FOR_RESNET = (
 
 
 def _lite0_as_resnet(tensors: Tensors, features: Any) -> None:
-    """Lite0 inside a network with room for more: the rest stays random, and softer."""
+    """Embed Lite0 in part of the channels; the others stay random, with smaller weights."""
     lite = _read_lite0(tensors)
     stem, (depthwise, project) = lite.layers[0], lite.blocks[0]
     n = stem.conv.out_channels
@@ -227,8 +227,8 @@ def _lite0_as_resnet(tensors: Tensors, features: Any) -> None:
     features[0].weight[:n] = 0
     _middle(features[0].weight, 3)[:n] = stem.conv.weight
     features[1].weight[:n], features[1].bias[:n] = stem.norm.weight, stem.norm.bias
-    # There is no place for Lite0's first block, so the second reads what it would make of a patch
-    # that changes slowly.
+    # ResNet50 has no block for Lite0's first one. The second block gets weights that combine both,
+    # exact for slowly changing input.
     first = project.conv.weight[:, :, 0, 0] * depthwise.conv.weight.sum((1, 2, 3))
     for stage, number, source, read, write in _FOR_RESNET:
         block, theirs = features[stage][number], lite.blocks[source]
@@ -237,8 +237,8 @@ def _lite0_as_resnet(tensors: Tensors, features: Any) -> None:
             inputs = inputs @ first
         _embed(block, theirs, inputs, slice(*read), slice(*write))
     for block in (features[4][2], features[5][2], features[5][3]):
-        block.bn3.weight.zero_()  # nothing is left for it: it passes its input on
-    for block in features[6][:3]:  # silence where the fourth is going to write
+        block.bn3.weight.zero_()  # no block is left for it: it passes its input on
+    for block in features[6][:3]:  # zeros where the fourth block writes
         norms = [block.bn3] + ([block.downsample[1]] if block.downsample else [])
         for norm in norms:
             norm.weight[80:192] = 0
@@ -248,9 +248,9 @@ def _lite0_as_resnet(tensors: Tensors, features: Any) -> None:
 def _embed(
     block: Any, theirs: list[_Layer], inputs: torch.Tensor, read: slice, write: slice
 ) -> None:
-    """Put a block of Lite0 into a bottleneck block, its most telling channels if not all fit."""
+    """Embed a block of Lite0 in a bottleneck block, the strongest channels if not all fit."""
     expand, depthwise, project = theirs
-    kept = _most_telling(depthwise, project)[: block.conv1.out_channels].sort().values
+    kept = _strongest(depthwise, project)[: block.conv1.out_channels].sort().values
     n = len(kept)
     block.conv1.weight.mul_(0.2)
     block.conv1.weight[:n] *= 0.25
@@ -262,7 +262,7 @@ def _embed(
     block.conv3.weight[write] = 0
     block.conv3.weight[write, :n] = project.conv.weight[:, kept]
     block.bn3.weight[write] = project.norm.weight
-    # ResNet rectifies its trunk and Lite0 does not: what is new there is lifted above zero.
+    # ResNet rectifies its trunk and Lite0 does not: new channels are shifted above zero.
     lifted = 2.5 * project.norm.weight.abs()
     block.bn3.bias[write] = lifted if read != write else 0
     if block.downsample:
@@ -274,7 +274,7 @@ _FOR_VGG = (0, 3, 7, 10, 14, 17, 20, None, 24, 27, 30, None, 34, 37, None, None)
 
 
 def _craft_as_vgg(tensors: Tensors, features: Any) -> None:
-    """Layer by layer; an additional layer begins by passing its input on, with a little noise."""
+    """Copy layer by layer; an additional layer passes its input on, with a little noise."""
     theirs = {
         name.split(".", 2)[2]: tensor
         for name, tensor in tensors.items()

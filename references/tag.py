@@ -4,9 +4,9 @@
     ccmusic train --soft-targets tags.csv ...
 
 The network is musicnn (J. Pons, X. Serra, "musicnn: pre-trained convolutional neural networks for
-music audio tagging", 2019; ISC licence), in two trainings: on MagnaTagATune and on the Million Song
-Dataset. Its weights come in the wheel ``musicnn`` of the package index; the wheel is read as it
-is and need not be installed. The computation is ours, in PyTorch.
+music audio tagging", 2019; ISC licence), trained on MagnaTagATune and on the Million Song
+Dataset. Its weights are in the wheel ``musicnn`` of the package index; the wheel is read and need
+not be installed. The computation is our own, in PyTorch.
 """
 
 from __future__ import annotations

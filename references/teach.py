@@ -3,9 +3,9 @@
     python references/teach.py clips.csv features.npz verdicts.csv
     ccmusic train --label-teacher verdicts.csv ...
 
-A linear classifier on the features of a network that has heard much music knows genres better than
-a few hundred labels can teach; its verdicts on unlabelled recordings are what ``ccmusic train
---label-teacher`` learns from.
+A linear classifier on the features of a network that was trained on much music recognises genres
+better than a network trained on a few hundred labels. ``ccmusic train --label-teacher`` learns from
+its verdicts on unlabelled recordings.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def _read_features(path: Path) -> dict[str, npt.NDArray[np.float32]]:
 
 
 def teach(manifest: Path, features: Path, out: Path) -> Path:
-    """Fit a linear classifier on the labels of ``train`` and let it judge every recording.
+    """Fit a linear classifier on the labels of ``train`` and classify every recording.
 
-    A training recording is judged by a classifier that has not seen its group, so that the
-    verdicts are as uncertain as those on unlabelled recordings. ``valid`` is never learnt from.
+    A training recording is classified by a model that has not seen its group, so that the verdicts
+    are as uncertain as those on unlabelled recordings. ``valid`` is never trained on.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def teach(manifest: Path, features: Path, out: Path) -> Path:
     known = _read_features(features)
     judged = [r for r in recordings if r.key in known]
     if not any(r.split == "train" and r.genre for r in judged):
-        raise DataError(f"{features}: has no features of a labelled training recording")
+        raise DataError(f"{features}: has no features for any labelled training recording")
     inputs = torch.from_numpy(np.stack([known[r.key] for r in judged]))
     seen = inputs[[r.split != "valid" for r in judged]]
     inputs = (inputs - seen.mean(dim=0)) / (seen.std(dim=0) + 1e-3)

@@ -1,4 +1,4 @@
-"""What one model says of a picture: :class:`Verdict`."""
+"""Verdicts of single models."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one model says of a picture, or why it could not."""
+    """Result of one model for a picture, or its error."""
 
     card: ModelCard
     latency_ms: float = 0.0
-    """Inference alone, on the cores it was given."""
+    """Time of the inference alone."""
     logits: Floats | None = None
-    """float32 [n_classes], before the temperature; of several slices, those that give the mean of
-    their probabilities."""
+    """float32 [n_classes], before the temperature; for several slices, the logits of
+    their mean probabilities."""
     maps: Floats | None = None
     """float32 [n_classes, h, w]: the class-activation maps, see the card's ``explanation``; of
     several slices, the maps of the middle one."""
@@ -47,13 +47,13 @@ class Verdict:
 
     @property
     def band(self) -> Band | None:
-        """What so sure a first choice was worth on held-out music; None if not measured."""
+        """Confidence band of the first choice, measured on held-out music; None if not measured."""
         if self.logits is None or self.card.metrics is None:
             return None
         return self.card.metrics.band(self.top(1)[0][1])
 
     def advice(self, language: Language, name: str) -> str:
-        """Sentence about the :attr:`band`, naming the model as the caller does; empty without."""
+        """Sentence about the :attr:`band` with this name of the model; empty without a band."""
         band = self.band
         if band is None:
             return ""

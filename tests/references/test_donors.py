@@ -155,7 +155,9 @@ def test_craft_fills_vgg_and_what_is_additional_passes_on(tmp_path: Path) -> Non
 
 def test_what_does_not_fit_is_refused(wheel: Path, tmp_path: Path) -> None:
     def refused(path: Path, why: str, backbone: str = SMALLEST) -> None:
-        expected = rf"{re.escape(str(path))}: {backbone} cannot start .*\(.*{why}.*\); expected "
+        expected = (
+            rf"{re.escape(str(path))}: {backbone} cannot be initialised .*\(.*{why}.*\); expected "
+        )
         with pytest.raises(DataError, match=expected):
             donate(path, backbone)
 

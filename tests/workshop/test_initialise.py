@@ -132,7 +132,9 @@ def test_of_torchvision_the_features_are_taken(backbone: str, tmp_path: Path) ->
 
 def test_what_does_not_fit_is_refused(own: Path, tmp_path: Path) -> None:
     def refused(path: Path, why: str, backbone: str = SMALLEST) -> None:
-        expected = rf"{re.escape(str(path))}: {backbone} cannot start .*\(.*{why}.*\); expected "
+        expected = (
+            rf"{re.escape(str(path))}: {backbone} cannot be initialised .*\(.*{why}.*\); expected "
+        )
         with pytest.raises(DataError, match=expected):
             _started(path, backbone)
 

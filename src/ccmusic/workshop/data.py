@@ -1,9 +1,9 @@
-"""A manifest of labelled recordings in, spectrograms ready for training out.
+"""Manifests of labelled recordings, and their spectrograms for training.
 
 A manifest is a CSV file with the columns ``path`` (relative to the manifest), ``genre`` (empty:
-unlabelled), ``group`` (the recording; clips of one group never stand on two sides of a split) and
+unlabelled), ``group`` (the recording; clips of one group are never on both sides of a split) and
 ``split`` (``train``, ``valid``, or anything else for unlabelled material); ``source`` and
-``licence`` are optional and end in the card.
+``licence`` are optional and go into the card.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def read_manifest(path: Path) -> list[Recording]:
     Raises
     ------
     DataError
-        If it is missing, lacks a column, or lets a group stand on both sides of the split.
+        If it is missing, lacks a column, or has a group on both sides of the split.
     """
     rows = [
         Recording(
@@ -71,13 +71,13 @@ def read_manifest(path: Path) -> list[Recording]:
     }
     if both:
         raise DataError(
-            f"{path}: group {min(both)!r} stands in train and in valid; split by group, not by clip"
+            f"{path}: group {min(both)!r} is in train and in valid; split by group, not by clip"
         )
     return rows
 
 
 def read_table(path: Path, columns: Set[str]) -> list[dict[str, str]]:
-    """Rows of a CSV file that has at least these columns.
+    """Rows of a CSV file with at least these columns.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def read_table(path: Path, columns: Set[str]) -> list[dict[str, str]]:
             reader = csv.DictReader(file, restval="")
             missing = columns - set(reader.fieldnames or [])
             if missing:
-                raise DataError(f"{path}: lacks the column {', '.join(sorted(missing))}")
+                raise DataError(f"{path}: has no column {', '.join(sorted(missing))}")
             return list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a table ({error})") from None
@@ -160,7 +160,7 @@ def load_clips(
     seconds: float = audio.CLIP_SECONDS,
     loop: bool = True,
 ) -> Iterator[tuple[Recording, Clip]]:
-    """Decode recordings one by one; one that cannot be read is named and left out."""
+    """Decode recordings one by one; those that cannot be read are reported and skipped."""
     for recording in track(list(recordings), description=description):
         try:
             clip = audio.load(recording.path, seconds=seconds, loop=loop)
@@ -171,9 +171,9 @@ def load_clips(
 
 
 def load_material(recordings: Iterable[Recording], preprocessing: Preprocessing) -> Material:
-    """Compute the spectrograms of whole recordings, or find them from the last time.
+    """Spectrograms of whole recordings, computed or cached.
 
-    They are kept in ``spectrograms`` beside the user's checkpoints, under names that change with
+    The cache is ``spectrograms`` beside the user's checkpoints, under names that change with
     the file and the transform; the folder may be deleted at any time.
     """
     kept: list[Recording] = []

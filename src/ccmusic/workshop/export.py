@@ -1,4 +1,4 @@
-"""Trained weights in, a checkpoint out: an ONNX file and its measured card."""
+"""Export of trained weights as a checkpoint: an ONNX file and its measured card."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def export(
         ``int8`` computes in integers (static, per channel). ``fp16`` stores halves and computes
         in fp32: half the size at no cost.
     data, licence, notes
-        Words for the card.
+        Texts for the card.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def to_onnx(
 
 
 def _forget_origin(path: Path) -> None:
-    """Remove what the exporter notes about where each node was written, paths included."""
+    """Remove the exporter's notes on the source of each node, which include paths."""
     model = onnx.load(path)
     for part in (
         model,
@@ -177,7 +177,7 @@ def _session(content: bytes, *, threads: int = 0) -> onnxruntime.InferenceSessio
 
 
 def _relative_latency(content: bytes, preprocessing: Preprocessing) -> float:
-    """Time of a network over that of MobileNetV3 in fp32, one thread, in turn: median ratio."""
+    """Time of a network divided by that of MobileNetV3 in fp32: one thread, in turn, median."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "reference.onnx"
         to_onnx(build("mobilenet_v3_large", n_classes=13), preprocessing, path)
@@ -204,7 +204,7 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]
 
 
 def calibration_pictures(manifest: Path, preprocessing: Preprocessing) -> list[Pixels]:
-    """Few pictures of the ``train`` split, from all over the manifest."""
+    """A few pictures of the ``train`` split, spread over the manifest."""
     training = [r for r in read_manifest(manifest) if r.split == "train" and r.genre]
     step = max(1, len(training) // _CALIBRATION_PICTURES)
     return load_pictures(training[::step], preprocessing)[1]
@@ -213,7 +213,7 @@ def calibration_pictures(manifest: Path, preprocessing: Preprocessing) -> list[P
 def to_int8(
     path: Path, pictures: Sequence[Pixels], preprocessing: Preprocessing, **changes: Any
 ) -> None:
-    """Replace an fp32 graph by one in integers, whose ranges are those that the pictures cause.
+    """Replace an fp32 graph by one in integers; the pictures give the ranges.
 
     ``changes`` are other settings for ONNX Runtime's ``quantize_static``.
     """

@@ -1,12 +1,12 @@
-"""Weights of another network as the first weights of ours.
+"""First weights of a network.
 
-A network may begin as
+A network may start from
 
-- our own of the same backbone, from ``weights.pt`` of ``ccmusic train``; one that was trained on
-  pictures of the other orientation is turned, a narrower one is widened (T. Chen et al., "Net2Net:
+- ``weights.pt`` of ``ccmusic train`` for the same backbone; kernels trained on pictures of the
+  other orientation are turned, a narrower network is widened (T. Chen et al., "Net2Net:
   accelerating learning via knowledge transfer", 2016);
-- torchvision's network of the same name, without its classifier. ``references/donors.py`` makes
-  such files of networks that torchvision does not have.
+- a file of torchvision for the same network; its classifier is ignored. ``references/donors.py``
+  makes such files of other networks.
 """
 
 from __future__ import annotations
@@ -51,20 +51,20 @@ def initialise(
     classes: tuple[str, ...],
     noise: float = 0,
 ) -> None:
-    """Give a network the weights to begin with; nothing in the file is executed.
+    """Fill a network with its first weights; nothing in the file is executed.
 
     Parameters
     ----------
     path
         ``.pt``, ``.pth`` or ``.safetensors``.
     network
-        To be filled. What the file has no values for stays as it is: the heads, unless the file is
-        our own and of the same classes.
+        Network to fill. Tensors that the file does not have stay as they are: the heads, unless
+        the file is ours and has the same classes.
     backbone, transform, classes
         What the network is and will learn.
     noise
-        Of kernels that are widened, relative: copies of a channel that are all alike would learn
-        alike for ever.
+        Relative noise on widened kernels: identical copies of a channel would learn the same
+        for ever.
 
     Raises
     ------
@@ -78,12 +78,12 @@ def initialise(
             return
         features = map_features(path, make_plain(path, content), backbone)
         network.features.load_state_dict(features.state_dict())
-    except Exception as error:  # a file of another kind fails in a dozen ways
+    except Exception as error:  # other kinds of files fail in many ways
         text = " ".join(str(error).split()) or type(error).__name__
         reason = f"it lacks {text}" if isinstance(error, KeyError) else text.split(": ", 1)[-1]
         raise DataError(
-            f"{path}: {backbone} cannot start from it ({reason[:200]}); expected {backbone} from "
-            "ccmusic train or torchvision"
+            f"{path}: {backbone} cannot be initialised from it ({reason[:200]}); expected "
+            f"{backbone} from ccmusic train or torchvision"
         ) from None
 
 
@@ -117,8 +117,8 @@ def _take_own(
 def widen(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """Repeat channels so that a network of wider layers does what the narrow one did.
 
-    Every channel stands beside its copies, so that channels of several layers that are put one
-    after the other stay in the order in which the next layer expects them. Weights that read a
+    Copies lie next to their channel, so that concatenated channels of several layers keep the order
+    that the next layer expects. Weights that read a
     repeated channel are divided by the number of copies.
     """
     for axis, size in enumerate(shape[:2]):

@@ -1,4 +1,4 @@
-"""What a training run leaves: its plan, its weights, its log."""
+"""Files of a training run: plan, weights, log."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _FORMER_OPTIONS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides a training run; kept beside its weights."""
+    """All options of a training run; stored with its weights."""
 
     backbone: str
     transform: TransformName
     classes: tuple[str, ...]
     n_soft: int
     taught: bool
-    """A teacher's verdicts stand beside the labels."""
+    """Another classifier's verdicts are learnt as well."""
     epochs: int
     """Passes over everything in crops."""
     crop_width: int
@@ -49,13 +49,13 @@ class Plan:
     init_from: str = ""
     """Name and hash of the file with the first weights; empty: they were random."""
     width_divisor: int = 1
-    """So many times fewer channels in every layer."""
+    """Divides the number of channels of every layer."""
     feature_teacher: str = ""
     """Name and hash of the weights whose features were learnt as well; empty: none."""
 
 
 def load_weights(path: Path) -> tuple[Backbone, Plan]:
-    """Open what :func:`train` left; nothing in the file is executed.
+    """Read the weights of a run; nothing in the file is executed.
 
     Raises
     ------
@@ -82,18 +82,18 @@ def read_log(out: Path) -> tuple[float, ...]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged file raises into a :class:`DataError`."""
+    """Turn any error of a damaged file into a :class:`DataError`."""
     try:
         yield
     except DataError:
         raise
-    except Exception as error:  # a damaged file fails inside torch in a dozen ways
+    except Exception as error:  # damaged files fail in many ways inside torch
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: not a file of ccmusic train ({reason})") from None
 
 
 def plan_of(saved: dict[str, Any]) -> Plan:
-    """Read a plan; options that only other versions have are passed over."""
+    """Read a plan; options of other versions are ignored."""
     named = {_FORMER_OPTIONS.get(name, name): value for name, value in saved.items()}
     known = {field.name: named[field.name] for field in fields(Plan) if field.name in named}
     return Plan(**{**known, "classes": tuple(saved["classes"])})

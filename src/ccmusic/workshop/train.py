@@ -1,4 +1,4 @@
-"""Recordings in, trained weights out; interrupted at any moment, it goes on where it was."""
+"""Training; an interrupted run is resumed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _LABEL_SMOOTHING = 0.05
 _SOFT_WEIGHT = 10.0
 _FEATURE_WEIGHT = 3.0
 _RARE = 4.0  # standard deviations: features beyond are not chased
-_TEACHER_SHARE = 0.3  # what a label leaves to the teacher's doubts
+_TEACHER_SHARE = 0.3  # weight of the teacher's verdict beside a label
 _AVERAGING = 0.99
 _NOISE = 0.05  # of widened kernels
 _SETTLING = 192  # pictures over which the averaged network measures its BatchNorm statistics
@@ -83,22 +83,22 @@ def train(
     manifest
         See :mod:`ccmusic.workshop.data`.
     out
-        Folder of the run; one that holds an unfinished run of the same plan is continued.
+        Folder of the run; an unfinished run of the same plan is resumed.
     init_from
         File with the first weights, see :mod:`ccmusic.workshop.initialise`; random by default.
-        Without any epochs it is turned or widened exactly, and nothing is learnt.
+        Without epochs they are turned or widened exactly, and nothing is trained.
     width_divisor
-        Train a network of so many times fewer channels in every layer: cheaper, by its square at
-        the most, and the start of a whole one.
+        Divides the number of channels of every layer: cheaper, at most by the square of it. The
+        result can initialise a network of full width.
     feature_teacher
-        ``weights.pt`` of a better network for the same transform, any backbone, whose features are
-        to be learnt as well, place by place.
+        ``weights.pt`` of a better network for the same transform, any backbone, whose features
+        are learnt as well, place by place.
     soft_targets
         CSV of values in 0..1 for any recording of the manifest, the unlabelled ones included,
         learnt by an auxiliary head that is dropped afterwards.
     label_teacher
         CSV of a teacher's probabilities of the genres, ``path`` and one column per genre:
-        what unlabelled recordings are taken for, and a doubt beside every label.
+        targets for unlabelled recordings, mixed with the label of the others.
     patience
         Stop early, and keep the weights of the best epoch by accuracy on ``valid``, when so many
         epochs have brought nothing better. What is then measured on ``valid`` is flattered by the
@@ -113,7 +113,7 @@ def train(
         If the data cannot be trained on, the start does not fit, or the folder holds another plan.
     """
     if not (epochs or final_epochs or init_from):
-        raise DataError("nothing to do: neither epochs nor weights to start from")
+        raise DataError("nothing to do: give --epochs, --final-epochs, or --init-from")
     recordings = read_manifest(manifest)
     soft, soft_names = read_soft_targets(soft_targets) if soft_targets else ({}, [])
     verdicts, judged = read_soft_targets(label_teacher) if label_teacher else ({}, [])
@@ -150,7 +150,7 @@ def train(
     _check(material, classes)
     valid = load_pictures([r for r in recordings if r.split == "valid" and r.genre], preprocessing)
     if patience and not valid[0]:
-        raise DataError(f"{manifest}: without recordings in valid nothing tells when to stop early")
+        raise DataError(f"{manifest}: --patience needs recordings in valid")
     run.fit(material, _Targets(material, soft, verdicts, plan), valid)
     return out / "weights.pt"
 
@@ -371,7 +371,7 @@ class _Run:
         """Measure the BatchNorm statistics of whole pictures that belong to the averaged weights.
 
         Averaged statistics would not do: they lag behind a network that changes fast, layer by
-        layer, until evaluation sees nothing but a constant.
+        layer, until the evaluated network returns a constant.
         """
         rng = np.random.default_rng((self.plan.seed, self.epoch, 1))
         chosen = rng.choice(targets.with_label, min(_SETTLING, len(targets.with_label)), False)
@@ -385,7 +385,7 @@ class _Run:
         """Share of the learning rate: in each of the two stages a short rise and a cosine.
 
         Whole pictures are new to the network, so the second stage starts again at half the rate
-        instead of creeping on at the end of the first.
+        instead of continuing at the end of the first.
         """
         first = self.plan.epochs
         crops = progress < first
@@ -403,7 +403,7 @@ class _Run:
             features = self.network.features(pictures)
             logits, _, soft_logits = self.network.predict(features)
             distance = self.feature_teacher(features, pictures) if self.feature_teacher else 0.0
-        # A recording that nobody judged has an all-zero row and so no say.
+        # A recording without any target has a row of zeros and no influence.
         loss = -(targets.labels[chosen] * F.log_softmax(logits.float(), dim=1)).sum() / len(batch)
         if soft_logits is not None:
             each = F.binary_cross_entropy_with_logits(
@@ -414,10 +414,10 @@ class _Run:
 
 
 class _FeatureTeacher(nn.Module):
-    """Another network, whose features are to be had from the learning one's by a linear map.
+    """A network whose features are predicted from those of the trained one by a linear map.
 
-    A. Romero et al., "FitNets: hints for thin deep nets", 2015, at the last layer. It says at every
-    place of a picture what is to be seen there, where a label says one word about all of it.
+    A. Romero et al., "FitNets: hints for thin deep nets", 2015, at the last layer. It gives a
+    target for every place of a picture, where a label gives one for the whole.
     """
 
     def __init__(self, path: Path, transform: TransformName, width: int) -> None:
@@ -440,7 +440,7 @@ class _FeatureTeacher(nn.Module):
 
 
 class _Targets:
-    """What is to be learnt about each recording of the material."""
+    """Targets of each recording of the material."""
 
     def __init__(
         self,
@@ -453,7 +453,7 @@ class _Targets:
         self.labelled = np.array([r.split == "train" and r.genre != "" for r in recordings])
         self.with_label = np.flatnonzero(self.labelled)
         counts = Counter(recordings[i].genre for i in self.with_label)
-        # Rare genres weigh more, but not in full: their few clips must not be learnt by heart.
+        # Rare genres weigh more, but less than in full, against overfitting on their few clips.
         weights = {genre: (len(self.with_label) / n) ** 0.7 for genre, n in counts.items()}
         mean = sum(weights[g] * n for g, n in counts.items()) / len(self.with_label)
         labels = np.zeros((len(recordings), len(plan.classes)), np.float32)
@@ -480,7 +480,7 @@ def _accuracy(
     preprocessing: Preprocessing,
     classes: tuple[str, ...],
 ) -> float:
-    """Share of clips judged right; for the log only."""
+    """Accuracy on clips; for the log only."""
     recordings, pictures = valid
     if not pictures:
         return float("nan")
