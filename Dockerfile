@@ -17,11 +17,13 @@ FROM build AS build-service
 RUN /opt/ccmusic/bin/pip install --no-cache-dir --constraint constraints.txt '.[api,batch]'
 
 FROM python:3.13-slim AS base
-# The folder of checkpoints is made here so that a volume on it belongs to this user.
+# On a read-only file system matplotlib would look for a place for its list of fonts in every process,
+# and complain. The folder of checkpoints is made here so that a volume on it belongs to this user.
 RUN useradd --system --create-home --uid 1000 ccmusic \
     && install --directory --owner ccmusic --group ccmusic /home/ccmusic/data
 ENV PATH=/opt/ccmusic/bin:$PATH \
     CCMUSIC_HOME=/home/ccmusic/data \
+    MPLCONFIGDIR=/tmp/matplotlib \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /home/ccmusic
@@ -29,18 +31,15 @@ ENTRYPOINT ["ccmusic"]
 
 FROM base AS dashboard
 COPY --from=build-dashboard /opt/ccmusic /opt/ccmusic
-USER ccmusic
+USER 1000
 ENV STREAMLIT_SERVER_HEADLESS=true
-# matplotlib lists the fonts once, here: later the file system is read-only.
-RUN python -c "import matplotlib.font_manager"
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8501, timeout=4); c.request('GET', '/_stcore/health'); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["dashboard", "--host", "0.0.0.0"]
 
 FROM base AS service
 COPY --from=build-service /opt/ccmusic /opt/ccmusic
-USER ccmusic
-RUN python -c "import matplotlib.font_manager"
+USER 1000
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/readyz'); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["serve", "--host", "0.0.0.0"]
