@@ -7,12 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# From the file to the verdict. The tests of the sandbox wait for children that hang.
-CORE := $(filter-out tests/test_sandbox.py,$(wildcard tests/test_*.py))
+# From the file to the verdict. Without those that wait for children that hang, and build a wheel.
+CORE := $(filter-out tests/test_sandbox.py tests/test_licences.py,$(wildcard tests/test_*.py))
 # The registry's PyTorch for Linux brings gigabytes of CUDA; this index has builds for processors.
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-slow check coverage lint format package clean
+.PHONY: run test test-slow check core coverage lint format package clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/ccmusic dashboard --port $(PORT)
@@ -23,8 +23,12 @@ test: lint
 test-slow: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -m slow
 
-check: lint
-	$(BIN)/python -m pytest $(CORE)
+# Side by side, for one of the two is mypy.
+check: $(VENV)/test.stamp
+	$(MAKE) --jobs=2 lint core
+
+core: $(VENV)/test.stamp
+	$(BIN)/python -m pytest --quiet $(CORE)
 
 coverage: lint
 	$(BIN)/coverage erase
