@@ -10,6 +10,8 @@ from ccmusic.errors import AudioError, CCMusicError, CheckpointError
 from ccmusic.panel import Panel, Verdict
 from ccmusic.timeline import Timeline
 
+__version__ = "0.2.0.dev0"
+
 __all__ = [
     "Analysis",
     "AudioError",
