@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ccmusic import audio, picture
-from ccmusic.analysis import analyze
+from ccmusic.api import analyze
 from ccmusic.cli import main
 from ccmusic.panel import Panel
 from ccmusic.zoo import find

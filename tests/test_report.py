@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from ccmusic import report, zoo
-from ccmusic.analysis import Analysis, analyze
+from ccmusic.analysis import Analysis
+from ccmusic.api import analyze
 from ccmusic.audio import SAMPLE_RATE, AudioInfo, Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import GENRES

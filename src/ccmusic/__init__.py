@@ -5,10 +5,12 @@
 'all 5 models hear Jazz'
 """
 
-from ccmusic.analysis import Analysis, analyze
+from ccmusic.analysis import Analysis
+from ccmusic.api import analyze
 from ccmusic.errors import AudioError, CCMusicError, CheckpointError
-from ccmusic.panel import Panel, Verdict
+from ccmusic.panel import Panel
 from ccmusic.timeline import Timeline
+from ccmusic.verdict import Verdict
 
 __version__ = "0.2.0.dev0"
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ccmusic.panel import Verdict
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 
 Floats = npt.NDArray[np.float32]
 

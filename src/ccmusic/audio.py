@@ -8,12 +8,26 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
+import numpy.typing as npt
 import soxr
 
-from ccmusic.decode import Crop, Samples, Source, decode, digest, name_of
+from ccmusic.decode import (
+    Crop,
+    Decoded,
+    Header,
+    Samples,
+    Sound,
+    Source,
+    check_kind,
+    decode,
+    digest,
+    name_of,
+    read_header,
+    window_start,
+)
 from ccmusic.errors import AudioError
 from ccmusic.quality import AudioWarning, find_warnings
 from ccmusic.renamed import RenamedAttribute, renamed_names
@@ -27,6 +41,7 @@ __all__ = [
     "AudioWarning",
     "Clip",
     "Crop",
+    "Recording",
     "Samples",
     "Source",
     "digest",
@@ -84,6 +99,111 @@ class Clip:
     native = RenamedAttribute("original")
     facts = RenamedAttribute("info")
 
+    @classmethod
+    def from_samples(
+        cls,
+        y: npt.NDArray[Any],
+        sr: float,
+        *,
+        crop: Crop | float = "center",
+        file: str = "the samples",
+    ) -> Self:
+        """Take the window of samples in memory, as :func:`load` takes that of a file.
+
+        >>> Clip.from_samples(np.zeros(48_000), 48_000, file="rest").samples.shape
+        (220500,)
+
+        Parameters
+        ----------
+        y
+            Floats, nominally in -1..1, or integers of 8, 16 or 32 bits: [n] or [channels, n].
+        sr
+            Their sample rate, hertz.
+        crop
+            As in :func:`load`.
+        file
+            What messages and results call the recording.
+
+        Raises
+        ------
+        AudioError
+            If these are no samples, no numbers, or too few.
+        """
+        clip = load((y, sr), crop=crop)
+        return cls(file, clip.samples, clip.original, clip.info, clip.warnings)
+
+
+class Recording:
+    """A source whose header is read once, and of which windows are decoded when they are wanted.
+
+    Parameters
+    ----------
+    source
+        As in :func:`load`.
+
+    Raises
+    ------
+    AudioError
+        With one line that says what is wrong with which file.
+    TypeError
+        If the source is something else.
+    """
+
+    def __init__(self, source: Source) -> None:
+        check_kind(source)
+        self._source, self._name = source, name_of(source)
+        if isinstance(source, tuple):
+            self._planes, self._rate = _checked(*source, self._name)
+            seconds = self._planes.shape[1] / self._rate
+            self._header = Header("samples", None, seconds, cut_off=False)
+        else:
+            self._header = read_header(source)
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self._header.duration
+
+    def load(
+        self,
+        *,
+        crop: Crop | float = "center",
+        seconds: float = CLIP_SECONDS,
+        loop: bool = True,
+    ) -> Clip:
+        """Decode a window; parameters and errors as :func:`load`."""
+        name = self._name
+        if isinstance(self._source, tuple):
+            start = window_start(self.duration, seconds, crop)
+            sound = _cut(self._planes, self._rate, start, seconds)
+            decoded = Decoded(sound, self._header, start)
+        else:
+            decoded = decode(self._source, self._header, crop=crop, seconds=seconds)
+        sound, start = decoded.sound, decoded.start
+        if not sound.taken:
+            raise AudioError("no_sound", file=name)
+        if not sound.peak < _ABSURD:
+            raise AudioError("not_numbers", file=name)
+        taken = sound.taken / sound.rate
+        if round(taken, 2) < _SHORTEST:
+            raise AudioError("too_short", file=name, seconds=taken, least=_SHORTEST)
+
+        samples = np.asarray(soxr.resample(sound.original, sound.rate, SAMPLE_RATE), np.float32)
+        wanted = round(seconds * SAMPLE_RATE)
+        samples = np.resize(samples, wanted) if loop else samples[:wanted]
+        info = AudioInfo(
+            codec=decoded.header.codec,
+            bit_rate=decoded.header.bit_rate,
+            sample_rate=sound.rate,
+            channels=sound.channels,
+            duration=round(max(self.duration, taken), 3),
+            window_start=round(start, 3),
+            window_end=round(start + taken, 3),
+            looped=loop and taken < seconds - 0.01,
+        )
+        warnings = find_warnings(decoded, samples, SAMPLE_RATE, info.duration)
+        return Clip(name, samples, sound.original, info, warnings)
+
 
 def load(
     source: Source,
@@ -92,12 +212,14 @@ def load(
     seconds: float = CLIP_SECONDS,
     loop: bool = True,
 ) -> Clip:
-    """Decode the analysis window of a file.
+    """Decode the analysis window of a recording.
 
     Parameters
     ----------
     source
-        Path, or a seekable binary stream.
+        Path; seekable binary stream; the content of a file as bytes; or samples with their rate,
+        ``(y, sr)``: floats, nominally in -1..1, or integers of 8, 16 or 32 bits, of shape [n] or
+        [channels, n].
     crop
         Take the 10 s at the ``center`` of the piece, at its ``start``, or from this second on,
         the last 10 s at most. A shorter piece is taken whole and looped.
@@ -111,31 +233,37 @@ def load(
     ------
     AudioError
         With one line that says what is wrong with which file.
+    TypeError
+        If the source is something else.
     """
-    name = name_of(source)
-    decoded = decode(source, crop=crop, seconds=seconds)
-    sound, start = decoded.sound, decoded.start
-    if not sound.peak < _ABSURD:
-        raise AudioError("not_numbers", file=name)
-    taken = sound.taken / sound.rate
-    if round(taken, 2) < _SHORTEST:
-        raise AudioError("too_short", file=name, seconds=taken, least=_SHORTEST)
+    return Recording(source).load(crop=crop, seconds=seconds, loop=loop)
 
-    samples = np.asarray(soxr.resample(sound.original, sound.rate, SAMPLE_RATE), np.float32)
-    wanted = round(seconds * SAMPLE_RATE)
-    samples = np.resize(samples, wanted) if loop else samples[:wanted]
-    info = AudioInfo(
-        codec=decoded.codec,
-        bit_rate=decoded.bit_rate,
-        sample_rate=sound.rate,
-        channels=sound.channels,
-        duration=round(max(decoded.duration, taken), 3),
-        window_start=round(start, 3),
-        window_end=round(start + taken, 3),
-        looped=loop and taken < seconds - 0.01,
-    )
-    warnings = find_warnings(decoded, samples, SAMPLE_RATE, info.duration)
-    return Clip(name, samples, sound.original, info, warnings)
+
+def _checked(samples: npt.ArrayLike, rate: float, name: str) -> tuple[npt.NDArray[Any], int]:
+    """Samples as [channels, n] of the type that they have, and their rate in hertz."""
+    values = np.atleast_2d(np.asarray(samples))
+    known = values.dtype.kind == "f" or values.dtype in (np.uint8, np.int8, np.int16, np.int32)
+    if not known or values.ndim > 2 or len(values) > max(1, values.shape[1]):
+        shape = " x ".join(map(str, np.shape(samples)))
+        raise AudioError("not_samples", file=name, dtype=values.dtype, shape=shape or "1")
+    if isinstance(rate, bool) or not (rate > 0 and float(rate).is_integer()):
+        raise AudioError("bad_rate", file=name, rate=rate)
+    return values, int(rate)
+
+
+def _cut(planes: npt.NDArray[Any], rate: int, start: float, seconds: float) -> Sound:
+    """Take up to ``seconds`` from ``start``; integers become shares of their full scale."""
+    first = round(start * rate)
+    values = planes[:, first : first + round(seconds * rate)]
+    with np.errstate(over="ignore"):  # the peak tells
+        floats = values.astype(np.float32)
+    if values.dtype.kind in "iu":
+        full = 2.0 ** (8 * values.dtype.itemsize - 1)
+        floats = (floats - np.float32(full * (values.dtype.kind == "u"))) / np.float32(full)
+    sound = Sound(np.empty(floats.shape[1], np.float32), rate, len(floats))
+    sound.add(floats)
+    sound.mix()
+    return sound
 
 
 def named(content: bytes, name: str) -> BinaryIO:

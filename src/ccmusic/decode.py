@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import av
 import av.error
@@ -20,8 +20,11 @@ import numpy.typing as npt
 from ccmusic.errors import AudioError
 
 Crop = Literal["center", "start"]
-Source = str | os.PathLike[str] | BinaryIO
 Samples = npt.NDArray[np.float32]
+Stored: TypeAlias = str | os.PathLike[str] | BinaryIO | bytes
+Source: TypeAlias = Stored | tuple[npt.NDArray[Any], float]
+"""Path, seekable binary stream, content of a file, or samples and their rate; see
+:func:`ccmusic.audio.load`."""
 AudioPacket: TypeAlias = "av.Packet[av.audio.AudioStream]"
 
 # Containers that hold music. Playlists and network formats stay out: they can name other files.
@@ -82,23 +85,30 @@ class Sound:
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """A window of a recording, and what its file says about itself."""
+class Header:
+    """What a file says about itself, as far as it is to be believed."""
 
-    sound: Sound
     codec: str
     bit_rate: int | None
     """Bits per second, where the file tells."""
     duration: float
     """Seconds."""
-    start: float
-    """Seconds from the start of the recording to that of the window."""
     cut_off: bool
     """The end of the file is missing."""
 
 
-def decode(source: Source, *, crop: Crop | float, seconds: float) -> Decoded:
-    """Decode a window; see :func:`ccmusic.audio.load` for the parameters.
+@dataclass(frozen=True)
+class Decoded:
+    """A window of a recording."""
+
+    sound: Sound
+    header: Header
+    start: float
+    """Seconds from the start of the recording to that of the window."""
+
+
+def read_header(source: Stored) -> Header:
+    """Find out how long a recording is, and whether it is whole.
 
     Raises
     ------
@@ -121,9 +131,23 @@ def decode(source: Source, *, crop: Crop | float, seconds: float) -> Decoded:
             duration, size = _span(file, name, 0.0)
             bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else None
             cut_off |= announced - duration > _RUN_UP
-        start = _window_start(duration, seconds, crop)
-        # Room for what a header may have forgotten, but not for half an hour of it.
-        longest = min(seconds, max(_LEAST_ROOM, duration + _RUN_UP))
+    return Header(codec, bit_rate, duration, cut_off)
+
+
+def decode(source: Stored, header: Header, *, crop: Crop | float, seconds: float) -> Decoded:
+    """Decode a window; see :func:`ccmusic.audio.load` for the parameters.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read, or holds no audio.
+    """
+    name = name_of(source)
+    duration = header.duration
+    start = window_start(duration, seconds, crop)
+    # Room for what a header may have forgotten, but not for half an hour of it.
+    longest = min(seconds, max(_LEAST_ROOM, duration + _RUN_UP))
+    with _file(source, name) as file:
         sound = _decode(file, name, start, longest)
         if not sound.taken and start > 0:
             # The window lies in a hole, or cannot be sought: take what there is.
@@ -133,10 +157,10 @@ def decode(source: Source, *, crop: Crop | float, seconds: float) -> Decoded:
         raise AudioError("no_sound", file=name)
     if min(seconds, duration - start) - sound.taken / sound.rate > _RUN_UP:
         sound.errors += 1
-    return Decoded(sound, codec, bit_rate, duration, start, cut_off)
+    return Decoded(sound, header, start)
 
 
-def digest(source: Source) -> str:
+def digest(source: Stored) -> str:
     """SHA-256 of the compressed sound, in hexadecimal, whatever tags stand around it.
 
     Raises
@@ -171,14 +195,36 @@ def name_of(source: Source) -> str:
     """What messages and results call a source."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
+    if isinstance(source, tuple):
+        return "the samples"
     return str(getattr(source, "name", "the uploaded file"))
 
 
+def check_kind(source: object) -> None:
+    """Complain of what is no recording before it is opened."""
+    if isinstance(source, str | os.PathLike | bytes):
+        return
+    if isinstance(source, tuple) and len(source) == 2:
+        return
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("a recording is binary: open the file with mode 'rb'")
+    if not (hasattr(source, "read") and hasattr(source, "seek")):
+        raise TypeError(
+            "a recording is a path, a binary file object, bytes, or samples with their rate "
+            f"(y, sr), not {type(source).__name__}"
+        )
+
+
 @contextmanager
-def _file(source: Source, name: str) -> Iterator[BinaryIO]:
+def _file(source: Stored, name: str) -> Iterator[BinaryIO]:
     """Open a path, or take a stream as it is; at its start, and not empty."""
     try:
-        file = source if not isinstance(source, str | os.PathLike) else Path(source).open("rb")  # noqa: SIM115
+        if isinstance(source, bytes):
+            file: BinaryIO = io.BytesIO(source)
+        else:
+            file = Path(source).open("rb") if isinstance(source, str | os.PathLike) else source  # noqa: SIM115
+        if file.closed:
+            raise ValueError("it is closed already")
     except FileNotFoundError:
         raise AudioError("no_such_file", file=name) from None
     except IsADirectoryError:
@@ -335,7 +381,8 @@ def _span(file: BinaryIO, name: str, after: float) -> tuple[float, int]:
     return seconds, size
 
 
-def _window_start(duration: float, seconds: float, crop: Crop | float) -> float:
+def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
+    """Seconds from the start of a recording to that of the window."""
     last = max(0.0, duration - seconds)
     if crop == "center":
         return last / 2

@@ -47,6 +47,10 @@ class WeightsError(CataloguedError):
     """A weights file cannot be imported."""
 
 
+class ClosedError(CataloguedError):
+    """A panel was used after it was closed, or in another process than the one that opened it."""
+
+
 class MissingExtraError(CCMusicError):
     """A feature needs an optional dependency that is not installed."""
 
@@ -56,3 +60,8 @@ class MissingExtraError(CCMusicError):
 
 class DataError(CCMusicError):
     """Training data, or a file of the workshop, cannot be used as it is."""
+
+
+def reason_of(error: BaseException) -> str:
+    """First line of an error's text, to stand within a line of ours; its type if it has none."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -60,12 +60,13 @@ def find_warnings(
 
 
 def _file_warnings(decoded: Decoded, duration: float) -> Iterator[AudioWarning]:
-    bit_rate, rate = decoded.bit_rate, decoded.sound.rate
-    if decoded.cut_off:
+    header, rate = decoded.header, decoded.sound.rate
+    bit_rate = header.bit_rate
+    if header.cut_off:
         yield AudioWarning("truncated", {"duration": duration})
     if decoded.sound.errors:
         yield AudioWarning("damaged", {"errors": decoded.sound.errors})
-    if decoded.codec == "mp3" and bit_rate and bit_rate < _LOW_BIT_RATE:
+    if header.codec == "mp3" and bit_rate and bit_rate < _LOW_BIT_RATE:
         yield AudioWarning("low_bit_rate", {"kbps": bit_rate / 1000})
     if rate not in _COMMON_RATES:
         yield AudioWarning("unusual_rate", {"rate": rate})

@@ -16,9 +16,9 @@ from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
-from ccmusic.panel import Verdict
 from ccmusic.picture import Preprocessing
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 
 Kind = Literal["html", "json", "csv"]
 

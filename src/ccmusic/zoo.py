@@ -12,7 +12,7 @@ import onnxruntime
 import platformdirs
 
 from ccmusic.card import ModelCard, PanelCard
-from ccmusic.errors import CheckpointError
+from ccmusic.errors import CheckpointError, reason_of
 from ccmusic.files import replacing
 from ccmusic.spectrogram import TransformChoice, transforms_of
 
@@ -88,8 +88,7 @@ class Checkpoint:
             session = onnxruntime.InferenceSession(self.path, options, providers=_providers())
         except Exception as error:
             # ONNX Runtime has no public base class for its errors.
-            reason = str(error).splitlines()[0]
-            raise CheckpointError("bad_weights", file=self.path, reason=reason) from None
+            raise CheckpointError("bad_weights", file=self.path, reason=reason_of(error)) from None
         return session
 
 

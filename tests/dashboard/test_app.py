@@ -21,8 +21,9 @@ from ccmusic.dashboard import compute
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.errors import AudioError, CCMusicError
 from ccmusic.genres import genre_name
-from ccmusic.panel import Verdict
+from ccmusic.picture import Preprocessing
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 from small_models import METRICS, make_checkpoint
 
 APP = Path(dashboard.__file__).with_name("app.py")
@@ -42,13 +43,14 @@ needs_cqt = pytest.mark.skipif(not checkpoints("cqt"), reason="no CQT checkpoint
 def analyses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often each transform was analysed."""
     count: Counter[str] = Counter()
-    analyze = compute.analyze
+    prepare = compute.prepare
 
-    def counted(*args: object, **options: object) -> object:
-        count[str(options["transform"])] += 1
-        return analyze(*args, **options)  # type: ignore[arg-type]
+    def counted(source: object, preprocessings: set[Preprocessing], **options: object) -> object:
+        transforms = {preprocessing.transform.name for preprocessing in preprocessings}
+        count[transforms.pop() if len(transforms) == 1 else "both"] += 1
+        return prepare(source, preprocessings, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(compute, "analyze", counted)
+    monkeypatch.setattr(compute, "prepare", counted)
     yield count
     st.cache_resource.clear()
 

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from ccmusic import zoo
-from ccmusic.analysis import analyze
+from ccmusic.api import analyze
 from ccmusic.errors import CheckpointError
 from ccmusic.sandbox import Sandbox
 from ccmusic.service import create_app

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from ccmusic.batch.rows import Row
-from ccmusic.errors import DataError, MissingExtraError
+from ccmusic.errors import DataError, MissingExtraError, reason_of
 from ccmusic.files import replacing
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
@@ -76,8 +76,7 @@ def read(table: Path) -> Iterator[Row]:
         with table.open(encoding="utf-8", newline="") as lines:
             yield from csv.DictReader(lines) if table.suffix == ".csv" else map(json.loads, lines)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{table}: cannot be read as a table ({reason})") from None
+        raise DataError(f"{table}: cannot be read as a table ({reason_of(error)})") from None
 
 
 def _printable(row: Row) -> Row:

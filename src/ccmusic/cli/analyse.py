@@ -44,7 +44,6 @@ def classify(
     from rich.console import Console
     from rich.progress import track
 
-    from ccmusic.analysis import analyze
     from ccmusic.panel import Panel
     from ccmusic.zoo import scan
 
@@ -65,7 +64,7 @@ def classify(
         )
         for file in progress:
             try:
-                analysis = analyze(file, transform=transform, crop=crop, panel=panel)
+                analysis = panel.analyze(file, crop=crop)
             except CCMusicError as error:
                 failed = True
                 if as_json:
@@ -120,7 +119,7 @@ def report(
     The HTML page holds everything it needs and opens offline.
     """
     from ccmusic import report
-    from ccmusic.analysis import analyze
+    from ccmusic.api import analyze
 
     kind = report.kind_of(output)
     content = report.render(analyze(file, transform=transform, crop=crop), kind, language)

@@ -14,15 +14,16 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 
 from ccmusic import audio, plot
-from ccmusic.analysis import Analysis, Prepared, predict, prepare
+from ccmusic.analysis import Analysis, Prepared, prepare
 from ccmusic.audio import Clip
 from ccmusic.errors import AudioError, CheckpointError
-from ccmusic.panel import Panel, Verdict, available_cores
+from ccmusic.panel import Panel, available_cores
 from ccmusic.picture import Preprocessing
 from ccmusic.sandbox import Sandbox
 from ccmusic.service.limits import Limits
 from ccmusic.service.problems import CLIENT_GONE
 from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName, transforms_of
+from ccmusic.verdict import Verdict
 from ccmusic.zoo import scan
 
 T = TypeVar("T")
@@ -85,9 +86,7 @@ class Work:
         names = [name.strip() for name in (models or "").split(",") if name.strip()]
         return panel.select(names) if names else panel
 
-    async def classify(
-        self, request: Request, upload: Upload, panel: Panel, transform: TransformChoice
-    ) -> Analysis:
+    async def classify(self, request: Request, upload: Upload, panel: Panel) -> Analysis:
         """Let a panel judge an upload.
 
         Raises
@@ -96,12 +95,10 @@ class Work:
             If it cannot be read, or is too long.
         """
         return await self._run(
-            request, lambda gone: self._predict(upload, panel, transform, gone, lambda _: None)
+            request, lambda gone: self._predict(upload, panel, gone, lambda _: None)
         )
 
-    async def verdicts(
-        self, upload: Upload, panel: Panel, transform: TransformChoice
-    ) -> AsyncIterator[Verdict | Analysis]:
+    async def verdicts(self, upload: Upload, panel: Panel) -> AsyncIterator[Verdict | Analysis]:
         """Give each verdict as it comes, and the analysis when all are there."""
         loop = asyncio.get_running_loop()
         ready: asyncio.Queue[Verdict] = asyncio.Queue()
@@ -111,7 +108,7 @@ class Work:
             loop.call_soon_threadsafe(ready.put_nowait, verdict)
 
         analysis = loop.run_in_executor(
-            self._threads, lambda: self._predict(upload, panel, transform, gone, tell)
+            self._threads, lambda: self._predict(upload, panel, gone, tell)
         )
         try:
             while not (analysis.done() and ready.empty()):
@@ -162,20 +159,18 @@ class Work:
         self,
         upload: Upload,
         panel: Panel,
-        transform: TransformChoice,
         gone: threading.Event,
         on_verdict: Callable[[Verdict], None],
     ) -> Analysis:
         started = time.perf_counter()
-        preprocessings = {card.preprocessing for card in panel.cards}
-        prepared = self._decoded(_prepared, upload, gone, preprocessings)
+        prepared = self._decoded(_prepared, upload, gone, panel.preprocessings)
 
         def heard(verdict: Verdict) -> None:
             if gone.is_set():
                 raise _GoneError
             on_verdict(verdict)
 
-        return predict(prepared, panel, transform=transform, started=started, on_verdict=heard)
+        return panel.analyze_prepared(prepared, started=started, on_verdict=heard)
 
     def _decoded(
         self,

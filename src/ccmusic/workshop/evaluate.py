@@ -17,8 +17,8 @@ import onnxruntime
 
 from ccmusic.card import Band, Calibration, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import DataError
-from ccmusic.panel import softmax
 from ccmusic.picture import Pixels, Preprocessing, normalise
+from ccmusic.verdict import softmax
 from ccmusic.workshop.data import Recording, load_pictures, read_manifest
 from ccmusic.zoo import Checkpoint
 
