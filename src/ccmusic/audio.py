@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from ccmusic import speech
 from ccmusic.errors import AudioError
 from ccmusic.texts import Language, say
 
@@ -92,7 +93,7 @@ class Quality:
 
     code: str
     """One of ``truncated``, ``damaged``, ``low_bit_rate``, ``unusual_rate``, ``short``,
-    ``silence``, ``clipping``, ``dull``."""
+    ``silence``, ``clipping``, ``dull``, ``speech``."""
     values: dict[str, float]
     """The numbers that the sentence mentions."""
 
@@ -543,3 +544,5 @@ def _signal_warnings(sound: _Sound, samples: Samples) -> Iterator[Quality]:
     level = 10 * math.log10(max(float(power[edge:].sum() / power.sum()), 1e-12))
     if level < _HIGH_BAND_DB:
         yield Quality("dull", {"level": level})
+    if speech.is_speech(samples, SAMPLE_RATE):
+        yield Quality("speech", {})
