@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ def voice(pitch: np.ndarray, vowels: np.ndarray) -> np.ndarray:
     return sound
 
 
+@cache
 def spoken() -> np.ndarray:
     """Ten seconds of syllables: gliding pitch, a consonant before each vowel, phrases, pauses."""
     rng = np.random.default_rng(3)
@@ -55,6 +57,7 @@ def spoken() -> np.ndarray:
     return np.asarray(0.3 * sound / np.abs(sound).max(), np.float32)
 
 
+@cache
 def sung() -> np.ndarray:
     """Ten seconds of a melody on vowels: steady pitches with vibrato, a breath after a phrase."""
     notes = np.repeat([57, 59, 60, 64, 62, 60, 59, 57, 55, 57], SAMPLE_RATE)

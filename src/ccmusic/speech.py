@@ -49,20 +49,20 @@ _APART = 4  # frames, 93 ms: far enough that they share no sample of weight
 
 # Name, mean and standard deviation over what it was fitted to, coefficient.
 _MODEL: dict[str, tuple[float, float, float]] = {
-    "slow": (-4.379, 1.108, -1.822),
-    "syllables": (-5.885, 1.485, 2.137),
-    "quiet": (0.211, 0.193, 1.686),
-    "alike": (0.867, 0.082, -1.310),
-    "bass": (-2.136, 1.506, -1.090),
-    "chest": (-1.069, 0.916, 0.675),
-    "vowel": (-0.623, 0.491, 0.739),
-    "pulse": (0.331, 0.198, -3.727),
-    "onsets": (2.663, 1.234, -1.049),
-    "turns": (0.131, 0.065, 1.691),
-    "glide": (-1.353, 0.930, 1.007),
-    "jumps": (0.264, 0.217, -1.161),
+    "slow": (-4.375, 1.101, -1.626),
+    "syllables": (-5.873, 1.490, 1.945),
+    "quiet": (0.211, 0.192, 1.552),
+    "alike": (0.866, 0.082, -1.318),
+    "bass": (-2.155, 1.516, -1.110),
+    "chest": (-1.070, 0.914, 0.680),
+    "vowel": (-0.618, 0.486, 0.744),
+    "pulse": (0.334, 0.200, -4.172),
+    "onsets": (2.660, 1.225, -0.941),
+    "turns": (0.132, 0.065, 1.755),
+    "glide": (-1.344, 0.938, 0.926),
+    "jumps": (0.264, 0.217, -0.992),
 }
-_INTERCEPT = -5.470
+_INTERCEPT = -5.663
 _THRESHOLD = 2.41
 
 
