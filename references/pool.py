@@ -35,18 +35,19 @@ PACKAGES = (
     *("amoebax-data", "ardentryst", "asc-music", "bomberclone-data", "boswars-data"),
     *("brainparty-data", "btanks-data", "caveexpress-data", "colobot-common-sounds"),
     *("drascula-music", "enigma-data", "extremetuxracer-data", "fillets-ng-data", "flare-game"),
-    *(
-        "freedink-data",
-        "freedroidrpg-data",
-        "fretsonfire-songs-sectoid",
-        "freecol",
-        "openclonk-data",
-        "frozen-bubble-data",
-    ),
+    *("freecol", "freedink-data", "freedroidrpg-data", "fretsonfire-songs-sectoid"),
+    *("frozen-bubble-data",),
     *("garden-of-coloured-lights-data", "glob2-data", "hedgewars-data", "hex-a-hop-data"),
     *("hyperrogue-music", "krank", "lincity-ng-data", "lordsawar-data", "lugaru-data"),
     *("marsshooter-data", "mu-cade-data", "naev-data", "neverball-common", "nexuiz-music"),
-    *("noiz2sa-data", "openarena-data", "parsec47-data", "pathological", "pax-britannica-data"),
+    *(
+        "noiz2sa-data",
+        "openarena-data",
+        "openclonk-data",
+        "parsec47-data",
+        "pathological",
+        "pax-britannica-data",
+    ),
     *("pink-pony-data", "planetblupi-music-ogg", "plee-the-bear-data", "powermanga-data"),
     *("pushover-data", "renpy-demo", "scorched3d-data", "singularity-music", "starfighter-data"),
     *("supertux-data", "titanion-data", "torus-trooper-data", "trackballs-data"),
@@ -54,6 +55,25 @@ PACKAGES = (
     *("warmux-data", "warzone2100-music", "xmoto-data", "zaz-data"),
 )
 COLUMNS = ("path", "group", "source", "licence", "seconds", "known")
+PROSE = {
+    "enigma-data": "GPL-2",
+    "fillets-ng-data": "GPL-2",
+    "fretsonfire-songs-sectoid": "Expat",
+    "glob2-data": "GPL-3+",
+    "mu-cade-data": "BSD-2-clause",
+    "nexuiz-music": "GPL-2+",
+    "noiz2sa-data": "BSD-2-clause",
+    "openclonk-data": "CC-BY-3.0 or CC0",
+    "parsec47-data": "BSD-2-clause",
+    "plee-the-bear-data": "CC-BY-SA-3.0",
+    "singularity-music": "CC-BY-SA-3.0",
+    "titanion-data": "BSD-2-clause",
+    "torus-trooper-data": "BSD-2-clause",
+    "tumiki-fighters-data": "BSD-2-clause",
+    "tuxtype-data": "GPL-2",
+    "warmux-data": "GPL-2+",
+}
+"""Licences of the music where the copyright file has no fields to read."""
 EXAMPLES = {"enemyunknown"}
 """Pieces that the project shows and tests with."""
 SECONDS = 10.0
@@ -252,10 +272,10 @@ def read_licences(content: Path, package: str) -> list[tuple[str, str]]:
     path = content / "usr/share/doc" / package / "copyright"
     if not path.is_file():
         return []
-    pairs = []
+    pairs = [("*", PROSE[package])] if package in PROSE else []
     for paragraph in re.split(r"\n\s*\n", path.read_text("utf-8", "replace")):
         files = re.search(r"^Files:(.*(?:\n[ \t].*)*)", paragraph, re.MULTILINE)
-        licence = re.search(r"^License:[ \t]*(\S.*)", paragraph, re.MULTILINE)
+        licence = re.search(r"^Licen[cs]e:[ \t]*(\S.*)", paragraph, re.MULTILINE)
         if files and licence:
             pairs += [(pattern, licence[1].strip()) for pattern in files[1].split()]
     return pairs
