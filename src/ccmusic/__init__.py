@@ -12,6 +12,8 @@ from ccmusic.panel import Panel
 from ccmusic.timeline import Timeline
 from ccmusic.verdict import Verdict
 
+__version__ = "0.2.0.dev0"
+
 __all__ = [
     "Analysis",
     "AudioError",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ccmusic import speech
 from ccmusic.decode import Decoded, Samples, Sound, peak
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
@@ -30,7 +31,7 @@ class AudioWarning:
 
     code: str
     """One of ``truncated``, ``damaged``, ``low_bit_rate``, ``unusual_rate``, ``short``,
-    ``silence``, ``clipping``, ``dull``."""
+    ``silence``, ``clipping``, ``dull``, ``speech``."""
     values: dict[str, float]
     """Numbers in the sentence."""
 
@@ -92,3 +93,5 @@ def _signal_warnings(sound: Sound, samples: Samples, sample_rate: int) -> Iterat
     level = 10 * math.log10(max(float(power[edge:].sum() / power.sum()), 1e-12))
     if level < _HIGH_BAND_DB:
         yield AudioWarning("dull", {"level": level})
+    if speech.is_speech(samples, sample_rate):
+        yield AudioWarning("speech", {})
