@@ -168,7 +168,7 @@ def recorded(voices: Path, fit: bool) -> Iterator[Piece]:
                 speaker = path.parent.name if package == "hedgewars-data" else ""
                 speakers.setdefault(speaker, []).append(path)
         for speaker, paths in speakers.items():
-            rng.shuffle(paths)  # type: ignore[arg-type]
+            rng.shuffle(paths)
             utterances = [decode(path) for path in paths[:600]]
             utterances = [u for u in utterances if len(u) > LEAST * SAMPLE_RATE]
             yield from joined(f"{package}/{speaker}", utterances, rng)
@@ -277,7 +277,7 @@ def main() -> None:
     mean, deviation = both.mean(axis=0), both.std(axis=0)
 
     def scaled(values: Figures) -> Figures:
-        return np.clip((values - mean) / deviation, -3, 3)
+        return np.asarray(np.clip((values - mean) / deviation, -3, 3), np.float64)
 
     model = LogisticRegression(max_iter=1000)
     model.fit(scaled(both), np.repeat([0, 1], [len(no), len(yes)]))
