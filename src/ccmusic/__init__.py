@@ -1,4 +1,4 @@
-"""CCMusic: music becomes a picture, five vision networks say which genre they see.
+"""CCMusic: a spectrogram of your music, and the genres that five vision networks see in it.
 
 >>> from ccmusic import analyze
 >>> analyze("song.mp3", transform="cqt").agreement.message()  # doctest: +SKIP
