@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
-from ccmusic.picture import Pixels, Preprocessing
+from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.renamed import renamed_options
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.augment import random_picture
@@ -252,16 +252,8 @@ def _check(material: Material, classes: tuple[str, ...]) -> None:
 
 
 def _tensor(pictures: list[Pixels], preprocessing: Preprocessing) -> torch.Tensor:
-    grey = (
-        torch.from_numpy(np.stack(pictures))
-        .float()
-        .div(255)
-        .sub(preprocessing.mean)
-        .div(preprocessing.std)
-    )
-    return (
-        grey[:, None].repeat(1, preprocessing.channels, 1, 1).to(memory_format=torch.channels_last)
-    )
+    batch = np.stack([normalise(picture, preprocessing) for picture in pictures])
+    return torch.from_numpy(batch).to(memory_format=torch.channels_last)
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
