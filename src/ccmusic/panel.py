@@ -239,10 +239,31 @@ def _ask(
     middle = maps[0][0] if maps else None
     if len(pictures) == 1:
         return Verdict(card, latency, logits[0], middle)
-    shares = softmax(logits / card.temperature).mean(axis=0)
+    (shares,) = average_slices(logits, [len(logits)], card.temperature)
     together = (card.temperature * np.log(np.maximum(shares, 1e-12))).astype(np.float32)
     votes = Counter(card.classes[i] for i in logits.argmax(axis=1))
     return Verdict(card, latency, together, middle, dict(votes.most_common()))
+
+
+def average_slices(
+    logits: npt.NDArray[np.floating[Any]], counts: Sequence[int], temperature: float
+) -> npt.NDArray[np.float64]:
+    """Probabilities of pieces: of each the mean over its slices.
+
+    Parameters
+    ----------
+    logits
+        [n_slices, n_classes], the slices of one piece after those of the other.
+    counts
+        Slices of each piece.
+
+    Returns
+    -------
+    float64 [n_pieces, n_classes].
+    """
+    starts = np.cumsum([0, *counts[:-1]])
+    sums = np.add.reduceat(softmax(logits / temperature), starts)
+    return np.asarray(sums / np.asarray(counts)[:, None])
 
 
 def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
