@@ -210,8 +210,16 @@ def import_(
             "`ccmusic-chroma`, or a JSON file.",
         ),
     ] = None,
-    mean: Annotated[float | None, typer.Option(help="Of the normalisation.")] = None,
-    std: Annotated[float | None, typer.Option(help="Of the normalisation.")] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X|R,G,B|imagenet", help="Mean that was subtracted from pixels in 0..1."
+        ),
+    ] = None,
+    std: Annotated[
+        str | None,
+        typer.Option(metavar="X|R,G,B|imagenet", help="Standard deviation that divided them."),
+    ] = None,
     activation: Annotated[
         Literal["relu", "gelu", "silu", "hardswish", "tanh"],
         typer.Option(help="Between linear layers, where the file does not tell."),

@@ -36,7 +36,7 @@ from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.backbones import Backbone, skeleton
 from ccmusic.workshop.mapping import map_features
-from ccmusic.workshop.weights import Tensors, is_own, make_plain, read_content
+from ccmusic.workshop.weights import Tensors, read_weights
 
 _WEIGHTS = (".pt", ".pth", ".safetensors")
 _NORM = ("weight", "bias", "running_mean", "running_var")
@@ -91,11 +91,10 @@ def start_from(
     donors = [donor for donor in _DONORS if backbone in donor.heirs]
     try:
         with _weights_file(path) as file:
-            content = read_content(file)
-            if is_own(content):
-                _take_own(content, network, backbone, transform, classes, noise)
+            state = read_weights(file, own=True)
+            if state.plan:
+                _take_own(state.plan, state.tensors, network, backbone, transform, classes, noise)
                 return
-            state = make_plain(file, content)
             donor = next((donor for donor in donors if donor.mark in state.tensors), None)
             if donor:
                 donor.heirs[backbone](state.tensors, network.features)
@@ -130,14 +129,14 @@ def _weights_file(path: Path) -> Iterator[Path]:
 
 
 def _take_own(
-    content: Any,
+    plan: dict[str, Any],
+    tensors: Tensors,
     network: Backbone,
     backbone: str,
     transform: TransformName,
     classes: tuple[str, ...],
     noise: float,
 ) -> None:
-    plan, tensors = content["plan"], content["network"]
     if plan["backbone"] != backbone:
         raise DataError(f"these weights are of {plan['backbone']}")
     before, now = (
