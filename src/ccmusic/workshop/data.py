@@ -30,6 +30,7 @@ from ccmusic.picture import Pixels, Preprocessing
 from ccmusic.zoo import user_folder
 
 LONGEST = 30.0
+_CALIBRATION_PICTURES = 32  # all their activations are in memory at once: 128 of VGG's took 12 GB
 _COLUMNS = {"path", "genre", "group", "split"}
 
 
@@ -251,3 +252,10 @@ def draw_recordings(
             print(f"left out: {error}")
             continue
         yield recording, [picture.pixels for picture in drawn]
+
+
+def calibration_pictures(manifest: Path, preprocessing: Preprocessing) -> list[Pixels]:
+    """Few pictures of the ``train`` split, from all over the manifest."""
+    training = [r for r in read_manifest(manifest) if r.split == "train" and r.genre]
+    step = max(1, len(training) // _CALIBRATION_PICTURES)
+    return load_pictures(training[::step], preprocessing)[1]

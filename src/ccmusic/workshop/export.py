@@ -29,13 +29,12 @@ from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError
 from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.workshop.backbones import build
-from ccmusic.workshop.data import count_sources, load_pictures, read_manifest
+from ccmusic.workshop.data import calibration_pictures, count_sources, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
 from ccmusic.workshop.train import load_weights, read_log
 from ccmusic.zoo import Checkpoint, store, user_folder
 
 Precision = Literal["fp32", "fp16", "int8"]
-_CALIBRATION_PICTURES = 32  # all their activations are in memory at once: 128 of VGG's took 12 GB
 
 _INT8: dict[str, Any] = {
     "quant_format": QuantFormat.QDQ,
@@ -208,13 +207,6 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]
     def get_next(self) -> dict[str, Any] | None:
         picture = next(self._left, None)
         return None if picture is None else {"picture": picture}
-
-
-def calibration_pictures(manifest: Path, preprocessing: Preprocessing) -> list[Pixels]:
-    """Few pictures of the ``train`` split, from all over the manifest."""
-    training = [r for r in read_manifest(manifest) if r.split == "train" and r.genre]
-    step = max(1, len(training) // _CALIBRATION_PICTURES)
-    return load_pictures(training[::step], preprocessing)[1]
 
 
 def to_int8(

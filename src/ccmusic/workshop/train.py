@@ -29,6 +29,7 @@ from ccmusic.workshop.backbones import Backbone, build
 from ccmusic.workshop.data import (
     Material,
     Recording,
+    calibration_pictures,
     classes_of,
     load_material,
     load_pictures,
@@ -36,7 +37,7 @@ from ccmusic.workshop.data import (
     read_soft_targets,
     read_table,
 )
-from ccmusic.workshop.start import describe_start, start_from
+from ccmusic.workshop.start import describe_start, locate, start_from
 
 _LABEL_SMOOTHING = 0.05
 _SOFT_WEIGHT = 10.0
@@ -125,8 +126,9 @@ def train(
     out
         Folder of the run; one that holds an unfinished run of the same plan is continued.
     init_from
-        File with the weights to begin with, see :mod:`ccmusic.workshop.start`; random by default.
-        Without any epochs it is turned or widened exactly, and nothing is learnt.
+        File with the weights to begin with, or name of a checkpoint, see
+        :mod:`ccmusic.workshop.start`; random by default. Without any epochs it is turned or widened
+        exactly, and nothing is learnt.
     width_divisor
         Train a network of so many times fewer channels in every layer: cheaper, by its square at
         the most, and the start of a whole one.
@@ -154,6 +156,7 @@ def train(
     """
     if not (epochs or final_epochs or init_from):
         raise DataError("nothing to do: neither epochs nor weights to start from")
+    init_from = locate(init_from) if init_from else None
     recordings = read_manifest(manifest)
     soft, soft_names = read_soft_targets(soft_targets) if soft_targets else ({}, [])
     verdicts, judged = read_soft_targets(label_teacher) if label_teacher else ({}, [])
@@ -180,7 +183,7 @@ def train(
     )
     preprocessing = Preprocessing.default(transform)
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(plan, preprocessing, out, init_from, feature_teacher)
+    run = _Run(plan, preprocessing, out, init_from, feature_teacher, manifest)
     usable = [
         r
         for r in recordings
@@ -285,6 +288,7 @@ class _Run:
         out: Path,
         init_from: Path | None,
         feature_teacher: Path | None,
+        manifest: Path,
     ) -> None:
         self.plan, self.preprocessing, self.out = plan, preprocessing, out
         self.epoch = 0
@@ -305,6 +309,9 @@ class _Run:
                 transform=plan.transform,
                 classes=plan.classes,
                 noise=0 if self._finished else _NOISE,
+                pictures=lambda: _tensor(
+                    calibration_pictures(manifest, preprocessing), preprocessing
+                ),
             )
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         width = self.network.head.in_channels
