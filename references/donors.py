@@ -32,7 +32,7 @@ from torch import nn
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
 from ccmusic.workshop.backbones import family_of, skeleton, torchvision_models
-from ccmusic.workshop.weights import Tensors, make_plain, read_content
+from ccmusic.workshop.weights import Tensors, read_weights
 
 _WEIGHTS = (".pt", ".pth", ".safetensors")
 _NORM = ("weight", "bias", "running_mean", "running_var")
@@ -59,7 +59,7 @@ def donate(path: Path, backbone: str) -> Tensors:
         raise DataError(f"no donor for {backbone!r}")
     try:
         with _weights_file(path) as file:
-            tensors = make_plain(file, read_content(file)).tensors
+            tensors = read_weights(file).tensors
         donor = next((donor for donor in donors if donor.mark in tensors), None)
         if donor is None:
             raise DataError("it is another network")

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+import soxr
 
 from ccmusic import audio
 from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.attention import Attention, attend
-from ccmusic.audio import Clip, Crop, Source
+from ccmusic.audio import Clip, Crop, Samples, Source
 from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.spectrogram import Spectrogram, Transform, TransformChoice
@@ -134,7 +135,8 @@ def prepare(
     elif clip is None:
         clip = audio.load(source, crop=crop)
     spectrograms = {
-        t: t(clip.samples) for t in {preprocessing.transform for preprocessing in preprocessings}
+        t: _transformed(clip.samples, t)
+        for t in {preprocessing.transform for preprocessing in preprocessings}
     }
     pictures = {r: _pictures(r, spectrograms[r.transform], source) for r in preprocessings}
     return Prepared(clip, spectrograms, pictures)
@@ -152,7 +154,14 @@ def _pictures(
     least = math.ceil(preprocessing.slice_seconds * audio.SAMPLE_RATE)
     if len(whole) < least:
         whole = np.resize(whole, least)  # looped
-    return draw_slices(preprocessing.transform(whole), preprocessing)
+    return draw_slices(_transformed(whole, preprocessing.transform), preprocessing)
+
+
+def _transformed(samples: Samples, transform: Transform) -> Spectrogram:
+    """Spectrogram of a recording, at the rate that the transform names."""
+    if transform.sample_rate != audio.SAMPLE_RATE:
+        samples = soxr.resample(samples, audio.SAMPLE_RATE, transform.sample_rate)
+    return transform(samples)
 
 
 def _verdict_dict(verdict: Verdict) -> dict[str, Any]:

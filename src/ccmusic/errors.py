@@ -21,7 +21,7 @@ class CCMusicError(Exception):
 class CataloguedError(CCMusicError):
     """An error whose text is in the catalogues under ``error.KEY``."""
 
-    def __init__(self, key: str, **values: object) -> None:
+    def __init__(self, key: str, /, **values: object) -> None:
         super().__init__(translate("en", f"error.{key}", **values))
         self.key, self.values = key, values
 

@@ -115,7 +115,7 @@ def _image(
     time_axis.set_label_text("time, s")
     positions, names = _pitch_ticks(spectrogram)
     pitch_axis.set_ticks(positions, names)
-    pitch_axis.set_label_text("pitch" if spectrogram.transform == "cqt" else "frequency, Hz")
+    pitch_axis.set_label_text("frequency, Hz" if spectrogram.transform == "mel" else "pitch")
     return drawn
 
 
@@ -172,6 +172,9 @@ def _png(figure: Figure) -> bytes:
 def _pitch_ticks(spectrogram: Spectrogram) -> tuple[list[float], list[str]]:
     """Positions from the lower edge of the lowest bin, and their names."""
     bins, frequencies = spectrogram.pitch_ticks()
-    notes = spectrogram.transform == "cqt"
-    names = [f"{note_name(f)}\n{f:.0f} Hz" if notes else f"{f:.0f}" for f in frequencies]
-    return [place + 0.5 for place in bins], names
+    names = {
+        "cqt": [f"{note_name(f)}\n{f:.0f} Hz" for f in frequencies],
+        "mel": [f"{f:.0f}" for f in frequencies],
+        "chroma": [note_name(f).rstrip("0123456789") for f in frequencies],
+    }
+    return [place + 0.5 for place in bins], names[spectrogram.transform]

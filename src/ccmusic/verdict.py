@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -64,6 +65,27 @@ class Verdict:
             accuracy=band.accuracy,
             recordings=band.recordings,
         )
+
+
+def average_slices(
+    logits: npt.NDArray[np.floating[Any]], counts: Sequence[int], temperature: float
+) -> npt.NDArray[np.float64]:
+    """Probabilities of pieces: of each the mean over its slices.
+
+    Parameters
+    ----------
+    logits
+        [n_slices, n_classes], the slices of one piece after those of the other.
+    counts
+        Slices of each piece.
+
+    Returns
+    -------
+    float64 [n_pieces, n_classes].
+    """
+    starts = np.cumsum([0, *counts[:-1]])
+    sums = np.add.reduceat(softmax(logits / temperature), starts)
+    return np.asarray(sums / np.asarray(counts)[:, None])
 
 
 def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:

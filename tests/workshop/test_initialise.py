@@ -1,15 +1,21 @@
 """What a training may begin with, and what is refused."""
 
+import hashlib
 import re
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
+from ccmusic import zoo
+from ccmusic.card import ModelCard
 from ccmusic.errors import DataError
+from ccmusic.picture import Preprocessing
 from ccmusic.workshop.backbones import BACKBONES, Backbone, build, torchvision_models
-from ccmusic.workshop.initialise import initialise, turn, widen
+from ccmusic.workshop.export import to_fp16, to_onnx
+from ccmusic.workshop.initialise import _read_onnx, initialise, turn, widen
 from ccmusic.workshop.runs import load_weights
 from ccmusic.workshop.train import train
 
@@ -144,6 +150,99 @@ def test_what_does_not_fit_is_refused(own: Path, tmp_path: Path) -> None:
     refused(tmp_path / "saved.pth", "backbone")
     (tmp_path / "junk.pt").write_bytes(b"junk")
     refused(tmp_path / "junk.pt", "junk|damaged")
+
+
+def _exported(folder: Path, network: Backbone, backbone: str, **changes: object) -> Path:
+    """A checkpoint in halves, as `ccmusic export` leaves it."""
+    preprocessing = Preprocessing.default("cqt").model_copy(update={"size": 96})
+    path = folder / "theirs.onnx"
+    to_onnx(network, preprocessing, path)
+    to_fp16(path, source=path)
+    card = ModelCard.model_validate(
+        {
+            **{"name": "theirs", "backbone": backbone, "preprocessing": preprocessing},
+            **{"classes": CLASSES, "parameters": 1, "multiply_adds": 1, "precision": "fp16"},
+            **{"data": "none", "licence": "MIT"},
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            **changes,
+        }
+    )
+    path.with_suffix(".json").write_text(card.to_json())
+    return path
+
+
+def _trained(backbone: str, pictures: torch.Tensor) -> Backbone:
+    """A network that has seen something: with statistics, scales and biases of its own."""
+    torch.manual_seed(0)
+    network = build(backbone, n_classes=2, width_divisor=4).train()
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.normal_(0, 0.2)
+                module.momentum = 0.5
+        for _ in range(4):
+            network(pictures)
+    return network.eval()
+
+
+@pytest.mark.parametrize("backbone", ["vgg19_bn", "resnet50", "densenet121", "efficientnet_b0"])
+def test_a_checkpoint_is_unfolded_and_can_be_trained_on(backbone: str, tmp_path: Path) -> None:
+    pictures = torch.randn(16, 3, 96, 96)
+    theirs = _trained(backbone, pictures)
+    path = _exported(tmp_path, theirs, backbone)
+    started = build(backbone, n_classes=2, width_divisor=4)
+    known = {"backbone": backbone, "transform": "cqt", "classes": CLASSES}
+    initialise(path, started, pictures=lambda: pictures, **known)
+    assert started.training
+    others = torch.randn(4, 3, 96, 96)
+    with torch.inference_mode():
+        expected = theirs(others)[0]
+        torch.testing.assert_close(started.eval()(others)[0], expected, atol=1e-2, rtol=1e-2)
+        # Statistics of a batch are nearly those that were measured.
+        started.train()
+        started.dropout.p = 0
+        for module in started.modules():
+            if isinstance(getattr(module, "p", None), float):
+                module.p = 0.0
+        torch.testing.assert_close(started(pictures)[0], theirs(pictures)[0], atol=5e-2, rtol=5e-2)
+
+
+def test_the_shipped_checkpoint_goes_on_by_its_name(manifest: Path, tmp_path: Path) -> None:
+    options = {"backbone": SMALLEST, "epochs": 0, "final_epochs": 0}
+    shipped = Path(f"{SMALLEST}_cqt")
+    network, plan = load_weights(train(manifest, tmp_path, init_from=shipped, **options))
+    assert re.fullmatch(rf"{shipped}\.onnx [0-9a-f]{{12}}", plan.init_from)
+    picture = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        maps = network.features(picture)
+    checkpoint = zoo.find_one(str(shipped))
+    # Of other classes, but the same features: put their head on.
+    tensors, biases = _read_onnx(checkpoint.path)
+    head = tensors["head.weight"]
+    given = torch.nn.functional.conv2d(maps, head, biases["head.weight"]).mean(dim=(2, 3))
+    (expected,) = checkpoint.open().run(["logits"], {"picture": picture.numpy()})
+    torch.testing.assert_close(given, torch.from_numpy(expected), atol=1e-2, rtol=1e-2)
+
+
+def test_a_checkpoint_that_cannot_be_unfolded_is_refused(tmp_path: Path) -> None:
+    pictures = torch.randn(2, 3, 96, 96)
+    path = _exported(tmp_path, _trained(SMALLEST, pictures), SMALLEST)
+    card = path.with_suffix(".json").read_text()
+    network = build(SMALLEST, n_classes=2, width_divisor=4)
+    for change, why in (
+        (('"fp16"', '"int8"'), "integers, too coarse to learn from"),
+        ((SMALLEST, "resnet50"), "these weights are of resnet50"),
+        (('"sha256": "', '"sha256": "0'), "not valid"),
+    ):
+        path.with_suffix(".json").write_text(card.replace(*change))
+        with pytest.raises(DataError, match=why):
+            initialise(
+                path,
+                network,
+                pictures=lambda: pictures,
+                **{"backbone": SMALLEST, "transform": "cqt", "classes": CLASSES},
+            )
 
 
 def test_a_run_begins_there_and_remembers_it(own: Path, manifest: Path, tmp_path: Path) -> None:

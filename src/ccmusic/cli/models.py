@@ -88,9 +88,17 @@ def import_(
             "`ccmusic-chroma`, or a JSON file.",
         ),
     ] = None,
-    mean: Annotated[float | None, typer.Option(help="Mean used for normalisation.")] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X|R,G,B|imagenet", help="Mean that was subtracted from pixels in 0..1."
+        ),
+    ] = None,
     std: Annotated[
-        float | None, typer.Option(help="Standard deviation used for normalisation.")
+        str | None,
+        typer.Option(
+            metavar="X|R,G,B|imagenet", help="Standard deviation that pixels were divided by."
+        ),
     ] = None,
     activation: Annotated[
         Literal["relu", "gelu", "silu", "hardswish", "tanh"],

@@ -66,8 +66,9 @@ def train(
     init_from: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="First weights: `weights.pt` of another run, or a file of torchvision's.",
+            metavar="FILE|NAME",
+            help="First weights: a checkpoint that is not int8, `weights.pt` of another run, or a "
+            "file of torchvision's.",
         ),
     ] = None,
     width_divisor: Annotated[

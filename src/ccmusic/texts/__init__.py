@@ -19,7 +19,7 @@ def catalogue(language: Language) -> dict[str, str]:
     return sentences
 
 
-def translate(language: Language, key: str, **values: object) -> str:
+def translate(language: Language, key: str, /, **values: object) -> str:
     """Sentence of the catalogue with its values filled in.
 
     Raises

@@ -20,15 +20,17 @@ import numpy.typing as npt
 from rich.progress import track
 
 from ccmusic import audio
+from ccmusic.analysis import prepare
 from ccmusic.audio import Clip
 from ccmusic.card import DataSource
 from ccmusic.errors import AudioError, DataError
 from ccmusic.files import replacing
 from ccmusic.genres import GENRES
-from ccmusic.picture import Pixels, Preprocessing, draw
+from ccmusic.picture import Pixels, Preprocessing
 from ccmusic.zoo import user_folder
 
 LONGEST = 30.0
+_CALIBRATION_PICTURES = 32  # all their activations are in memory at once: 128 of VGG's took 12 GB
 _COLUMNS = {"path", "genre", "group", "split"}
 
 
@@ -215,10 +217,29 @@ def _logarithm(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.float
 def load_pictures(
     recordings: Sequence[Recording], preprocessing: Preprocessing
 ) -> tuple[list[Recording], list[Pixels]]:
-    """Pictures as the product draws them: centre 10 s, uint8 [size, size] each."""
-    kept: list[Recording] = []
-    pictures: list[Pixels] = []
-    for recording, clip in load_clips(recordings, f"{preprocessing.transform.name} pictures"):
-        kept.append(recording)
-        pictures.append(draw(preprocessing.transform(clip.samples), preprocessing).pixels)
-    return kept, pictures
+    """All at once, for a preprocessing without slices: centre 10 s, uint8 [size, size] each."""
+    drawn = list(draw_recordings(recordings, preprocessing))
+    return [recording for recording, _ in drawn], [picture for _, (picture,) in drawn]
+
+
+def draw_recordings(
+    recordings: Sequence[Recording], preprocessing: Preprocessing
+) -> Iterator[tuple[Recording, list[Pixels]]]:
+    """Pictures as the product draws them, recording by recording; of a piece in slices all.
+
+    A recording that cannot be read is named and left out.
+    """
+    for recording in track(recordings, description=f"{preprocessing.transform.name} pictures"):
+        try:
+            drawn = prepare(recording.path, [preprocessing]).pictures[preprocessing]
+        except AudioError as error:
+            print(f"left out: {error}")
+            continue
+        yield recording, [picture.pixels for picture in drawn]
+
+
+def calibration_pictures(manifest: Path, preprocessing: Preprocessing) -> list[Pixels]:
+    """Few pictures of the ``train`` split, from all over the manifest."""
+    training = [r for r in read_manifest(manifest) if r.split == "train" and r.genre]
+    step = max(1, len(training) // _CALIBRATION_PICTURES)
+    return load_pictures(training[::step], preprocessing)[1]

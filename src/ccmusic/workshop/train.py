@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
-from ccmusic.picture import Pixels, Preprocessing
+from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.renamed import renamed_options
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.augment import random_picture
@@ -27,13 +27,14 @@ from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import (
     Material,
     Recording,
+    calibration_pictures,
     classes_of,
     load_material,
     load_pictures,
     read_manifest,
     read_soft_targets,
 )
-from ccmusic.workshop.initialise import describe_file, initialise
+from ccmusic.workshop.initialise import describe_file, initialise, locate
 from ccmusic.workshop.runs import Plan, load_weights, plan_of, reading
 
 _LABEL_SMOOTHING = 0.05
@@ -85,8 +86,9 @@ def train(
     out
         Folder of the run; an unfinished run of the same plan is resumed.
     init_from
-        File with the first weights, see :mod:`ccmusic.workshop.initialise`; random by default.
-        Without epochs they are turned or widened exactly, and nothing is trained.
+        File with the first weights, or name of a checkpoint, see
+        :mod:`ccmusic.workshop.initialise`; random by default. Without epochs they are turned or
+        widened exactly, and nothing is trained.
     width_divisor
         Divides the number of channels of every layer: cheaper, at most by the square of it. The
         result can initialise a network of full width.
@@ -114,6 +116,7 @@ def train(
     """
     if not (epochs or final_epochs or init_from):
         raise DataError("nothing to do: give --epochs, --final-epochs, or --init-from")
+    init_from = locate(init_from) if init_from else None
     recordings = read_manifest(manifest)
     soft, soft_names = read_soft_targets(soft_targets) if soft_targets else ({}, [])
     verdicts, judged = read_soft_targets(label_teacher) if label_teacher else ({}, [])
@@ -140,7 +143,7 @@ def train(
     )
     preprocessing = Preprocessing.default(transform)
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(plan, preprocessing, out, init_from, feature_teacher)
+    run = _Run(plan, preprocessing, out, init_from, feature_teacher, manifest)
     usable = [
         r
         for r in recordings
@@ -175,16 +178,8 @@ def _check(material: Material, classes: tuple[str, ...]) -> None:
 
 
 def _tensor(pictures: list[Pixels], preprocessing: Preprocessing) -> torch.Tensor:
-    grey = (
-        torch.from_numpy(np.stack(pictures))
-        .float()
-        .div(255)
-        .sub(preprocessing.mean)
-        .div(preprocessing.std)
-    )
-    return (
-        grey[:, None].repeat(1, preprocessing.channels, 1, 1).to(memory_format=torch.channels_last)
-    )
+    batch = np.stack([normalise(picture, preprocessing) for picture in pictures])
+    return torch.from_numpy(batch).to(memory_format=torch.channels_last)
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
@@ -209,6 +204,7 @@ class _Run:
         out: Path,
         init_from: Path | None,
         feature_teacher: Path | None,
+        manifest: Path,
     ) -> None:
         self.plan, self.preprocessing, self.out = plan, preprocessing, out
         self.epoch = 0
@@ -229,6 +225,9 @@ class _Run:
                 transform=plan.transform,
                 classes=plan.classes,
                 noise=0 if self._finished else _NOISE,
+                pictures=lambda: _tensor(
+                    calibration_pictures(manifest, preprocessing), preprocessing
+                ),
             )
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         width = self.network.head.in_channels
