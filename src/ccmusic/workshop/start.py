@@ -222,7 +222,7 @@ def _take_checkpoint(
         output.convolution = conv
 
     def settle(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
-        conv = getattr(inputs[0], "convolution", None)
+        conv: Any = getattr(inputs[0], "convolution", None)
         scale, shift = torch.tensor(1.0), folded.pop(conv, torch.tensor(0.0))
         if conv is None:  # it stands before a convolution, and was not folded
             own = (tensors[f"{names[norm]}.{part}"] for part in _NORM)
