@@ -152,6 +152,9 @@ def test_what_does_not_fit_is_refused(own: Path, tmp_path: Path) -> None:
     refused(tmp_path / "junk.pt", "junk|damaged")
 
 
+_NARROW = dict.fromkeys(BACKBONES, 2) | {"vgg19_bn": 4, "resnet50": 4}
+
+
 def _exported(folder: Path, network: Backbone, backbone: str, **changes: object) -> Path:
     """A checkpoint in halves, as `ccmusic export` leaves it."""
     preprocessing = Preprocessing.default("cqt").model_copy(update={"size": 96})
@@ -174,7 +177,7 @@ def _exported(folder: Path, network: Backbone, backbone: str, **changes: object)
 def _trained(backbone: str, pictures: torch.Tensor) -> Backbone:
     """A network that has seen something: with statistics, scales and biases of its own."""
     torch.manual_seed(0)
-    network = build(backbone, n_classes=2, width_divisor=4).train()
+    network = build(backbone, n_classes=2, width_divisor=_NARROW[backbone]).train()
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -191,7 +194,7 @@ def test_a_checkpoint_is_unfolded_and_can_be_trained_on(backbone: str, tmp_path:
     pictures = torch.randn(16, 3, 96, 96)
     theirs = _trained(backbone, pictures)
     path = _exported(tmp_path, theirs, backbone)
-    started = build(backbone, n_classes=2, width_divisor=4)
+    started = build(backbone, n_classes=2, width_divisor=_NARROW[backbone])
     known = {"backbone": backbone, "transform": "cqt", "classes": CLASSES}
     initialise(path, started, pictures=lambda: pictures, **known)
     assert started.training
@@ -229,7 +232,7 @@ def test_a_checkpoint_that_cannot_be_unfolded_is_refused(tmp_path: Path) -> None
     pictures = torch.randn(2, 3, 96, 96)
     path = _exported(tmp_path, _trained(SMALLEST, pictures), SMALLEST)
     card = path.with_suffix(".json").read_text()
-    network = build(SMALLEST, n_classes=2, width_divisor=4)
+    network = build(SMALLEST, n_classes=2, width_divisor=_NARROW[SMALLEST])
     for change, why in (
         (('"fp16"', '"int8"'), "integers, too coarse to learn from"),
         ((SMALLEST, "resnet50"), "these weights are of resnet50"),

@@ -134,8 +134,8 @@ def _without_folder(error: CCMusicError, folder: str) -> CCMusicError:
     """Errors name files; a temporary folder is nobody's business."""
     values = getattr(error, "values", {})
     for key, value in values.items():
-        if isinstance(value, Path) and str(value).startswith(folder):
-            values[key] = value.name
+        if str(value).startswith(folder):
+            values[key] = Path(str(value)).name
     return error
 
 

@@ -242,7 +242,7 @@ def to_fp16(path: Path, *, source: Path) -> None:
         name = tensor.name
         values = numpy_helper.to_array(tensor)
         largest = float(np.abs(values).max())
-        if not largest <= np.finfo(np.float16).max:
+        if not largest <= float(np.finfo(np.float16).max):
             raise CheckpointError("fp16_overflow", file=source, name=name, value=largest)
         halves = values.astype(np.float16)
         tensor.CopyFrom(numpy_helper.from_array(halves, f"{name}.half"))
