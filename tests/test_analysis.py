@@ -157,6 +157,43 @@ def test_integers_are_shares_of_their_full_scale() -> None:
     np.testing.assert_allclose(Clip.from_samples(eight, 48_000).original, expected, atol=0.01)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "of_sound", "judged", "english", "chinese"),
+    [
+        (10, 0, "silent", "silence: there is nothing to judge", "这段是静音，不作判断"),
+        (0.2, 0.2, "too_short", "only 0.2 s of sound: too short", "只有 0.2 秒的声音，太短"),
+        (10, 0.5, "too_short", "only 0.5 s of sound: too short", "只有 0.5 秒的声音，太短"),
+        (
+            1.6,
+            1.6,
+            "doubtful",
+            "doubtful, for there is only 1.6 s",
+            "只有 1.6 秒的声音，仅供参考：",
+        ),
+        (10, 2.5, "doubtful", "doubtful, for there is only 2.5", "只有 2.5 秒的声音，仅供参考"),
+        (3, 3, "yes", "2 of 3 models say Jazz", "3 个模型中有 2 个认为是爵士"),
+        (10, 10, "yes", "2 of 3 models say Jazz", "3 个模型中有 2 个认为是爵士"),
+    ],
+)
+def test_no_verdict_without_enough_sound(
+    small_zoo: Path, seconds: float, of_sound: float, judged: str, english: str, chinese: str
+) -> None:
+    rate, seen = 22_050, []
+    sound = np.zeros(round(seconds * rate))
+    length = round(of_sound * rate)
+    sound[:length] = 0.3 * np.sin(np.arange(length) * 0.1)
+    analysis = analyze((sound, rate), on_verdict=seen.append)
+    assert analysis.judged == judged
+    assert analysis.message().startswith(english)
+    assert analysis.message("zh").startswith(chinese)
+    assert analysis.to_dict()["judged"] == judged
+    told = judged in ("yes", "doubtful")
+    assert bool(seen) == bool(analysis.verdicts) == bool(analysis.mean) == told
+    assert (analysis.agreement is not None) == told
+    assert len(analysis.pictures) == 1
+    assert analysis.select(["jazz_cqt"]).judged == judged
+
+
 def test_a_stream_gives_what_the_file_gives(small_zoo: Path) -> None:
     from_stream = analyze(io.BytesIO(SONG.read_bytes()))
     from_path = analyze(SONG)

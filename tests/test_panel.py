@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ccmusic.analysis import Prepared
-from ccmusic.audio import load
 from ccmusic.errors import CCMusicError, ClosedError
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing, draw
@@ -124,14 +122,12 @@ def test_whatever_a_model_raises_the_others_stand(
 
 
 def test_a_verdict_that_is_not_finite_is_that_models_error(
-    tmp_path: Path, pictures: dict[Preprocessing, tuple[Picture, ...]]
+    tmp_path: Path,
 ) -> None:
     strengths = {"good": 3.0, "endless": float("inf"), "nan": float("nan")}
     checkpoints = [_checkpoint(tmp_path, n, strength=s) for n, s in strengths.items()]
     with Panel(checkpoints) as panel:
-        analysis = panel.analyze_prepared(
-            Prepared(load(EXAMPLES / "rain.ogg"), {}, pictures)  # type: ignore[arg-type]
-        )
+        analysis = panel.analyze(EXAMPLES / "rain.ogg")
     assert analysis.verdicts["good"].error is None
     for name in ("endless", "nan"):
         assert "not numbers" in str(analysis.verdicts[name].error)

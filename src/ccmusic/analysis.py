@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,8 +17,11 @@ from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.attention import Attention, attend
 from ccmusic.audio import Clip, Crop, Source
 from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
+from ccmusic.quality import Judged, audible_seconds, enough
 from ccmusic.renamed import RenamedAttribute
+from ccmusic.schema import AgreementDocument, AnalysisDocument, ClipDocument, model_document
 from ccmusic.spectrogram import Spectrogram, Transform, TransformChoice
+from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
 
@@ -41,6 +44,29 @@ class Analysis:
     """None if every model failed."""
     elapsed_ms: float
     """From opening the file to the last verdict."""
+    audible: float
+    """Seconds of sound in the window."""
+
+    @property
+    def judged(self) -> Judged:
+        """Whether there was enough sound to judge.
+
+        Of ``silent`` and ``too_short`` ones (less than 1 s of sound) no model is asked: there are
+        no verdicts, no mean and no agreement. ``doubtful`` ones have less than 3 s.
+        """
+        return enough(self.audible)
+
+    def message(self, language: Language = "en") -> str:
+        """One sentence that says it all: the panel's opinion, or why there is none."""
+        judged, seconds = self.judged, {"seconds": self.audible}
+        if judged in ("silent", "too_short"):
+            return translate(language, f"judged.{judged}", **seconds)
+        if self.agreement is None:
+            return translate(language, "judged.no_verdict")
+        opinion = self.agreement.message(language)
+        if judged == "doubtful":
+            return translate(language, "judged.doubtful", opinion=opinion, **seconds)
+        return opinion
 
     @property
     def genres(self) -> list[str]:
@@ -67,27 +93,40 @@ class Analysis:
 
     only = RenamedAttribute("select")
 
-    def to_dict(self) -> dict[str, Any]:
-        """The analysis as ``ccmusic classify --json`` prints it."""
-        info = asdict(self.clip.info)
-        warnings = [{"code": w.code, "message": w.message()} for w in self.clip.warnings]
-        agreement = self.agreement
-        return {
-            "file": self.file,
-            "clip": {**info, "warnings": warnings},
-            "transform": self.transform,
-            "models": {name: _verdict_dict(v) for name, v in self.verdicts.items()},
-            "mean": self.mean,
-            "agreement": agreement
-            and {
-                "top": agreement.top,
-                "votes": agreement.votes,
-                "divergence": agreement.divergence,
-                "split": agreement.split and list(agreement.split),
-                "message": agreement.message(),
+    def document(
+        self, *, top_k: int = 3, attention: bool = False, language: Language = "en"
+    ) -> AnalysisDocument:
+        """The analysis in the one form of JSON that all fronts share.
+
+        Parameters
+        ----------
+        top_k
+            How many genres ``top`` names of each model.
+        attention
+            Whether to tell where each model saw its first choice.
+        language
+            Of the sentences.
+        """
+        return AnalysisDocument(
+            file=self.file,
+            clip=ClipDocument.of(self.clip, language),
+            transform=self.transform,
+            judged=self.judged,
+            message=self.message(language),
+            models={
+                name: model_document(
+                    verdict, top_k, language, self.attention(name) if attention else None
+                )
+                for name, verdict in self.verdicts.items()
             },
-            "elapsed_ms": self.elapsed_ms,
-        }
+            mean=self.mean,
+            agreement=self.agreement and AgreementDocument.of(self.agreement, language),
+            elapsed_ms=self.elapsed_ms,
+        )
+
+    def to_dict(self, *, top_k: int = 3) -> dict[str, Any]:
+        """The analysis as ``ccmusic classify --json`` prints it; see :meth:`document`."""
+        return self.document(top_k=top_k).to_dict()
 
 
 @dataclass(frozen=True)
@@ -98,6 +137,13 @@ class Prepared:
     spectrograms: dict[Transform, Spectrogram]
     pictures: dict[Preprocessing, tuple[Picture, ...]]
     """As in :class:`Analysis`."""
+    audible: float
+    """Seconds of sound in the window."""
+
+    @property
+    def judged(self) -> Judged:
+        """As in :class:`Analysis`."""
+        return enough(self.audible)
 
     def without_sound(self) -> Self:
         """Return the same without the clip's samples, which are not needed to be judged."""
@@ -137,7 +183,10 @@ def prepare(
         t: t(clip.samples) for t in {preprocessing.transform for preprocessing in preprocessings}
     }
     pictures = {r: _pictures(r, spectrograms[r.transform], source) for r in preprocessings}
-    return Prepared(clip, spectrograms, pictures)
+    info = clip.info
+    once = round((info.window_end - info.window_start) * audio.SAMPLE_RATE)  # and not looped
+    audible = audible_seconds(clip.samples[:once], audio.SAMPLE_RATE)
+    return Prepared(clip, spectrograms, pictures, audible)
 
 
 def _pictures(
@@ -153,9 +202,3 @@ def _pictures(
     if len(whole) < least:
         whole = np.resize(whole, least)  # looped
     return draw_slices(preprocessing.transform(whole), preprocessing)
-
-
-def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
-    if verdict.error:
-        return {"error": str(verdict.error)}
-    return {"probabilities": verdict.probabilities, "latency_ms": verdict.latency_ms}
