@@ -2,6 +2,7 @@ import io
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +193,51 @@ def test_no_verdict_without_enough_sound(
     assert (analysis.agreement is not None) == told
     assert len(analysis.pictures) == 1
     assert analysis.select(["jazz_cqt"]).judged == judged
+
+
+def test_attention_of_a_short_piece_stays_within_it(small_zoo: Path) -> None:
+    rate = 22_050
+    sound = np.random.default_rng(5).normal(0, 0.1, 4 * rate)
+    analysis = analyze((sound, rate), transform="both")
+    for name in analysis.verdicts:
+        for genre in ("jazz", "rock", "pop", "blues"):
+            looked = analysis.attention(name, genre)
+            assert looked is not None
+            if looked.region:
+                assert 0 <= looked.region.start < looked.region.end <= 4
+
+
+def test_results_are_equal_if_they_say_the_same(small_zoo: Path) -> None:
+    one, same, other = (analyze(SONG, crop=crop) for crop in ("center", "center", "start"))
+    assert one == same != other
+    assert one.clip == same.clip != other.clip
+    assert one.verdicts == same.verdicts
+    assert len({one, same, other}) == 2
+    assert len({*one.verdicts.values(), *same.verdicts.values()}) == 3
+    assert one != "an analysis"
+    (first,), (second,) = one.spectrograms.values(), other.spectrograms.values()
+    assert first != second
+    assert one.attention("jazz_cqt") == same.attention("jazz_cqt")
+    assert one.attention("jazz_cqt") != other.attention("jazz_cqt")
+    hash(one.attention("jazz_cqt"))
+    assert one.select(["jazz_cqt"]) != one
+    failed = replace(
+        one.verdicts["jazz_cqt"], logits=None, error=CheckpointError("no_card", file="x")
+    )
+    again = replace(failed, error=CheckpointError("no_card", file="x"))
+    assert failed == again != one.verdicts["jazz_cqt"]
+
+
+def test_a_repr_can_be_read(small_zoo: Path) -> None:
+    analysis = analyze(SONG)
+    text = repr(analysis)
+    assert len(text) < 1_500
+    assert "vibe_ace.ogg" in text
+    assert "late_cqt" in text
+    assert "samples=float32[220500]" in repr(analysis.clip)
+    assert repr(analysis.verdicts["late_cqt"]).startswith("Verdict(card=ModelCard('late_cqt')")
+    for part in (*analysis.spectrograms.values(), analysis.attention("late_cqt"), analysis.clip):
+        assert len(repr(part)) < 800
 
 
 def test_a_stream_gives_what_the_file_gives(small_zoo: Path) -> None:

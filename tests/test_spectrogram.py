@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ccmusic import audio
-from ccmusic.spectrogram import Cqt, Mel, Spectrogram, note_name
+from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, Transform, note_name
 
 RATE = audio.SAMPLE_RATE
 N = int(audio.CLIP_SECONDS * RATE)
@@ -143,3 +143,14 @@ def test_nothing_is_compiled_on_the_first_call() -> None:
         "assert not {'numba', 'librosa', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("transform", [Cqt(), Mel(), Chroma()], ids=lambda t: t.name)
+def test_floats_of_any_width_are_samples(transform: Transform) -> None:
+    samples = np.random.default_rng(2).normal(0, 0.1, 40_000).astype(np.float32)
+    expected = transform(samples)
+    assert transform(samples.astype(np.float64)) == expected
+    assert expected.values.dtype == np.float32
+    for wrong in (np.zeros(40_000, np.int16), np.zeros((2, 40_000))):
+        with pytest.raises(ValueError, match=r"takes mono samples.*from_samples"):
+            transform(wrong)

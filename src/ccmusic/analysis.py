@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,18 +15,19 @@ import numpy as np
 from ccmusic import audio
 from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.attention import Attention, attend
-from ccmusic.audio import Clip, Crop, Source
+from ccmusic.audio import SAMPLE_RATE, AudioInfo, Clip, Crop, Samples, Source
 from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
 from ccmusic.quality import Judged, audible_seconds, enough
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.schema import AgreementDocument, AnalysisDocument, ClipDocument, model_document
 from ccmusic.spectrogram import Spectrogram, Transform, TransformChoice
 from ccmusic.texts import Language, translate
+from ccmusic.values import Value
 from ccmusic.verdict import Verdict
 
 
-@dataclass(frozen=True)
-class Analysis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Analysis(Value):
     """Every step from the file to the panel's opinion."""
 
     file: str
@@ -42,10 +43,13 @@ class Analysis:
     """The ensemble: mean probability of each class among models that share their classes."""
     agreement: Agreement | None
     """None if every model failed."""
-    elapsed_ms: float
+    elapsed_ms: float = field(compare=False)
     """From opening the file to the last verdict."""
     audible: float
     """Seconds of sound in the window."""
+    whole: AudioInfo
+    """What slices were cut from, if a model wants slices: the whole piece, half an hour of it at
+    most; otherwise that of the clip."""
 
     @property
     def judged(self) -> Judged:
@@ -79,9 +83,14 @@ class Analysis:
         verdict = self.verdicts[name]
         preprocessing = verdict.card.preprocessing
         slices = self.pictures[preprocessing]
-        # Slices know their place in the piece, a clip does not.
-        start = 0.0 if preprocessing.slice_seconds else self.clip.info.window_start
-        return attend(verdict, slices[len(slices) // 2], genre, start=start)
+        shown = self.whole if preprocessing.slice_seconds else self.clip.info
+        return attend(
+            verdict,
+            slices[len(slices) // 2],
+            genre,
+            start=shown.window_start,
+            length=shown.window_end - shown.window_start,
+        )
 
     def select(self, names: Collection[str]) -> Analysis:
         """The same as if none but these models had been asked."""
@@ -129,8 +138,8 @@ class Analysis:
         return self.document(top_k=top_k).to_dict()
 
 
-@dataclass(frozen=True)
-class Prepared:
+@dataclass(frozen=True, eq=False, repr=False)
+class Prepared(Value):
     """What the models look at, ready to be judged."""
 
     clip: Clip
@@ -138,7 +147,7 @@ class Prepared:
     pictures: dict[Preprocessing, tuple[Picture, ...]]
     """As in :class:`Analysis`."""
     audible: float
-    """Seconds of sound in the window."""
+    whole: AudioInfo
 
     @property
     def judged(self) -> Judged:
@@ -182,23 +191,26 @@ def prepare(
     spectrograms = {
         t: t(clip.samples) for t in {preprocessing.transform for preprocessing in preprocessings}
     }
-    pictures = {r: _pictures(r, spectrograms[r.transform], source) for r in preprocessings}
-    info = clip.info
-    once = round((info.window_end - info.window_start) * audio.SAMPLE_RATE)  # and not looped
-    audible = audible_seconds(clip.samples[:once], audio.SAMPLE_RATE)
-    return Prepared(clip, spectrograms, pictures, audible)
+    whole = clip
+    if any(p.slice_seconds for p in preprocessings) and not isinstance(source, Clip):
+        whole = audio.load(source, seconds=audio.MAX_SECONDS, loop=False)
+    pictures = {p: _pictures(p, spectrograms[p.transform], whole) for p in preprocessings}
+    audible = audible_seconds(_once(clip), SAMPLE_RATE)
+    return Prepared(clip, spectrograms, pictures, audible, whole.info)
+
+
+def _once(clip: Clip) -> Samples:
+    """Samples of a clip without repetitions."""
+    return clip.samples[: round((clip.info.window_end - clip.info.window_start) * SAMPLE_RATE)]
 
 
 def _pictures(
-    preprocessing: Preprocessing, spectrogram: Spectrogram, source: Source | Clip
+    preprocessing: Preprocessing, spectrogram: Spectrogram, whole: Clip
 ) -> tuple[Picture, ...]:
     if preprocessing.slice_seconds is None:
         return (draw(spectrogram, preprocessing),)
-    if isinstance(source, Clip):
-        whole = source.samples
-    else:
-        whole = audio.load(source, seconds=audio.MAX_SECONDS, loop=False).samples
-    least = math.ceil(preprocessing.slice_seconds * audio.SAMPLE_RATE)
-    if len(whole) < least:
-        whole = np.resize(whole, least)  # looped
-    return draw_slices(preprocessing.transform(whole), preprocessing)
+    samples = _once(whole)
+    least = math.ceil(preprocessing.slice_seconds * SAMPLE_RATE)
+    if len(samples) < least:
+        samples = np.resize(samples, least)  # looped
+    return draw_slices(preprocessing.transform(samples), preprocessing)

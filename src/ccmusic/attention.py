@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from PIL import Image
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
+from ccmusic.values import Value
 from ccmusic.verdict import Verdict
 
 Floats = npt.NDArray[np.float32]
@@ -44,8 +46,8 @@ class Region:
     say = RenamedAttribute("message")
 
 
-@dataclass(frozen=True)
-class Attention:
+@dataclass(frozen=True, eq=False, repr=False)
+class Attention(Value):
     """How much each place of the picture speaks for a genre, in one model's eyes."""
 
     genre: str
@@ -56,6 +58,8 @@ class Attention:
     picture: Picture
     start: float = 0.0
     """Seconds of the piece at which the times of the spectrogram begin."""
+    length: float = math.inf
+    """Seconds of the piece that the picture shows before it repeats them, or ends."""
 
     @property
     def values(self) -> Floats:
@@ -66,7 +70,11 @@ class Attention:
 
     @property
     def region(self) -> Region | None:
-        """The strongest place and what joins it; None if nothing speaks for the genre."""
+        """The strongest place and what joins it; None if nothing speaks for the genre.
+
+        Of a piece that was repeated, in the seconds of the piece itself: the part of the place
+        that lies in the same repetition as its strongest cell.
+        """
         peak = np.unravel_index(int(self.coarse.argmax()), self.coarse.shape)
         if self.coarse[peak] <= 0:
             return None
@@ -74,18 +82,26 @@ class Attention:
         spectrogram = self.picture.spectrogram
         n_rows, n_columns = self.coarse.shape
         hop = spectrogram.times[1] - spectrogram.times[0] if len(spectrogram.times) > 1 else 0.0
-        first = self.start + float(spectrogram.times[0])
-        length = float(len(spectrogram.times) * hop)
+        first = float(spectrogram.times[0])
+        width = float(len(spectrogram.times) * hop) / n_columns
+        middle = first + width * (int(peak[1]) + 0.5)
+        # What was played before the repetition in which the strongest cell lies.
+        before = middle // self.length * self.length if self.length < math.inf else 0.0
         return Region(
-            first + length * columns[0] / n_columns,
-            first + length * (columns[1] + 1) / n_columns,
+            self.start + max(first + width * columns[0] - before, 0.0),
+            self.start + min(first + width * (columns[1] + 1) - before, self.length),
             _frequency(spectrogram.frequencies, rows[0] / n_rows),
             _frequency(spectrogram.frequencies, (rows[1] + 1) / n_rows),
         )
 
 
 def attend(
-    verdict: Verdict, picture: Picture, genre: str | None = None, *, start: float = 0.0
+    verdict: Verdict,
+    picture: Picture,
+    genre: str | None = None,
+    *,
+    start: float = 0.0,
+    length: float = math.inf,
 ) -> Attention | None:
     """Read a verdict's maps.
 
@@ -97,6 +113,8 @@ def attend(
         One of the model's classes; its first choice by default.
     start
         Seconds of the piece at which the times of the picture's spectrogram begin.
+    length
+        Seconds of the piece that the picture shows before it repeats them, or ends.
 
     Returns
     -------
@@ -108,9 +126,8 @@ def attend(
     genre = genre or verdict.top(1)[0][0]
     # What all genres have in common at a place does not bear on the choice: a softmax ignores it.
     against = verdict.maps[card.classes.index(genre)] - verdict.maps.mean(axis=0)
-    return Attention(
-        genre, _upright(against / card.temperature, card.preprocessing), picture, start
-    )
+    coarse = _upright(against / card.temperature, card.preprocessing)
+    return Attention(genre, coarse, picture, start, length)
 
 
 def _upright(values: Floats, preprocessing: Preprocessing) -> Floats:

@@ -31,6 +31,7 @@ from ccmusic.decode import (
 from ccmusic.errors import AudioError
 from ccmusic.quality import AudioWarning, find_warnings
 from ccmusic.renamed import RenamedAttribute, renamed_names
+from ccmusic.values import Value
 
 __all__ = [
     "CLIP_SECONDS",
@@ -83,8 +84,8 @@ class AudioInfo:
     """The piece is shorter than the window and was repeated."""
 
 
-@dataclass(frozen=True)
-class Clip:
+@dataclass(frozen=True, eq=False, repr=False)
+class Clip(Value):
     """Ten seconds ready to become a spectrogram."""
 
     file: str

@@ -240,6 +240,7 @@ class Panel(AbstractContextManager["Panel"]):
             agreement=agree(list(verdicts.values())),
             elapsed_ms=1000 * (time.perf_counter() - started),
             audible=prepared.audible,
+            whole=prepared.whole,
         )
 
     def timeline(self, source: Source, *, hop: float = 5.0) -> Timeline:

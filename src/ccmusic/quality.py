@@ -12,6 +12,7 @@ import numpy as np
 from ccmusic.decode import Decoded, Samples, Sound, peak
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
+from ccmusic.values import Value
 
 _SHORT = 8.0
 _COMMON_RATES = frozenset(
@@ -32,8 +33,8 @@ Judged = Literal["yes", "doubtful", "too_short", "silent"]
 """Whether there is enough sound to judge."""
 
 
-@dataclass(frozen=True)
-class AudioWarning:
+@dataclass(frozen=True, eq=False, repr=False)
+class AudioWarning(Value):
     """A reason to trust the verdicts less."""
 
     code: str

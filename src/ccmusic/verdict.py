@@ -12,16 +12,17 @@ import numpy.typing as npt
 from ccmusic.card import Band, ModelCard
 from ccmusic.errors import CCMusicError
 from ccmusic.texts import Language, translate
+from ccmusic.values import Value
 
 Floats = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict(Value):
     """What one model says of a picture, or why it could not."""
 
     card: ModelCard
-    latency_ms: float = 0.0
+    latency_ms: float = field(default=0.0, compare=False)
     """Inference alone, on the cores it was given."""
     logits: Floats | None = None
     """float32 [n_classes], before the temperature; of several slices, those that give the mean of
