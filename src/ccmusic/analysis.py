@@ -5,9 +5,12 @@ The pipeline shared by the command line, the dashboard, the service and the batc
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +19,7 @@ from ccmusic import audio
 from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.attention import Attention, attend
 from ccmusic.audio import SAMPLE_RATE, AudioInfo, Clip, Crop, Samples, Source
+from ccmusic.errors import CCMusicError
 from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
 from ccmusic.quality import Judged, audible_seconds, enough
 from ccmusic.renamed import RenamedAttribute
@@ -136,6 +140,44 @@ class Analysis(Value):
     def to_dict(self, *, top_k: int = 3) -> dict[str, Any]:
         """The analysis as ``ccmusic classify --json`` prints it; see :meth:`document`."""
         return self.document(top_k=top_k).to_dict()
+
+    def save(self, path: str | os.PathLike[str], *, language: Language = "en") -> None:
+        """Write a report: a page with its pictures, JSON or CSV, by the ending of the name.
+
+        Parameters
+        ----------
+        path
+            Ends in ``.html``, ``.json`` or ``.csv``.
+        language
+            Of the page.
+
+        Raises
+        ------
+        CCMusicError
+            If the name ends otherwise, or the file cannot be written.
+        """
+        from ccmusic import files, report
+
+        kind = report.kind_of(Path(path))
+        files.write(Path(path), report.render(self, kind, language).encode())
+
+    def to_frame(self) -> Any:
+        """A data frame of pandas, or of polars where pandas is not installed.
+
+        One row per model and class, those of the mean last (``model`` is ``mean``), with the
+        columns file, transform, model, class, probability, latency_ms, error and judged.
+
+        Raises
+        ------
+        CCMusicError
+            If neither is installed.
+        """
+        from ccmusic import report
+
+        for library in ("pandas", "polars"):
+            if importlib.util.find_spec(library):
+                return importlib.import_module(library).DataFrame(report.rows(self))
+        raise CCMusicError("a data frame needs pandas or polars: pip install pandas")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

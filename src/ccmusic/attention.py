@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,10 @@ from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
 from ccmusic.values import Value
 from ccmusic.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 Floats = npt.NDArray[np.float32]
 
@@ -67,6 +72,19 @@ class Attention(Value):
         n_bins, n_frames = self.picture.spectrogram.values.shape
         image = Image.fromarray(self.coarse).resize((n_frames, n_bins), Image.Resampling.BILINEAR)
         return np.asarray(image, np.float32)
+
+    def plot(self, ax: Axes | None = None, *, strongest: float | None = None) -> AxesImage:
+        """Draw the map over its spectrogram on a Matplotlib axis, the current one by default.
+
+        Parameters
+        ----------
+        strongest
+            Weight of the fullest orange, so that several maps share a scale; by default the
+            largest of this map.
+        """
+        from ccmusic.plot import draw_attention
+
+        return draw_attention(ax, self, strongest=strongest)
 
     @property
     def region(self) -> Region | None:

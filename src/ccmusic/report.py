@@ -21,6 +21,9 @@ from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
 Kind = Literal["html", "json", "csv"]
+_COLUMNS = (
+    "file", "transform", "model", "class", "probability", "latency_ms", "error", "judged",
+)  # fmt: skip
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -67,25 +70,34 @@ def to_json(analysis: Analysis) -> str:
 
 
 def to_csv(analysis: Analysis) -> str:
-    """One row per model and class, those of the ensemble's mean last; one row without verdicts."""
+    """:func:`rows`, with a header."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["file", "transform", "model", "class", "probability", "latency_ms", "error", "judged"]
-    )
-    judged = analysis.judged
-    if not analysis.verdicts:
-        writer.writerow([analysis.file, analysis.transform, "", "", "", "", "", judged])
-    for name, verdict in analysis.verdicts.items():
-        start = [analysis.file, verdict.card.transform, name]
-        if verdict.error:
-            writer.writerow([*start, "", "", "", str(verdict.error), judged])
-        for genre, share in verdict.probabilities.items():
-            writer.writerow([*start, genre, share, verdict.latency_ms, "", judged])
-    for genre, share in analysis.mean.items():
-        start = [analysis.file, analysis.transform, "mean"]
-        writer.writerow([*start, genre, share, "", "", judged])
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(analysis))
     return text.getvalue()
+
+
+def rows(analysis: Analysis) -> list[dict[str, str | float | None]]:
+    """One row per model and class, those of the ensemble's mean last; one row without verdicts."""
+    found: list[dict[str, str | float | None]] = []
+
+    def add(transform: str, model: str | None, **values: str | float | None) -> None:
+        row = {"file": analysis.file, "transform": transform, "model": model, **values}
+        found.append({**dict.fromkeys(_COLUMNS), **row, "judged": analysis.judged})
+
+    if not analysis.verdicts:
+        add(analysis.transform, None)
+    for name, verdict in analysis.verdicts.items():
+        transform = verdict.card.transform
+        if verdict.error:
+            add(transform, name, error=str(verdict.error))
+        for genre, share in verdict.probabilities.items():
+            values = {"probability": share, "latency_ms": verdict.latency_ms}
+            add(transform, name, **{"class": genre}, **values)
+    for genre, share in analysis.mean.items():
+        add(analysis.transform, "mean", **{"class": genre}, probability=share)
+    return found
 
 
 def info_line(clip: Clip, language: Language) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ccmusic.audio import SAMPLE_RATE, Samples
 from ccmusic.values import Value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 TransformName = Literal["cqt", "mel", "chroma"]
 TransformChoice = Literal["cqt", "mel", "chroma", "both"]
@@ -69,6 +73,22 @@ class Spectrogram(Value):
         floor = 10.0 ** (-120.0 / factor)
         levels = factor * np.log10(np.maximum(self.values / peak, floor))
         return np.asarray(levels, np.float32)
+
+    def plot(self, ax: Axes | None = None, *, start: float = 0.0) -> AxesImage:
+        """Draw levels in dB on a Matplotlib axis, the current one by default.
+
+        CQT as our models see it, pitch to the right and time downwards; others with time to the
+        right.
+
+        Parameters
+        ----------
+        start
+            Seconds of the piece at which the spectrogram begins.
+        """
+        from ccmusic.picture import Preprocessing
+        from ccmusic.plot import draw_levels
+
+        return draw_levels(ax, self, Preprocessing.default(self.transform), start=start)
 
     def notes(self) -> list[str]:
         """Name of the note nearest to each bin, with cents where the bin lies off it."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from ccmusic.analysis import Prepared, prepare
-from ccmusic.audio import CLIP_SECONDS
+from ccmusic.analysis import Analysis, Prepared, prepare
+from ccmusic.audio import CLIP_SECONDS, Clip
 from ccmusic.card import ModelCard
 from ccmusic.errors import CCMusicError
 from ccmusic.panel import Panel
@@ -96,18 +96,34 @@ class BatchWorker(AbstractContextManager["BatchWorker"]):
     def __call__(self, file: str) -> list[Document]:
         """Analyses of a recording, one for each window, or the error that ended them."""
         documents: list[Document] = []
-        windows = self._sandbox.stream(
-            file, _windows, file, self._panel.preprocessings, self._options.window
-        )
         try:
-            for prepared in windows:
-                documents.append(self._panel.analyze_prepared(prepared).to_dict())
+            for analysis in self.analyze(file, keep_sound=False):
+                documents.append(analysis.to_dict())
         except CCMusicError as error:
             documents.append(ErrorDocument(file=file, error=str(error)).to_dict())
         except Exception as error:  # one odd recording must not stop a library
             reason = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
             documents.append(ErrorDocument(file=file, error=f"{file}: {reason}").to_dict())
         return documents
+
+    def analyze(self, file: str, *, keep_sound: bool) -> Iterator[Analysis]:
+        """Analyse a recording, window by window.
+
+        Parameters
+        ----------
+        keep_sound
+            Whether the analyses hold their samples, which must come from another process then.
+
+        Raises
+        ------
+        CCMusicError
+            If the recording cannot be read.
+        """
+        window, preprocessings = self._options.window, self._panel.preprocessings
+        for prepared in self._sandbox.stream(
+            file, _windows, file, preprocessings, window, keep_sound
+        ):
+            yield self._panel.analyze_prepared(prepared)
 
     def close(self) -> None:
         """Let decoders and models go."""
@@ -118,13 +134,14 @@ class BatchWorker(AbstractContextManager["BatchWorker"]):
         self.close()
 
 
-def _windows(file: str, preprocessings: set[Preprocessing], window: Window) -> Iterator[Prepared]:
+def _windows(
+    file: str, preprocessings: set[Preprocessing], window: Window, keep_sound: bool
+) -> Iterator[Prepared]:
     """What a child of the sandbox does with a recording."""
-    if window == "center":
-        yield prepare(file, preprocessings).without_sound()
-        return
-    for clip in Windows(file, hop=CLIP_SECONDS):
-        yield prepare(clip, preprocessings).without_sound()
+    clips: Iterable[Clip | None] = [None] if window == "center" else Windows(file, hop=CLIP_SECONDS)
+    for clip in clips:
+        prepared = prepare(clip or file, preprocessings)
+        yield prepared if keep_sound else prepared.without_sound()
 
 
 def row(document: Mapping[str, Any]) -> Row:
