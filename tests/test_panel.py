@@ -157,19 +157,19 @@ def test_of_several_slices_the_maps_are_those_of_the_middle_one(tmp_path: Path) 
 
 
 def test_models_are_asked_the_most_expensive_first_and_told_by_transform(tmp_path: Path) -> None:
-    costs = {"small": 1, "large": 3, "middle": 2}
+    costs = {"a": 1, "c": 3, "b": 2}
     checkpoints = []
     for name, cost in costs.items():
-        transform = "mel" if name == "small" else "cqt"
+        transform = "mel" if name == "a" else "cqt"
         made = _checkpoint(tmp_path, name, transform=transform)
         checkpoints.append(
             Checkpoint(made.card.model_copy(update={"multiply_adds": cost}), made.path)
         )
     with Panel(checkpoints) as panel:
-        assert [c.card.name for c in panel.checkpoints] == ["large", "middle", "small"]
-        assert [card.name for card in panel.cards] == ["large", "middle", "small"]
-        both = panel.select(["small"]).combine(panel.select(["large", "middle"]))
-        assert [c.card.name for c in both.checkpoints] == ["large", "middle", "small"]
+        assert [c.card.name for c in panel.checkpoints] == ["c", "b", "a"]
+        assert [card.name for card in panel.cards] == ["c", "b", "a"]
+        both = panel.select(["a"]).combine(panel.select(["c", "b"]))
+        assert [c.card.name for c in both.checkpoints] == ["c", "b", "a"]
 
 
 def test_select_of_all_changes_nothing(
