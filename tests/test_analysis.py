@@ -1,13 +1,28 @@
 import io
 import json
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
+from matplotlib.figure import Figure
 
-from ccmusic import AudioError, CheckpointError, Panel, Verdict, analyze, zoo
+from ccmusic import (
+    Analysis,
+    AudioError,
+    CCMusicError,
+    CheckpointError,
+    Panel,
+    Verdict,
+    analyze,
+    analyze_many,
+    report,
+    zoo,
+)
 from ccmusic.audio import Clip, load
 from small_models import make_checkpoint
 
@@ -155,6 +170,174 @@ def test_integers_are_shares_of_their_full_scale() -> None:
         assert (clip.info.channels, clip.info.sample_rate) == (2, 48_000)
     eight = np.round(floats * 127 + 128).astype(np.uint8)
     np.testing.assert_allclose(Clip.from_samples(eight, 48_000).original, expected, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "of_sound", "judged", "english", "chinese"),
+    [
+        (10, 0, "silent", "silence: there is nothing to judge", "这段是静音，不作判断"),
+        (0.2, 0.2, "too_short", "only 0.2 s of sound: too short", "只有 0.2 秒的声音，太短"),
+        (10, 0.5, "too_short", "only 0.5 s of sound: too short", "只有 0.5 秒的声音，太短"),
+        (
+            1.6,
+            1.6,
+            "doubtful",
+            "doubtful, for there is only 1.6 s",
+            "只有 1.6 秒的声音，仅供参考：",
+        ),
+        (10, 2.5, "doubtful", "doubtful, for there is only 2.5", "只有 2.5 秒的声音，仅供参考"),
+        (3, 3, "yes", "2 of 3 models say Jazz", "3 个模型中有 2 个认为是爵士"),
+        (10, 10, "yes", "2 of 3 models say Jazz", "3 个模型中有 2 个认为是爵士"),
+    ],
+)
+def test_no_verdict_without_enough_sound(
+    small_zoo: Path, seconds: float, of_sound: float, judged: str, english: str, chinese: str
+) -> None:
+    rate, seen = 22_050, []
+    sound = np.zeros(round(seconds * rate))
+    length = round(of_sound * rate)
+    sound[:length] = 0.3 * np.sin(np.arange(length) * 0.1)
+    analysis = analyze((sound, rate), on_verdict=seen.append)
+    assert analysis.judged == judged
+    assert analysis.message().startswith(english)
+    assert analysis.message("zh").startswith(chinese)
+    assert analysis.to_dict()["judged"] == judged
+    told = judged in ("yes", "doubtful")
+    assert bool(seen) == bool(analysis.verdicts) == bool(analysis.mean) == told
+    assert (analysis.agreement is not None) == told
+    assert len(analysis.pictures) == 1
+    assert analysis.select(["jazz_cqt"]).judged == judged
+
+
+def test_attention_of_a_short_piece_stays_within_it(small_zoo: Path) -> None:
+    rate = 22_050
+    sound = np.random.default_rng(5).normal(0, 0.1, 4 * rate)
+    analysis = analyze((sound, rate), transform="both")
+    for name in analysis.verdicts:
+        for genre in ("jazz", "rock", "pop", "blues"):
+            looked = analysis.attention(name, genre)
+            assert looked is not None
+            if looked.region:
+                assert 0 <= looked.region.start < looked.region.end <= 4
+
+
+def test_results_are_equal_if_they_say_the_same(small_zoo: Path) -> None:
+    one, same, other = (analyze(SONG, crop=crop) for crop in ("center", "center", "start"))
+    assert one == same != other
+    assert one.clip == same.clip != other.clip
+    assert one.verdicts == same.verdicts
+    assert len({one, same, other}) == 2
+    assert len({*one.verdicts.values(), *same.verdicts.values()}) == 3
+    assert one != "an analysis"
+    (first,), (second,) = one.spectrograms.values(), other.spectrograms.values()
+    assert first != second
+    assert one.attention("jazz_cqt") == same.attention("jazz_cqt")
+    assert one.attention("jazz_cqt") != other.attention("jazz_cqt")
+    hash(one.attention("jazz_cqt"))
+    assert one.select(["jazz_cqt"]) != one
+    failed = replace(
+        one.verdicts["jazz_cqt"], logits=None, error=CheckpointError("no_card", file="x")
+    )
+    again = replace(failed, error=CheckpointError("no_card", file="x"))
+    assert failed == again != one.verdicts["jazz_cqt"]
+
+
+def test_a_repr_can_be_read(small_zoo: Path) -> None:
+    analysis = analyze(SONG)
+    text = repr(analysis)
+    assert len(text) < 1_500
+    assert "vibe_ace.ogg" in text
+    assert "late_cqt" in text
+    assert "samples=float32[220500]" in repr(analysis.clip)
+    assert repr(analysis.verdicts["late_cqt"]).startswith("Verdict(card=ModelCard('late_cqt')")
+    for part in (*analysis.spectrograms.values(), analysis.attention("late_cqt"), analysis.clip):
+        assert len(repr(part)) < 800
+
+
+def test_a_frame_has_a_row_per_model_and_class(small_zoo: Path) -> None:
+    analysis = analyze(SONG, transform="both")
+    frame = analysis.to_frame()
+    assert list(frame.columns)[:5] == ["file", "transform", "model", "class", "probability"]
+    assert len(frame) == (4 + 1) * 13
+    mean = frame[frame["model"] == "mean"].set_index("class")["probability"]
+    assert mean.to_dict() == pytest.approx(analysis.mean)
+
+
+def test_without_pandas_and_polars_there_is_no_frame(
+    small_zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysis = analyze(SONG)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CCMusicError, match="needs pandas or polars: pip install pandas"):
+        analysis.to_frame()
+
+
+@pytest.mark.parametrize("name", ["song.html", "song.json", "song.csv"])
+def test_an_analysis_saves_itself(small_zoo: Path, tmp_path: Path, name: str) -> None:
+    analysis = analyze(SONG)
+    analysis.save(tmp_path / name, language="zh")
+    kind = report.kind_of(Path(name))
+    assert (tmp_path / name).read_text("utf-8") == report.render(analysis, kind, "zh")
+
+
+def test_saving_tells_what_it_cannot_do(small_zoo: Path, tmp_path: Path) -> None:
+    analysis = analyze(SONG)
+    with pytest.raises(CCMusicError, match=r"must end in \.html, \.json or \.csv"):
+        analysis.save(tmp_path / "song.pdf")
+    with pytest.raises(CCMusicError, match="cannot be written"):
+        analysis.save(tmp_path / "nowhere" / "song.csv")
+
+
+def test_results_draw_themselves_on_the_callers_axis(small_zoo: Path) -> None:
+    analysis = analyze(SONG, crop=1.0)
+    (spectrogram,) = analysis.spectrograms.values()
+    looked = analysis.attention("jazz_cqt")
+    assert looked is not None
+    clip = analysis.clip
+    start, end = clip.info.window_start, clip.info.window_end
+    for plot, time in (
+        (clip.plot, lambda axes: axes.dataLim.intervalx),
+        (lambda ax: spectrogram.plot(ax, start=start), lambda axes: sorted(axes.get_ylim())),
+        (looked.plot, lambda axes: sorted(axes.get_ylim())),
+    ):
+        axes = Figure().subplots()
+        assert plot(axes).axes is axes
+        assert list(time(axes)) == pytest.approx([start, end], abs=0.05)
+        assert "time" in axes.get_xlabel() + axes.get_ylabel()
+
+
+def test_without_an_axis_the_current_one_is_drawn_on(small_zoo: Path) -> None:
+    pyplot.switch_backend("agg")
+    axes = pyplot.figure().subplots()
+    assert load(SONG).plot().axes is axes
+    pyplot.close("all")
+
+
+def test_many_recordings_come_in_order_with_their_errors(small_zoo: Path, tmp_path: Path) -> None:
+    songs = sorted(EXAMPLES.glob("*.ogg"))
+    text = tmp_path / "notes.mp3"
+    text.write_text("not music")
+    paths = [songs[0], text, *songs[1:], tmp_path / "missing.wav"]
+    found = list(analyze_many(paths, models=["jazz", "rock"], workers=2))
+    assert [isinstance(f, CCMusicError) for f in found] == [p.suffix != ".ogg" for p in paths]
+    assert "missing.wav: no such file" in str(found[-1])
+    for path, analysis in zip(paths, found, strict=True):
+        if path.suffix == ".ogg":
+            assert analysis == analyze(path, models=["jazz", "rock"])
+
+
+def test_many_recordings_need_not_all_be_wanted(small_zoo: Path) -> None:
+    asked: list[Path] = []
+
+    def endless() -> Iterator[Path]:
+        while True:
+            asked.append(SONG)
+            yield SONG
+
+    walk = analyze_many(endless(), models=["jazz"], workers=1)
+    assert isinstance(next(walk), Analysis)
+    walk.close()  # type: ignore[attr-defined]
+    assert len(asked) < 30
 
 
 def test_a_stream_gives_what_the_file_gives(small_zoo: Path) -> None:

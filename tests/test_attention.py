@@ -88,6 +88,45 @@ def test_regions_hang_together(tmp_path: Path) -> None:
     assert attention.region.end == pytest.approx(20 / 7, abs=0.05)
 
 
+def test_only_half_of_the_peak_belongs_to_the_strongest_place(tmp_path: Path) -> None:
+    def columns(neighbour: float) -> float:
+        maps = np.zeros((3, 7, 7))
+        maps[0, 3, 3] = 6  # against the mean genre 4
+        maps[0, 4, 3] = neighbour  # one step later
+        found = attend(verdict(tmp_path, "cqt", maps), picture("cqt"))
+        assert found is not None
+        assert found.region is not None
+        return (found.region.end - found.region.start) / (10 / 7)
+
+    assert columns(3.1) == pytest.approx(2, abs=0.01)
+    assert columns(2.9) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("column", "start", "end"),
+    [(0, 0, 10 / 7), (2, 20 / 7, 4), (3, 30 / 7 - 4, 40 / 7 - 4), (6, 60 / 7 - 8, 10 - 8)],
+)
+def test_places_of_a_repeated_piece_lie_within_the_piece(
+    tmp_path: Path, column: int, start: float, end: float
+) -> None:
+    maps = np.zeros((3, 7, 7))
+    maps[0, column, 3] = 9
+    found = attend(verdict(tmp_path, "cqt", maps), picture("cqt"), length=4.0)
+    assert found is not None
+    assert found.region is not None
+    assert (found.region.start, found.region.end) == pytest.approx((start, end), abs=0.01)
+    assert 0 <= found.region.start < found.region.end <= 4
+
+
+def test_no_place_ends_after_the_sound(tmp_path: Path) -> None:
+    maps = np.zeros((3, 7, 7))
+    maps[0, :, :] = 9
+    found = attend(verdict(tmp_path, "mel", maps), picture("mel"), start=30.0, length=10.0)
+    assert found is not None
+    assert found.region is not None
+    assert (found.region.start, found.region.end) == (30.0, 40.0)
+
+
 def test_without_maps_there_is_nothing_to_show(tmp_path: Path) -> None:
     shown = picture("cqt")
     seen = verdict(tmp_path, "cqt", spot("cqt", True, True))

@@ -58,15 +58,17 @@ def test_classify_json_has_the_fixed_form(folder: Path, run) -> None:
     assert status == 0
     result = json.loads(out)
     assert list(result) == [
-        "file", "clip", "transform", "models", "mean", "agreement", "elapsed_ms"
+        "schema", "version", "file", "clip", "transform", "judged", "message", "models", "mean",
+        "agreement", "elapsed_ms",
     ]  # fmt: skip
     assert result["file"] == SONG
     assert {"codec", "bit_rate", "sample_rate", "channels", "duration", "warnings"} <= set(
         result["clip"]
     )
     assert set(result["models"]) == {"jazz_cqt", "rock_cqt"}
-    assert set(result["models"]["jazz_cqt"]) == {"probabilities", "latency_ms"}
-    assert set(result["agreement"]) == {"top", "votes", "divergence", "split", "message"}
+    assert {"sha256", "probabilities", "latency_ms"} <= set(result["models"]["jazz_cqt"])
+    assert {"top", "votes", "divergence", "split", "message"} <= set(result["agreement"])
+    assert result["message"] == result["agreement"]["message"]
     assert result["agreement"]["split"] == ["jazz", "rock"] or result["agreement"]["split"] == [
         "rock",
         "jazz",
@@ -80,9 +82,43 @@ def test_one_bad_file_does_not_stop_the_others(folder: Path, tmp_path: Path, run
     status, out, err = run("classify", str(text), "missing.wav", SONG, "--json")
     assert status == 1
     lines = [json.loads(line) for line in out.splitlines()]
-    assert [sorted(line) == ["error", "file"] for line in lines] == [True, True, False]
-    assert lines[1] == {"file": "missing.wav", "error": "missing.wav: no such file"}
+    assert ["error" in line for line in lines] == [True, True, False]
+    assert lines[1] == {
+        "schema": "ccmusic.analysis",
+        "version": 1,
+        "file": "missing.wav",
+        "error": "missing.wav: no such file",
+    }
     assert "Traceback" not in err
+
+
+def test_top_k_holds_for_json_too(folder: Path, run) -> None:
+    _, out, _ = run("classify", SONG, "--json", "--top-k", "2")
+    model = json.loads(out)["models"]["jazz_cqt"]
+    assert len(model["top"]) == 2
+    assert model["top"][0]["probability"] == max(model["probabilities"].values())
+
+
+def test_silence_and_scraps_get_no_verdict(folder: Path, run, write_sound, tone) -> None:
+    silence = str(write_sound("silence.wav", tone(440, 10, amplitude=0)))
+    scrap, short = (str(write_sound(f"{n}.wav", tone(440, n))) for n in (0.2, 1.6))
+    status, out, err = run("classify", silence, scrap, short)
+    assert (status, err.count("Traceback")) == (0, 0)
+    words = " ".join(out.split())
+    assert "silence: there is nothing to judge" in words
+    assert "only 0.2 s of sound: too short to judge" in words
+    assert "doubtful, for there is only 1.6 s of sound: 1 for " in words
+    assert words.count("mean") == 1
+
+
+@pytest.mark.parametrize("suffix", [".html", ".json", ".csv"])
+def test_report_writes_each_kind(folder: Path, tmp_path: Path, run, suffix: str) -> None:
+    out = tmp_path / f"report{suffix}"
+    status, _, err = run("report", SONG, "-o", str(out), "--language", "en", "--crop", "start")
+    assert (status, err) == (0, "")
+    text = out.read_text("utf-8")
+    assert "jazz_cqt" in text
+    assert "rock_cqt" in text
 
 
 def test_a_failing_model_is_reported_and_the_status_is_1(folder: Path, run) -> None:

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ccmusic.analysis import Prepared
-from ccmusic.audio import load
 from ccmusic.errors import CCMusicError, ClosedError
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing, draw
@@ -124,14 +122,12 @@ def test_whatever_a_model_raises_the_others_stand(
 
 
 def test_a_verdict_that_is_not_finite_is_that_models_error(
-    tmp_path: Path, pictures: dict[Preprocessing, tuple[Picture, ...]]
+    tmp_path: Path,
 ) -> None:
     strengths = {"good": 3.0, "endless": float("inf"), "nan": float("nan")}
     checkpoints = [_checkpoint(tmp_path, n, strength=s) for n, s in strengths.items()]
     with Panel(checkpoints) as panel:
-        analysis = panel.analyze_prepared(
-            Prepared(load(EXAMPLES / "rain.ogg"), {}, pictures)  # type: ignore[arg-type]
-        )
+        analysis = panel.analyze(EXAMPLES / "rain.ogg")
     assert analysis.verdicts["good"].error is None
     for name in ("endless", "nan"):
         assert "not numbers" in str(analysis.verdicts[name].error)
@@ -161,19 +157,19 @@ def test_of_several_slices_the_maps_are_those_of_the_middle_one(tmp_path: Path) 
 
 
 def test_models_are_asked_the_most_expensive_first_and_told_by_transform(tmp_path: Path) -> None:
-    costs = {"small": 1, "large": 3, "middle": 2}
+    costs = {"a": 1, "c": 3, "b": 2}
     checkpoints = []
     for name, cost in costs.items():
-        transform = "mel" if name == "small" else "cqt"
+        transform = "mel" if name == "a" else "cqt"
         made = _checkpoint(tmp_path, name, transform=transform)
         checkpoints.append(
             Checkpoint(made.card.model_copy(update={"multiply_adds": cost}), made.path)
         )
     with Panel(checkpoints) as panel:
-        assert [c.card.name for c in panel.checkpoints] == ["large", "middle", "small"]
-        assert [card.name for card in panel.cards] == ["large", "middle", "small"]
-        both = panel.select(["small"]).combine(panel.select(["large", "middle"]))
-        assert [c.card.name for c in both.checkpoints] == ["large", "middle", "small"]
+        assert [c.card.name for c in panel.checkpoints] == ["c", "b", "a"]
+        assert [card.name for card in panel.cards] == ["c", "b", "a"]
+        both = panel.select(["a"]).combine(panel.select(["c", "b"]))
+        assert [c.card.name for c in both.checkpoints] == ["c", "b", "a"]
 
 
 def test_select_of_all_changes_nothing(

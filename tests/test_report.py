@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def test_csv_has_a_row_per_model_and_class(analysis: Analysis) -> None:
 
 
 def test_json_is_that_of_classify(analysis: Analysis) -> None:
-    assert json.loads(report.to_json(analysis)) == json.loads(json.dumps(analysis.to_dict()))
+    assert json.loads(report.to_json(analysis)) == analysis.to_dict()
 
 
 def test_a_failed_model_is_in_every_kind(
@@ -90,6 +91,21 @@ def test_a_failed_model_is_in_every_kind(
     assert "resnet50_cqt,,,,sha256" not in report.to_csv(failed)
     rows = [r for r in csv.DictReader(io.StringIO(report.to_csv(failed))) if r["error"]]
     assert [r["model"] for r in rows] == ["resnet50_cqt"]
+
+
+def test_silence_has_no_table_and_no_maps_in_any_kind(analysis: Analysis) -> None:
+    clip = replace(analysis.clip, samples=np.zeros_like(analysis.clip.samples), file="rest.flac")
+    silent = analyze(clip, transform="both")
+    assert silent.judged == "silent"
+    page = report.render(silent, "html", "zh")
+    assert "这段是静音，不作判断" in page
+    assert "<table" not in page
+    assert page.count("<img") == 2 * 2
+    (row,) = csv.DictReader(io.StringIO(report.to_csv(silent)))
+    assert (row["file"], row["judged"], row["class"]) == ("rest.flac", "silent", "")
+    content = json.loads(report.to_json(silent))
+    assert (content["judged"], content["models"], content["mean"]) == ("silent", {}, {})
+    assert content["agreement"] is None
 
 
 def test_other_kinds_are_refused() -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ccmusic import audio
 from ccmusic.analysis import prepare
 from ccmusic.picture import Preprocessing
-from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, note_name
+from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, Transform, note_name
 
 RATE = audio.SAMPLE_RATE
 N = int(audio.CLIP_SECONDS * RATE)
@@ -179,3 +179,14 @@ def test_ticks_lie_within_the_axis() -> None:
             assert np.interp(place, np.arange(len(spectrogram.frequencies)),
                              spectrogram.frequencies) == pytest.approx(frequency)  # fmt: skip
     assert Chroma()(np.ones(22_050, np.float32)).pitch_ticks()[0] == list(range(12))
+
+
+@pytest.mark.parametrize("transform", [Cqt(), Mel(), Chroma()], ids=lambda t: t.name)
+def test_floats_of_any_width_are_samples(transform: Transform) -> None:
+    samples = np.random.default_rng(2).normal(0, 0.1, 40_000).astype(np.float32)
+    expected = transform(samples)
+    assert transform(samples.astype(np.float64)) == expected
+    assert expected.values.dtype == np.float32
+    for wrong in (np.zeros(40_000, np.int16), np.zeros((2, 40_000))):
+        with pytest.raises(ValueError, match=r"takes mono samples.*from_samples"):
+            transform(wrong)

@@ -1,26 +1,91 @@
 """CCMusic: a spectrogram of your music, and the genres that five vision networks see in it.
 
->>> from ccmusic import analyze
->>> analyze("song.mp3", transform="cqt").agreement.message()  # doctest: +SKIP
-'all 5 models hear Jazz'
+>>> import ccmusic
+>>> analysis = ccmusic.analyze("examples/rain.ogg")
+>>> analysis.agreement.top
+'environment'
+>>> [verdict.card.title() for verdict in analysis.verdicts.values()][-1]
+'MobileNetV3'
+
+Several recordings share a :class:`Panel`, whose models stay open:
+
+>>> with ccmusic.Panel.open("mel", ["mobilenet_v3_large"]) as panel:
+...     [panel.analyze(f"examples/{name}.ogg").transform for name in ("rain", "celtica")]
+['mel', 'mel']
+
+Errors that are raised on purpose are :class:`CCMusicError`:
+
+- :class:`AudioError`: a recording cannot be read
+- :class:`CheckpointError`: a model is unknown, missing or damaged
+- :class:`ClosedError`: a panel was used after it was closed, or in a forked process
+- :class:`WeightsError`: a weights file cannot be imported
+- :class:`DataError`: training data, a table or a journal cannot be used
+- :class:`MissingExtraError`: an optional dependency is not installed
+
+What is named here, and :mod:`ccmusic.schema`, is public. A public name that changes keeps working
+under its old name, with a ``DeprecationWarning``, until the release after the next.
 """
 
+from importlib.metadata import version
+
+from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
-from ccmusic.api import analyze
-from ccmusic.errors import AudioError, CCMusicError, CheckpointError
+from ccmusic.api import analyze, analyze_many
+from ccmusic.attention import Attention, Region
+from ccmusic.audio import AudioInfo, AudioWarning, Clip, load
+from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard
+from ccmusic.errors import (
+    AudioError,
+    CCMusicError,
+    CheckpointError,
+    ClosedError,
+    DataError,
+    MissingExtraError,
+    WeightsError,
+)
 from ccmusic.panel import Panel
+from ccmusic.picture import Picture, Preprocessing
+from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram
 from ccmusic.timeline import Timeline
 from ccmusic.verdict import Verdict
+from ccmusic.zoo import Checkpoint
+
+__version__ = version("ccmusic")
 
 __version__ = "0.2.0.dev0"
 
 __all__ = [
+    "Agreement",
     "Analysis",
+    "Attention",
     "AudioError",
+    "AudioInfo",
+    "AudioWarning",
+    "Band",
     "CCMusicError",
+    "Calibration",
+    "Checkpoint",
     "CheckpointError",
+    "Chroma",
+    "Clip",
+    "ClosedError",
+    "Cqt",
+    "DataError",
+    "DataSource",
+    "Mel",
+    "Metrics",
+    "MissingExtraError",
+    "ModelCard",
     "Panel",
+    "Picture",
+    "Preprocessing",
+    "Region",
+    "Spectrogram",
     "Timeline",
     "Verdict",
+    "WeightsError",
+    "__version__",
     "analyze",
+    "analyze_many",
+    "load",
 ]

@@ -5,9 +5,12 @@ The pipeline shared by the command line, the dashboard, the service and the batc
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import os
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -16,15 +19,20 @@ import soxr
 from ccmusic import audio
 from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.attention import Attention, attend
-from ccmusic.audio import Clip, Crop, Samples, Source
+from ccmusic.audio import SAMPLE_RATE, AudioInfo, Clip, Crop, Samples, Source
+from ccmusic.errors import CCMusicError
 from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
+from ccmusic.quality import Judged, audible_seconds, enough
 from ccmusic.renamed import RenamedAttribute
+from ccmusic.schema import AgreementDocument, AnalysisDocument, ClipDocument, model_document
 from ccmusic.spectrogram import Spectrogram, Transform, TransformChoice
+from ccmusic.texts import Language, translate
+from ccmusic.values import Value
 from ccmusic.verdict import Verdict
 
 
-@dataclass(frozen=True)
-class Analysis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Analysis(Value):
     """Every step from the file to the panel's opinion."""
 
     file: str
@@ -40,8 +48,34 @@ class Analysis:
     """The ensemble: mean probability of each class among models that share their classes."""
     agreement: Agreement | None
     """None if every model failed."""
-    elapsed_ms: float
+    elapsed_ms: float = field(compare=False)
     """From opening the file to the last verdict."""
+    audible: float
+    """Seconds of sound in the window."""
+    whole: AudioInfo
+    """What slices were cut from, if a model wants slices: the whole piece, half an hour of it at
+    most; otherwise that of the clip."""
+
+    @property
+    def judged(self) -> Judged:
+        """Whether there was enough sound to judge.
+
+        Of ``silent`` and ``too_short`` ones (less than 1 s of sound) no model is asked: there are
+        no verdicts, no mean and no agreement. ``doubtful`` ones have less than 3 s.
+        """
+        return enough(self.audible)
+
+    def message(self, language: Language = "en") -> str:
+        """One sentence that says it all: the panel's opinion, or why there is none."""
+        judged, seconds = self.judged, {"seconds": self.audible}
+        if judged in ("silent", "too_short"):
+            return translate(language, f"judged.{judged}", **seconds)
+        if self.agreement is None:
+            return translate(language, "judged.no_verdict")
+        opinion = self.agreement.message(language)
+        if judged == "doubtful":
+            return translate(language, "judged.doubtful", opinion=opinion, **seconds)
+        return opinion
 
     @property
     def genres(self) -> list[str]:
@@ -54,9 +88,14 @@ class Analysis:
         verdict = self.verdicts[name]
         preprocessing = verdict.card.preprocessing
         slices = self.pictures[preprocessing]
-        # Slices know their place in the piece, a clip does not.
-        start = 0.0 if preprocessing.slice_seconds else self.clip.info.window_start
-        return attend(verdict, slices[len(slices) // 2], genre, start=start)
+        shown = self.whole if preprocessing.slice_seconds else self.clip.info
+        return attend(
+            verdict,
+            slices[len(slices) // 2],
+            genre,
+            start=shown.window_start,
+            length=shown.window_end - shown.window_start,
+        )
 
     def select(self, names: Collection[str]) -> Analysis:
         """The same as if none but these models had been asked."""
@@ -68,37 +107,95 @@ class Analysis:
 
     only = RenamedAttribute("select")
 
-    def to_dict(self) -> dict[str, Any]:
-        """The analysis as ``ccmusic classify --json`` prints it."""
-        info = asdict(self.clip.info)
-        warnings = [{"code": w.code, "message": w.message()} for w in self.clip.warnings]
-        agreement = self.agreement
-        return {
-            "file": self.file,
-            "clip": {**info, "warnings": warnings},
-            "transform": self.transform,
-            "models": {name: _verdict_dict(v) for name, v in self.verdicts.items()},
-            "mean": self.mean,
-            "agreement": agreement
-            and {
-                "top": agreement.top,
-                "votes": agreement.votes,
-                "divergence": agreement.divergence,
-                "split": agreement.split and list(agreement.split),
-                "message": agreement.message(),
+    def document(
+        self, *, top_k: int = 3, attention: bool = False, language: Language = "en"
+    ) -> AnalysisDocument:
+        """The analysis in the one form of JSON that all fronts share.
+
+        Parameters
+        ----------
+        top_k
+            How many genres ``top`` names of each model.
+        attention
+            Whether to tell where each model saw its first choice.
+        language
+            Of the sentences.
+        """
+        return AnalysisDocument(
+            file=self.file,
+            clip=ClipDocument.of(self.clip, language),
+            transform=self.transform,
+            judged=self.judged,
+            message=self.message(language),
+            models={
+                name: model_document(
+                    verdict, top_k, language, self.attention(name) if attention else None
+                )
+                for name, verdict in self.verdicts.items()
             },
-            "elapsed_ms": self.elapsed_ms,
-        }
+            mean=self.mean,
+            agreement=self.agreement and AgreementDocument.of(self.agreement, language),
+            elapsed_ms=self.elapsed_ms,
+        )
+
+    def to_dict(self, *, top_k: int = 3) -> dict[str, Any]:
+        """The analysis as ``ccmusic classify --json`` prints it; see :meth:`document`."""
+        return self.document(top_k=top_k).to_dict()
+
+    def save(self, path: str | os.PathLike[str], *, language: Language = "en") -> None:
+        """Write a report: a page with its pictures, JSON or CSV, by the ending of the name.
+
+        Parameters
+        ----------
+        path
+            Ends in ``.html``, ``.json`` or ``.csv``.
+        language
+            Of the page.
+
+        Raises
+        ------
+        CCMusicError
+            If the name ends otherwise, or the file cannot be written.
+        """
+        from ccmusic import files, report
+
+        kind = report.kind_of(Path(path))
+        files.write(Path(path), report.render(self, kind, language).encode())
+
+    def to_frame(self) -> Any:
+        """A data frame of pandas, or of polars where pandas is not installed.
+
+        One row per model and class, those of the mean last (``model`` is ``mean``), with the
+        columns file, transform, model, class, probability, latency_ms, error and judged.
+
+        Raises
+        ------
+        CCMusicError
+            If neither is installed.
+        """
+        from ccmusic import report
+
+        for library in ("pandas", "polars"):
+            if importlib.util.find_spec(library):
+                return importlib.import_module(library).DataFrame(report.rows(self))
+        raise CCMusicError("a data frame needs pandas or polars: pip install pandas")
 
 
-@dataclass(frozen=True)
-class Prepared:
+@dataclass(frozen=True, eq=False, repr=False)
+class Prepared(Value):
     """What the models look at, ready to be judged."""
 
     clip: Clip
     spectrograms: dict[Transform, Spectrogram]
     pictures: dict[Preprocessing, tuple[Picture, ...]]
     """As in :class:`Analysis`."""
+    audible: float
+    whole: AudioInfo
+
+    @property
+    def judged(self) -> Judged:
+        """As in :class:`Analysis`."""
+        return enough(self.audible)
 
     def without_sound(self) -> Self:
         """Return the same without the clip's samples, which are not needed to be judged."""
@@ -138,33 +235,33 @@ def prepare(
         t: _transformed(clip.samples, t)
         for t in {preprocessing.transform for preprocessing in preprocessings}
     }
-    pictures = {r: _pictures(r, spectrograms[r.transform], source) for r in preprocessings}
-    return Prepared(clip, spectrograms, pictures)
+    whole = clip
+    if any(p.slice_seconds for p in preprocessings) and not isinstance(source, Clip):
+        whole = audio.load(source, seconds=audio.MAX_SECONDS, loop=False)
+    pictures = {p: _pictures(p, spectrograms[p.transform], whole) for p in preprocessings}
+    audible = audible_seconds(_once(clip), SAMPLE_RATE)
+    return Prepared(clip, spectrograms, pictures, audible, whole.info)
+
+
+def _once(clip: Clip) -> Samples:
+    """Samples of a clip without repetitions."""
+    return clip.samples[: round((clip.info.window_end - clip.info.window_start) * SAMPLE_RATE)]
 
 
 def _pictures(
-    preprocessing: Preprocessing, spectrogram: Spectrogram, source: Source | Clip
+    preprocessing: Preprocessing, spectrogram: Spectrogram, whole: Clip
 ) -> tuple[Picture, ...]:
     if preprocessing.slice_seconds is None:
         return (draw(spectrogram, preprocessing),)
-    if isinstance(source, Clip):
-        whole = source.samples
-    else:
-        whole = audio.load(source, seconds=audio.MAX_SECONDS, loop=False).samples
-    least = math.ceil(preprocessing.slice_seconds * audio.SAMPLE_RATE)
-    if len(whole) < least:
-        whole = np.resize(whole, least)  # looped
-    return draw_slices(_transformed(whole, preprocessing.transform), preprocessing)
+    samples = _once(whole)
+    least = math.ceil(preprocessing.slice_seconds * SAMPLE_RATE)
+    if len(samples) < least:
+        samples = np.resize(samples, least)  # looped
+    return draw_slices(_transformed(samples, preprocessing.transform), preprocessing)
 
 
 def _transformed(samples: Samples, transform: Transform) -> Spectrogram:
     """Spectrogram of a recording, at the rate that the transform names."""
-    if transform.sample_rate != audio.SAMPLE_RATE:
-        samples = soxr.resample(samples, audio.SAMPLE_RATE, transform.sample_rate)
+    if transform.sample_rate != SAMPLE_RATE:
+        samples = soxr.resample(samples, SAMPLE_RATE, transform.sample_rate)
     return transform(samples)
-
-
-def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
-    if verdict.error:
-        return {"error": str(verdict.error)}
-    return {"probabilities": verdict.probabilities, "latency_ms": verdict.latency_ms}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,12 @@ from PIL import Image
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
+from ccmusic.values import Value
 from ccmusic.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 Floats = npt.NDArray[np.float32]
 
@@ -44,8 +51,8 @@ class Region:
     say = RenamedAttribute("message")
 
 
-@dataclass(frozen=True)
-class Attention:
+@dataclass(frozen=True, eq=False, repr=False)
+class Attention(Value):
     """How strongly each place of the picture supports a genre, according to one model."""
 
     genre: str
@@ -56,6 +63,8 @@ class Attention:
     picture: Picture
     start: float = 0.0
     """Seconds of the piece at which the times of the spectrogram begin."""
+    length: float = math.inf
+    """Seconds of the piece that the picture shows before it repeats them, or ends."""
 
     @property
     def values(self) -> Floats:
@@ -64,9 +73,26 @@ class Attention:
         image = Image.fromarray(self.coarse).resize((n_frames, n_bins), Image.Resampling.BILINEAR)
         return np.asarray(image, np.float32)
 
+    def plot(self, ax: Axes | None = None, *, strongest: float | None = None) -> AxesImage:
+        """Draw the map over its spectrogram on a Matplotlib axis, the current one by default.
+
+        Parameters
+        ----------
+        strongest
+            Weight of the fullest orange, so that several maps share a scale; by default the
+            largest of this map.
+        """
+        from ccmusic.plot import draw_attention
+
+        return draw_attention(ax, self, strongest=strongest)
+
     @property
     def region(self) -> Region | None:
-        """The strongest place and its neighbours; None if no region supports the genre."""
+        """The strongest place and its neighbours; None if no region supports the genre.
+
+        For a recording that was looped, in seconds of the recording itself: the part of the region
+        that lies in the same repetition as its strongest cell.
+        """
         peak = np.unravel_index(int(self.coarse.argmax()), self.coarse.shape)
         if self.coarse[peak] <= 0:
             return None
@@ -74,18 +100,26 @@ class Attention:
         spectrogram = self.picture.spectrogram
         n_rows, n_columns = self.coarse.shape
         hop = spectrogram.times[1] - spectrogram.times[0] if len(spectrogram.times) > 1 else 0.0
-        first = self.start + float(spectrogram.times[0])
-        length = float(len(spectrogram.times) * hop)
+        first = float(spectrogram.times[0])
+        width = float(len(spectrogram.times) * hop) / n_columns
+        middle = first + width * (int(peak[1]) + 0.5)
+        # What was played before the repetition in which the strongest cell lies.
+        before = middle // self.length * self.length if self.length < math.inf else 0.0
         return Region(
-            first + length * columns[0] / n_columns,
-            first + length * (columns[1] + 1) / n_columns,
+            self.start + max(first + width * columns[0] - before, 0.0),
+            self.start + min(first + width * (columns[1] + 1) - before, self.length),
             _frequency(spectrogram.frequencies, rows[0] / n_rows),
             _frequency(spectrogram.frequencies, (rows[1] + 1) / n_rows),
         )
 
 
 def attend(
-    verdict: Verdict, picture: Picture, genre: str | None = None, *, start: float = 0.0
+    verdict: Verdict,
+    picture: Picture,
+    genre: str | None = None,
+    *,
+    start: float = 0.0,
+    length: float = math.inf,
 ) -> Attention | None:
     """Find the regions of a picture that support a genre.
 
@@ -97,6 +131,8 @@ def attend(
         One of the model's classes; its first choice by default.
     start
         Seconds of the piece at which the times of the picture's spectrogram begin.
+    length
+        Seconds of the piece that the picture shows before it repeats them, or ends.
 
     Returns
     -------
@@ -108,9 +144,8 @@ def attend(
     genre = genre or verdict.top(1)[0][0]
     # The softmax ignores what all genres have in common at a place.
     against = verdict.maps[card.classes.index(genre)] - verdict.maps.mean(axis=0)
-    return Attention(
-        genre, _upright(against / card.temperature, card.preprocessing), picture, start
-    )
+    coarse = _upright(against / card.temperature, card.preprocessing)
+    return Attention(genre, coarse, picture, start, length)
 
 
 def _upright(values: Floats, preprocessing: Preprocessing) -> Floats:

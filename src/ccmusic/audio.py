@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,11 @@ from ccmusic.decode import (
 from ccmusic.errors import AudioError
 from ccmusic.quality import AudioWarning, find_warnings
 from ccmusic.renamed import RenamedAttribute, renamed_names
+from ccmusic.values import Value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
 
 __all__ = [
     "CLIP_SECONDS",
@@ -83,8 +88,8 @@ class AudioInfo:
     """The piece is shorter than the window and was repeated."""
 
 
-@dataclass(frozen=True)
-class Clip:
+@dataclass(frozen=True, eq=False, repr=False)
+class Clip(Value):
     """Ten seconds ready to become a spectrogram."""
 
     file: str
@@ -95,6 +100,12 @@ class Clip:
     """float32 [n], the window in mono at the file's own rate, before resampling and looping."""
     info: AudioInfo
     warnings: tuple[AudioWarning, ...]
+
+    def plot(self, ax: Axes | None = None) -> PolyCollection:
+        """Draw the waveform on a Matplotlib axis, the current one by default."""
+        from ccmusic.plot import draw_waveform
+
+        return draw_waveform(ax, self)
 
     native = RenamedAttribute("original")
     facts = RenamedAttribute("info")

@@ -38,8 +38,8 @@ class Panel(AbstractContextManager["Panel"]):
     Loading starts at once in the background. May be shared between threads.
 
     >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
-    ...     panel.analyze("examples/rain.ogg").mean.keys() == set(panel.cards[0].classes)
-    True
+    ...     panel.analyze("examples/rain.ogg").agreement.top
+    'environment'
 
     Parameters
     ----------
@@ -211,6 +211,8 @@ class Panel(AbstractContextManager["Panel"]):
     ) -> Analysis:
         """Judge what was prepared for the :attr:`preprocessings` of this panel.
 
+        No model is asked about silence, or about less than a second of sound.
+
         Parameters
         ----------
         started
@@ -221,11 +223,12 @@ class Panel(AbstractContextManager["Panel"]):
         """
         started = time.perf_counter() if started is None else started
         found: dict[str, Verdict] = {}
-        for verdict in self.predict(prepared.pictures):
+        enough = prepared.judged in ("yes", "doubtful")
+        for verdict in self.predict(prepared.pictures) if enough else ():
             found[verdict.card.name] = verdict
             if on_verdict:
                 on_verdict(verdict)
-        verdicts = {card.name: found[card.name] for card in self.cards}
+        verdicts = {card.name: found[card.name] for card in self.cards if enough}
         return Analysis(
             file=prepared.clip.file,
             transform=self.transform,
@@ -236,6 +239,8 @@ class Panel(AbstractContextManager["Panel"]):
             mean=mean_probabilities(list(verdicts.values())),
             agreement=agree(list(verdicts.values())),
             elapsed_ms=1000 * (time.perf_counter() - started),
+            audible=prepared.audible,
+            whole=prepared.whole,
         )
 
     def timeline(self, source: Source, *, hop: float = 5.0) -> Timeline:

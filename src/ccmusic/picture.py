@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ccmusic.audio import MAX_SECONDS
 from ccmusic.renamed import RenamedAttribute, renamed_names
 from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, Transform, TransformName
+from ccmusic.values import Value
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -95,8 +96,8 @@ class Preprocessing(BaseModel):
         )
 
 
-@dataclass(frozen=True)
-class Picture:
+@dataclass(frozen=True, eq=False, repr=False)
+class Picture(Value):
     """What a network sees, with the stages that led to it."""
 
     spectrogram: Spectrogram

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccmusic.attention import Attention
+from ccmusic.audio import Clip
 from ccmusic.card import Metrics
 from ccmusic.genres import genre_name
 from ccmusic.picture import Picture, Preprocessing, orient
@@ -16,9 +17,12 @@ from ccmusic.spectrogram import Spectrogram, note_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 _RANGE_DB = 80.0
+_STRETCHES = 1_000  # of a waveform: more than a plot has pixels across
 
 
 def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: float = 0) -> bytes:
@@ -30,8 +34,17 @@ def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: flo
         Seconds of the piece at which the spectrogram begins.
     """
     figure, axes = _canvas(7, 6)
-    drawn = _image(
-        axes,
+    drawn = draw_levels(axes, spectrogram, preprocessing, start=start)
+    figure.colorbar(drawn, label="dB relative to the maximum")
+    return _png(figure)
+
+
+def draw_levels(
+    axes: Axes | None, spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: float = 0
+) -> AxesImage:
+    """Draw levels in dB on an axis, the current one of pyplot by default; see :func:`levels`."""
+    return _image(
+        _current(axes),
         orient(spectrogram.decibels(), preprocessing),
         spectrogram,
         preprocessing,
@@ -40,8 +53,21 @@ def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: flo
         vmin=-_RANGE_DB,
         vmax=0,
     )
-    figure.colorbar(drawn, label="dB relative to the maximum")
-    return _png(figure)
+
+
+def draw_waveform(axes: Axes | None, clip: Clip) -> PolyCollection:
+    """Draw the lowest and highest samples of a clip over the seconds of its piece."""
+    axes = _current(axes)
+    samples, info = clip.original, clip.info
+    starts = np.unique(np.linspace(0, len(samples), _STRETCHES, endpoint=False).astype(int))
+    drawn = axes.fill_between(
+        info.window_start + starts / info.sample_rate,
+        np.minimum.reduceat(samples, starts),
+        np.maximum.reduceat(samples, starts),
+        step="post",
+    )
+    axes.set(xlabel="time, s", ylabel="amplitude")
+    return drawn
 
 
 def picture(seen: Picture, *, start: float = 0) -> bytes:
@@ -70,17 +96,41 @@ def attention(looked: Attention, *, strongest: float) -> bytes:
     strongest
         Weight of the brightest orange, so that several maps share a scale.
     """
+    figure, axes = _canvas(4, 3.4)
+    draw_attention(axes, looked, strongest=strongest)
+    return _png(figure)
+
+
+def draw_attention(
+    axes: Axes | None, looked: Attention, *, strongest: float | None = None
+) -> AxesImage:
+    """Draw a map over its spectrogram on an axis, the current one of pyplot by default.
+
+    Parameters
+    ----------
+    strongest
+        As in :func:`attention`; by default that of the map itself.
+    """
+    axes = _current(axes)
+    if strongest is None:
+        strongest = float(looked.coarse.max())
     spectrogram, preprocessing = looked.picture.spectrogram, looked.picture.preprocessing
     weights = orient(np.clip(looked.values / max(strongest, 1e-6), 0, 1), preprocessing)
     orange = np.empty((*weights.shape, 4), np.float32)
     orange[..., :3] = (1.0, 0.55, 0.0)
     orange[..., 3] = 0.8 * weights
-    figure, axes = _canvas(4, 3.4)
     grey = orient(spectrogram.decibels(), preprocessing)
     look = {"cmap": "gray", "vmin": -_RANGE_DB, "vmax": 0}
     _image(axes, grey, spectrogram, preprocessing, start=looked.start, **look)
-    _image(axes, orange, spectrogram, preprocessing, start=looked.start)
-    return _png(figure)
+    return _image(axes, orange, spectrogram, preprocessing, start=looked.start)
+
+
+def _current(axes: Axes | None) -> Axes:
+    if axes is not None:
+        return axes
+    from matplotlib import pyplot
+
+    return pyplot.gca()
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -99,7 +149,7 @@ def _image(
     *,
     start: float,
     **look: Any,
-) -> Any:
+) -> AxesImage:
     end = start + float(spectrogram.times[-1])
     begin = start + float(spectrogram.times[0])
     bins = (0.0, float(len(spectrogram.frequencies)))

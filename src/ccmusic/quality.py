@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ccmusic import speech
 from ccmusic.decode import Decoded, Samples, Sound, peak
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
+from ccmusic.values import Value
 
 _SHORT = 8.0
 _COMMON_RATES = frozenset(
@@ -22,11 +24,18 @@ _SILENCE = 1e-3  # -60 dB of full scale
 _CLIPPED_SHARE = 1e-3
 _HIGH_BAND = 5_000.0
 _HIGH_BAND_DB = -40.0
+_AUDIBLE_BLOCK = 0.1  # seconds
+_TOO_SHORT = 1.0  # seconds of sound
+_DOUBTFUL = 3.0
 _BLOCK = 2_048  # samples, less than the shortest recording has
 
 
-@dataclass(frozen=True)
-class AudioWarning:
+Judged = Literal["yes", "doubtful", "too_short", "silent"]
+"""Whether there is enough sound to judge."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AudioWarning(Value):
     """A reason to trust the verdicts less."""
 
     code: str
@@ -40,6 +49,25 @@ class AudioWarning:
         return translate(language, f"quality.{self.code}", **self.values)
 
     say = RenamedAttribute("message")
+
+
+def audible_seconds(samples: Samples, sample_rate: int) -> float:
+    """Seconds of sound: tenths of a second that reach -60 dB of full scale somewhere."""
+    edges = np.arange(0, len(samples), round(_AUDIBLE_BLOCK * sample_rate))
+    loudest = np.maximum.reduceat(samples, edges)
+    quietest = np.minimum.reduceat(samples, edges)
+    lengths = np.diff(np.append(edges, len(samples)))
+    audible = np.maximum(loudest, -quietest) >= _SILENCE
+    return float(lengths[audible].sum() / sample_rate)
+
+
+def enough(audible: float) -> Judged:
+    """Whether so many seconds of sound can be judged."""
+    if audible == 0:
+        return "silent"
+    if audible < _TOO_SHORT:
+        return "too_short"
+    return "doubtful" if audible < _DOUBTFUL else "yes"
 
 
 def find_warnings(

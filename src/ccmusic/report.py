@@ -21,6 +21,9 @@ from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
 Kind = Literal["html", "json", "csv"]
+_COLUMNS = (
+    "file", "transform", "model", "class", "probability", "latency_ms", "error", "judged",
+)  # fmt: skip
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -67,19 +70,34 @@ def to_json(analysis: Analysis) -> str:
 
 
 def to_csv(analysis: Analysis) -> str:
-    """One row per model and class; the rows of the mean come last."""
+    """:func:`rows`, with a header."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "transform", "model", "class", "probability", "latency_ms", "error"])
-    for name, verdict in analysis.verdicts.items():
-        start = [analysis.file, verdict.card.transform, name]
-        if verdict.error:
-            writer.writerow([*start, "", "", "", str(verdict.error)])
-        for genre, share in verdict.probabilities.items():
-            writer.writerow([*start, genre, share, verdict.latency_ms, ""])
-    for genre, share in analysis.mean.items():
-        writer.writerow([analysis.file, analysis.transform, "mean", genre, share, "", ""])
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(analysis))
     return text.getvalue()
+
+
+def rows(analysis: Analysis) -> list[dict[str, str | float | None]]:
+    """One row per model and class, those of the ensemble's mean last; one row without verdicts."""
+    found: list[dict[str, str | float | None]] = []
+
+    def add(transform: str, model: str | None, **values: str | float | None) -> None:
+        row = {"file": analysis.file, "transform": transform, "model": model, **values}
+        found.append({**dict.fromkeys(_COLUMNS), **row, "judged": analysis.judged})
+
+    if not analysis.verdicts:
+        add(analysis.transform, None)
+    for name, verdict in analysis.verdicts.items():
+        transform = verdict.card.transform
+        if verdict.error:
+            add(transform, name, error=str(verdict.error))
+        for genre, share in verdict.probabilities.items():
+            values = {"probability": share, "latency_ms": verdict.latency_ms}
+            add(transform, name, **{"class": genre}, **values)
+    for genre, share in analysis.mean.items():
+        add(analysis.transform, "mean", **{"class": genre}, probability=share)
+    return found
 
 
 def info_line(clip: Clip, language: Language) -> str:
@@ -126,20 +144,12 @@ def to_html(analysis: Analysis, language: Language) -> str:
         _paragraph(info_line(clip, language)),
         _paragraph(window_line(clip, language)),
         *(_paragraph(f"⚠ {warning.message(language)}") for warning in clip.warnings),
-        _heading(_opinion(analysis, language)),
-        f'<div class="scroll">{_table(analysis, language)}</div>',
+        _heading(_capital(analysis.message(language))),
+        *_figures(analysis, language),
         '<div class="row">',
         *_spectrograms(analysis, language),
         "</div>",
-        _heading(translate(language, "attention.title")),
-        _paragraph(translate(language, "attention.help")),
-        '<div class="row">',
-        *_maps(analysis, language),
-        "</div>",
-        _heading(translate(language, "report.models")),
-        "<ul>",
-        *(_model(verdict, language) for verdict in analysis.verdicts.values()),
-        "</ul>",
+        *_models(analysis, language),
         _paragraph(f"CCMusic {version('ccmusic')}"),
     ]
     lines = "\n".join(body)
@@ -159,11 +169,36 @@ def _paragraph(text: str) -> str:
     return f'<p class="note">{escape(text)}</p>'
 
 
-def _opinion(analysis: Analysis, language: Language) -> str:
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _figures(analysis: Analysis, language: Language) -> list[str]:
+    """Divergence and table, if there is a verdict."""
     if analysis.agreement is None:
-        return translate(language, "page.no_verdict")
-    sentence = analysis.agreement.message(language)
-    return sentence[0].upper() + sentence[1:]
+        return []
+    divergence = _capital(analysis.agreement.divergence_message(language))
+    return [
+        *([_paragraph(divergence)] if divergence else []),
+        f'<div class="scroll">{_table(analysis, language)}</div>',
+    ]
+
+
+def _models(analysis: Analysis, language: Language) -> list[str]:
+    """Where each model looked, and which it is; nothing if none was asked."""
+    if not analysis.verdicts:
+        return []
+    return [
+        _heading(translate(language, "attention.title")),
+        _paragraph(translate(language, "attention.help")),
+        '<div class="row">',
+        *_maps(analysis, language),
+        "</div>",
+        _heading(translate(language, "report.models")),
+        "<ul>",
+        *(_model(verdict, language) for verdict in analysis.verdicts.values()),
+        "</ul>",
+    ]
 
 
 def _table(analysis: Analysis, language: Language) -> str:

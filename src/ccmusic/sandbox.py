@@ -39,8 +39,10 @@ _GLANCE = 0.1  # seconds between looks at whether the answer is still wanted
 class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
     """Child processes that call functions on files. May be shared between threads.
 
-    >>> with Sandbox(2) as sandbox:  # doctest: +SKIP
-    ...     clip = sandbox.run("song.mp3", audio.load, "song.mp3")
+    >>> from ccmusic import audio
+    >>> with Sandbox(2) as sandbox:
+    ...     sandbox.run("rain.ogg", audio.load, "examples/rain.ogg").info.codec
+    'vorbis'
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,11 @@ from numpy.fft import fft, rfft, rfftfreq
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ccmusic.audio import SAMPLE_RATE, Samples
+from ccmusic.values import Value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 TransformName = Literal["cqt", "mel", "chroma"]
 TransformChoice = Literal["cqt", "mel", "chroma", "both"]
@@ -41,8 +46,8 @@ def transforms_of(choice: TransformChoice) -> tuple[TransformName, ...]:
     return ("cqt", "mel") if choice == "both" else (choice,)
 
 
-@dataclass(frozen=True)
-class Spectrogram:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrogram(Value):
     """Energy over time and frequency."""
 
     transform: TransformName
@@ -69,6 +74,22 @@ class Spectrogram:
         floor = 10.0 ** (-120.0 / factor)
         levels = factor * np.log10(np.maximum(self.values / peak, floor))
         return np.asarray(levels, np.float32)
+
+    def plot(self, ax: Axes | None = None, *, start: float = 0.0) -> AxesImage:
+        """Draw levels in dB on a Matplotlib axis, the current one by default.
+
+        CQT as our models see it, pitch to the right and time downwards; others with time to the
+        right.
+
+        Parameters
+        ----------
+        start
+            Seconds of the piece at which the spectrogram begins.
+        """
+        from ccmusic.picture import Preprocessing
+        from ccmusic.plot import draw_levels
+
+        return draw_levels(ax, self, Preprocessing.default(self.transform), start=start)
 
     def notes(self) -> list[str]:
         """Name of the note nearest to each bin, with cents where the bin lies off it."""
@@ -158,8 +179,9 @@ class Cqt(_Transform):
         octaves: Axis = np.arange(self.n_bins) / self.bins_per_octave
         return np.asarray(self.fmin * np.exp2(octaves), np.float64)
 
-    def __call__(self, samples: Samples) -> Spectrogram:
-        """Transform mono samples, float32 [n] at :attr:`sample_rate`, into magnitudes."""
+    def __call__(self, samples: npt.NDArray[np.floating[Any]]) -> Spectrogram:
+        """Transform mono samples, floats [n] at :attr:`sample_rate`, into magnitudes."""
+        samples = _floats(samples)
         filters = _octave_of_filters(self)
         n_frames = 1 + len(samples) // self.hop_length
         values = np.empty((self.n_bins, n_frames), np.float32)
@@ -196,8 +218,9 @@ class Mel(_Transform):
         """Centre of each band, hertz."""
         return _mel_edges(self)[1:-1]
 
-    def __call__(self, samples: Samples) -> Spectrogram:
-        """Transform mono samples, float32 [n] at :attr:`sample_rate`, into band powers."""
+    def __call__(self, samples: npt.NDArray[np.floating[Any]]) -> Spectrogram:
+        """Transform mono samples, floats [n] at :attr:`sample_rate`, into band powers."""
+        samples = _floats(samples)
         n_frames = 1 + len(samples) // self.hop_length
         window, bands = _mel_weights(self)
         frames = _frames(samples, self.n_fft, self.hop_length, n_frames)
@@ -226,8 +249,9 @@ class Chroma(_Transform):
         """The classes in the octave from C4, hertz."""
         return np.asarray(440.0 * np.exp2((np.arange(12) - 9) / 12), np.float64)
 
-    def __call__(self, samples: Samples) -> Spectrogram:
-        """Transform mono samples, float32 [n] at :attr:`sample_rate`."""
+    def __call__(self, samples: npt.NDArray[np.floating[Any]]) -> Spectrogram:
+        """Transform mono samples, floats [n] at :attr:`sample_rate`."""
+        samples = _floats(samples)
         n_frames = 1 + len(samples) // self.hop_length
         frames = _frames(samples, self.n_fft, self.hop_length, n_frames)
         power = np.empty((1 + self.n_fft // 2, n_frames), np.float32)
@@ -242,6 +266,23 @@ class Chroma(_Transform):
 
 
 Transform = Annotated[Cqt | Mel | Chroma, Field(discriminator="name")]
+
+
+def _floats(samples: npt.NDArray[np.floating[Any]]) -> Samples:
+    """Mono samples as float32 [n].
+
+    Raises
+    ------
+    ValueError
+        If they are no floats, or not mono.
+    """
+    values = np.asarray(samples)
+    if values.dtype.kind != "f" or values.ndim != 1:
+        raise ValueError(
+            f"a spectrogram takes mono samples, floats of shape [n], not {values.dtype} of shape "
+            f"{list(values.shape)}: see ccmusic.Clip.from_samples"
+        )
+    return values.astype(np.float32, copy=False)
 
 
 def _frames(samples: Samples, length: int, hop_length: int, n_frames: int) -> Samples:

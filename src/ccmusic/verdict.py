@@ -13,16 +13,17 @@ import numpy.typing as npt
 from ccmusic.card import Band, ModelCard
 from ccmusic.errors import CCMusicError
 from ccmusic.texts import Language, translate
+from ccmusic.values import Value
 
 Floats = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict(Value):
     """Result of one model for a picture, or its error."""
 
     card: ModelCard
-    latency_ms: float = 0.0
+    latency_ms: float = field(default=0.0, compare=False)
     """Time of the inference alone."""
     logits: Floats | None = None
     """float32 [n_classes], before the temperature; for several slices, the logits of

@@ -85,7 +85,8 @@ def test_a_table_has_a_row_for_each_recording(music: Path, tmp_path: Path, suffi
 def test_a_row_says_what_classify_says(music: Path) -> None:
     file = str(music / "1.flac")
     with BatchWorker(Options(), decoders=1, cores=1) as worker, Panel.open("cqt") as panel:
-        (row,) = worker(file)
+        (document,) = worker(file)
+        row = batch.row(document)
         analysis = analyze(file, panel=panel)
     assert row["duration"] == analysis.clip.info.duration
     assert row["warnings"] == " ".join(w.code for w in analysis.clip.warnings)
@@ -96,6 +97,25 @@ def test_a_row_says_what_classify_says(music: Path) -> None:
     for name, verdict in analysis.verdicts.items():
         for genre, share in verdict.probabilities.items():
             assert row[f"{name}_{genre}"] == pytest.approx(share, abs=1e-6)
+
+
+def test_a_row_of_silence_has_no_genre(home: Path, write_sound, tone, tmp_path: Path) -> None:
+    path = str(write_sound("rest.flac", tone(440, 12, amplitude=0)))
+    batch.run([path], tmp_path / "genres.jsonl", Options())
+    (row,) = _rows(tmp_path / "genres.jsonl")
+    assert (row["judged"], row["genre"], row["error"]) == ("silent", None, None)
+    assert row["mean_jazz"] is None
+
+
+def test_votes_are_those_of_the_genre_beside_them() -> None:
+    agreement = {"camps": {"jazz": 4, "rock": 1}, "models": 5, "divergence": 0.2, "split": None}
+    mean = {"jazz": 0.4, "rock": 0.45}
+    document = {
+        "file": "a.mp3", "clip": {"warnings": []}, "judged": "yes", "models": {}, "mean": mean,
+        "agreement": agreement,
+    }  # fmt: skip
+    row = batch.row(document)
+    assert (row["genre"], row["votes"], row["models"]) == ("rock", 1, 5)
 
 
 def test_the_whole_piece_gives_a_row_for_each_window(tmp_path: Path, write_sound, tone) -> None:

@@ -48,20 +48,23 @@ def test_classify_says_what_the_library_says(client: TestClient) -> None:
     assert answer.status_code == 200
     content, analysis = answer.json(), analyze(SONG)
     assert content["file"] == "song.ogg"
-    assert content["recording"]["duration"] == analysis.clip.info.duration
-    assert [m["model"] for m in content["models"]] == list(analysis.verdicts)
-    for model in content["models"]:
-        verdict = analysis.verdicts[model["model"]]
+    assert content["clip"]["duration"] == analysis.clip.info.duration
+    assert list(content["models"]) == list(analysis.verdicts)
+    for name, model in content["models"].items():
+        verdict = analysis.verdicts[name]
+        assert model["sha256"] == verdict.card.sha256
         assert model["probabilities"] == pytest.approx(verdict.probabilities)
         assert [c["genre"] for c in model["top"]] == [genre for genre, _ in verdict.top(2)]
         assert model["attention"] is None
     assert content["agreement"]["message"] == analysis.agreement.message()
+    assert content.keys() == analysis.to_dict().keys()
 
 
 def test_attention_and_a_choice_of_models(client: TestClient) -> None:
     data = {"models": "rock", "attention": "true"}
-    (model,) = client.post("/v1/classify", files=_file(), data=data).json()["models"]
-    assert model["model"] == "rock_cqt"
+    models = client.post("/v1/classify", files=_file(), data=data).json()["models"]
+    assert list(models) == ["rock_cqt"]
+    model = models["rock_cqt"]
     assert model["attention"]["genre"] == "rock"
     assert np.shape(model["attention"]["values"]) == (7, 7)
 
@@ -71,7 +74,7 @@ def test_verdicts_come_one_by_one_then_the_whole(client: TestClient) -> None:
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = _events(answer.text)
     assert [kind for kind, _ in events] == ["verdict", "verdict", "done"]
-    assert {data["model"] for _, data in events[:2]} == {"jazz_cqt", "rock_cqt"}
+    assert {name for _, data in events[:2] for name in data["models"]} == {"jazz_cqt", "rock_cqt"}
     whole = client.post("/v1/classify", files=_file()).json()
     assert events[-1][1]["mean"] == whole["mean"]
 
@@ -175,7 +178,7 @@ def test_an_unexpected_fault_shows_no_traceback(
 
 def test_a_model_that_fails_leaves_the_others(client_with_damage: TestClient) -> None:
     content = client_with_damage.post("/v1/classify", files=_file()).json()
-    errors = {model["model"]: model["error"] for model in content["models"]}
+    errors = {name: model.get("error") for name, model in content["models"].items()}
     assert errors["jazz_cqt"] is None
     assert "sha256" in errors["rock_cqt"]
     assert content["agreement"]["top"] == "jazz"
@@ -234,7 +237,7 @@ def test_too_many_minutes(bomb: Path) -> None:
         problem = _is_problem(client.post("/v1/classify", files=_file(bomb)), 422, "too_long")
         assert "721 minutes" in problem["detail"]
     with opened(minutes=1000) as client:
-        warnings = client.post("/v1/classify", files=_file(bomb)).json()["recording"]["warnings"]
+        warnings = client.post("/v1/classify", files=_file(bomb)).json()["clip"]["warnings"]
         assert "silence" in [w["code"] for w in warnings]
 
 

@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from ccmusic.audio import SUFFIXES
 from ccmusic.batch import local
 from ccmusic.batch.journal import Journal
-from ccmusic.batch.rows import Options, columns
+from ccmusic.batch.rows import Options, columns, row
 from ccmusic.batch.tables import check, write
 from ccmusic.errors import DataError, MissingExtraError
 from ccmusic.panel import available_cores
@@ -106,21 +107,21 @@ def run(
         failures = sum(journal.failed(file) for file in files if file in journal)
         if on_progress:
             on_progress(Summary(done, failures))
-        rows_of_files = _analyzed(engine, options, todo, workers or available_cores(), address)
-        with closing(rows_of_files) as analyzed:
-            for file, rows in analyzed:
-                journal.add(file, rows)
+        analyses = _analyzed(engine, options, todo, workers or available_cores(), address)
+        with closing(analyses) as analyzed:
+            for file, documents in analyzed:
+                journal.add(file, documents)
                 done, failures = done + 1, failures + journal.failed(file)
                 if on_progress:
                     on_progress(Summary(done, failures))
-        write(output, columns(cards), (row for file in files for row in journal.rows(file)))
+        write(output, columns(cards), map(row, chain.from_iterable(map(journal.documents, files))))
         journal.remove()
     return Summary(done, failures)
 
 
 def _analyzed(
     engine: Engine, options: Options, files: list[str], workers: int, address: str | None
-) -> Generator[local.FileRows]:
+) -> Generator[local.Analyzed]:
     if engine == "local":
         return local.analyzed(options, files, workers=workers)
     try:

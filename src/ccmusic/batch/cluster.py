@@ -1,4 +1,4 @@
-"""Recordings in, their rows out as they are ready, on the cores of a Ray cluster."""
+"""Recordings in, their analyses out as they are ready, on the cores of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import ray
 import ray.data
 import ray.exceptions
 
-from ccmusic.batch.local import FileRows
+from ccmusic.batch.local import Analyzed
 from ccmusic.batch.rows import BatchWorker, Options
 from ccmusic.errors import DataError
 from ccmusic.zoo import find
@@ -31,13 +31,13 @@ class _Worker:
         self._worker = BatchWorker(options, decoders=1, cores=1)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        # Rows as text: their columns need not agree from one recording to the next.
+        # As text: their keys need not agree from one recording to the next.
         return {"judged": [json.dumps((str(f), self._worker(str(f)))) for f in batch["item"]]}
 
 
 def analyzed(
     options: Options, files: Sequence[str], *, workers: int, address: str | None
-) -> Generator[FileRows]:
+) -> Generator[Analyzed]:
     """Judge recordings on a cluster, which must see them under the same paths.
 
     Parameters
@@ -71,8 +71,8 @@ def analyzed(
             num_cpus=1,
         )
         for row in rows.iter_rows():
-            file, its_rows = json.loads(row["judged"])
-            yield file, its_rows
+            file, documents = json.loads(row["judged"])
+            yield file, documents
     except (ConnectionError, ray.exceptions.RayError) as error:
         told = str(error).strip().splitlines()
         raise DataError(f"the Ray cluster gave up: {told[-1] if told else error!r}") from None

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from ccmusic.batch.rows import Row
+from ccmusic.batch.rows import Document, error_of
 from ccmusic.errors import DataError
 
 if sys.platform != "win32":
@@ -23,8 +23,9 @@ _SYNC_SECONDS = 5.0
 class Journal(AbstractContextManager["Journal"]):
     """What a batch has finished, in ``OUTPUT.part.jsonl`` beside its table.
 
-    The first line tells the options, each other one holds all rows of a recording. A line that a
-    sudden end has torn is cut off, and its recording is judged again.
+    The first line tells the options, each other one holds all analyses of a recording, in the
+    form of :mod:`ccmusic.schema`. A line that a sudden end has torn is cut off, and its recording
+    is judged again.
 
     Raises
     ------
@@ -80,25 +81,25 @@ class Journal(AbstractContextManager["Journal"]):
         return file in self._lines
 
     def failed(self, file: str) -> bool:
-        """Whether a row of a recording has an error."""
+        """Whether something went wrong with a recording."""
         return self._lines[file][1]
 
-    def rows(self, file: str) -> list[Row]:
-        """Rows of a recording that is finished."""
+    def documents(self, file: str) -> list[Document]:
+        """Analyses of a recording that is finished."""
         self._reader.seek(self._lines[file][0])
-        rows: list[Row] = json.loads(self._reader.readline())["rows"]
-        return rows
+        documents: list[Document] = json.loads(self._reader.readline())["documents"]
+        return documents
 
-    def add(self, file: str, rows: list[Row]) -> None:
-        """Keep the rows of a recording.
+    def add(self, file: str, documents: list[Document]) -> None:
+        """Keep the analyses of a recording.
 
         Raises
         ------
         DataError
             If they cannot be written.
         """
-        failed = any(row.get("error") for row in rows)
-        start = self._write({"path": file, "failed": failed, "rows": rows})
+        failed = any(error_of(document) for document in documents)
+        start = self._write({"path": file, "failed": failed, "documents": documents})
         self._lines[file] = (start, failed)
         if time.monotonic() - self._synced > _SYNC_SECONDS:
             os.fsync(self._file)

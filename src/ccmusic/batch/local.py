@@ -1,4 +1,4 @@
-"""Recordings in, their rows out as they are ready, on the cores of this machine."""
+"""Recordings in, their analyses out as they are ready, on the cores of this machine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TypeAlias
 
-from ccmusic.batch.rows import BatchWorker, Options, Row
+from ccmusic.batch.rows import BatchWorker, Document, Options
 from ccmusic.panel import available_cores
 
-FileRows: TypeAlias = tuple[str, list[Row]]
+Analyzed: TypeAlias = tuple[str, list[Document]]
 
 
-def analyzed(options: Options, files: Sequence[str], *, workers: int) -> Generator[FileRows]:
+def analyzed(options: Options, files: Sequence[str], *, workers: int) -> Generator[Analyzed]:
     """Judge recordings, several at once: some are decoded while the models look at others.
 
     Pictures of several recordings are not stacked into one inference: on processors that is not
@@ -25,7 +25,7 @@ def analyzed(options: Options, files: Sequence[str], *, workers: int) -> Generat
         try:
             waiting = iter(files)
             # No more than can soon be worked on: a library may have a million recordings.
-            pending: dict[Future[list[Row]], str] = {}
+            pending: dict[Future[list[Document]], str] = {}
             while True:
                 for file in islice(waiting, 2 * (workers + cores) - len(pending)):
                     pending[threads.submit(worker, file)] = file

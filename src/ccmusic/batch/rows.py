@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from ccmusic.analysis import Analysis, Prepared, prepare
-from ccmusic.audio import CLIP_SECONDS
+from ccmusic.audio import CLIP_SECONDS, Clip
 from ccmusic.card import ModelCard
 from ccmusic.errors import CCMusicError
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
 from ccmusic.sandbox import Sandbox
+from ccmusic.schema import VERSION, ErrorDocument
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.timeline import Windows
 
 Window = Literal["center", "whole"]
 Row: TypeAlias = dict[str, str | int | float | bool | None]
+Document: TypeAlias = dict[str, Any]
+"""An analysis or an error, in the form of :mod:`ccmusic.schema`."""
 
 _COLUMNS: dict[str, type] = {
     "path": str,
     "window_start": float,
     "window_end": float,
+    "judged": str,
     "genre": str,
     "probability": float,
     "votes": int,
@@ -58,6 +62,7 @@ class Options:
             "transform": self.transform,
             "models": {card.name: card.sha256 for card in cards},
             "window": self.window,
+            "schema": VERSION,
         }
 
 
@@ -73,7 +78,7 @@ def columns(cards: Sequence[ModelCard]) -> dict[str, type]:
 
 
 class BatchWorker(AbstractContextManager["BatchWorker"]):
-    """Turns recordings into rows; keeps decoders and models open. May be shared between threads.
+    """Analyses recordings; keeps decoders and models open. May be shared between threads.
 
     Parameters
     ----------
@@ -88,21 +93,37 @@ class BatchWorker(AbstractContextManager["BatchWorker"]):
         self._panel = Panel.open(options.transform, options.models, concurrency=cores)
         self._sandbox = Sandbox(decoders)
 
-    def __call__(self, file: str) -> list[Row]:
-        """Rows of a recording; a failure is a row with an ``error``."""
-        rows: list[Row] = []
-        windows = self._sandbox.stream(
-            file, _windows, file, self._panel.preprocessings, self._options.window
-        )
+    def __call__(self, file: str) -> list[Document]:
+        """Analyses of a recording, one for each window, or the error that ended them."""
+        documents: list[Document] = []
         try:
-            for prepared in windows:
-                rows.append(_row(file, self._panel.analyze_prepared(prepared)))
+            for analysis in self.analyze(file, keep_sound=False):
+                documents.append(analysis.to_dict())
         except CCMusicError as error:
-            rows.append({"path": file, "error": str(error)})
+            documents.append(ErrorDocument(file=file, error=str(error)).to_dict())
         except Exception as error:  # one odd recording must not stop a library
             reason = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
-            rows.append({"path": file, "error": f"{file}: {reason}"})
-        return rows
+            documents.append(ErrorDocument(file=file, error=f"{file}: {reason}").to_dict())
+        return documents
+
+    def analyze(self, file: str, *, keep_sound: bool) -> Iterator[Analysis]:
+        """Analyse a recording, window by window.
+
+        Parameters
+        ----------
+        keep_sound
+            Whether the analyses hold their samples, which must come from another process then.
+
+        Raises
+        ------
+        CCMusicError
+            If the recording cannot be read.
+        """
+        window, preprocessings = self._options.window, self._panel.preprocessings
+        for prepared in self._sandbox.stream(
+            file, _windows, file, preprocessings, window, keep_sound
+        ):
+            yield self._panel.analyze_prepared(prepared)
 
     def close(self) -> None:
         """Let decoders and models go."""
@@ -113,30 +134,41 @@ class BatchWorker(AbstractContextManager["BatchWorker"]):
         self.close()
 
 
-def _windows(file: str, preprocessings: set[Preprocessing], window: Window) -> Iterator[Prepared]:
+def _windows(
+    file: str, preprocessings: set[Preprocessing], window: Window, keep_sound: bool
+) -> Iterator[Prepared]:
     """What a child of the sandbox does with a recording."""
-    if window == "center":
-        yield prepare(file, preprocessings).without_sound()
-        return
-    for clip in Windows(file, hop=CLIP_SECONDS):
-        yield prepare(clip, preprocessings).without_sound()
+    clips: Iterable[Clip | None] = [None] if window == "center" else Windows(file, hop=CLIP_SECONDS)
+    for clip in clips:
+        prepared = prepare(clip or file, preprocessings)
+        yield prepared if keep_sound else prepared.without_sound()
 
 
-def _row(file: str, analysis: Analysis) -> Row:
-    info = asdict(analysis.clip.info)
-    row: Row = {name: info[name] for name in _COLUMNS if name in info}
-    row["path"] = file
-    row["warnings"] = " ".join(w.code for w in analysis.clip.warnings)
-    verdicts = analysis.verdicts.values()
-    row["error"] = "; ".join(str(v.error) for v in verdicts if v.error) or None
-    if analysis.agreement:
-        genre, probability = max(analysis.mean.items(), key=lambda item: item[1])
+def row(document: Mapping[str, Any]) -> Row:
+    """What the table says of an analysis, or of an error, in the form of :mod:`ccmusic.schema`."""
+    if "clip" not in document:
+        return {"path": document["file"], "error": document["error"]}
+    clip, agreement, mean = document["clip"], document["agreement"], document["mean"]
+    row: Row = {name: clip[name] for name in _COLUMNS if name in clip and name != "warnings"}
+    row["path"], row["judged"] = document["file"], document["judged"]
+    row["warnings"] = " ".join(warning["code"] for warning in clip["warnings"])
+    row["error"] = error_of(document)
+    if agreement:
+        genre, probability = max(mean.items(), key=lambda item: item[1])
         row["genre"], row["probability"] = genre, round(probability, 6)
-        row["votes"], row["models"] = analysis.agreement.votes, analysis.agreement.models
-        row["divergence"] = round(analysis.agreement.divergence, 6)
-        row["split"] = "/".join(analysis.agreement.split) if analysis.agreement.split else None
-    row |= {f"mean_{genre}": round(share, 6) for genre, share in analysis.mean.items()}
-    for verdict in verdicts:
-        shares = verdict.probabilities.items()
-        row |= {f"{verdict.card.name}_{genre}": round(share, 6) for genre, share in shares}
+        row["votes"], row["models"] = agreement["camps"].get(genre, 0), agreement["models"]
+        row["divergence"] = round(agreement["divergence"], 6)
+        row["split"] = "/".join(agreement["split"]) if agreement["split"] else None
+    row |= {f"mean_{genre}": round(share, 6) for genre, share in mean.items()}
+    for name, verdict in document["models"].items():
+        shares = verdict.get("probabilities", {}).items()
+        row |= {f"{name}_{genre}": round(share, 6) for genre, share in shares}
     return row
+
+
+def error_of(document: Mapping[str, Any]) -> str | None:
+    """What went wrong with a recording, or with a model that looked at it."""
+    if "error" in document:
+        return str(document["error"])
+    failures = [m["error"] for m in document["models"].values() if "error" in m]
+    return "; ".join(failures) or None

@@ -45,6 +45,7 @@ def classify(
     from rich.progress import track
 
     from ccmusic.panel import Panel
+    from ccmusic.schema import ErrorDocument
     from ccmusic.zoo import scan
 
     names = split_names(models)
@@ -68,13 +69,13 @@ def classify(
             except CCMusicError as error:
                 failed = True
                 if as_json:
-                    print_json({"file": file, "error": str(error)})
+                    print_json(ErrorDocument(file=file, error=str(error)).to_dict())
                 else:
                     complain(str(error))
                 continue
             failed |= any(v.error for v in analysis.verdicts.values())
             if as_json:
-                print_json(analysis.to_dict())
+                print_json(analysis.to_dict(top_k=top_k))
             else:
                 _print_analysis(console, analysis, top_k)
     if failed:
@@ -138,6 +139,9 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     )
     for warning in analysis.clip.warnings:
         console.print(f"  [yellow]warning:[/yellow] {warning.message()}", highlight=False)
+    if not analysis.verdicts:
+        console.print(f"{analysis.message()}\n", highlight=False)
+        return
     table = Table(
         Column("model", no_wrap=True), *(f"{k + 1}." for k in range(top_k)), "ms", "sure?"
     )
@@ -160,6 +164,7 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
         if verdict.votes:
             votes = ", ".join(f"{genre_name(g, 'en')} {n}" for g, n in verdict.votes.items())
             console.print(f"{name}, slices by first choice: {escape(votes)}", highlight=False)
+    opinion = analysis.message()
     if analysis.agreement:
         apart = sum(not v.error for v in analysis.verdicts.values()) - analysis.agreement.models
         if apart:
@@ -167,10 +172,9 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
                 f"mean and agreement: {analysis.agreement.models} models with the same classes; "
                 f"{apart} with others stand apart"
             )
-        console.print(
-            f"{analysis.agreement.message()} (divergence {analysis.agreement.divergence:.2f})\n",
-            highlight=False,
-        )
+        divergence = analysis.agreement.divergence_message()
+        opinion += f" ({divergence})" if divergence else ""
+    console.print(f"{opinion}\n", highlight=False)
 
 
 def _cell(genre: str, probability: float) -> str:

@@ -33,7 +33,7 @@ def pipeline(analysis: Analysis, waveform_envelope: Future[Envelope], language: 
     st.subheader(translate(language, "way.title"), anchor=False)
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
-        st.info(translate(language, "page.no_verdict"))
+        st.info(plain(analysis.message(language)))
         return
     both = analysis.transform == "both"
     name = st.selectbox(

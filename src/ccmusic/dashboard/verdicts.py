@@ -55,8 +55,13 @@ def verdicts(pending: PendingAnalysis, on: Collection[str], language: Language) 
         return None
     # Only now is it known which genres are someone's first choice: all cards share the colours.
     colours = genre_colours(list(analysis.verdicts.values()))
+    if not analysis.verdicts:
+        headline.info(sentence(analysis.message(language)))
+        for slot in slots.values():
+            slot.empty()
+        return analysis
     if analysis.agreement is None:
-        headline.error(translate(language, "page.no_verdict"))
+        headline.error(sentence(analysis.message(language)))
     else:
         _headline(headline, analysis, analysis.agreement, colours, top_k, language)
     for name, verdict in analysis.verdicts.items():
@@ -125,7 +130,7 @@ def _headline(
     with slot.container(key="headline"):
         words, mean = st.columns([2, 1], gap="large", vertical_alignment="center")
         with words:
-            st.markdown(f"### {sentence(agreement.message(language))}")
+            st.markdown(f"### {sentence(analysis.message(language))}")
             st.caption(
                 translate(
                     language,

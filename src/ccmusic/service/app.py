@@ -16,10 +16,11 @@ from prometheus_client import generate_latest as exposition
 from ccmusic.analysis import Analysis
 from ccmusic.errors import CataloguedError, CCMusicError
 from ccmusic.panel import Panel
+from ccmusic.schema import AnalysisDocument, ModelsDocument, model_document
 from ccmusic.service.gate import Gate
 from ccmusic.service.limits import Limits
 from ccmusic.service.problems import Problem, handle, language, problem, responses
-from ccmusic.service.schemas import Classification, Levels, Model, ModelVerdict
+from ccmusic.service.schemas import Levels, Model
 from ccmusic.service.work import Upload, Work
 from ccmusic.spectrogram import TransformChoice, TransformName
 
@@ -84,10 +85,10 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
     @app.post("/v1/classify", tags=["music"], responses=_REFUSALS)
     async def classify(
         request: Request, what: asked, top_k: _TopK = 3, attention: _Attention = False
-    ) -> Classification:
+    ) -> AnalysisDocument:
         """Let the panel judge 10 s at the centre of a recording."""
         analysis = await work.classify(request, *what)
-        return Classification.of(analysis, top_k, attention=attention, language=language(request))
+        return analysis.document(top_k=top_k, attention=attention, language=language(request))
 
     @app.post(
         "/v1/classify/events",
@@ -100,18 +101,18 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
     ) -> AsyncIterator[ServerSentEvent]:
         """Tell each verdict as it comes.
 
-        Server-sent events: `verdict` for each model, then `done` with the whole classification; or
+        Server-sent events: `verdict` for each model, then `done` with the whole analysis; or
         `error` with a problem, if the recording cannot be read.
         """
         spoken = language(request)
         try:
             async for news in work.verdicts(*what):
                 if isinstance(news, Analysis):
-                    whole = Classification.of(news, top_k, attention=attention, language=spoken)
+                    whole = news.document(top_k=top_k, attention=attention, language=spoken)
                     yield ServerSentEvent(event="done", data=whole)
                 else:
-                    told = ModelVerdict.of(news, None, top_k, spoken)
-                    yield ServerSentEvent(event="verdict", data=told)
+                    one = {news.card.name: model_document(news, top_k, spoken)}
+                    yield ServerSentEvent(event="verdict", data=ModelsDocument(models=one))
         except CCMusicError as error:
             code = error.key if isinstance(error, CataloguedError) else None
             yield ServerSentEvent(

@@ -1,0 +1,212 @@
+"""The one JSON of an analysis: of the command line, HTTP, reports, and the journal of a batch.
+
+``docs/analysis.schema.json`` is its JSON Schema, written by ``tools/schema.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from ccmusic.agreement import Agreement, Spread
+from ccmusic.attention import Attention
+from ccmusic.audio import Clip
+from ccmusic.quality import Judged
+from ccmusic.spectrogram import TransformChoice
+from ccmusic.texts import Language
+from ccmusic.verdict import Verdict
+
+VERSION: Literal[1] = 1
+"""Counted up when a key changes its meaning or goes; new keys may come."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Document(BaseModel):
+    """Base of what is written as JSON."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as ``json.dumps`` takes them."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Choice(Document):
+    """A genre and its probability."""
+
+    genre: str = Field(examples=["jazz"])
+    probability: Share = Field(examples=[0.74])
+
+
+class RegionDocument(Document):
+    """A rectangle of the spectrogram."""
+
+    start: float = Field(description="Seconds from the beginning of the piece.", examples=[1.4])
+    end: float = Field(examples=[4.3])
+    lowest: float = Field(description="Hertz.", examples=[65.4])
+    highest: float = Field(examples=[261.6])
+
+
+class AttentionDocument(Document):
+    """Where a model saw its first choice."""
+
+    genre: str = Field(examples=["jazz"])
+    region: RegionDocument | None = Field(
+        description="The strongest place; null if none speaks for it."
+    )
+    values: list[list[float]] = Field(
+        description="Rows from low to high frequencies, columns in time; calibrated logits "
+        "against the mean genre.",
+        examples=[[[0.4, -0.1], [1.2, 0.3]]],
+    )
+
+    @classmethod
+    def of(cls, attention: Attention) -> AttentionDocument:
+        """Put an attention map into this form."""
+        return cls.model_validate(
+            {
+                "genre": attention.genre,
+                "region": attention.region,
+                "values": attention.coarse.tolist(),
+            }
+        )
+
+
+class VerdictDocument(Document):
+    """What one model says."""
+
+    sha256: str = Field(description="Of the model's ONNX file.")
+    probabilities: dict[str, Share] = Field(examples=[{"jazz": 0.74, "blues": 0.26}])
+    top: list[Choice] = Field(description="The likeliest genres, as many as were asked for.")
+    votes: dict[str, int] = Field(
+        description="First choices of the slices, if the piece was cut into several."
+    )
+    latency_ms: float = Field(examples=[23.1])
+    attention: AttentionDocument | None = Field(description="Null unless it was asked for.")
+
+
+class FailureDocument(Document):
+    """Why a model could not say anything."""
+
+    sha256: str = Field(description="Of the model's ONNX file.")
+    error: str
+
+
+def model_document(
+    verdict: Verdict, top_k: int, language: Language, attention: Attention | None = None
+) -> VerdictDocument | FailureDocument:
+    """Put a verdict into this form."""
+    sha256 = verdict.card.sha256
+    if verdict.error:
+        return FailureDocument(sha256=sha256, error=verdict.error.message(language))
+    return VerdictDocument(
+        sha256=sha256,
+        probabilities=verdict.probabilities,
+        top=[Choice(genre=g, probability=p) for g, p in verdict.top(top_k)],
+        votes=verdict.votes,
+        latency_ms=verdict.latency_ms,
+        attention=attention and AttentionDocument.of(attention),
+    )
+
+
+class ModelsDocument(Document):
+    """Verdicts by name of model, as far as they are there."""
+
+    models: dict[str, VerdictDocument | FailureDocument]
+
+
+class WarningDocument(Document):
+    """A reason to trust the verdicts less."""
+
+    code: str = Field(examples=["short"])
+    message: str = Field(examples=["only 4.0 s long: looped to 10 s"])
+
+
+class ClipDocument(Document):
+    """What the file says about itself, and which part of it was taken."""
+
+    codec: str = Field(examples=["mp3"])
+    bit_rate: int | None = Field(examples=[192000])
+    sample_rate: int = Field(examples=[44100])
+    channels: int = Field(examples=[2])
+    duration: float = Field(description="Seconds.", examples=[215.3])
+    window_start: float = Field(examples=[102.6])
+    window_end: float = Field(examples=[112.6])
+    looped: bool
+    warnings: list[WarningDocument]
+
+    @classmethod
+    def of(cls, clip: Clip, language: Language) -> ClipDocument:
+        """Put a clip into this form."""
+        warnings = [
+            WarningDocument(code=w.code, message=w.message(language)) for w in clip.warnings
+        ]
+        return cls(**asdict(clip.info), warnings=warnings)
+
+
+class AgreementDocument(Document):
+    """How far the models are of one mind."""
+
+    top: str = Field(examples=["jazz"])
+    votes: int = Field(description="For `top`.", examples=[3])
+    models: int = Field(examples=[5])
+    camps: dict[str, int] = Field(
+        description="Votes by first choice.", examples=[{"jazz": 3, "blues": 2}]
+    )
+    leader: str = Field(description="The likeliest genre in the mean.", examples=["jazz"])
+    divergence: Share
+    spread: Spread | None = Field(description="The divergence in a word; null of one model.")
+    split: tuple[str, str] | None = Field(
+        description="The two camps, neither of which has two thirds of the votes.",
+        examples=[["jazz", "blues"]],
+    )
+    message: str = Field(examples=["3 for Jazz, 2 for Blues: this music may lie between them"])
+
+    @classmethod
+    def of(cls, agreement: Agreement, language: Language) -> AgreementDocument:
+        """Put an agreement into this form."""
+        plain = {**asdict(agreement), "camps": dict(agreement.camps)}
+        return cls(**plain, spread=agreement.spread, message=agreement.message(language))
+
+
+class _Versioned(Document):
+    schema_: Literal["ccmusic.analysis"] = Field("ccmusic.analysis", alias="schema")
+    version: Literal[1] = VERSION
+    file: str = Field(examples=["song.mp3"])
+
+
+class AnalysisDocument(_Versioned):
+    """The panel's opinion of a recording."""
+
+    clip: ClipDocument
+    transform: TransformChoice
+    judged: Judged = Field(
+        description="`doubtful`: less than 3 s of sound. `too_short`: less than 1 s, `silent`: "
+        "none; then no model was asked."
+    )
+    message: str = Field(description="One sentence that says it all.")
+    models: dict[str, VerdictDocument | FailureDocument]
+    mean: dict[str, Share] = Field(description="Of the models that share their classes.")
+    agreement: AgreementDocument | None
+    elapsed_ms: float = Field(description="From opening the file to the last verdict.")
+
+
+class ErrorDocument(_Versioned):
+    """Why a recording could not be judged."""
+
+    error: str
+
+
+AnyDocument: TypeAlias = AnalysisDocument | ErrorDocument
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a line of ``ccmusic classify --json``."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "CCMusic analysis",
+        **TypeAdapter[AnyDocument](AnyDocument).json_schema(mode="serialization"),
+    }

@@ -1,0 +1,73 @@
+"""One JSON for all: what it says, and that its schema says the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from ccmusic import batch
+from ccmusic.api import analyze
+from ccmusic.batch.rows import BatchWorker, Options
+from ccmusic.report import to_json
+from ccmusic.schema import AnalysisDocument, ErrorDocument
+
+ROOT = Path(__file__).parent.parent
+SONG = ROOT / "examples" / "rain.ogg"
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    schema = json.loads((ROOT / "docs" / "analysis.schema.json").read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def test_every_front_writes_what_the_schema_says(
+    home: Path, tmp_path: Path, validator: Draft202012Validator
+) -> None:
+    analysis = analyze(SONG)
+    with BatchWorker(Options(), decoders=1, cores=1) as worker:
+        (by_batch,) = worker(str(SONG))
+        (failed,) = worker("missing.mp3")
+    mapped = analysis.document(attention=True, language="zh").to_dict()
+    for document in (analysis.to_dict(), json.loads(to_json(analysis)), by_batch, failed, mapped):
+        validator.validate(document)
+    timeless = [
+        {key: value for key, value in document.items() if key not in ("models", "elapsed_ms")}
+        for document in (analysis.to_dict(), by_batch)
+    ]
+    assert timeless[0] == timeless[1]
+    assert mapped["models"]["jazz_cqt"]["attention"]["genre"] == "jazz"
+    assert mapped["message"] == analysis.message("zh")
+
+
+def test_a_document_can_be_read_back(home: Path) -> None:
+    document = analyze(SONG).document()
+    text = json.dumps(document.to_dict())
+    assert AnalysisDocument.model_validate_json(text) == document
+
+
+def test_a_model_is_told_by_its_sha256(home: Path) -> None:
+    analysis = analyze(SONG)
+    (home / "rock_cqt.onnx").write_bytes(b"damaged")
+    for found in (analysis, analyze(SONG)):
+        models = found.to_dict()["models"]
+        assert models.keys() == found.verdicts.keys()
+        for name, model in models.items():
+            assert model["sha256"] == found.verdicts[name].card.sha256
+    assert "error" in models["rock_cqt"]
+
+
+def test_an_error_is_a_document(validator: Draft202012Validator) -> None:
+    validator.validate(ErrorDocument(file="a.mp3", error="a.mp3: no such file").to_dict())
+
+
+def test_a_journal_of_another_form_is_refused(home: Path, tmp_path: Path) -> None:
+    output = tmp_path / "genres.csv"
+    fingerprint = Options().fingerprint([]) | {"schema": 0}
+    output.with_name("genres.csv.part.jsonl").write_text(json.dumps(fingerprint) + "\n")
+    with pytest.raises(batch.DataError, match=r"unfinished batch with other .*schema"):
+        batch.run([str(SONG)], output, Options())
