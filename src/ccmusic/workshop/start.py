@@ -113,7 +113,7 @@ def start_from(
             return
         with _weights_file(path) as file:
             state = read_weights(file, own=True)
-            if state.plan:
+            if state.plan is not None:
                 _take_own(state.plan, state.tensors, network, backbone, transform, classes, noise)
                 return
             donor = next((donor for donor in donors if donor.mark in state.tensors), None)
