@@ -14,7 +14,6 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 import av
@@ -24,6 +23,7 @@ import numpy.typing as npt
 import soxr
 
 from ccmusic.errors import AudioError
+from ccmusic.files import NotAFileError, Reader, open_regular
 from ccmusic.renamed import RenamedAttribute, renamed_names
 from ccmusic.texts import Language, translate
 
@@ -53,6 +53,7 @@ _FRAMES_AT_ONCE = 64  # so few that they stay in the processor's cache
 _PATIENCE = 1_000  # damaged places in a row until a file is given up
 _OGG_PAGE = 65_307  # bytes, at most
 _MP3_FRAME = 2_881  # bytes, at most
+_RATES = range(1_000, 1_000_001)  # a header that gives another is damaged
 _ABSURD = 1e9  # full scale is 1; NaN and infinity are not below this either
 _SHORTEST = 0.1
 _SHORT = 8.0
@@ -282,11 +283,13 @@ def _name(source: Source) -> str:
 def _file(source: Source, name: str) -> Iterator[BinaryIO]:
     """Open a path, or take a stream as it is; at its start, and not empty."""
     try:
-        file = source if not isinstance(source, str | os.PathLike) else Path(source).open("rb")  # noqa: SIM115
+        file = source if not isinstance(source, str | os.PathLike) else open_regular(source)
     except FileNotFoundError:
         raise AudioError("no_such_file", file=name) from None
     except IsADirectoryError:
         raise AudioError("directory", file=name) from None
+    except NotAFileError:
+        raise AudioError("not_a_file", file=name) from None
     except PermissionError:
         raise AudioError("no_permission", file=name) from None
     except (OSError, ValueError) as error:
@@ -351,7 +354,7 @@ def _container(file: BinaryIO, name: str) -> Iterator[av.container.InputContaine
     file.seek(0)
     try:
         container = av.open(
-            file,
+            Reader(file),
             # Without the limit FFmpeg searches megabytes of a WAV for another codec in disguise.
             options={"format_whitelist": _FORMATS, "max_probe_packets": "4"},
             # Old tags are often in GBK or Latin-1; a name that cannot be read must not stop us.
@@ -460,6 +463,8 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> _Sound:
             if alike is None and decoded:
                 alike = _alike(decoded[0])
                 sound.rate, sound.channels = decoded[0].sample_rate, decoded[0].layout.nb_channels
+                if sound.rate not in _RATES:
+                    raise AudioError("bad_rate", file=name, rate=sound.rate)
                 sound.original = np.empty(round(seconds * sound.rate), np.float32)
             frames = [frame for one in decoded for frame in alike(one)] if alike else []
         except (av.error.FFmpegError, ValueError):

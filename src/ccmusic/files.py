@@ -38,6 +38,28 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     return Path(path).open("rb")
 
 
+class Reader:
+    """A stream for a C library, which may ask for any place: one that cannot be is answered -1.
+
+    PyAV prints the traceback of an exception that follows another one.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read = file.read
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place; -1 if there is none such."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, OverflowError, ValueError):
+            return -1
+
+    def tell(self) -> int:
+        """Say where the stream is."""
+        return self._file.tell()
+
+
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
     """Make an empty file of a name of its own in the folder of another; it goes at the end."""
