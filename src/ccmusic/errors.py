@@ -39,6 +39,10 @@ class AudioError(CataloguedError):
     """A file could not be read as audio."""
 
 
+class SandboxError(CataloguedError):
+    """No process can be started to read recordings in; no recording is to blame."""
+
+
 class CheckpointError(CataloguedError):
     """A checkpoint is missing, damaged, or has no valid card."""
 

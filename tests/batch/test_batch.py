@@ -1,5 +1,6 @@
 import csv
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
+import misbehaviour
 from ccmusic import batch
 from ccmusic.analysis import analyze
 from ccmusic.batch.rows import BatchWorker, Options
@@ -199,6 +201,43 @@ def test_two_batches_do_not_write_one_table(music: Path, tmp_path: Path) -> None
 
     batch.run(files, output, Options(), on_progress=again)
     assert len(_rows(output)) == 5
+
+
+def test_a_script_without_a_guard_is_run_once(music: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from ccmusic import batch\n"
+        "from ccmusic.batch.rows import Options\n"
+        "print('begun')\n"
+        f"files = batch.find_audio([{str(music)!r}])\n"
+        "print(batch.run(files, Path('out.jsonl'), Options(models=('jazz', 'rock'))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout.splitlines() == ["begun", str(batch.Summary(5, 1))], done.stderr
+    assert done.stderr == ""
+    assert [bool(row["error"]) for row in _rows(tmp_path / "out.jsonl")] == [False] * 4 + [True]
+
+
+def test_without_processes_a_batch_ends_with_an_error_and_no_table(
+    music: Path, tmp_path: Path
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    inside = context.Process(
+        target=misbehaviour.run_inside,
+        args=(there, str(tmp_path), str(music / "0.flac")),
+        daemon=True,  # such a process may have no children
+    )
+    inside.start()
+    assert here.poll(300)
+    name, message = here.recv()
+    inside.join()
+    assert name == "SandboxError"
+    assert "cannot start a process" in message
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 @pytest.mark.slow

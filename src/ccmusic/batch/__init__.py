@@ -93,6 +93,8 @@ def run(
         If the output exists or cannot be written, or the journal is of other options.
     CheckpointError
         If a model cannot be used.
+    SandboxError
+        If no process can be started; what is finished is kept.
     """
     check(output)
     checkpoints = find(options.transform, options.models)

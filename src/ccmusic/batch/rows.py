@@ -11,7 +11,7 @@ from ccmusic.analysis import Analysis, Prepared, predict, prepare
 from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import ModelCard
 from ccmusic.closing import Closing
-from ccmusic.errors import CCMusicError
+from ccmusic.errors import CCMusicError, SandboxError
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
 from ccmusic.sandbox import Sandbox
@@ -91,7 +91,13 @@ class BatchWorker(Closing):
         self._sandbox = Sandbox(decoders)
 
     def __call__(self, file: str) -> list[Row]:
-        """Rows of a recording; a failure is a row with an ``error``."""
+        """Rows of a recording; a failure is a row with an ``error``.
+
+        Raises
+        ------
+        SandboxError
+            If no recording can be read, for want of a process to do it in.
+        """
         rows: list[Row] = []
         windows = self._sandbox.stream(
             file, _windows, file, self._preprocessings, self._options.window
@@ -105,6 +111,8 @@ class BatchWorker(Closing):
                     started=time.perf_counter(),
                 )
                 rows.append(_row(file, analysis))
+        except SandboxError:  # which is no recording's fault
+            raise
         except CCMusicError as error:
             rows.append({"path": file, "error": str(error)})
         except Exception as error:  # one odd recording must not stop a library
