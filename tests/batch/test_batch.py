@@ -180,6 +180,101 @@ def test_a_stopped_batch_goes_on_and_does_nothing_twice(
     assert not journal.exists()
 
 
+def _stopped(files: list[str], output: Path, n: int) -> Path:
+    with pytest.raises(_StopError):
+        batch.run(files, output, Options(), on_progress=_stop_after(n))
+    return output.with_name(f"{output.name}.part.jsonl")
+
+
+@pytest.fixture
+def analyzed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Recordings that are judged, as they are."""
+    judged: list[str] = []
+    worker = BatchWorker.__call__
+    monkeypatch.setattr(
+        BatchWorker, "__call__", lambda self, f: (judged.append(f), worker(self, f))[1]
+    )
+    return judged
+
+
+@pytest.mark.parametrize("damage", [b"{}", b"not JSON", b"\0\0\0", b'{"path": "x"}', None])
+def test_a_damaged_line_is_passed_over_and_told(
+    music: Path, tmp_path: Path, analyzed: list[str], damage: bytes | None
+) -> None:
+    files = batch.find_audio([str(music)])
+    batch.run(files, tmp_path / "once.jsonl", Options())
+    output = tmp_path / "out.jsonl"
+    journal = _stopped(files, output, 4)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lost = json.loads(lines[2])["path"]
+    kept = {json.loads(line)["path"] for line in lines[1:]} - {lost}
+    # One character that leaves it valid JSON, or the whole line.
+    lines[2] = lines[2].replace(b'"rows"', b'"rowz"') if damage is None else damage + b"\n"
+    journal.write_bytes(b"".join(lines))
+    analyzed.clear()
+    summary = batch.run(files, output, Options())
+    assert summary == batch.Summary(5, 1, damaged=1)
+    assert sorted(analyzed) == sorted(set(files) - kept)
+    assert _rows(output) == _rows(tmp_path / "once.jsonl")
+
+
+@pytest.mark.parametrize(
+    "content", [b"my notes\n", b'{"transform": "cqt"}\n', b"[1]\n", b"no end of line", b"\n"]
+)
+def test_a_file_in_the_place_of_the_journal_is_left_alone(
+    music: Path, tmp_path: Path, content: bytes
+) -> None:
+    journal = tmp_path / "out.csv.part.jsonl"
+    journal.write_bytes(content)
+    with pytest.raises(DataError, match="but is none that this version can read"):
+        batch.run([str(music / "0.flac")], tmp_path / "out.csv", Options())
+    assert journal.read_bytes() == content
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_torn_first_line_begins_anew(music: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    journal = _stopped([str(music / "0.flac")], output, 0)
+    assert journal.read_bytes().endswith(b"}\n")
+    for end in (-1, 10, 0):
+        journal.write_bytes(journal.read_bytes()[:end])
+        _stopped([str(music / "0.flac")], output, 0)
+        assert journal.read_bytes().endswith(b"}\n")
+
+
+@pytest.mark.parametrize("same_size", [False, True])
+def test_a_file_that_was_replaced_is_judged_again(
+    music: Path, tmp_path: Path, analyzed: list[str], same_size: bool
+) -> None:
+    files = batch.find_audio([str(music)])
+    output = tmp_path / "out.jsonl"
+    journal = _stopped(files, output, 4)
+    path = json.loads(journal.read_text().splitlines()[1])["path"]
+    if same_size:
+        content = Path(path).read_bytes()
+        Path(path).unlink()
+        Path(path).write_bytes(content)
+        os.utime(path, ns=(1, 1))
+    else:
+        Path(path).write_bytes((music / "deep" / "5.flac").read_bytes())
+    analyzed.clear()
+    batch.run(files, output, Options())
+    assert path in analyzed
+    assert len(analyzed) == 2
+    (row,) = [row for row in _rows(output) if row["path"] == path]
+    assert same_size or row["duration"] == 16
+
+
+def test_a_pipe_among_the_recordings_is_a_row(music: Path, tmp_path: Path) -> None:
+    os.mkfifo(music / "pipe.mp3")
+    files = [str(music / "0.flac"), str(music / "pipe.mp3")]
+    assert batch.run(files, tmp_path / "out.jsonl", Options()) == batch.Summary(2, 1)
+    assert "is a pipe" in _rows(tmp_path / "out.jsonl")[1]["error"]
+    os.mkfifo(tmp_path / "x.csv.part.jsonl")
+    with pytest.raises(DataError, match="not a regular file"):
+        batch.run(files, tmp_path / "x.csv", Options())
+
+
 def test_other_options_do_not_go_on(music: Path, tmp_path: Path) -> None:
     files, output = batch.find_audio([str(music)]), tmp_path / "out.csv"
     with pytest.raises(_StopError):
