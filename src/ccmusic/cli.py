@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ccmusic.audio import Crop
-from ccmusic.errors import CCMusicError, MissingExtraError
+from ccmusic.errors import CCMusicError, MissingExtraError, as_expected
+from ccmusic.escaping import CONTROL, printable
 from ccmusic.files import write
 from ccmusic.genres import genre_name
 from ccmusic.spectrogram import TransformChoice, TransformName
@@ -70,7 +71,7 @@ def main() -> None:
 
 
 def _complain(line: str) -> None:
-    print(f"ccmusic: {line}", file=sys.stderr)
+    print(f"ccmusic: {printable(line)}", file=sys.stderr)
 
 
 @app.command()
@@ -114,12 +115,13 @@ def classify(
         for file in progress:
             try:
                 analysis = analyze(file, transform=transform, crop=crop, panel=panel)
-            except CCMusicError as error:
+            except Exception as error:  # one odd file must not take the others with it
                 failed = True
+                told = as_expected(error, file)
                 if as_json:
-                    _print_json({"file": file, "error": str(error)})
+                    _print_json({"file": file, "error": str(told)})
                 else:
-                    _complain(str(error))
+                    _complain(str(told))
                 continue
             failed |= any(v.error for v in analysis.verdicts.values())
             if as_json:
@@ -352,6 +354,8 @@ def batch(
                 address=address,
                 on_progress=lambda so_far: show(so_far.recordings, so_far.failures),
             )
+        if summary.damaged:
+            _complain(f"{summary.damaged} damaged lines of the journal; judged those files again")
         print(f"{output}: {summary.recordings} recordings, {summary.failures} with errors")
     if write_tags:
         _write_tags(output, threshold, write=yes)
@@ -415,8 +419,8 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
                 continue
             changes.append(change)
             differences.add_row(
-                escape(change.path),
-                escape(change.before),
+                escape(printable(change.path)),
+                escape(printable(change.before)),
                 change.after,
                 f"{change.probability:.0%}",
             )
@@ -430,7 +434,7 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
                 _complain(str(error))
                 failed = True
             else:
-                print(f"{change.path}: {change.after}")
+                print(printable(f"{change.path}: {change.after}"))
     if failed:
         raise typer.Exit(1)
 
@@ -522,7 +526,7 @@ def data_index(
     console = Console()
     console.print(table)
     for warning in found.warnings:
-        console.print(f"[yellow]warning:[/yellow] {escape(warning)}", highlight=False)
+        console.print(f"[yellow]warning:[/yellow] {escape(printable(warning))}", highlight=False)
     print(found.manifest)
 
 
@@ -783,7 +787,9 @@ def _names(models: str | None) -> tuple[str, ...] | None:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+    # JSON escapes some of what has power over a terminal, but not all.
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)
 
 
 def _model_row(card: ModelCard, path: Path) -> dict[str, Any]:
@@ -806,7 +812,7 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
 
     info = analysis.clip.info
     console.print(
-        f"[bold]{escape(analysis.file)}[/bold]  {info.codec}, {info.sample_rate} Hz, "
+        f"[bold]{escape(printable(analysis.file))}[/bold]  {info.codec}, {info.sample_rate} Hz, "
         f"{info.duration:.1f} s, window {info.window_start:.1f} to {info.window_end:.1f} s",
         highlight=False,
     )
@@ -817,7 +823,7 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     )
     for name, verdict in analysis.verdicts.items():
         if verdict.error:
-            table.add_row(name, f"[red]error: {escape(str(verdict.error))}[/red]")
+            table.add_row(name, f"[red]error: {escape(printable(str(verdict.error)))}[/red]")
         else:
             cells = [_cell(*choice) for choice in verdict.top(top_k)]
             band = verdict.band

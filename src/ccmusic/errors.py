@@ -60,3 +60,11 @@ class MissingExtraError(CCMusicError):
 
 class DataError(CCMusicError):
     """Training data, or a file of the workshop, cannot be used as it is."""
+
+
+def as_expected(error: Exception, file: str) -> CCMusicError:
+    """Make any error over a file one of ours, so that the other files go on."""
+    if isinstance(error, CCMusicError):
+        return error
+    reason = f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]
+    return CCMusicError(f"{file}: unexpected {reason}")

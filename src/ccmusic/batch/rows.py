@@ -11,7 +11,7 @@ from ccmusic.analysis import Analysis, Prepared, predict, prepare
 from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import ModelCard
 from ccmusic.closing import Closing
-from ccmusic.errors import CCMusicError, SandboxError
+from ccmusic.errors import SandboxError, as_expected
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
 from ccmusic.sandbox import Sandbox
@@ -113,11 +113,8 @@ class BatchWorker(Closing):
                 rows.append(_row(file, analysis))
         except SandboxError:  # which is no recording's fault
             raise
-        except CCMusicError as error:
-            rows.append({"path": file, "error": str(error)})
         except Exception as error:  # one odd recording must not stop a library
-            reason = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
-            rows.append({"path": file, "error": f"{file}: {reason}"})
+            rows.append({"path": file, "error": str(as_expected(error, file))})
         return rows
 
     def close(self) -> None:
