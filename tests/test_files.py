@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ccmusic.errors import CCMusicError
-from ccmusic.files import NotAFileError, open_regular, replacing, write
+from ccmusic.files import NotAFileError, beside, clear, open_regular, replacing, write
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes, modes and links of POSIX")
 
@@ -66,6 +66,17 @@ def test_many_writers_publish_whole_files_only(tmp_path: Path) -> None:
         done.set()
         looking.result()
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    for name in ("a.csv.part.jsonl", ".a.csv.x.part", "b.csv"):
+        (tmp_path / name).touch()
+    others = set(tmp_path.iterdir())
+    with beside(tmp_path / "b.csv") as of_another, beside(path) as left:
+        clear(path)
+        assert not left.exists()
+        assert set(tmp_path.iterdir()) == others | {of_another}
 
 
 @posix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import uuid
@@ -64,12 +65,21 @@ class Reader:
 def beside(path: Path) -> Iterator[Path]:
     """Make an empty file of a name of its own in the folder of another; it goes at the end."""
     # Not by the tempfile module: the file is to have the mode of any new file.
-    own = path.with_name(f".{uuid.uuid4().hex}.part")
+    # A name has at most 255 bytes.
+    own = path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.part")
     own.touch(exist_ok=False)
     try:
         yield own
     finally:
         own.unlink(missing_ok=True)
+
+
+def clear(path: Path) -> None:
+    """Remove what killed writers of a file have left; for a caller who knows that none writes."""
+    left = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{32}\.part")
+    for file in path.parent.iterdir():
+        if left.fullmatch(file.name):
+            file.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from ccmusic.batch.journal import Journal, stamp
 from ccmusic.batch.rows import Options, columns
 from ccmusic.batch.tables import check, write
 from ccmusic.errors import DataError, MissingExtraError
+from ccmusic.files import clear
 from ccmusic.panel import available_cores
 from ccmusic.zoo import find
 
@@ -106,6 +107,7 @@ def run(
     cards = [checkpoint.card for checkpoint in checkpoints]
     files = list(dict.fromkeys(files))
     with Journal(output, options.fingerprint(cards)) as journal:
+        clear(output)  # the journal is locked: nobody else writes this table
         # Taken before any is read: what changes while the batch runs is judged again next time.
         todo = {file: of for file in files if not journal.has(file, of := stamp(file))}
         done = len(files) - len(todo)
