@@ -43,7 +43,6 @@ def main() -> None:
 
     from ccmusic import Panel, analyze, audio
     from ccmusic.panel import available_cores
-    from ccmusic.timeline import Timeline
 
     with tempfile.TemporaryDirectory() as folder:
         five, four = long_song(Path(folder), 5), long_song(Path(folder), 4)
@@ -57,9 +56,9 @@ def main() -> None:
             Panel.open(*which) as alone,
             Panel.open(*which, concurrency=available_cores()) as several,
         ):
-            starts = Timeline(four, hop=HOP, panel=several).starts
+            starts = several.timeline(four, hop=HOP).starts
             whole_ms, loop_ms = median_ms(
-                lambda: list(Timeline(four, hop=HOP, panel=several)),
+                lambda: list(several.timeline(four, hop=HOP)),
                 lambda: [analyze(four, crop=start, panel=alone) for start in starts],
                 repeats=15,
             )

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -5,11 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccmusic import agreement
 from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.card import ModelCard
 from ccmusic.errors import CCMusicError
-from ccmusic.panel import Verdict
+from ccmusic.verdict import Verdict
 from small_models import make_checkpoint
+
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 
 
 @pytest.fixture(scope="module")
@@ -23,27 +27,121 @@ def _verdict(card: ModelCard, *shares: float) -> Verdict:
     return Verdict(card, logits=np.log(np.array(shares, np.float32)))
 
 
+# Votes as shares for jazz, rock and pop of each model; the sentences in both languages.
+J, R, P = (0.8, 0.15, 0.05), (0.15, 0.8, 0.05), (0.05, 0.15, 0.8)
+GOLDEN = [
+    (
+        [J],
+        "one model, nothing to compare it with: it says Jazz",
+        "只有一个模型，无从对照：它认为是爵士",
+    ),
+    ([J] * 5, "all 5 models say Jazz", "5 个模型一致认为是爵士"),
+    ([J] * 4 + [R], "4 of 5 models say Jazz", "5 个模型中有 4 个认为是爵士"),
+    ([J] * 2 + [R], "2 of 3 models say Jazz", "3 个模型中有 2 个认为是爵士"),
+    (
+        [J] * 3 + [R] * 2,
+        "3 for Jazz, 2 for Rock: this music may lie between them",
+        "评审意见不一：3 票爵士，2 票摇滚。这段音乐可能介于两者之间",
+    ),
+    (
+        [J] * 6 + [R] * 4,
+        "6 for Jazz, 4 for Rock: this music may lie between them",
+        "评审意见不一：6 票爵士，4 票摇滚。这段音乐可能介于两者之间",
+    ),
+    ([J] * 7 + [R] * 3, "7 of 10 models say Jazz", "10 个模型中有 7 个认为是爵士"),
+    (
+        [J, J, R, R, P],
+        "no clear majority: 2 for Rock, 2 for Jazz, 1 for Pop",
+        "评审意见分散：2 票摇滚，2 票爵士，1 票流行",
+    ),
+    (
+        [J] * 3 + [R, P],
+        "no clear majority: 3 for Jazz, 1 for Rock, 1 for Pop",
+        "评审意见分散：3 票爵士，1 票摇滚，1 票流行",
+    ),
+    (
+        [(0.4, 0.35, 0.25)] * 4 + [(0.01, 0.98, 0.01)],
+        "4 of 5 models say Jazz; on average Rock leads",
+        "5 个模型中有 4 个认为是爵士；取平均则摇滚居首",
+    ),
+    (
+        [(0.45, 0.10, 0.45 - 1e-3)] * 3 + [(0.1, 0.46, 0.44)] * 2,
+        "3 for Jazz, 2 for Rock: this music may lie between them; on average Pop leads",
+        "评审意见不一：3 票爵士，2 票摇滚。这段音乐可能介于两者之间；取平均则流行居首",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("votes", "english", "chinese"), GOLDEN, ids=[g[1] for g in GOLDEN])
+def test_each_sentence(
+    card: ModelCard, votes: list[tuple[float, ...]], english: str, chinese: str
+) -> None:
+    for verdicts in (votes, votes[::-1]):
+        result = agree([_verdict(card, *shares) for shares in verdicts])
+        assert result is not None
+        assert result.message() == english
+        assert result.message("zh") == chinese
+
+
+def test_only_two_camps_without_a_clear_majority_are_a_split(card: ModelCard) -> None:
+    def split(*votes: tuple[float, ...]) -> tuple[str, str] | None:
+        result = agree([_verdict(card, *shares) for shares in votes])
+        assert result is not None
+        assert sum(n for _, n in result.camps) == result.models
+        assert result.camps[0] == (result.top, result.votes)
+        return result.split
+
+    assert split(J, J, J, R, R) == ("jazz", "rock")
+    assert split(J, (0.1, 0.9, 0.0001)) == ("rock", "jazz")  # equal votes: the mean decides
+    assert split(J, J, J, J, R) is None
+    assert split(J, J, R) is None
+    assert split(J, J, R, R, P) is None
+    # However sure the lone one is, four of five are a clear majority.
+    assert split(*[(0.4, 0.35, 0.25)] * 4, (0.01, 0.98, 0.01)) is None
+
+
 def test_unanimous(card: ModelCard) -> None:
     result = agree([_verdict(card, 0.8, 0.1, 0.1)] * 5)
     assert result is not None
     assert (result.top, result.votes, result.models, result.split) == ("jazz", 5, 5, None)
+    assert result.camps == (("jazz", 5),)
     assert result.divergence == pytest.approx(0, abs=1e-6)
-    assert result.message() == "all 5 models hear Jazz"
-    assert result.message("zh") == "5 个模型一致听到爵士"
 
 
-def test_torn_between_two(card: ModelCard) -> None:
-    result = agree([_verdict(card, 0.8, 0.1, 0.1)] * 3 + [_verdict(card, 0.1, 0.8, 0.1)] * 2)
+def test_divergence_is_that_of_lin_over_its_maximum(card: ModelCard) -> None:
+    rows = np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
+    result = agree([_verdict(card, *row) for row in rows])
     assert result is not None
-    assert (result.top, result.votes, result.split) == ("jazz", 3, ("jazz", "rock"))
-    assert "torn between Jazz and Rock" in result.message()
+
+    def entropy(shares: np.ndarray) -> float:
+        return -float((shares * np.log(shares)).sum())
+
+    gap = entropy(rows.mean(axis=0)) - np.mean([entropy(row) for row in rows])
+    assert result.divergence == pytest.approx(gap / np.log(3), abs=1e-6)
 
 
-def test_a_lone_dissenter_without_weight_does_not_split(card: ModelCard) -> None:
-    result = agree([_verdict(card, 0.9, 0.05, 0.05)] * 4 + [_verdict(card, 0.45, 0.5, 0.05)])
-    assert result is not None
-    assert (result.votes, result.split) == (4, None)
-    assert result.message() == "4 of 5 models hear Jazz"
+def test_divergence_has_words(card: ModelCard) -> None:
+    def words(*votes: tuple[float, ...]) -> tuple[str, str]:
+        result = agree([_verdict(card, *shares) for shares in votes])
+        assert result is not None
+        return result.divergence_message(), result.divergence_message("zh")
+
+    assert words(J, J) == ("divergence 0.00: one opinion", "分歧度 0.00：意见一致")
+    middle = words(J, J, (0.5, 0.45, 0.05))
+    assert middle == ("divergence 0.05: some difference", "分歧度 0.05：略有分歧")
+    assert words(J, R) == ("divergence 0.35: far apart", "分歧度 0.35：分歧较大")
+    # Two models may share nearly all and still choose otherwise: that is no one opinion.
+    near = words((0.46, 0.44, 0.1), (0.44, 0.46, 0.1))
+    assert near == ("divergence 0.00: some difference", "分歧度 0.00：略有分歧")
+    assert words(J) == ("", "")
+
+
+def test_words_for_the_divergence_are_from_the_measured_thirds() -> None:
+    measured = json.loads((RESULTS / "divergence.json").read_text())
+    for panel in measured.values():
+        below, above = panel["thirds"]
+        assert abs(below - agreement._ONE_OPINION) < 0.015
+        assert abs(above - agreement._FAR_APART) < 0.015
 
 
 def test_equal_votes_are_decided_by_the_mean(card: ModelCard) -> None:
@@ -64,7 +162,7 @@ def test_failed_models_have_no_voice(card: ModelCard) -> None:
     good = _verdict(card, 0.2, 0.7, 0.1)
     result = agree([failed, good])
     assert result is not None
-    assert (result.models, result.message()) == (1, "one model, no cross-check: it hears Rock")
+    assert (result.models, result.top) == (1, "rock")
     assert mean_probabilities([failed, good])["rock"] == pytest.approx(0.7, abs=1e-6)
     assert agree([failed]) is None
     assert mean_probabilities([failed]) == {}
@@ -77,6 +175,28 @@ def test_only_models_with_the_same_classes_are_compared(card: ModelCard, tmp_pat
     assert result is not None
     assert (result.models, result.top) == (2, "jazz")
     assert set(mean_probabilities(verdicts)) == {"jazz", "rock", "pop"}
+
+
+@given(st.permutations(range(3)), st.permutations(range(3)))
+def test_the_order_of_classes_does_not_matter(
+    card: ModelCard, first: list[int], second: list[int]
+) -> None:
+    rows = np.array([[0.7, 0.2, 0.1], [0.15, 0.6, 0.25], [0.5, 0.3, 0.2]])
+    expected = agree([_verdict(card, *row) for row in rows])
+    orders = [range(3), first, second]
+    permuted = [
+        _verdict(
+            card.model_copy(update={"classes": tuple(card.classes[i] for i in order)}), *row[order]
+        )
+        for row, order in zip(rows, map(list, orders), strict=True)
+    ]
+    result = agree(permuted)
+    assert result is not None
+    assert expected is not None
+    assert (result.camps, result.models) == (expected.camps, 3)
+    assert result.divergence == pytest.approx(expected.divergence, abs=1e-9)
+    mean = mean_probabilities(permuted)
+    assert mean == pytest.approx(mean_probabilities([_verdict(card, *row) for row in rows]))
 
 
 @given(st.lists(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), min_size=1, max_size=5))

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from ccmusic import AudioError, CheckpointError, Panel, Verdict, analyze, zoo
+from ccmusic.audio import Clip, load
 from small_models import make_checkpoint
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -56,6 +58,105 @@ def test_models_are_chosen_by_name(small_zoo: Path) -> None:
         analyze(SONG, models=["tuba"])
 
 
+def test_an_open_panel_knows_its_transform(small_zoo: Path) -> None:
+    with Panel.open("mel") as mel, Panel.open("cqt") as cqt, Panel.open("both") as both:
+        assert (mel.transform, cqt.transform, both.transform) == ("mel", "cqt", "both")
+        assert cqt.combine(mel).transform == "both"
+        assert both.select(["pop"]).transform == "mel"
+        analysis = analyze(SONG, panel=mel)
+        assert analysis.transform == "mel"
+        assert analysis.to_dict()["transform"] == "mel"
+
+
+def test_what_contradicts_an_open_panel_is_refused(small_zoo: Path) -> None:
+    with Panel.open("mel") as panel:
+        with pytest.raises(ValueError, match="looks at mel, not at cqt"):
+            analyze(SONG, transform="cqt", panel=panel)
+        with pytest.raises(ValueError, match=r"use panel\.select\(models\)"):
+            analyze(SONG, models=["pop"], panel=panel)
+        assert analyze(SONG, transform="mel", panel=panel).transform == "mel"
+
+
+def test_a_panels_analysis_is_that_of_the_module(small_zoo: Path) -> None:
+    for transform in ("cqt", "mel", "both"):
+        with Panel.open(transform) as panel:
+            by_panel = panel.analyze(SONG, crop=1.0)
+        by_module = analyze(SONG, transform=transform, crop=1.0)
+        assert by_panel.mean == by_module.mean
+        assert by_panel.agreement == by_module.agreement
+        assert by_panel.transform == by_module.transform == transform
+        assert by_panel.clip.info == by_module.clip.info
+
+
+def test_a_clip_has_been_cropped_already(small_zoo: Path) -> None:
+    with pytest.raises(ValueError, match="cropped already"):
+        analyze(load(SONG), crop=1.0)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "stream", "samples", "clip", "from_samples"])
+def test_every_source_gives_what_the_file_gives(small_zoo: Path, kind: str) -> None:
+    content, clip = SONG.read_bytes(), load(SONG)
+    whole = (clip.original.astype(np.float64), clip.info.sample_rate)
+    sources = {
+        "bytes": content,
+        "stream": io.BytesIO(content),
+        "samples": whole,
+        "clip": clip,
+        "from_samples": Clip.from_samples(*whole),
+    }
+    expected = analyze(SONG)
+    assert analyze(sources[kind]).mean == expected.mean
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "said"),
+    [
+        ([0.1, 0.2], TypeError, "not list"),
+        (7, TypeError, "not int"),
+        (None, TypeError, "not NoneType"),
+        (io.StringIO("text"), TypeError, "mode 'rb'"),
+        ((np.zeros((3, 4, 5)), 44_100), AudioError, "these are float64 of shape 3 x 4 x 5"),
+        ((np.zeros((44_100, 2)), 44_100), AudioError, "of shape 44100 x 2"),
+        ((np.zeros(44_100, np.int64), 44_100), AudioError, "these are int64"),
+        ((np.zeros(44_100, bool), 44_100), AudioError, "these are bool"),
+        ((np.zeros(44_100), 0), AudioError, "0 is no sample rate"),
+        ((np.zeros(44_100), 44_100.5), AudioError, "44100.5 is no sample rate"),
+        ((np.zeros(44_100), True), AudioError, "True is no sample rate"),
+        ((np.zeros(0), 44_100), AudioError, "no sound"),
+        ((np.full(44_100, np.nan), 44_100), AudioError, "not numbers"),
+        ((np.full(44_100, 1e300), 44_100), AudioError, "not numbers"),
+        ((np.ones(441), 44_100), AudioError, "only 0.010 s of sound"),
+        (b"", AudioError, "the file is empty"),
+        (b"no music", AudioError, "not a sound file"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_no_recording_is_refused(
+    small_zoo: Path, source: object, kind: type[Exception], said: str
+) -> None:
+    with pytest.raises(kind, match=re.escape(said)):
+        analyze(source)  # type: ignore[arg-type]
+
+
+def test_a_closed_file_is_refused(small_zoo: Path) -> None:
+    with SONG.open("rb") as file:
+        pass
+    with pytest.raises(AudioError, match="closed already"):
+        analyze(file)
+
+
+def test_integers_are_shares_of_their_full_scale() -> None:
+    floats = np.sin(np.linspace(0, 4_000, 48_000)) * 0.5
+    expected = Clip.from_samples(floats, 48_000).original
+    for kind, full, tolerance in ((np.int16, 2**15, 1e-4), (np.int32, 2**31, 1e-6)):
+        integers = np.round(floats * full).astype(kind)
+        clip = Clip.from_samples(np.stack([integers, integers]), 48_000)
+        np.testing.assert_allclose(clip.original, expected, atol=tolerance)
+        assert (clip.info.channels, clip.info.sample_rate) == (2, 48_000)
+    eight = np.round(floats * 127 + 128).astype(np.uint8)
+    np.testing.assert_allclose(Clip.from_samples(eight, 48_000).original, expected, atol=0.01)
+
+
 def test_a_stream_gives_what_the_file_gives(small_zoo: Path) -> None:
     from_stream = analyze(io.BytesIO(SONG.read_bytes()))
     from_path = analyze(SONG)
@@ -91,7 +192,7 @@ def _shipped_verdicts() -> dict[str, dict[str, dict[str, float]]]:
         return {
             song.name: {
                 name: verdict.probabilities
-                for name, verdict in analyze(song, transform="both", panel=panel).verdicts.items()
+                for name, verdict in panel.analyze(song).verdicts.items()
             }
             for song in sorted(EXAMPLES.glob("*.ogg"))
         }

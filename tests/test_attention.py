@@ -5,8 +5,8 @@ import pytest
 
 from ccmusic.attention import attend
 from ccmusic.errors import CheckpointError
-from ccmusic.panel import Verdict
 from ccmusic.picture import Picture, Preprocessing, draw
+from ccmusic.verdict import Verdict
 from small_models import make_checkpoint
 
 CLASSES = ("jazz", "rock", "blues")

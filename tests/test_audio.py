@@ -219,8 +219,8 @@ def test_three_hours_cost_no_memory(tmp_path, write_sound, tone, make):
         audio.load(sys.argv[1])
         before, began = peak(), time.process_time()
         clip = audio.load(sys.argv[2])
-        print(peak() - before, time.process_time() - began, clip.facts.duration)
-        print(clip.facts.window_start, abs(clip.native).mean())
+        print(peak() - before, time.process_time() - began, clip.info.duration)
+        print(clip.info.window_start, abs(clip.native).mean())
     """
     short = write_sound("short.wav", tone(600, 12))
     done = subprocess.run(

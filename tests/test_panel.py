@@ -1,14 +1,23 @@
-from concurrent.futures import ThreadPoolExecutor
+import json
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ccmusic.errors import CCMusicError
-from ccmusic.panel import Panel, Verdict
+from ccmusic.analysis import Prepared
+from ccmusic.audio import load
+from ccmusic.errors import CCMusicError, ClosedError
+from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing, draw
+from ccmusic.verdict import Verdict
 from ccmusic.zoo import Checkpoint
 from small_models import make_checkpoint
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def _checkpoint(folder: Path, name: str, **options: object) -> Checkpoint:
@@ -52,6 +61,216 @@ def test_a_failing_model_leaves_the_others_standing(
     assert "sha256" in str(verdicts["bad"].error)
     assert verdicts["bad"].probabilities == {}
     assert "13 scores for 2 classes" in str(verdicts["wrong"].error)
+
+
+class _Session:
+    """An inference session that does what a test wants."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        self._run = run
+
+    def run(self, names: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        self._run()
+        return [np.zeros((1, 13), np.float32), np.zeros((1, 13, 7, 7), np.float32)]
+
+
+def _with_session(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[[], object], name: str | None = None
+) -> None:
+    """Let the models, or the one of this name, run so."""
+    whole = Checkpoint.open
+
+    def opened(self: Checkpoint, *, threads: int = 0) -> object:
+        ours = name in (None, self.card.name)
+        return _Session(run) if ours else whole(self, threads=threads)
+
+    monkeypatch.setattr(Checkpoint, "open", opened)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        CancelledError(),
+        RuntimeError(""),
+        ValueError("\n"),
+        OSError(5, "broken"),
+        Exception("one line\nand another"),
+        StopIteration(),
+        GeneratorExit(),
+        KeyboardInterrupt(),
+        SystemExit(1),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd"),
+        CCMusicError("on purpose"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_a_model_raises_the_others_stand(
+    tmp_path: Path,
+    pictures: dict[Preprocessing, tuple[Picture, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+) -> None:
+    def fail() -> None:
+        raise error
+
+    _with_session(monkeypatch, fail, "bad")
+    with Panel([_checkpoint(tmp_path, name) for name in ("bad", "good")]) as panel:
+        verdicts = {v.card.name: v for v in panel.predict(pictures)}
+    assert verdicts["good"].error is None
+    assert isinstance(verdicts["bad"].error, CCMusicError)
+    assert "\n" not in str(verdicts["bad"].error)
+    assert not str(verdicts["bad"].error).endswith("()")
+
+
+def test_a_verdict_that_is_not_finite_is_that_models_error(
+    tmp_path: Path, pictures: dict[Preprocessing, tuple[Picture, ...]]
+) -> None:
+    strengths = {"good": 3.0, "endless": float("inf"), "nan": float("nan")}
+    checkpoints = [_checkpoint(tmp_path, n, strength=s) for n, s in strengths.items()]
+    with Panel(checkpoints) as panel:
+        analysis = panel.analyze_prepared(
+            Prepared(load(EXAMPLES / "rain.ogg"), {}, pictures)  # type: ignore[arg-type]
+        )
+    assert analysis.verdicts["good"].error is None
+    for name in ("endless", "nan"):
+        assert "not numbers" in str(analysis.verdicts[name].error)
+    assert analysis.agreement is not None
+    assert analysis.agreement.models == 1
+    json.dumps(analysis.to_dict(), allow_nan=False)
+
+
+def test_of_several_slices_the_maps_are_those_of_the_middle_one(tmp_path: Path) -> None:
+    preprocessing = Preprocessing.default("cqt")
+    levels = [0.01, 0.02, 0.03, 0.04]
+    rng = np.random.default_rng(3)
+    slices = tuple(
+        draw(preprocessing.transform(rng.normal(0, x, 220_500).astype(np.float32)), preprocessing)
+        for x in levels
+    )
+    with Panel([_checkpoint(tmp_path, "one")]) as panel:
+        (whole,) = panel.predict({preprocessing: slices})
+        (third,) = panel.predict({preprocessing: slices[2:3]})
+        (second,) = panel.predict({preprocessing: slices[1:2]})
+    assert whole.maps is not None
+    assert third.maps is not None
+    assert second.maps is not None
+    np.testing.assert_allclose(whole.maps, third.maps, atol=1e-6)
+    assert not np.allclose(whole.maps, second.maps, atol=1e-6)
+    assert sum(whole.votes.values()) == 4
+
+
+def test_models_are_asked_the_most_expensive_first_and_told_by_transform(tmp_path: Path) -> None:
+    costs = {"small": 1, "large": 3, "middle": 2}
+    checkpoints = []
+    for name, cost in costs.items():
+        transform = "mel" if name == "small" else "cqt"
+        made = _checkpoint(tmp_path, name, transform=transform)
+        checkpoints.append(
+            Checkpoint(made.card.model_copy(update={"multiply_adds": cost}), made.path)
+        )
+    with Panel(checkpoints) as panel:
+        assert [c.card.name for c in panel.checkpoints] == ["large", "middle", "small"]
+        assert [card.name for card in panel.cards] == ["large", "middle", "small"]
+        both = panel.select(["small"]).combine(panel.select(["large", "middle"]))
+        assert [c.card.name for c in both.checkpoints] == ["large", "middle", "small"]
+
+
+def test_select_of_all_changes_nothing(
+    tmp_path: Path, pictures: dict[Preprocessing, tuple[Picture, ...]]
+) -> None:
+    names = ["jazz", "rock", "blues"]
+    with Panel([_checkpoint(tmp_path, n, favourite=n, backbone=n) for n in names]) as panel:
+        analysis = panel.analyze(EXAMPLES / "rain.ogg")
+        all_of_it = panel.select(names).analyze(EXAMPLES / "rain.ogg")
+    for same in (analysis.select(names), all_of_it):
+        assert list(same.verdicts) == list(analysis.verdicts)
+        assert same.mean == analysis.mean
+        assert same.agreement == analysis.agreement
+        assert same.transform == analysis.transform
+
+
+def test_closing_ends_an_analysis_in_another_thread(
+    tmp_path: Path,
+    pictures: dict[Preprocessing, tuple[Picture, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    running, release = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        running.set()
+        assert release.wait(60)
+
+    _with_session(monkeypatch, wait)
+    panel = Panel([_checkpoint(tmp_path, n) for n in ("one", "two")], concurrency=1)
+    with ThreadPoolExecutor(2) as threads:
+        asking = threads.submit(lambda: list(panel.predict(pictures)))
+        assert running.wait(60)
+        closing = threads.submit(panel.close)
+        while not panel._pool._shutdown:
+            pass
+        release.set()
+        closing.result(60)
+        with pytest.raises(ClosedError, match="closed"):
+            asking.result(60)
+
+
+def test_a_view_leaves_the_models_to_their_panel(
+    tmp_path: Path, pictures: dict[Preprocessing, tuple[Picture, ...]]
+) -> None:
+    with (
+        Panel([_checkpoint(tmp_path, "one")]) as first,
+        Panel([_checkpoint(tmp_path, "two")]) as second,
+    ):
+        with first.select(["one"]) as some, first.combine(second) as both:
+            assert len(list(some.predict(pictures))) == 1
+            assert len(list(both.predict(pictures))) == 2
+        for view in (some, both):
+            with pytest.raises(ClosedError):
+                list(view.predict(pictures))
+        assert len(list(first.predict(pictures))) == 1
+        view, both = first.select(["one"]).select(["one"]), first.combine(second)
+        second.close()
+        assert len(list(view.predict(pictures))) == 1
+        with pytest.raises(ClosedError):
+            list(both.predict(pictures))
+
+
+def test_a_closed_panel_says_so(tmp_path: Path) -> None:
+    panel = Panel([_checkpoint(tmp_path, "one")])
+    panel.close()
+    panel.close()
+    for use in (
+        lambda: panel.analyze(EXAMPLES / "rain.ogg"),
+        lambda: panel.timeline(EXAMPLES / "rain.ogg"),
+        lambda: panel.select(["one"]),
+        lambda: panel.combine(panel),
+        lambda: list(panel.predict({})),
+    ):
+        with pytest.raises(ClosedError, match=r"closed; open another one with Panel\.open"):
+            use()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_panel_does_not_cross_a_fork(tmp_path: Path) -> None:
+    with Panel([_checkpoint(tmp_path, "one")]) as panel:
+        panel.analyze(EXAMPLES / "rain.ogg")
+        child = os.fork()
+        if child == 0:
+            try:
+                panel.analyze(EXAMPLES / "rain.ogg")
+            except ClosedError as error:
+                panel.close()
+                os._exit(0 if "another process" in str(error) else 2)
+            os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert panel.analyze(EXAMPLES / "rain.ogg").agreement is not None
+
+
+def test_probabilities_are_computed_once(tmp_path: Path) -> None:
+    card = make_checkpoint(tmp_path, "small")
+    verdict = Verdict(card, logits=np.arange(13, dtype=np.float32))
+    assert verdict.probabilities is verdict.probabilities
 
 
 def test_a_panel_serves_many_threads_without_mixing(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ccmusic import audio, picture
-from ccmusic.analysis import analyze
+from ccmusic.api import analyze
+from ccmusic.cli import main
 from ccmusic.panel import Panel
 from ccmusic.zoo import find
 
@@ -56,3 +57,18 @@ def test_cards_keep_the_key_of_their_files() -> None:
     checkpoint = find("cqt", ["mobilenet_v3_large"])[0]
     text = checkpoint.path.with_suffix(".json").read_text("utf-8")
     assert checkpoint.card.to_json() == text
+
+
+def test_options_of_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, new in (
+        (["import", "nothing.pt", "--recipe=mel"], "--preprocessing"),
+        (["train", "--data", "x", "--out", "y", "--backbone", "b", "--thin", "2"], "width-divisor"),
+    ):
+        monkeypatch.setattr("sys.argv", ["ccmusic", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr().err
+        assert ended.value.code == 1  # for the file is missing, not for the option
+        assert f"is now called {new}" in told or f"is now called --{new}" in told

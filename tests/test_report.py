@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from ccmusic import report, zoo
-from ccmusic.analysis import Analysis, analyze
+from ccmusic.analysis import Analysis
+from ccmusic.api import analyze
 from ccmusic.audio import SAMPLE_RATE, AudioInfo, Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import GENRES
@@ -93,5 +94,5 @@ def test_a_failed_model_is_in_every_kind(
 
 def test_other_kinds_are_refused() -> None:
     assert report.kind_of(Path("A.HTML")) == "html"
-    with pytest.raises(CCMusicError, match=r"a\.pdf: a report ends in"):
+    with pytest.raises(CCMusicError, match=r"a\.pdf: the name of a report must end in"):
         report.kind_of(Path("a.pdf"))

@@ -1,14 +1,18 @@
-"""CCMusic: music becomes a picture, five vision networks say which genre they see.
+"""CCMusic: a spectrogram of your music, and the genres that five vision networks see in it.
 
 >>> from ccmusic import analyze
 >>> analyze("song.mp3", transform="cqt").agreement.message()  # doctest: +SKIP
 'all 5 models hear Jazz'
 """
 
-from ccmusic.analysis import Analysis, analyze
+from ccmusic.analysis import Analysis
+from ccmusic.api import analyze
 from ccmusic.errors import AudioError, CCMusicError, CheckpointError
-from ccmusic.panel import Panel, Verdict
+from ccmusic.panel import Panel
 from ccmusic.timeline import Timeline
+from ccmusic.verdict import Verdict
+
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "Analysis",

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from ccmusic.genres import genre_name
-from ccmusic.panel import Verdict
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 
-# A rival that a single model prefers still splits the panel if the mean gives it this share of
-# the winner's probability.
-_RIVAL_SHARE = 0.5
+# A clear majority is two thirds of the votes: 4 of 5, 2 of 3, 7 of 10, but not 3 of 5.
+_MAJORITY = 2 / 3
+# Divergences of the shipped panels on `valid`: a third lies below 0.03 to 0.04, where nine of ten
+# first choices are right, a third above 0.08 to 0.09, where half of them are.
+# benchmarks/results/divergence.json, written by tools/divergence.py
+_ONE_OPINION = 0.03
+_FAR_APART = 0.09
+
+Spread = Literal["one_opinion", "some_difference", "far_apart"]
 
 
 @dataclass(frozen=True)
@@ -35,38 +43,67 @@ class Agreement:
     entropy", 1991) over its maximum, the logarithm of the number of models.
     """
     split: tuple[str, str] | None
-    """The two genres between which the panel is torn."""
+    """The two genres between which the panel is torn: all votes are for these, and neither has a
+    clear majority."""
+    camps: tuple[tuple[str, int], ...]
+    """Every first choice with its votes, :attr:`top` first."""
+    leader: str
+    """The likeliest genre in the mean, which need not be :attr:`top`."""
+
+    @property
+    def spread(self) -> Spread | None:
+        """The divergence in a word; None of a single model, which has nobody to differ from."""
+        if self.models == 1:
+            return None
+        if self.divergence >= _FAR_APART:
+            return "far_apart"
+        unanimous = self.votes == self.models
+        return "one_opinion" if self.divergence < _ONE_OPINION and unanimous else "some_difference"
 
     def message(self, language: Language = "en") -> str:
-        """One sentence in a language."""
-        a, b = self.split or (self.top, self.top)
+        """One sentence in a language, votes first."""
         if self.models == 1:
             key = "alone"
-        elif self.split:
-            key = "split"
+        elif self.votes == self.models:
+            key = "unanimous"
+        elif self.votes >= _MAJORITY * self.models:
+            key = "majority"
         else:
-            key = "unanimous" if self.votes == self.models else "majority"
-        return translate(
+            key = "split" if self.split else "scattered"
+        names = {genre: genre_name(genre, language) for genre in (self.leader, *dict(self.camps))}
+        ballot = translate(language, "agreement.and").join(
+            translate(language, "agreement.camp", votes=votes, genre=names[genre])
+            for genre, votes in self.camps
+        )
+        sentence = translate(
             language,
             f"agreement.{key}",
-            top=genre_name(self.top, language),
+            top=names[self.top],
             votes=self.votes,
             models=self.models,
-            a=genre_name(a, language),
-            b=genre_name(b, language),
+            ballot=ballot,
         )
+        if self.leader == self.top:
+            return sentence
+        return sentence + translate(language, "agreement.leader", genre=names[self.leader])
+
+    def divergence_message(self, language: Language = "en") -> str:
+        """The divergence in words, the number beside it; empty of a single model."""
+        if self.spread is None:
+            return ""
+        return translate(language, f"agreement.{self.spread}", divergence=self.divergence)
 
     say = RenamedAttribute("message")
 
 
 def comparable(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Verdicts that share the commonest class list; only these can be averaged."""
+    """Verdicts on the commonest set of classes, in whatever order; only these can be averaged."""
     given = [v for v in verdicts if v.error is None]
-    lists = Counter(v.card.classes for v in given)
-    if not lists:
+    sets = Counter(frozenset(v.card.classes) for v in given)
+    if not sets:
         return []
-    commonest = lists.most_common(1)[0][0]
-    return [v for v in given if v.card.classes == commonest]
+    commonest = sets.most_common(1)[0][0]
+    return [v for v in given if set(v.card.classes) == commonest]
 
 
 def mean_probabilities(verdicts: Sequence[Verdict]) -> dict[str, float]:
@@ -74,8 +111,7 @@ def mean_probabilities(verdicts: Sequence[Verdict]) -> dict[str, float]:
     voices = comparable(verdicts)
     if not voices:
         return {}
-    classes = voices[0].card.classes
-    return {c: float(np.mean([v.probabilities[c] for v in voices])) for c in classes}
+    return dict(zip(voices[0].card.classes, _shares(voices).mean(axis=0).tolist(), strict=True))
 
 
 def agree(verdicts: Sequence[Verdict]) -> Agreement | None:
@@ -85,23 +121,34 @@ def agree(verdicts: Sequence[Verdict]) -> Agreement | None:
         return None
     mean = mean_probabilities(voices)
     first_choices = Counter(v.top(1)[0][0] for v in voices)
-    ranking = sorted(first_choices, key=lambda genre: (-first_choices[genre], -mean[genre]))
-    top, rivals = ranking[0], ranking[1:]
-    votes = first_choices[top]
-    split = None
-    if rivals and (first_choices[rivals[0]] > 1 or mean[rivals[0]] >= _RIVAL_SHARE * mean[top]):
-        split = (top, rivals[0])
-    return Agreement(top, votes, len(voices), _divergence(voices), split)
+    camps = sorted(first_choices.items(), key=lambda camp: (-camp[1], -mean[camp[0]]))
+    top, votes = camps[0]
+    torn = len(camps) == 2 and votes < _MAJORITY * len(voices)
+    return Agreement(
+        top,
+        votes,
+        len(voices),
+        _divergence(voices),
+        (top, camps[1][0]) if torn else None,
+        tuple(camps),
+        max(mean, key=lambda genre: mean[genre]),
+    )
+
+
+def _shares(voices: Sequence[Verdict]) -> npt.NDArray[np.float64]:
+    """Probabilities, float64 [models, classes], in the order of the first model's classes."""
+    classes = voices[0].card.classes
+    return np.array([[v.probabilities[c] for c in classes] for v in voices])
 
 
 def _divergence(voices: Sequence[Verdict]) -> float:
     if len(voices) < 2:
         return 0.0
-    shares = np.array([list(v.probabilities.values()) for v in voices])
+    shares = _shares(voices)
     gap = _entropy(shares.mean(axis=0)) - np.mean([_entropy(row) for row in shares])
     return float(np.clip(gap / np.log(len(voices)), 0, 1))
 
 
-def _entropy(shares: np.typing.NDArray[np.float64]) -> float:
+def _entropy(shares: npt.NDArray[np.float64]) -> float:
     positive = shares[shares > 0]
     return float(-(positive * np.log(positive)).sum())

@@ -1,24 +1,26 @@
-"""A file in, an :class:`Analysis` out: the one way through the house that every front takes."""
+"""From a file to pictures, and all that comes of them: :class:`Analysis`.
+
+The pipeline shared by the command line, the dashboard, the service and the batch.
+"""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+import soxr
 
 from ccmusic import audio
 from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.attention import Attention, attend
-from ccmusic.audio import Clip, Crop, Source
-from ccmusic.panel import Panel, Verdict
+from ccmusic.audio import Clip, Crop, Samples, Source
 from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.spectrogram import Spectrogram, Transform, TransformChoice
+from ccmusic.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,14 @@ def prepare(
     crop: Crop | float = "center",
     clip: Clip | None = None,
 ) -> Prepared:
-    """Decode a file and draw the pictures that the models need; arguments as in :func:`analyze`.
+    """Decode a file and draw the pictures that the models need.
+
+    Parameters
+    ----------
+    source, crop
+        As in :meth:`ccmusic.panel.Panel.analyze`.
+    clip
+        What was loaded from the source already, to spare decoding it twice.
 
     Raises
     ------
@@ -119,10 +128,15 @@ def prepare(
         If the file cannot be read.
     """
     preprocessings = set(preprocessings)
-    if clip is None:
-        clip = source if isinstance(source, Clip) else audio.load(source, crop=crop)
+    if isinstance(source, Clip):
+        if crop != "center":
+            raise ValueError("a clip has been cropped already: give the crop to load")
+        clip = source
+    elif clip is None:
+        clip = audio.load(source, crop=crop)
     spectrograms = {
-        t: t(clip.samples) for t in {preprocessing.transform for preprocessing in preprocessings}
+        t: _transformed(clip.samples, t)
+        for t in {preprocessing.transform for preprocessing in preprocessings}
     }
     pictures = {r: _pictures(r, spectrograms[r.transform], source) for r in preprocessings}
     return Prepared(clip, spectrograms, pictures)
@@ -140,93 +154,17 @@ def _pictures(
     least = math.ceil(preprocessing.slice_seconds * audio.SAMPLE_RATE)
     if len(whole) < least:
         whole = np.resize(whole, least)  # looped
-    return draw_slices(preprocessing.transform(whole), preprocessing)
+    return draw_slices(_transformed(whole, preprocessing.transform), preprocessing)
+
+
+def _transformed(samples: Samples, transform: Transform) -> Spectrogram:
+    """Spectrogram of a recording, at the rate that the transform names."""
+    if transform.sample_rate != audio.SAMPLE_RATE:
+        samples = soxr.resample(samples, audio.SAMPLE_RATE, transform.sample_rate)
+    return transform(samples)
 
 
 def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
     if verdict.error:
         return {"error": str(verdict.error)}
     return {"probabilities": verdict.probabilities, "latency_ms": verdict.latency_ms}
-
-
-def analyze(
-    source: Source | Clip,
-    *,
-    transform: TransformChoice = "cqt",
-    models: Sequence[str] | None = None,
-    crop: Crop | float = "center",
-    clip: Clip | None = None,
-    panel: Panel | None = None,
-    on_verdict: Callable[[Verdict], None] | None = None,
-) -> Analysis:
-    """Let the panel judge a recording.
-
-    Parameters
-    ----------
-    source
-        Path, seekable binary stream, or a clip. Models that take slices of the whole piece take a
-        clip for the piece.
-    transform
-        What the models look at, ``both`` for all of CQT and Mel; must be the panel's if one is
-        given.
-    models
-        Names of checkpoints or backbones; all of the transform by default.
-    crop
-        Window of the piece, see :func:`ccmusic.audio.load`; a clip has been cropped already.
-    clip
-        What was loaded from the source already, to spare decoding it twice.
-    panel
-        An open panel to reuse; without one the models are loaded and let go again.
-    on_verdict
-        Called in this thread with each verdict as it comes.
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be read.
-    CheckpointError
-        If a named model is unknown. A model that fails later has its error in its verdict.
-    """
-    started = time.perf_counter()
-    with nullcontext(panel) if panel else Panel.open(transform, models) as opened:
-        preprocessings = {card.preprocessing for card in opened.cards}
-        prepared = prepare(source, preprocessings, crop=crop, clip=clip)
-        return predict(
-            prepared, opened, transform=transform, started=started, on_verdict=on_verdict
-        )
-
-
-def predict(
-    prepared: Prepared,
-    panel: Panel,
-    *,
-    transform: TransformChoice,
-    started: float,
-    on_verdict: Callable[[Verdict], None] | None = None,
-) -> Analysis:
-    """Let an open panel judge what was prepared for its preprocessings.
-
-    Parameters
-    ----------
-    started
-        When the work on the file began, on the clock of :func:`time.perf_counter`.
-    transform, on_verdict
-        As in :func:`analyze`.
-    """
-    verdicts: dict[str, Verdict] = {}
-    for verdict in panel.predict(prepared.pictures):
-        verdicts[verdict.card.name] = verdict
-        if on_verdict:
-            on_verdict(verdict)
-    in_order = {card.name: verdicts[card.name] for card in panel.cards}
-    return Analysis(
-        file=prepared.clip.file,
-        transform=transform,
-        clip=prepared.clip,
-        spectrograms=prepared.spectrograms,
-        pictures=prepared.pictures,
-        verdicts=in_order,
-        mean=mean_probabilities(list(in_order.values())),
-        agreement=agree(list(in_order.values())),
-        elapsed_ms=1000 * (time.perf_counter() - started),
-    )

@@ -1,89 +1,45 @@
-"""Pictures in, verdicts out, as each model of the panel finishes."""
+"""Recordings in, analyses out: models that are kept open and asked together."""
 
 from __future__ import annotations
 
 import os
+import queue
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from copy import copy
-from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import ParamSpec, Self, TypeAlias, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 
-from ccmusic.card import Band, ModelCard
-from ccmusic.closing import Closing
-from ccmusic.errors import CCMusicError, CheckpointError
+from ccmusic.agreement import agree, mean_probabilities
+from ccmusic.analysis import Analysis, Prepared, prepare
+from ccmusic.audio import Clip, Crop, Source
+from ccmusic.card import ModelCard
+from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.renamed import RenamedAttribute, renamed_options
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.texts import Language, translate
+from ccmusic.timeline import Timeline
+from ccmusic.verdict import Verdict, average_slices
 from ccmusic.zoo import Checkpoint, find
 
-Floats = npt.NDArray[np.float32]
+P = ParamSpec("P")
+T = TypeVar("T")
+_Session: TypeAlias = tuple[Checkpoint, Future[onnxruntime.InferenceSession]]
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What one model says of a picture, or why it could not."""
-
-    card: ModelCard
-    latency_ms: float = 0.0
-    """Inference alone, on the cores it was given."""
-    logits: Floats | None = None
-    """float32 [n_classes], before the temperature; of several slices, those that give the mean of
-    their probabilities."""
-    maps: Floats | None = None
-    """float32 [n_classes, h, w]: the class-activation maps, see the card's ``explanation``; of
-    several slices, the maps of the middle one."""
-    votes: dict[str, int] = field(default_factory=dict)
-    """First choices of the slices, if the piece was cut into several; the commonest first."""
-    error: CCMusicError | None = None
-
-    @property
-    def probabilities(self) -> dict[str, float]:
-        """Calibrated probability of each class; empty after an error."""
-        if self.logits is None:
-            return {}
-        shares = softmax(self.logits / self.card.temperature)
-        return dict(zip(self.card.classes, shares.tolist(), strict=True))
-
-    def top(self, k: int) -> list[tuple[str, float]]:
-        """The ``k`` likeliest classes with their probabilities, likeliest first."""
-        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:k]
-
-    @property
-    def band(self) -> Band | None:
-        """What so sure a first choice was worth on held-out music; None if not measured."""
-        if self.logits is None or self.card.metrics is None:
-            return None
-        return self.card.metrics.band(self.top(1)[0][1])
-
-    def advice(self, language: Language, name: str) -> str:
-        """Sentence about the :attr:`band`, naming the model as the caller does; empty without."""
-        band = self.band
-        if band is None:
-            return ""
-        return translate(
-            language,
-            f"band.{band.level}",
-            name=name,
-            accuracy=band.accuracy,
-            recordings=band.recordings,
-        )
-
-
-class Panel(Closing):
+class Panel(AbstractContextManager["Panel"]):
     """Models that are kept open and asked together.
 
     Loading starts at once in the background. May be shared between threads.
 
-    >>> with Panel.open("cqt") as panel:  # doctest: +SKIP
-    ...     analyze("song.mp3", panel=panel)
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     panel.analyze("examples/rain.ogg").mean.keys() == set(panel.cards[0].classes)
+    True
 
     Parameters
     ----------
@@ -105,10 +61,14 @@ class Panel(Closing):
         # The most expensive first, so that none is left to run alone at the end.
         ordered = sorted(checkpoints, key=lambda c: -c.card.multiply_adds)
         # The pool serves in order: every model is loading or loaded before one is asked.
-        self._sessions: list[tuple[Checkpoint, Future[onnxruntime.InferenceSession]]] = [
+        self._sessions: list[_Session] = [
             (checkpoint, self._pool.submit(checkpoint.open, threads=threads))
             for checkpoint in ordered
         ]
+        self._closed = False
+        self._process = os.getpid()
+        self._owners: tuple[Panel, ...] = ()
+        """Of a view, the panels that opened its models."""
 
     @classmethod
     @renamed_options(at_once="concurrency")
@@ -135,12 +95,10 @@ class Panel(Closing):
         """
         return cls(find(transform, models), concurrency=concurrency)
 
-    def combine(self, other: Panel) -> Panel:
+    def combine(self, other: Panel) -> Self:
         """The open models of both, asked together; for as long as both stay open."""
-        both = copy(self)
-        both._sessions = [*self._sessions, *other._sessions]
-        both._sessions.sort(key=lambda pair: -pair[0].card.multiply_adds)
-        return both
+        other._check_open()
+        return self._view([*self._sessions, *other._sessions], [other])
 
     @property
     def checkpoints(self) -> list[Checkpoint]:
@@ -151,6 +109,17 @@ class Panel(Closing):
     def cards(self) -> list[ModelCard]:
         """Cards of the models, in the same order; of both transforms, those of CQT first."""
         return sorted((c.card for c in self.checkpoints), key=lambda card: card.transform)
+
+    @property
+    def preprocessings(self) -> set[Preprocessing]:
+        """What the models want their pictures to be."""
+        return {checkpoint.card.preprocessing for checkpoint in self.checkpoints}
+
+    @property
+    def transform(self) -> TransformChoice:
+        """What the models look at; ``both`` where they do not all look at the same."""
+        transforms = {checkpoint.card.transform for checkpoint in self.checkpoints}
+        return transforms.pop() if len(transforms) == 1 else "both"
 
     @property
     def ready(self) -> bool:
@@ -170,13 +139,11 @@ class Panel(Closing):
             if not any(name in (card.name, card.backbone) for card in known):
                 known_names = ", ".join(sorted(card.name for card in known))
                 raise CheckpointError("unknown_model", name=name, known=known_names)
-        chosen = copy(self)
-        chosen._sessions = [
+        return self._view(
             (checkpoint, session)
             for checkpoint, session in self._sessions
             if {checkpoint.card.name, checkpoint.card.backbone} & set(names)
-        ]
-        return chosen
+        )
 
     def predict(self, pictures: Mapping[Preprocessing, Sequence[Picture]]) -> Iterator[Verdict]:
         """Ask every model; verdicts come in the order in which they are ready.
@@ -186,24 +153,159 @@ class Panel(Closing):
         pictures
             The picture, or the slices of a piece, for each preprocessing that the cards name.
         """
-        asked = [
-            self._pool.submit(_ask, checkpoint, session, pictures[checkpoint.card.preprocessing])
-            for checkpoint, session in self._sessions
-        ]
+        self._check_open()
+        # as_completed() would wait for ever for what close() cancels; a callback is told of it.
+        ready: queue.SimpleQueue[Future[Verdict]] = queue.SimpleQueue()
+        asked: list[Future[Verdict]] = []
         try:
-            for verdict in as_completed(asked):
+            for checkpoint, session in self._sessions:
+                its = pictures[checkpoint.card.preprocessing]
+                asked.append(self._submit(_ask, checkpoint, session, its))
+                asked[-1].add_done_callback(ready.put)
+            for _ in asked:
+                verdict = ready.get()
+                if verdict.cancelled():
+                    raise ClosedError("panel_closed")
                 yield verdict.result()
-        finally:  # who stops listening needs no more answers
+        finally:  # the consumer may have stopped: cancel what has not started
             for verdict in asked:
                 verdict.cancel()
+
+    def analyze(
+        self,
+        source: Source | Clip,
+        *,
+        crop: Crop | float = "center",
+        on_verdict: Callable[[Verdict], None] | None = None,
+    ) -> Analysis:
+        """Judge a recording.
+
+        Parameters
+        ----------
+        source
+            As in :func:`ccmusic.audio.load`, or a clip. Models that take slices of the whole
+            piece take a clip for the piece.
+        crop
+            Window of the piece, see :func:`ccmusic.audio.load`; a clip has been cropped already.
+        on_verdict
+            Called in this thread with each verdict as it comes.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be read. A model that fails has its error in its verdict.
+        ClosedError
+            If this panel is closed, even meanwhile.
+        """
+        self._check_open()
+        started = time.perf_counter()
+        prepared = prepare(source, self.preprocessings, crop=crop)
+        return self.analyze_prepared(prepared, started=started, on_verdict=on_verdict)
+
+    def analyze_prepared(
+        self,
+        prepared: Prepared,
+        *,
+        started: float | None = None,
+        on_verdict: Callable[[Verdict], None] | None = None,
+    ) -> Analysis:
+        """Judge what was prepared for the :attr:`preprocessings` of this panel.
+
+        Parameters
+        ----------
+        started
+            When the work on the file began, on the clock of :func:`time.perf_counter`; now by
+            default.
+        on_verdict
+            As in :meth:`analyze`.
+        """
+        started = time.perf_counter() if started is None else started
+        found: dict[str, Verdict] = {}
+        for verdict in self.predict(prepared.pictures):
+            found[verdict.card.name] = verdict
+            if on_verdict:
+                on_verdict(verdict)
+        verdicts = {card.name: found[card.name] for card in self.cards}
+        return Analysis(
+            file=prepared.clip.file,
+            transform=self.transform,
+            clip=prepared.clip,
+            spectrograms=prepared.spectrograms,
+            pictures=prepared.pictures,
+            verdicts=verdicts,
+            mean=mean_probabilities(list(verdicts.values())),
+            agreement=agree(list(verdicts.values())),
+            elapsed_ms=1000 * (time.perf_counter() - started),
+        )
+
+    def timeline(self, source: Source, *, hop: float = 5.0) -> Timeline:
+        """Judge a whole piece window by window, as the :class:`Timeline` is iterated.
+
+        Several windows are worked on at once: a panel that is opened with ``concurrency`` gives
+        the most of them per second.
+
+        Parameters
+        ----------
+        source
+            As in :func:`ccmusic.audio.load`; of a piece of more than half an hour, the middle.
+        hop
+            Seconds from the start of one window of 10 s to that of the next. The last window ends
+            with the piece.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be read.
+        ValueError
+            If ``hop`` is not positive.
+        """
+        self._check_open()
+        return Timeline(
+            source,
+            hop=hop,
+            preprocessings=self.preprocessings,
+            analyze=self.analyze_prepared,
+            workers=available_cores(),
+        )
 
     joined = RenamedAttribute("combine")
     only = RenamedAttribute("select")
     judge = RenamedAttribute("predict")
 
     def close(self) -> None:
-        """Let the models go."""
-        self._pool.shutdown(cancel_futures=True)
+        """Let the models go, after the inferences that have begun.
+
+        An analysis under way in another thread ends with :class:`ClosedError`. What
+        :meth:`select` or :meth:`combine` gave leaves the models to the panels that opened them.
+        """
+        self._closed = True
+        # In a forked child the pool's threads do not exist: there is nothing to let go.
+        if not self._owners and os.getpid() == self._process:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _check_open(self) -> None:
+        if os.getpid() != self._process:
+            raise ClosedError("panel_forked")
+        if any(panel._closed for panel in (self, *self._owners)):
+            raise ClosedError("panel_closed")
+
+    def _view(self, sessions: Iterable[_Session], others: Sequence[Panel] = ()) -> Self:
+        """Panel of open models, which stay those of the panels that opened them."""
+        self._check_open()
+        view = copy(self)
+        panels: list[Panel] = [self, *others]
+        view._owners = tuple(owner for panel in panels for owner in panel._owners or (panel,))
+        view._sessions = sorted(sessions, key=lambda pair: -pair[0].card.multiply_adds)
+        return view
+
+    def _submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        try:
+            return self._pool.submit(function, *args, **kwargs)
+        except RuntimeError:  # closed by another thread just now
+            raise ClosedError("panel_closed") from None
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def available_cores() -> int:
@@ -230,23 +332,18 @@ def _ask(
             raise CheckpointError(
                 "wrong_width", file=checkpoint.path, k=logits.shape[-1], n=len(card.classes)
             )
+        if not all(np.isfinite(array).all() for output in outputs for array in output):
+            raise CheckpointError("not_finite", file=checkpoint.path)
     except CCMusicError as error:
         return Verdict(card, error=error)
-    except Exception as error:  # a model that fails must not take the others with it
-        reason = str(error).splitlines()[0]
+    except BaseException as error:  # a model that fails must not take the others with it
+        reason = reason_of(error)
         return Verdict(card, error=CheckpointError("failed", file=checkpoint.path, reason=reason))
     _, *maps = outputs[len(pictures) // 2]
     middle = maps[0][0] if maps else None
     if len(pictures) == 1:
         return Verdict(card, latency, logits[0], middle)
-    shares = softmax(logits / card.temperature).mean(axis=0)
+    (shares,) = average_slices(logits, [len(logits)], card.temperature)
     together = (card.temperature * np.log(np.maximum(shares, 1e-12))).astype(np.float32)
     votes = Counter(card.classes[i] for i in logits.argmax(axis=1))
     return Verdict(card, latency, together, middle, dict(votes.most_common()))
-
-
-def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-    """Probabilities along the last axis, float64 of the same shape."""
-    wide = logits.astype(np.float64)
-    shares = np.exp(wide - wide.max(axis=-1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""A spectrogram, a map or a measurement in, a PNG with axes and scale out, as bytes."""
+"""PNGs with axes and scale: spectrograms, attention maps, measurements."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RANGE_DB = 80.0
 
 
 def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: float = 0) -> bytes:
-    """Draw levels in dB, turned as the preprocessing turns them.
+    """Draw levels in dB in the orientation of the preprocessing.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: flo
 
 
 def picture(seen: Picture, *, start: float = 0) -> bytes:
-    """Draw the pixels that a network sees, with the axes of the spectrogram they come from."""
+    """Draw the pixels that a network sees, with the axes of their spectrogram."""
     figure, axes = _canvas(7, 6)
     drawn = _image(
         axes,
@@ -63,12 +63,12 @@ def picture(seen: Picture, *, start: float = 0) -> bytes:
 
 
 def attention(looked: Attention, *, strongest: float) -> bytes:
-    """Draw the spectrogram in grey, and over it in orange what speaks for the genre.
+    """Draw the spectrogram in grey, and over it in orange the regions that support the genre.
 
     Parameters
     ----------
     strongest
-        Weight of the fullest orange, so that several maps share a scale.
+        Weight of the brightest orange, so that several maps share a scale.
     """
     spectrogram, preprocessing = looked.picture.spectrogram, looked.picture.preprocessing
     weights = orient(np.clip(looked.values / max(strongest, 1e-6), 0, 1), preprocessing)
@@ -84,7 +84,7 @@ def attention(looked: Attention, *, strongest: float) -> bytes:
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    # pyplot would look for a window system; a bare figure does not.
+    # pyplot would look for a window system; a plain Figure does not.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -115,12 +115,12 @@ def _image(
     time_axis.set_label_text("time, s")
     positions, names = _pitch_ticks(spectrogram)
     pitch_axis.set_ticks(positions, names)
-    pitch_axis.set_label_text("pitch" if spectrogram.transform == "cqt" else "frequency, Hz")
+    pitch_axis.set_label_text("frequency, Hz" if spectrogram.transform == "mel" else "pitch")
     return drawn
 
 
 def confusion(metrics: Metrics) -> bytes:
-    """Draw genres against first choices, every row in shares of its genre's recordings."""
+    """Draw genres against first choices; every row is normalised by the recordings of its genre."""
     genres = list(metrics.recall)
     chosen = {choice for row in metrics.confusion.values() for choice in row}
     choices = genres + sorted(chosen - set(genres))
@@ -142,7 +142,7 @@ def confusion(metrics: Metrics) -> bytes:
 
 
 def calibration(metrics: Metrics) -> bytes:
-    """Draw how often verdicts of like confidence were right; the diagonal would be perfect."""
+    """Draw accuracy against confidence; the diagonal is perfect calibration."""
     figure, axes = _canvas(5, 5)
     axes.plot([0, 1], [0, 1], color="gray", linestyle="--")
     bins = metrics.calibration
@@ -172,6 +172,9 @@ def _png(figure: Figure) -> bytes:
 def _pitch_ticks(spectrogram: Spectrogram) -> tuple[list[float], list[str]]:
     """Positions from the lower edge of the lowest bin, and their names."""
     bins, frequencies = spectrogram.pitch_ticks()
-    notes = spectrogram.transform == "cqt"
-    names = [f"{note_name(f)}\n{f:.0f} Hz" if notes else f"{f:.0f}" for f in frequencies]
-    return [place + 0.5 for place in bins], names
+    names = {
+        "cqt": [f"{note_name(f)}\n{f:.0f} Hz" for f in frequencies],
+        "mel": [f"{f:.0f}" for f in frequencies],
+        "chroma": [note_name(f).rstrip("0123456789") for f in frequencies],
+    }
+    return [place + 0.5 for place in bins], names[spectrogram.transform]

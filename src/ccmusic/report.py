@@ -1,4 +1,4 @@
-"""An :class:`~ccmusic.analysis.Analysis` in, a JSON, CSV or HTML document out."""
+"""Reports: an :class:`~ccmusic.analysis.Analysis` as JSON, CSV, or HTML."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from ccmusic import plot
 from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
+from ccmusic.escaping import cell
 from ccmusic.genres import genre_name
-from ccmusic.panel import Verdict
 from ccmusic.picture import Preprocessing
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 
 Kind = Literal["html", "json", "csv"]
 
@@ -40,7 +41,7 @@ figure { margin: 0; }
 
 
 def kind_of(path: Path) -> Kind:
-    """Kind of document that a file's name asks for.
+    """Kind of document by the ending of a file name.
 
     Raises
     ------
@@ -51,39 +52,41 @@ def kind_of(path: Path) -> Kind:
         if path.suffix.lower() == f".{kind}":
             known: Kind = kind
             return known
-    raise CCMusicError(f"{path}: a report ends in .html, .json or .csv")
+    raise CCMusicError(f"{path}: the name of a report must end in .html, .json or .csv")
 
 
 def render(analysis: Analysis, kind: Kind, language: Language = "en") -> str:
-    """Write the document; the language is that of the HTML page alone."""
+    """Render a document; the language applies to HTML only."""
     if kind == "html":
         return to_html(analysis, language)
     return to_json(analysis) if kind == "json" else to_csv(analysis)
 
 
 def to_json(analysis: Analysis) -> str:
-    """As ``ccmusic classify --json`` prints it, indented."""
+    """Indented JSON, as ``ccmusic classify --json`` prints it."""
     return json.dumps(analysis.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
 
 def to_csv(analysis: Analysis) -> str:
-    """One row per model and class, those of the ensemble's mean last."""
+    """One row per model and class; the rows of the mean come last."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "transform", "model", "class", "probability", "latency_ms", "error"])
     for name, verdict in analysis.verdicts.items():
-        start = [analysis.file, verdict.card.transform, name]
+        start = [cell(analysis.file), verdict.card.transform, name]
         if verdict.error:
-            writer.writerow([*start, "", "", "", str(verdict.error)])
+            writer.writerow([*start, "", "", "", cell(str(verdict.error))])
         for genre, share in verdict.probabilities.items():
-            writer.writerow([*start, genre, share, verdict.latency_ms, ""])
+            writer.writerow([*start, cell(genre), share, verdict.latency_ms, ""])
     for genre, share in analysis.mean.items():
-        writer.writerow([analysis.file, analysis.transform, "mean", genre, share, "", ""])
+        writer.writerow(
+            [cell(analysis.file), analysis.transform, "mean", cell(genre), share, "", ""]
+        )
     return text.getvalue()
 
 
 def info_line(clip: Clip, language: Language) -> str:
-    """What is known about a recording, in one line."""
+    """Codec, rates, channels, and duration in one line."""
     info = clip.info
     channels = {1: "page.mono", 2: "page.stereo"}.get(info.channels, "page.channels")
     parts = [info.codec]
@@ -98,13 +101,13 @@ def info_line(clip: Clip, language: Language) -> str:
 
 
 def window_line(clip: Clip, language: Language) -> str:
-    """Which part of a recording the networks see."""
+    """The part of a recording that the networks see."""
     key = "page.looped" if clip.info.looped else "page.window"
     return translate(language, key, start=clip.info.window_start, end=clip.info.window_end)
 
 
 def region_line(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
-    """Where a model saw a genre, in words; why not, if it has no map."""
+    """Sentence about where a model found a genre, or why it has no map."""
     looked = analysis.attention(name, genre)
     if looked is None:
         has_maps = analysis.verdicts[name].maps is not None
@@ -118,7 +121,7 @@ def region_line(analysis: Analysis, name: str, genre: str | None, language: Lang
 
 
 def to_html(analysis: Analysis, language: Language) -> str:
-    """A page with its pictures inside, which needs nothing else."""
+    """Self-contained page with embedded pictures."""
     title = escape(Path(analysis.file).name)
     clip = analysis.clip
     body = [
@@ -167,7 +170,7 @@ def _opinion(analysis: Analysis, language: Language) -> str:
 
 
 def _table(analysis: Analysis, language: Language) -> str:
-    """Models x genres, every cell as blue as it is probable."""
+    """Models x genres; the bluer a cell, the higher its probability."""
     genres = analysis.genres
     head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
     rows = [f"<tr><th></th>{head}</tr>"]
@@ -223,7 +226,7 @@ def _figure(png: bytes, caption: str) -> str:
 
 
 def _model(verdict: Verdict, language: Language) -> str:
-    """Enough to find the same model again, and what its verdict is worth."""
+    """Name and hash of a model, and how reliable its verdict is."""
     card = verdict.card
     parts = [f"<b>{escape(card.name)}</b>", f"<code>sha256 {card.sha256[:12]}</code>"]
     if verdict.error:

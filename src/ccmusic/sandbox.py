@@ -25,8 +25,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from ccmusic.closing import Closing
-from ccmusic.errors import AudioError, CCMusicError, SandboxError
+from ccmusic.errors import AudioError, CCMusicError, SandboxError, reason_of
 
 if sys.platform != "win32":
     import resource
@@ -41,7 +40,7 @@ _START_SECONDS = 120.0  # until a child is given up that does not start
 _NAME = "ccmusic-decoder"
 
 
-class Sandbox(Closing):
+class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
     """Child processes that call functions on files. May be shared between threads.
 
     >>> with Sandbox(2) as sandbox:  # doctest: +SKIP
@@ -165,6 +164,9 @@ class Sandbox(Closing):
         for child in list(self._children):
             child.process.kill()
 
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
 
 def _once(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[T]:
     yield function(*args, **kwargs)
@@ -213,7 +215,7 @@ class _Child:
                 self.process.kill()
                 self.process.join()
             self.connection.close()
-            reason = (str(error).strip() or "it ended at once").splitlines()[0]
+            reason = "it ended at once" if isinstance(error, EOFError) else reason_of(error)
             raise SandboxError("sandbox_start", reason=reason) from None
         self.idle = True
 

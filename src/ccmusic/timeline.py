@@ -4,39 +4,26 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import replace
+from typing import overload
 
 import numpy as np
 
-from ccmusic import audio
-from ccmusic.analysis import Analysis, predict, prepare
-from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, SAMPLE_RATE, Clip, Source
-from ccmusic.panel import Panel, available_cores
-from ccmusic.spectrogram import TransformChoice
+from ccmusic.analysis import Analysis, prepare
+from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, Clip, Recording, Source
+from ccmusic.picture import Preprocessing
 
 
-class Timeline:
-    """The windows of a piece; iterating analyses them in order, and may be given up at any time.
-
-    >>> for analysis in Timeline("song.mp3", hop=5.0):  # doctest: +SKIP
-    ...     print(analysis.clip.facts.window_start, analysis.agreement.top)
+class Windows(Sequence[Clip]):
+    """The windows of 10 s of a piece; each is what ``load`` gives from its start on.
 
     Parameters
     ----------
     source
-        Path, or seekable binary stream; decoded at once, half an hour of it at most: of a longer
-        piece the middle.
+        As in :func:`ccmusic.audio.load`; of a piece of more than half an hour, the middle.
     hop
-        Seconds from the start of one window of 10 s to that of the next. The last window ends with
-        the piece.
-    transform, models
-        As in :func:`ccmusic.analysis.analyze`.
-    panel
-        An open panel to reuse; without one the models are opened each on one core, since several
-        windows are worked on at once.
+        Seconds from the start of one window to that of the next. The last one ends with the piece.
 
     Raises
     ------
@@ -46,21 +33,13 @@ class Timeline:
         If ``hop`` is not positive.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        hop: float = 5.0,
-        transform: TransformChoice = "cqt",
-        models: Sequence[str] | None = None,
-        panel: Panel | None = None,
-    ) -> None:
-        if hop <= 0:
-            raise ValueError("hop must be positive")
-        piece = audio.load(source, seconds=MAX_SECONDS, loop=False)
-        self._piece, self._samples = piece, piece.samples
-        self._transform, self._models, self._panel = transform, models, panel
-        begin, last = piece.info.window_start, len(self._samples) / SAMPLE_RATE - CLIP_SECONDS
+    def __init__(self, source: Source, *, hop: float) -> None:
+        if not hop > 0:
+            raise ValueError(f"hop must be positive, not {hop}")
+        self._recording = Recording(source)
+        duration = self._recording.duration
+        begin = max(0.0, (duration - MAX_SECONDS) / 2)
+        last = min(duration, MAX_SECONDS) - CLIP_SECONDS
         starts = np.arange(0, max(last, 0) + 1e-6, hop)
         if last > 0 and last - starts[-1] > 1e-3:
             starts = np.append(starts, last)
@@ -70,44 +49,65 @@ class Timeline:
     def __len__(self) -> int:
         return len(self.starts)
 
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Clip]: ...
+    def __getitem__(self, index: int | slice) -> Clip | list[Clip]:
+        if isinstance(index, slice):
+            return [self._recording.load(crop=start) for start in self.starts[index]]
+        return self._recording.load(crop=self.starts[index])
+
+
+class Timeline:
+    """The analyses of a whole piece: :meth:`Panel.timeline <ccmusic.panel.Panel.timeline>`.
+
+    Iterating analyses window after window, in order, and may be given up at any time.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     timeline = panel.timeline("examples/rain.ogg", hop=5)
+    ...     [analysis.clip.info.window_start for analysis in timeline] == list(timeline.starts)
+    True
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        hop: float,
+        preprocessings: Collection[Preprocessing],
+        analyze: Callable[..., Analysis],
+        workers: int,
+    ) -> None:
+        self._windows = Windows(source, hop=hop)
+        self._preprocessings, self._analyze = preprocessings, analyze
+        self._workers = workers
+
+    @property
+    def starts(self) -> tuple[float, ...]:
+        """Seconds from the beginning of the piece at which the windows begin."""
+        return self._windows.starts
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
     def __iter__(self) -> Iterator[Analysis]:
-        cores = available_cores()
-        panel = self._panel
         coming: deque[Future[Analysis]] = deque()
-        with (
-            nullcontext(panel)
-            if panel
-            else Panel.open(self._transform, self._models, concurrency=cores)
-        ) as opened:
-            pool = ThreadPoolExecutor(cores, thread_name_prefix="ccmusic-window")
-            preprocessings = {card.preprocessing for card in opened.cards}
-            try:
-                for start in self.starts:
-                    # One window becomes a picture while the models look at those before it.
-                    started = time.perf_counter()
-                    prepared = prepare(self.window(start), preprocessings)
-                    predicting = pool.submit(
-                        predict, prepared, opened, transform=self._transform, started=started
-                    )
-                    coming.append(predicting)
-                    if len(coming) > 2 * cores:
-                        yield coming.popleft().result()
-                while coming:
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="ccmusic-window")
+        try:
+            for index in range(len(self)):
+                # One window becomes a picture while the models look at those before it.
+                started = time.perf_counter()
+                prepared = prepare(self._windows[index], self._preprocessings)
+                coming.append(pool.submit(self._analyze, prepared, started=started))
+                if len(coming) > 2 * self._workers:
                     yield coming.popleft().result()
-            finally:  # who stops listening needs no more
-                pool.shutdown(cancel_futures=True)
+            while coming:
+                yield coming.popleft().result()
+        finally:  # the consumer may have stopped: cancel what has not started
+            pool.shutdown(cancel_futures=True)
 
     def window(self, start: float) -> Clip:
-        """Cut out the window that begins at one of the :attr:`starts`."""
-        info = self._piece.info
-        length = round(CLIP_SECONDS * SAMPLE_RATE)
-        first = round((start - info.window_start) * SAMPLE_RATE)
-        samples = self._samples[first : first + length]
-        end = start + len(samples) / SAMPLE_RATE
-        looped = len(samples) < length
-        return replace(
-            self._piece,
-            samples=np.resize(samples, length),
-            original=samples,
-            info=replace(info, window_start=start, window_end=end, looped=looped),
-        )
+        """The window that begins at one of the :attr:`starts`."""
+        return self._windows[self.starts.index(start)]

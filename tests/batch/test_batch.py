@@ -14,11 +14,10 @@ from pyarrow import parquet
 
 import misbehaviour
 from ccmusic import batch
-from ccmusic.analysis import analyze
+from ccmusic.api import analyze
 from ccmusic.batch.rows import BatchWorker, Options
 from ccmusic.errors import CheckpointError, DataError
 from ccmusic.panel import Panel
-from ccmusic.timeline import Timeline
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -107,7 +106,7 @@ def test_the_whole_piece_gives_a_row_for_each_window(tmp_path: Path, write_sound
     batch.run([str(path)], output, Options(window="whole"))
     rows = _rows(output)
     with Panel.open("cqt") as panel:
-        expected = list(Timeline(path, hop=10, panel=panel))
+        expected = list(panel.timeline(path, hop=10))
     assert [row["window_start"] for row in rows] == [0, 10, 20, 24]
     for row, analysis in zip(rows, expected, strict=True):
         assert row["mean_jazz"] == pytest.approx(analysis.mean["jazz"], abs=1e-6)

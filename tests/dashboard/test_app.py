@@ -17,12 +17,13 @@ from streamlit.testing.v1 import AppTest
 from ccmusic import dashboard, zoo
 from ccmusic.agreement import mean_probabilities
 from ccmusic.card import Band, Pair, PanelCard
-from ccmusic.dashboard import pending
+from ccmusic.dashboard import compute
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.errors import AudioError, CCMusicError
 from ccmusic.genres import genre_name
-from ccmusic.panel import Verdict
+from ccmusic.picture import Preprocessing
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 from small_models import METRICS, make_checkpoint
 
 APP = Path(dashboard.__file__).with_name("app.py")
@@ -42,13 +43,14 @@ needs_cqt = pytest.mark.skipif(not checkpoints("cqt"), reason="no CQT checkpoint
 def analyses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often each transform was analysed."""
     count: Counter[str] = Counter()
-    analyze = pending.analyze
+    prepare = compute.prepare
 
-    def counted(*args: object, **options: object) -> object:
-        count[str(options["transform"])] += 1
-        return analyze(*args, **options)  # type: ignore[arg-type]
+    def counted(source: object, preprocessings: set[Preprocessing], **options: object) -> object:
+        transforms = {preprocessing.transform.name for preprocessing in preprocessings}
+        count[transforms.pop() if len(transforms) == 1 else "both"] += 1
+        return prepare(source, preprocessings, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pending, "analyze", counted)
+    monkeypatch.setattr(compute, "prepare", counted)
     yield count
     st.cache_resource.clear()
 
@@ -111,7 +113,7 @@ def test_example_gives_a_verdict_of_every_model() -> None:
     assert_no_traceback(app)
     models = len(checkpoints("cqt"))
     assert len([c for c in app.caption if " parameters" in c.value]) == models
-    result = hear_example("vibe_ace").result()
+    result = analyze_example("vibe_ace").result()
     assert result.agreement is not None
     tie = result.agreement.split is not None
     # Waveform, spectrogram, mean, table; a card and a map of every model.
@@ -119,9 +121,9 @@ def test_example_gives_a_verdict_of_every_model() -> None:
     assert result.agreement.top in mean_probabilities(list(result.verdicts.values()))
 
 
-def hear_example(stem: str) -> pending.PendingAnalysis:
+def analyze_example(stem: str) -> compute.PendingAnalysis:
     path = EXAMPLES[stem]
-    return pending.start_analysis(pending.Piece(path.name, "", path.read_bytes()), "cqt", None)
+    return compute.start_analysis(compute.Piece(path.name, "", path.read_bytes()), "cqt", None)
 
 
 @needs_cqt
@@ -240,12 +242,12 @@ def test_without_examples_the_page_asks_for_an_upload(monkeypatch: pytest.Monkey
 
 @needs_cqt
 def test_a_second_visitor_joins_a_running_analysis() -> None:
-    started = hear_example("celtica")
+    started = analyze_example("celtica")
     first, second = list(started.verdicts()), list(started.verdicts())
     assert [v.card.name for v in first] == [v.card.name for v in second]
     assert all(isinstance(v, Verdict) for v in first)
     assert started.finished
-    assert hear_example("celtica") is started
+    assert analyze_example("celtica") is started
 
 
 def test_a_port_that_is_taken_is_one_line() -> None:
@@ -335,7 +337,7 @@ def test_a_model_that_is_switched_off_has_no_say(analyses: Counter[str]) -> None
     switches.set_value(kept).run()
     assert_no_traceback(app)
     assert len([c for c in app.caption if " parameters" in c.value]) == 2
-    agreement = hear_example("vibe_ace").result().select(kept).agreement
+    agreement = analyze_example("vibe_ace").result().select(kept).agreement
     assert agreement is not None
     assert agreement.models == 2
     assert agreement.message("en").lower() in texts(app).replace("\\", "").lower()

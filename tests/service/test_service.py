@@ -16,7 +16,7 @@ from PIL import Image
 
 import misbehaviour
 from ccmusic import sandbox, zoo
-from ccmusic.analysis import analyze
+from ccmusic.api import analyze
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.sandbox import Sandbox
 from ccmusic.service import create_app

@@ -1,4 +1,5 @@
 import csv
+import socket
 import wave
 from collections import defaultdict
 from pathlib import Path
@@ -47,6 +48,20 @@ def sides(path: Path) -> dict[str, set[str]]:
     for recording in read_manifest(path):
         found[recording.group].add(recording.split)
     return found
+
+
+def test_a_name_is_never_opened_as_an_address(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        song = Path(f"http:127.0.0.1:{server.getsockname()[1]}.wav")
+        write(song, melody(1000))
+        found = index(Path())
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert str(song) in {r.key for r in found.recordings}
 
 
 def test_folders_become_genres_and_albums_stay_together(folder: Path) -> None:

@@ -8,11 +8,11 @@ import sys
 import time
 import zlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ccmusic.batch.rows import Row
-from ccmusic.closing import Closing
 from ccmusic.errors import DataError
 from ccmusic.files import open_regular
 
@@ -35,7 +35,7 @@ def stamp(file: str) -> Stamp | None:
     return status.st_size, status.st_mtime_ns
 
 
-class Journal(Closing):
+class Journal(AbstractContextManager["Journal"]):
     """What a batch has finished, in ``OUTPUT.part.jsonl`` beside its table.
 
     The first line tells the options, each other one holds all rows of a recording, its size and
@@ -152,6 +152,9 @@ class Journal(Closing):
         """Let the file go; it stays for the next time."""
         self._file.close()
         self._reader.close()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def _checked(line: bytes) -> dict[str, Any] | None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-from ccmusic.analysis import Analysis, Prepared, predict, prepare
+from ccmusic.analysis import Analysis, Prepared, prepare
 from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import ModelCard
-from ccmusic.closing import Closing
 from ccmusic.errors import SandboxError, as_expected
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
 from ccmusic.sandbox import Sandbox
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.timeline import Timeline
+from ccmusic.timeline import Windows
 
 Window = Literal["center", "whole"]
 Row: TypeAlias = dict[str, str | int | float | bool | None]
@@ -51,7 +50,7 @@ class Options:
     """Names of checkpoints or backbones; all of the transform by default."""
     window: Window = "center"
     """``center``: 10 s of each recording. ``whole``: 10 s after 10 s, as
-    :class:`ccmusic.timeline.Timeline` cuts them."""
+    :class:`ccmusic.timeline.Windows` cuts them."""
 
     def fingerprint(self, cards: Sequence[ModelCard]) -> dict[str, Any]:
         """What must be the same for a batch to go on."""
@@ -73,7 +72,7 @@ def columns(cards: Sequence[ModelCard]) -> dict[str, type]:
     }
 
 
-class BatchWorker(Closing):
+class BatchWorker(AbstractContextManager["BatchWorker"]):
     """Turns recordings into rows; keeps decoders and models open. May be shared between threads.
 
     Parameters
@@ -87,7 +86,6 @@ class BatchWorker(Closing):
     def __init__(self, options: Options, *, decoders: int, cores: int) -> None:
         self._options = options
         self._panel = Panel.open(options.transform, options.models, concurrency=cores)
-        self._preprocessings = {card.preprocessing for card in self._panel.cards}
         self._sandbox = Sandbox(decoders)
 
     def __call__(self, file: str) -> list[Row]:
@@ -100,17 +98,11 @@ class BatchWorker(Closing):
         """
         rows: list[Row] = []
         windows = self._sandbox.stream(
-            file, _windows, file, self._preprocessings, self._options.window
+            file, _windows, file, self._panel.preprocessings, self._options.window
         )
         try:
             for prepared in windows:
-                analysis = predict(
-                    prepared,
-                    self._panel,
-                    transform=self._options.transform,
-                    started=time.perf_counter(),
-                )
-                rows.append(_row(file, analysis))
+                rows.append(_row(file, self._panel.analyze_prepared(prepared)))
         except SandboxError:  # which is no recording's fault
             raise
         except Exception as error:  # one odd recording must not stop a library
@@ -122,15 +114,17 @@ class BatchWorker(Closing):
         self._sandbox.close()
         self._panel.close()
 
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
 
 def _windows(file: str, preprocessings: set[Preprocessing], window: Window) -> Iterator[Prepared]:
     """What a child of the sandbox does with a recording."""
     if window == "center":
         yield prepare(file, preprocessings).without_sound()
         return
-    timeline = Timeline(file, hop=CLIP_SECONDS)
-    for start in timeline.starts:
-        yield prepare(timeline.window(start), preprocessings).without_sound()
+    for clip in Windows(file, hop=CLIP_SECONDS):
+        yield prepare(clip, preprocessings).without_sound()
 
 
 def _row(file: str, analysis: Analysis) -> Row:

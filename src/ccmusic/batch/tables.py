@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from ccmusic.batch.rows import Row
-from ccmusic.errors import DataError, MissingExtraError
+from ccmusic.errors import DataError, MissingExtraError, reason_of
 from ccmusic.escaping import cell, text_of
 from ccmusic.files import open_regular, replacing
 
@@ -79,8 +79,7 @@ def read(table: Path) -> Iterator[Row]:
             else:
                 yield from map(json.loads, lines)
     except (OSError, ValueError, csv.Error) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise DataError(f"{table}: cannot be read as a table ({reason})") from None
+        raise DataError(f"{table}: cannot be read as a table ({reason_of(error)})") from None
 
 
 def _printable(row: Row) -> Row:

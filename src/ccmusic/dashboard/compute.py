@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ import numpy.typing as npt
 import streamlit as st
 
 from ccmusic import audio, zoo
-from ccmusic.analysis import Analysis, analyze
+from ccmusic.analysis import Analysis, prepare
 from ccmusic.audio import MAX_SECONDS, Clip, Samples
 from ccmusic.errors import CheckpointError
-from ccmusic.panel import Panel, Verdict
+from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName
+from ccmusic.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -54,25 +56,21 @@ class PendingAnalysis:
     language say, joins in where it stands.
     """
 
-    def __init__(self, piece: Piece, clip: Clip, transform: TransformChoice, panel: Panel) -> None:
+    def __init__(self, piece: Piece, clip: Clip, panel: Panel) -> None:
         self.cards = panel.cards
         """Cards of the models that are asked."""
         self._news = threading.Condition()
         self._verdicts: list[Verdict] = []
         self._outcome: Analysis | Exception | None = None
-        work = (piece, clip, transform, panel)
+        work = (piece, clip, panel)
         threading.Thread(target=self._run, args=work, daemon=True).start()
 
-    def _run(self, piece: Piece, clip: Clip, transform: TransformChoice, panel: Panel) -> None:
+    def _run(self, piece: Piece, clip: Clip, panel: Panel) -> None:
         outcome: Analysis | Exception
         try:
-            outcome = analyze(
-                piece.open(),
-                clip=clip,
-                transform=transform,
-                panel=panel,
-                on_verdict=self._on_verdict,
-            )
+            started = time.perf_counter()
+            prepared = prepare(piece.open(), panel.preprocessings, clip=clip)
+            outcome = panel.analyze_prepared(prepared, started=started, on_verdict=self._on_verdict)
         except Exception as error:  # raised again where someone waits for it
             outcome = error
         with self._news:
@@ -108,7 +106,7 @@ class PendingAnalysis:
         Raises
         ------
         CCMusicError
-            As :func:`ccmusic.analysis.analyze`.
+            As :meth:`ccmusic.panel.Panel.analyze`.
         """
         with self._news:
             self._news.wait_for(lambda: self.finished)
@@ -207,7 +205,7 @@ def start_analysis(
     piece: Piece, transform: TransformChoice, start: float | None = None
 ) -> PendingAnalysis:
     """Let the panel begin; errors as :func:`listen` and :func:`open_panel`."""
-    return PendingAnalysis(piece, decode_window(piece, start), transform, open_panel(transform))
+    return PendingAnalysis(piece, decode_window(piece, start), open_panel(transform))
 
 
 def forget_models() -> None:

@@ -20,10 +20,10 @@ from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure, waveform_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
-from ccmusic.panel import Verdict
 from ccmusic.picture import Picture
 from ccmusic.report import info_line, window_line
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 
 _PICTURE_WIDTH = 448  # twice the usual 224 pixels: every one can be seen
 

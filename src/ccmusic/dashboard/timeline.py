@@ -14,7 +14,6 @@ from ccmusic.dashboard.verdict_figures import timeline_figure
 from ccmusic.panel import Panel
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
-from ccmusic.timeline import Timeline
 
 _HOPS = (2, 5, 10)
 
@@ -47,7 +46,7 @@ def timeline(
         # Any touch ends a running script, this button's too; what was found stays.
         place.button(translate(language, "timeline.cancel"), key="cancel_timeline")
         bar = st.progress(0.0, translate(language, "timeline.working"))
-        windows = Timeline(piece.open(), hop=hop, transform=transform, panel=panel.select(asked))
+        windows = panel.select(asked).timeline(piece.open(), hop=hop)
         course.clear()
         for done, analysis in enumerate(windows, 1):
             course[analysis.clip.info.window_start] = analysis.mean

@@ -13,9 +13,9 @@ from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import titles
 from ccmusic.genres import genre_name
-from ccmusic.panel import Verdict
 from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 from ccmusic.zoo import Checkpoint
 
 # M. Okabe, K. Ito, "Color Universal Design", 2008: distinct to colour-blind eyes as well.

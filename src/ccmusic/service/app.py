@@ -83,10 +83,10 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
 
     def prepared(
         file: _File, transform: _PanelTransform = "cqt", models: _Models = None
-    ) -> tuple[Upload, Panel, TransformChoice]:
-        return Upload(file.file, file.filename), work.panel(transform, models), transform
+    ) -> tuple[Upload, Panel]:
+        return Upload(file.file, file.filename), work.panel(transform, models)
 
-    asked = Annotated[tuple[Upload, Panel, TransformChoice], Depends(prepared)]
+    asked = Annotated[tuple[Upload, Panel], Depends(prepared)]
 
     @app.post("/v1/classify", tags=["music"], responses=_REFUSALS)
     async def classify(

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip
 from ccmusic.card import ModelCard
-from ccmusic.panel import Verdict
 from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName
 from ccmusic.texts import Language
+from ccmusic.verdict import Verdict
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -1,4 +1,4 @@
-"""An upload in, what was asked of it out: decoders, models, and the line that waits for them."""
+"""Decoders, models, and the requests that wait for them."""
 
 from __future__ import annotations
 
@@ -15,39 +15,40 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 
 from ccmusic import audio, plot
-from ccmusic.analysis import Analysis, Prepared, predict, prepare
+from ccmusic.analysis import Analysis, Prepared, prepare
 from ccmusic.audio import Clip
 from ccmusic.errors import AudioError, CheckpointError
-from ccmusic.panel import Panel, Verdict, available_cores
+from ccmusic.panel import Panel, available_cores
 from ccmusic.picture import Preprocessing
 from ccmusic.sandbox import Sandbox
 from ccmusic.service.limits import Limits
 from ccmusic.service.problems import CLIENT_GONE, without_paths
 from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName, transforms_of
+from ccmusic.verdict import Verdict
 from ccmusic.zoo import scan
 
 T = TypeVar("T")
 
 
 class _GoneError(Exception):
-    """The client has left."""
+    """The client has disconnected."""
 
 
 class Upload:
-    """A recording as it came, under a name that is only ever shown."""
+    """An uploaded recording; its name is only displayed, never opened."""
 
     def __init__(self, file: BinaryIO, name: str | None) -> None:
-        # A name can hold anything; in an answer it is one line.
+        # A name can contain anything; answers show it on one line.
         self.name = " ".join((name or "").split())[:200] or "upload"
         self._file = file
 
     def read(self) -> bytes:
-        """All of it; in memory only now, when its turn has come."""
+        """The content; read into memory when its turn has come."""
         return self._file.read()
 
 
 class Work:
-    """Decoders and open models. What is asked waits in the order in which it came."""
+    """Decoders and open models; requests are served in the order of their arrival."""
 
     def __init__(self, limits: Limits) -> None:
         transforms = {checkpoint.card.transform for checkpoint in scan()[0]}
@@ -57,7 +58,7 @@ class Work:
         self._panels = {transform: Panel.open(transform) for transform in sorted(transforms)}
         cores = available_cores()
         self._sandbox = Sandbox(cores, seconds=limits.decode_seconds)
-        # While some wait for their models, others are decoded.
+        # Some requests wait for the models while others are decoded.
         self._threads = ThreadPoolExecutor(2 * cores, thread_name_prefix="ccmusic-service")
 
     @property
@@ -95,10 +96,8 @@ class Work:
         names = [name.strip() for name in (models or "").split(",") if name.strip()]
         return panel.select(names) if names else panel
 
-    async def classify(
-        self, request: Request, upload: Upload, panel: Panel, transform: TransformChoice
-    ) -> Analysis:
-        """Let a panel judge an upload.
+    async def classify(self, request: Request, upload: Upload, panel: Panel) -> Analysis:
+        """Classify an upload.
 
         Raises
         ------
@@ -106,12 +105,10 @@ class Work:
             If it cannot be read, or is too long.
         """
         return await self._run(
-            request, lambda gone: self._predict(upload, panel, transform, gone, lambda _: None)
+            request, lambda gone: self._predict(upload, panel, gone, lambda _: None)
         )
 
-    async def verdicts(
-        self, upload: Upload, panel: Panel, transform: TransformChoice
-    ) -> AsyncIterator[Verdict | Analysis]:
+    async def verdicts(self, upload: Upload, panel: Panel) -> AsyncIterator[Verdict | Analysis]:
         """Give each verdict as it comes, and the analysis when all are there."""
         loop = asyncio.get_running_loop()
         ready: asyncio.Queue[Verdict] = asyncio.Queue()
@@ -121,7 +118,7 @@ class Work:
             loop.call_soon_threadsafe(ready.put_nowait, verdict)
 
         analysis = loop.run_in_executor(
-            self._threads, lambda: self._predict(upload, panel, transform, gone, tell)
+            self._threads, lambda: self._predict(upload, panel, gone, tell)
         )
         try:
             while not (analysis.done() and ready.empty()):
@@ -154,7 +151,7 @@ class Work:
         )
 
     async def _run(self, request: Request, job: Callable[[threading.Event], T]) -> T:
-        """Do a job in its turn; a client that goes takes its job along."""
+        """Run a job in its turn; cancel it when the client disconnects."""
         gone = threading.Event()
         answer = asyncio.get_running_loop().run_in_executor(self._threads, job, gone)
         leaving = asyncio.ensure_future(_leaving(request))
@@ -172,20 +169,18 @@ class Work:
         self,
         upload: Upload,
         panel: Panel,
-        transform: TransformChoice,
         gone: threading.Event,
         on_verdict: Callable[[Verdict], None],
     ) -> Analysis:
         started = time.perf_counter()
-        preprocessings = {card.preprocessing for card in panel.cards}
-        prepared = self._decoded(_prepared, upload, gone, preprocessings)
+        prepared = self._decoded(_prepared, upload, gone, panel.preprocessings)
 
         def heard(verdict: Verdict) -> None:
             if gone.is_set():
                 raise _GoneError
             on_verdict(_public(verdict))
 
-        analysis = predict(prepared, panel, transform=transform, started=started, on_verdict=heard)
+        analysis = panel.analyze_prepared(prepared, started=started, on_verdict=heard)
         verdicts = {name: _public(verdict) for name, verdict in analysis.verdicts.items()}
         return replace(analysis, verdicts=verdicts)
 
@@ -207,7 +202,7 @@ class Work:
         return results[0]
 
     def close(self) -> None:
-        """Let decoders and models go."""
+        """Close decoders and models."""
         self._threads.shutdown(cancel_futures=True)
         self._sandbox.close()
         for panel in self._panels.values():
@@ -228,7 +223,7 @@ async def _leaving(request: Request) -> None:
         pass
 
 
-# What a child of the sandbox does with an upload.
+# These functions run in a child of the sandbox.
 def _prepared(
     content: bytes, name: str, minutes: float, preprocessings: set[Preprocessing]
 ) -> Iterator[Prepared]:

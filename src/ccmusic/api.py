@@ -1,0 +1,58 @@
+"""Functions for a single call; each opens a :class:`~ccmusic.panel.Panel` and lets it go again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ccmusic.analysis import Analysis
+from ccmusic.audio import Clip, Crop, Source
+from ccmusic.panel import Panel
+from ccmusic.spectrogram import TransformChoice
+from ccmusic.verdict import Verdict
+
+
+def analyze(
+    source: Source | Clip,
+    *,
+    transform: TransformChoice | None = None,
+    models: Sequence[str] | None = None,
+    crop: Crop | float = "center",
+    panel: Panel | None = None,
+    on_verdict: Callable[[Verdict], None] | None = None,
+) -> Analysis:
+    """Let a panel judge a recording.
+
+    >>> analyze("examples/rain.ogg", models=["mobilenet_v3_large"]).transform
+    'cqt'
+
+    Parameters
+    ----------
+    source, crop, on_verdict
+        As in :meth:`Panel.analyze <ccmusic.panel.Panel.analyze>`.
+    transform
+        What the models look at: CQT by default, ``both`` for all of CQT and Mel.
+    models
+        Names of checkpoints or backbones; all of the transform by default.
+    panel
+        An open panel to reuse. It knows its transform and its models: neither is named then.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
+    CheckpointError
+        If a named model is unknown. A model that fails later has its error in its verdict.
+    ValueError
+        If a panel is given and contradicted.
+    """
+    if panel is None:
+        with Panel.open(transform or "cqt", models) as opened:
+            return opened.analyze(source, crop=crop, on_verdict=on_verdict)
+    if models is not None:
+        raise ValueError("an open panel has its models: use panel.select(models) for some of them")
+    if transform not in (None, panel.transform):
+        raise ValueError(
+            f"the open panel looks at {panel.transform}, not at {transform}: "
+            "leave transform out, or open another panel"
+        )
+    return panel.analyze(source, crop=crop, on_verdict=on_verdict)

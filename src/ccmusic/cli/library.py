@@ -1,0 +1,170 @@
+"""The command for folders of music: batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ccmusic.cli.options import (
+    ModelsOption,
+    PanelOption,
+    complain,
+    split_names,
+)
+from ccmusic.errors import CCMusicError, MissingExtraError
+from ccmusic.escaping import printable
+
+if TYPE_CHECKING:
+    pass
+
+
+def batch(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Recordings and folders.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="OUT", help=".parquet, .csv or .jsonl to write."),
+    ],
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Search folders within folders.")
+    ] = False,
+    transform: PanelOption = "cqt",
+    models: ModelsOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Decoding processes; on Ray, cores. All cores by default."),
+    ] = None,
+    window: Annotated[
+        Literal["center", "whole"],
+        typer.Option(help="One row per recording, or one for every 10 s of it."),
+    ] = "center",
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="`ray`: on a cluster (extra `ray`).")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Address of a Ray cluster; started on this machine by default.",
+        ),
+    ] = None,
+    write_tags: Annotated[
+        bool,
+        typer.Option("--write-tags", help="Compare the genre tags of the files with OUT."),
+    ] = False,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Minimum probability of a genre to become a tag.")
+    ] = 0.7,
+    yes: Annotated[bool, typer.Option("--yes", help="With --write-tags: write the tags.")] = False,
+) -> None:
+    """Classify a library of music into one table; run the same command again to resume.
+
+    A recording that fails becomes a row with an error. `--write-tags` lists the differences between
+    tags and verdicts; nothing is written without `--yes`.
+
+    Example: `ccmusic batch music/ --recursive -o genres.parquet`
+    """
+    from ccmusic.batch import find_audio, run
+    from ccmusic.batch.rows import Options
+    from ccmusic.zoo import scan
+
+    for problem in scan()[1] if models is None else ():
+        complain(str(problem))
+    if not (write_tags and output.exists()):
+        files = find_audio(paths, recursive=recursive)
+        with _batch_progress(len(files)) as show:
+            summary = run(
+                files,
+                output,
+                Options(transform, split_names(models), window),
+                workers=workers,
+                engine=engine,
+                address=address,
+                on_progress=lambda so_far: show(so_far.recordings, so_far.failures),
+            )
+        if summary.damaged:
+            complain(f"{summary.damaged} damaged lines of the journal; judged those files again")
+        print(f"{output}: {summary.recordings} recordings, {summary.failures} with errors")
+    if write_tags:
+        _write_tags(output, threshold, write=yes)
+
+
+@contextmanager
+def _batch_progress(total: int) -> Iterator[Callable[[int, int], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    progress = Progress(
+        TextColumn("batch"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failures]} failed"),
+        console=Console(stderr=True),
+        speed_estimate_period=60,
+    )
+    with progress:
+        task = progress.add_task("batch", total=total, rate="", failures=0, start=False)
+
+        def show(done: int, failures: int) -> None:
+            if not progress.tasks[task].started:
+                # Recordings of an earlier run must not count in the rate of this one.
+                progress.update(task, completed=done)
+                progress.start_task(task)
+            speed = progress.tasks[task].speed
+            rate = f"{speed:.1f}/s" if speed else ""
+            progress.update(task, completed=done, failures=failures, rate=rate)
+
+        yield show
+
+
+def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ccmusic.sandbox import Sandbox
+
+    try:
+        from ccmusic.batch import tags
+    except ImportError:
+        raise MissingExtraError("writing tags", "batch") from None
+    differences = Table("file", "genre now", "predicted genre", "probability")
+    failed = False
+    with Sandbox(1) as sandbox:
+        changes = []
+        for change in tags.plan(table, threshold=threshold, sandbox=sandbox):
+            if isinstance(change, CCMusicError):
+                complain(str(change))
+                failed = True
+                continue
+            changes.append(change)
+            differences.add_row(
+                escape(printable(change.path)),
+                escape(printable(change.before)),
+                change.after,
+                f"{change.probability:.0%}",
+            )
+        Console().print(differences)
+        if not write:
+            print(f"{len(changes)} files differ; nothing was written, --yes writes")
+        for change in changes if write else ():
+            try:
+                tags.write(change, sandbox=sandbox)
+            except CCMusicError as error:
+                complain(str(error))
+                failed = True
+            else:
+                print(printable(f"{change.path}: {change.after}"))
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,273 @@
+"""Commands of the workshop: data index, train, evaluate, calibrate, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ccmusic.cli.options import (
+    JsonOption,
+    ManifestOption,
+    TransformOption,
+    print_json,
+)
+from ccmusic.escaping import printable
+from ccmusic.files import write
+from ccmusic.genres import genre_name
+
+if TYPE_CHECKING:
+    pass
+
+
+def data_index(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="One folder per genre in it.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Genres from the columns path, genre[, group, split]."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="CSV", help="DIR/clips.csv by default.")
+    ] = None,
+    valid_share: Annotated[
+        float, typer.Option(min=0.05, max=0.5, help="Share of each genre to hold out.")
+    ] = 0.2,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Write a manifest of a folder of music with a split (extra `torch`).
+
+    Recordings of one artist or album folder, and copies of a recording, stay in one split.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ccmusic.workshop.index import index
+
+    found = index(folder, labels=labels, out=output, valid_share=valid_share, seed=seed)
+    table = Table("genre", "train", "valid", "unlabelled")
+    for genre, sides in found.counts().items():
+        others = sum(n for side, n in sides.items() if side not in ("train", "valid"))
+        table.add_row(
+            genre or "-", str(sides.get("train", 0)), str(sides.get("valid", 0)), str(others or "")
+        )
+    console = Console()
+    console.print(table)
+    for warning in found.warnings:
+        console.print(f"[yellow]warning:[/yellow] {escape(printable(warning))}", highlight=False)
+    print(found.manifest)
+
+
+def train(
+    data: ManifestOption,
+    backbone: Annotated[str, typer.Option(help="Which network, e.g. `mobilenet_v3_large`.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run is continued.")],
+    transform: TransformOption = "cqt",
+    init_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="First weights: a checkpoint that is not int8, `weights.pt` of another run, or a "
+            "file of torchvision's.",
+        ),
+    ] = None,
+    width_divisor: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Divide the number of channels by this; `--init-from` widens such weights."
+        ),
+    ] = 1,
+    feature_teacher: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="`weights.pt` of a better network for this transform; its features are learnt.",
+        ),
+    ] = None,
+    soft_targets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="Targets in 0..1 per path, learnt in addition to the labels."
+        ),
+    ] = None,
+    label_teacher: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Probabilities from another classifier: path and one column per genre.",
+        ),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=0, help="Epochs over crops of pictures.")] = 20,
+    crop_width: Annotated[
+        int, typer.Option(min=32, help="Width of a crop along time in pixels.")
+    ] = 64,
+    final_epochs: Annotated[int, typer.Option(min=0, help="Epochs over whole pictures.")] = 2,
+    batch_size: Annotated[int, typer.Option(min=2)] = 32,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
+    patience: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Stop after this many epochs without progress on valid; 0: never."
+        ),
+    ] = 0,
+    bf16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = False,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Train a backbone on labelled recordings (extra `torch`).
+
+    Run the same command again to resume an interrupted run. The result is `weights.pt` in the
+    folder, for `ccmusic export`.
+    """
+    from ccmusic.workshop import train as training
+
+    weights = training.train(
+        data,
+        out,
+        backbone=backbone,
+        transform=transform,
+        init_from=init_from,
+        width_divisor=width_divisor,
+        feature_teacher=feature_teacher,
+        soft_targets=soft_targets,
+        label_teacher=label_teacher,
+        epochs=epochs,
+        crop_width=crop_width,
+        final_epochs=final_epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        bf16=bf16,
+        seed=seed,
+        patience=patience,
+    )
+    print(weights)
+
+
+def evaluate(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Checkpoints to measure.")],
+    data: ManifestOption,
+    split: Annotated[str, typer.Option(help="Split of the manifest.")] = "valid",
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write plots of confusion and calibration into this folder."
+        ),
+    ] = None,
+    panel: Annotated[
+        Path | None,
+        typer.Option(metavar="JSON", help="Write the metrics of their mean."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure checkpoints on held-out recordings, one verdict per recording (extra `torch`).
+
+    Several checkpoints are measured one by one, then together: their mean, and all pairs.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ccmusic import plot
+    from ccmusic.workshop import evaluate as evaluation
+    from ccmusic.zoo import find_one
+
+    checkpoints = [find_one(name) for name in names]
+    measured = {c.card.name: evaluation.evaluate(c, data, split=split) for c in checkpoints}
+    together = None
+    if len(checkpoints) > 1:
+        together = evaluation.evaluate_panel(checkpoints, data, split=split)
+        measured["mean"] = together.metrics
+    if panel and together:
+        write(panel, together.to_json().encode())
+    if pictures:
+        pictures.mkdir(parents=True, exist_ok=True)
+        for name, metrics in measured.items():
+            write(pictures / f"{name}-confusion.png", plot.confusion(metrics))
+            write(pictures / f"{name}-calibration.png", plot.calibration(metrics))
+    if as_json:
+        for name, metrics in measured.items():
+            print_json({"name": name, **metrics.model_dump(mode="json")})
+        return
+    console = Console()
+    for name, metrics in measured.items():
+        console.print(
+            f"{name} on {metrics.recordings} recordings of {split}: "
+            f"accuracy {_with_interval(metrics.accuracy, metrics.accuracy_interval)}, "
+            f"macro recall {_with_interval(metrics.macro_recall, metrics.macro_recall_interval)}, "
+            f"calibration error {metrics.calibration_error:.3f}"
+        )
+        table = Table("genre", "recordings", "recall", "taken for")
+        for genre, recall in metrics.recall.items():
+            table.add_row(
+                genre_name(genre, "en"),
+                str(metrics.support[genre]),
+                f"{recall:.0%}",
+                metrics.taken_for(genre),
+            )
+        console.print(table)
+    if together:
+        table = Table("pair", "accuracy of their mean", "one of them right")
+        for pair in together.pairs:
+            table.add_row(" + ".join(pair.models), f"{pair.accuracy:.1%}", f"{pair.either:.1%}")
+        console.print(table)
+
+
+def calibrate(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Checkpoint to calibrate.")],
+    data: ManifestOption,
+    output: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="Name of the calibrated copy."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of the manifest.")] = "valid",
+) -> None:
+    """Fit temperature and confidence bands to your own recordings (extra `torch`).
+
+    Your own checkpoint is rewritten; a shipped one is copied under the name given by `--as`.
+    """
+    from ccmusic.workshop.calibrate import calibrate_stored
+
+    before, stored = calibrate_stored(name, data, store_as=output, split=split)
+    card = stored.card
+    assert card.metrics is not None
+    print(
+        f"{stored.path}: temperature {before.temperature:.2f} -> {card.temperature:.2f}, "
+        f"calibration error {card.metrics.calibration_error:.3f} "
+        f"on {card.metrics.recordings} recordings"
+    )
+
+
+def export(
+    weights: Annotated[Path, typer.Argument(help="`weights.pt` of a finished training.")],
+    data: ManifestOption,
+    data_note: Annotated[str, typer.Option(help="For the card: what it was trained on.")],
+    licence: Annotated[str, typer.Option(help="For the card: licence of the weights.")],
+    note: Annotated[
+        list[str] | None,
+        typer.Option(help="For the card: a known weakness; may be given several times."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder; by default that of your own checkpoints.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name; BACKBONE_TRANSFORM by default.")] = None,
+    precision: Annotated[
+        Literal["fp32", "fp16", "int8"], typer.Option(help="Precision of the stored weights.")
+    ] = "fp16",
+) -> None:
+    """Export trained weights as a checkpoint: ONNX and a measured card (extra `torch`)."""
+    from ccmusic.workshop.export import export as export_weights
+
+    checkpoint = export_weights(
+        weights,
+        data,
+        out=out,
+        name=name,
+        precision=precision,
+        data=data_note,
+        licence=licence,
+        notes=note or [],
+    )
+    print(checkpoint.path)
+
+
+def _with_interval(value: float, interval: tuple[float, float]) -> str:
+    return f"{value:.1%} ({interval[0]:.1%} to {interval[1]:.1%})"

@@ -1,0 +1,462 @@
+"""FFmpeg: containers, packets, headers and tags. The only module that imports PyAV."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, TypeAlias
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+
+from ccmusic.errors import AudioError
+from ccmusic.files import NotAFileError, Reader, open_regular
+
+Crop = Literal["center", "start"]
+Samples = npt.NDArray[np.float32]
+Stored: TypeAlias = str | os.PathLike[str] | BinaryIO | bytes
+Source: TypeAlias = Stored | tuple[npt.NDArray[Any], float]
+"""Path, seekable binary stream, content of a file, or samples and their rate; see
+:func:`ccmusic.audio.load`."""
+AudioPacket: TypeAlias = "av.Packet[av.audio.AudioStream]"
+
+# Containers that hold music. Playlists and network formats stay out: they can name other files.
+_FORMATS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,mov,mp4,matroska,webm,asf,avi"
+# A decoder that starts in mid-stream needs a run-up: MP3 borrows bits from earlier frames, Opus
+# asks for 80 ms, AAC for one frame.
+_RUN_UP = 0.5
+_GAP = 0.1  # larger differences between timestamps are gaps
+_FRAMES_AT_ONCE = 64  # few enough to stay in the CPU cache
+_PATIENCE = 1_000  # damaged places in a row until a file is given up
+_OGG_PAGE = 65_307  # bytes, at most
+_MP3_FRAME = 2_881  # bytes, at most
+_RATES = range(1_000, 1_000_001)  # a header that gives another is damaged
+_LEAST_ROOM = 10.0  # seconds to decode, whatever a header says
+_FULL = 0.999  # of full scale
+
+
+@dataclass
+class Sound:
+    """A window in mono, and statistics of its channels for the warnings.
+
+    Mixed a few frames at a time: half an hour would be gigabytes in all its channels.
+    """
+
+    original: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
+    """float32 [n] at the stream's own rate; during decoding, an empty buffer of the full length."""
+    rate: int = 1
+    """Hertz: a decoder may know better than the header."""
+    channels: int = 1
+    errors: int = 0
+    """Number of damaged places."""
+    peak: float = 0.0
+    """Largest magnitude of any channel; NaN if there is one."""
+    clipped: int = 0
+    """Number of samples of all channels at full scale."""
+    taken: int = 0
+    """Number of samples so far, including those not mixed yet."""
+    waiting: list[Samples] = field(default_factory=list)
+
+    def add(self, planes: Samples) -> None:
+        """Take samples, float32 [channels, n], as long as there is room."""
+        planes = planes[:, : len(self.original) - self.taken]
+        self.taken += planes.shape[1]
+        self.waiting.append(planes)
+        if len(self.waiting) == _FRAMES_AT_ONCE:
+            self.mix()
+
+    def mix(self) -> None:
+        """Mix the waiting frames to mono."""
+        if not self.waiting:
+            return
+        planes = np.concatenate(self.waiting, axis=1)
+        self.waiting.clear()
+        with np.errstate(over="ignore", invalid="ignore"):  # the peak shows it
+            self.original[self.taken - planes.shape[1] : self.taken] = planes.mean(axis=0)
+        if planes.size:
+            self.peak = float(np.maximum(self.peak, peak(planes)))
+        self.clipped += int(np.count_nonzero(planes >= _FULL) + np.count_nonzero(planes <= -_FULL))
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about itself, as far as it is to be believed."""
+
+    codec: str
+    bit_rate: int | None
+    """Bits per second, if the file tells."""
+    duration: float
+    """Seconds."""
+    cut_off: bool
+    """The end of the file is missing."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A window of a recording."""
+
+    sound: Sound
+    header: Header
+    start: float
+    """Seconds from the start of the recording to that of the window."""
+
+
+def read_header(source: Stored) -> Header:
+    """Find out how long a recording is, and whether it is whole.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read, or holds no audio.
+    """
+    name = name_of(source)
+    with _file(source, name) as file:
+        cut_off, (counted, whole) = _is_cut_off(file), _mp3_length(file)
+        with _container(file, name) as container:
+            stream = _audio_stream(container, name)
+            announced = _announced(container, stream, counted)
+            bit_rate = stream.codec_context.bit_rate or container.bit_rate or None
+            codec = str(stream.codec_context.codec.canonical_name)
+        duration = announced
+        # The header has no length, or a wrong one.
+        tail = announced - _RUN_UP
+        kept = whole if codec == "mp3" else _span(file, name, tail)[0] >= tail
+        if announced <= 0 or not kept:
+            duration, size = _span(file, name, 0.0)
+            bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else None
+            cut_off |= announced - duration > _RUN_UP
+    return Header(codec, bit_rate, duration, cut_off)
+
+
+def decode(source: Stored, header: Header, *, crop: Crop | float, seconds: float) -> Decoded:
+    """Decode a window; see :func:`ccmusic.audio.load` for the parameters.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read, or holds no audio.
+    """
+    name = name_of(source)
+    duration = header.duration
+    start = window_start(duration, seconds, crop)
+    # The header may be wrong by some seconds, but the buffer must not be half an hour too long.
+    longest = min(seconds, max(_LEAST_ROOM, duration + _RUN_UP))
+    with _file(source, name) as file:
+        sound = _decode(file, name, start, longest)
+        if not sound.taken and start > 0:
+            # The window lies in a gap, or seeking failed: take the beginning.
+            start = 0.0
+            sound = _decode(file, name, start, longest)
+    if not sound.taken:
+        raise AudioError("no_sound", file=name)
+    if min(seconds, duration - start) - sound.taken / sound.rate > _RUN_UP:
+        sound.errors += 1
+    return Decoded(sound, header, start)
+
+
+def digest(source: Stored) -> str:
+    """SHA-256 of the compressed audio without its tags, in hexadecimal.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be opened.
+    """
+    name = name_of(source)
+    with _file(source, name) as file:
+        content = hashlib.sha256()
+        for packet in _packets(file, name, 0.0):
+            content.update(bytes(packet))
+    return content.hexdigest()
+
+
+def read_tags(path: Path) -> dict[str, str]:
+    """Tags of a file by lower-case name.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
+    """
+    name = name_of(path)
+    with _file(path, name) as file, _container(file, name) as container:
+        # Ogg keeps its tags with the stream.
+        found = [*(stream.metadata for stream in container.streams.audio), container.metadata]
+        return {key.lower(): value for tags in found for key, value in tags.items()}
+
+
+def name_of(source: Source) -> str:
+    """Name of a source in messages and results."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    if isinstance(source, tuple):
+        return "the samples"
+    return str(getattr(source, "name", "the uploaded file"))
+
+
+def check_kind(source: object) -> None:
+    """Complain of what is no recording before it is opened."""
+    if isinstance(source, str | os.PathLike | bytes):
+        return
+    if isinstance(source, tuple) and len(source) == 2:
+        return
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("a recording is binary: open the file with mode 'rb'")
+    if not (hasattr(source, "read") and hasattr(source, "seek")):
+        raise TypeError(
+            "a recording is a path, a binary file object, bytes, or samples with their rate "
+            f"(y, sr), not {type(source).__name__}"
+        )
+
+
+@contextmanager
+def _file(source: Stored, name: str) -> Iterator[BinaryIO]:
+    """Open a path or use a stream; refuse an empty one."""
+    try:
+        if isinstance(source, bytes):
+            file: BinaryIO = io.BytesIO(source)
+        else:
+            file = open_regular(source) if isinstance(source, str | os.PathLike) else source
+        if file.closed:
+            raise ValueError("it is closed already")
+    except FileNotFoundError:
+        raise AudioError("no_such_file", file=name) from None
+    except IsADirectoryError:
+        raise AudioError("directory", file=name) from None
+    except NotAFileError:
+        raise AudioError("not_a_file", file=name) from None
+    except PermissionError:
+        raise AudioError("no_permission", file=name) from None
+    except (OSError, ValueError) as error:
+        raise AudioError("cannot_open", file=name, reason=error) from None
+    try:
+        if file.seek(0, io.SEEK_END) == 0:
+            raise AudioError("empty", file=name)
+        yield file
+    except (OSError, av.error.FFmpegError) as error:
+        raise AudioError("cannot_open", file=name, reason=error) from None
+    finally:
+        if file is not source:
+            file.close()
+
+
+def _is_cut_off(file: BinaryIO) -> bool:
+    """Return whether the end of a RIFF, AIFF, or Ogg file is missing; FFmpeg does not tell."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    kind, length = file.read(4), file.read(4)
+    if kind in {b"RIFF", b"FORM"}:
+        promised = int.from_bytes(length, "little" if kind == b"RIFF" else "big")
+        # Programs that write to a pipe leave 0 or the largest number there.
+        return size < promised < 0xFFFF_FF00
+    if kind == b"OggS":
+        file.seek(max(0, size - _OGG_PAGE))
+        tail = file.read()
+        flags = tail[tail.rfind(b"OggS") + 5 :][:1]
+        return flags == b"" or not flags[0] & 4  # bit 2 marks the last page
+    return False
+
+
+def _mp3_length(file: BinaryIO) -> tuple[bool, bool]:
+    """Return (has_length_header, header_is_consistent) of an MP3.
+
+    The header (Xing, Info or VBRI) follows the ID3 tags. If the file has fewer bytes than the
+    header says, the end is missing; if it has more, songs were joined and the header is wrong.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(10)
+    begin = 0
+    if head.startswith(b"ID3"):
+        for byte in head[6:]:
+            begin = begin << 7 | byte & 0x7F
+        begin += len(head)
+    file.seek(begin)
+    first = file.read(_MP3_FRAME)
+    mark = max(first.find(b"Xing"), first.find(b"Info"))
+    if mark < 0:
+        return b"VBRI" in first, False
+    flags, _, length = struct.unpack(">3I", first[mark + 4 : mark + 16].ljust(12, b"\0"))
+    if flags & 3 != 3:
+        return True, False
+    surplus = size - begin - length
+    return surplus < _MP3_FRAME, abs(surplus) < _MP3_FRAME
+
+
+@contextmanager
+def _container(file: BinaryIO, name: str) -> Iterator[av.container.InputContainer]:
+    """Open through Python's own file object: FFmpeg never sees a path, so no name is a URL."""
+    file.seek(0)
+    try:
+        container = av.open(
+            Reader(file),
+            # Without the limit FFmpeg searches megabytes of a WAV for another codec in disguise.
+            options={"format_whitelist": _FORMATS, "max_probe_packets": "4"},
+            # Old tags are often in GBK or Latin-1; undecodable tags must not be an error.
+            metadata_errors="replace",
+        )
+    except (av.error.FFmpegError, ValueError):
+        raise AudioError("unknown_format", file=name) from None
+    with container:
+        assert isinstance(container, av.container.InputContainer)
+        yield container
+
+
+def _audio_stream(container: av.container.InputContainer, name: str) -> av.audio.AudioStream:
+    if not container.streams.audio:
+        raise AudioError("no_audio_track", file=name)
+    stream = container.streams.audio[0]
+    context = stream.codec_context
+    if context is None or context.codec_tag in {"aavd", "drms", "enca"}:
+        raise AudioError("protected", file=name)
+    return stream
+
+
+def _announced(
+    container: av.container.InputContainer, stream: av.audio.AudioStream, counted: bool
+) -> float:
+    """Seconds according to the header; 0 if it does not tell."""
+    if container.format.name == "aac" or (container.format.name == "mp3" and not counted):
+        return 0.0  # FFmpeg would guess, from the bit rate of the first frame
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / av.time_base
+
+
+def _packets(file: BinaryIO, name: str, after: float) -> Iterator[AudioPacket]:
+    """Open the file and give its packets from ``after`` (seconds into the piece) or earlier on.
+
+    Each pass opens the file anew, because a demuxer that failed to seek keeps its position.
+    """
+    with _container(file, name) as container:
+        stream = _audio_stream(container, name)
+        if after > 0:
+            try:
+                container.seek(
+                    int((_origin(stream) + after) / (stream.time_base or 1)), stream=stream
+                )
+            except av.error.FFmpegError:
+                return
+        failures = 0
+        while failures < _PATIENCE:
+            try:
+                for packet in container.demux(stream):
+                    failures = 0
+                    yield packet
+                return
+            except av.error.InvalidDataError:
+                failures += 1  # a damaged page; FFmpeg may find the next one
+            except av.error.FFmpegError:
+                return
+
+
+def _origin(stream: av.audio.AudioStream) -> float:
+    """Seconds on the container's clock at which the piece starts."""
+    return float((stream.start_time or 0) * (stream.time_base or 0))
+
+
+def _span(file: BinaryIO, name: str, after: float) -> tuple[float, int]:
+    """Measure the packets from a time on without decoding them.
+
+    Returns
+    -------
+    end
+        Seconds from the start of the piece to the end of the last packet; 0 without packets.
+    size
+        Bytes in these packets.
+    """
+    end = size = 0
+    seconds = 0.0
+    for packet in _packets(file, name, after):
+        size += packet.size
+        if packet.pts is not None and packet.pts + (packet.duration or 0) > end:
+            end = packet.pts + (packet.duration or 0)
+            last = packet
+    if end:
+        seconds = float(end * (last.stream.time_base or 0)) - _origin(last.stream)
+    return seconds, size
+
+
+def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
+    """Seconds from the start of a recording to that of the window."""
+    last = max(0.0, duration - seconds)
+    if crop == "center":
+        return last / 2
+    return 0.0 if crop == "start" else min(max(0.0, crop), last)
+
+
+def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> Sound:
+    """Decode up to ``seconds`` from ``start``."""
+    sound = Sound()
+    alike: Callable[[av.AudioFrame], Sequence[av.AudioFrame]] | None = None
+    clock: float | None = None  # seconds at the next sample
+    begin: float | None = None  # and at the first that is wanted, both on the container's clock
+    for packet in _packets(file, name, start - _RUN_UP):
+        if begin is None:
+            begin = _origin(packet.stream) + start
+        try:
+            decoded = packet.decode()
+            if alike is None and decoded:
+                alike = _alike(decoded[0])
+                sound.rate, sound.channels = decoded[0].sample_rate, decoded[0].layout.nb_channels
+                if sound.rate not in _RATES:
+                    raise AudioError("bad_rate", file=name, rate=sound.rate)
+                sound.original = np.empty(round(seconds * sound.rate), np.float32)
+            frames = [frame for one in decoded for frame in alike(one)] if alike else []
+        except (av.error.FFmpegError, ValueError):
+            sound.errors += 1
+            continue
+        for frame in frames:
+            if clock is None or (frame.time is not None and abs(frame.time - clock) > _GAP):
+                sound.errors += clock is not None
+                clock = begin if frame.time is None else float(frame.time)
+            skip = round((begin - clock) * sound.rate) if clock < begin else 0
+            clock += frame.samples / sound.rate
+            if skip < frame.samples:
+                sound.add(_planes(frame)[:, skip:])
+        if alike and sound.taken == len(sound.original):
+            break
+    sound.mix()
+    sound.original = sound.original[: sound.taken]
+    return sound
+
+
+def _alike(first: av.AudioFrame) -> Callable[[av.AudioFrame], Sequence[av.AudioFrame]]:
+    """Return a function that converts frames to floats with rate and channels of the first one.
+
+    Both may change in the middle of a file in which songs were joined.
+    """
+    # Float planes already, as of MP3, AAC, Vorbis and Opus. Else packed, because PyAV crashes on
+    # the planes of a frame with eight channels or more.
+    few = first.layout.nb_channels < 8
+    plain = ("fltp", first.layout.name, first.sample_rate) if few else None
+    resamplers: dict[tuple[str, str, int], av.AudioResampler] = {}
+
+    def convert(frame: av.AudioFrame) -> Sequence[av.AudioFrame]:
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if kind == plain:
+            return (frame,)
+        if kind not in resamplers:
+            resamplers[kind] = av.AudioResampler("flt", first.layout, first.sample_rate)
+        return resamplers[kind].resample(frame)
+
+    return convert
+
+
+def _planes(frame: av.AudioFrame) -> Samples:
+    """float32 [channels, n] of a frame of float samples."""
+    values = np.asarray(frame.to_ndarray(), np.float32)
+    return values if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels).T
+
+
+def peak(samples: Samples) -> float:
+    """Largest magnitude; NaN if there is one. Without a copy: a piece may be half an hour long."""
+    return float(np.maximum(samples.max(), -samples.min()))

@@ -1,0 +1,95 @@
+"""Verdicts of single models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ccmusic.card import Band, ModelCard
+from ccmusic.errors import CCMusicError
+from ccmusic.texts import Language, translate
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Result of one model for a picture, or its error."""
+
+    card: ModelCard
+    latency_ms: float = 0.0
+    """Time of the inference alone."""
+    logits: Floats | None = None
+    """float32 [n_classes], before the temperature; for several slices, the logits of
+    their mean probabilities."""
+    maps: Floats | None = None
+    """float32 [n_classes, h, w]: the class-activation maps, see the card's ``explanation``; of
+    several slices, the maps of the middle one."""
+    votes: dict[str, int] = field(default_factory=dict)
+    """First choices of the slices, if the piece was cut into several; the commonest first."""
+    error: CCMusicError | None = None
+
+    @cached_property
+    def probabilities(self) -> dict[str, float]:
+        """Calibrated probability of each class; empty after an error."""
+        if self.logits is None:
+            return {}
+        shares = softmax(self.logits / self.card.temperature)
+        return dict(zip(self.card.classes, shares.tolist(), strict=True))
+
+    def top(self, k: int) -> list[tuple[str, float]]:
+        """The ``k`` likeliest classes with their probabilities, likeliest first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:k]
+
+    @property
+    def band(self) -> Band | None:
+        """Confidence band of the first choice, measured on held-out music; None if not measured."""
+        if self.logits is None or self.card.metrics is None:
+            return None
+        return self.card.metrics.band(self.top(1)[0][1])
+
+    def advice(self, language: Language, name: str) -> str:
+        """Sentence about the :attr:`band` with this name of the model; empty without a band."""
+        band = self.band
+        if band is None:
+            return ""
+        return translate(
+            language,
+            f"band.{band.level}",
+            name=name,
+            accuracy=band.accuracy,
+            recordings=band.recordings,
+        )
+
+
+def average_slices(
+    logits: npt.NDArray[np.floating[Any]], counts: Sequence[int], temperature: float
+) -> npt.NDArray[np.float64]:
+    """Probabilities of pieces: of each the mean over its slices.
+
+    Parameters
+    ----------
+    logits
+        [n_slices, n_classes], the slices of one piece after those of the other.
+    counts
+        Slices of each piece.
+
+    Returns
+    -------
+    float64 [n_pieces, n_classes].
+    """
+    starts = np.cumsum([0, *counts[:-1]])
+    sums = np.add.reduceat(softmax(logits / temperature), starts)
+    return np.asarray(sums / np.asarray(counts)[:, None])
+
+
+def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """Probabilities along the last axis, float64 of the same shape."""
+    wide = logits.astype(np.float64)
+    shares = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
