@@ -15,6 +15,7 @@ from ccmusic import plot
 from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
+from ccmusic.escaping import cell
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.texts import Language, translate
@@ -74,7 +75,8 @@ def to_csv(analysis: Analysis) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows(analysis))
+    for row in rows(analysis):
+        writer.writerow({k: cell(v) if isinstance(v, str) else v for k, v in row.items()})
     return text.getvalue()
 
 
