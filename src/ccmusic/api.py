@@ -1,4 +1,4 @@
-"""Functions for one call; each opens a :class:`~ccmusic.panel.Panel` and lets it go again."""
+"""Functions for single calls; each opens and closes a :class:`~ccmusic.panel.Panel`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def analyze(
     panel: Panel | None = None,
     on_verdict: Callable[[Verdict], None] | None = None,
 ) -> Analysis:
-    """Let a panel judge a recording.
+    """Analyse a recording.
 
     >>> analyze("examples/rain.ogg", models=["mobilenet_v3_large"]).transform
     'cqt'
@@ -35,11 +35,11 @@ def analyze(
     source, crop, on_verdict
         As in :meth:`Panel.analyze <ccmusic.panel.Panel.analyze>`.
     transform
-        What the models look at: CQT by default, ``both`` for all of CQT and Mel.
+        Transform of the models: CQT by default, ``both`` for all of CQT and Mel.
     models
         Names of checkpoints or backbones; all of the transform by default.
     panel
-        An open panel to reuse. It knows its transform and its models: neither is named then.
+        An open panel to reuse; ``transform`` and ``models`` are left out then.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def analyze(
     CheckpointError
         If a named model is unknown. A model that fails later has its error in its verdict.
     ValueError
-        If a panel is given and contradicted.
+        If ``transform`` or ``models`` contradict the panel.
     """
     if panel is None:
         with Panel.open(transform or "cqt", models) as opened:
@@ -70,9 +70,9 @@ def analyze_many(
     models: Sequence[str] | None = None,
     workers: int | None = None,
 ) -> Iterator[Analysis | CCMusicError]:
-    """Judge the centres of many recordings, several at once, with the workers of a batch.
+    """Analyse the centres of many recordings, several at once, with the workers of a batch.
 
-    A recording that crashes its decoder, or fills memory, costs no more than its own error.
+    A recording that crashes its decoder or exhausts the memory gives an error; the others continue.
 
     >>> for found in analyze_many(["examples/rain.ogg", "missing.mp3"]):
     ...     print(found if isinstance(found, CCMusicError) else found.file)

@@ -141,7 +141,7 @@ def test_other_tables_and_damaged_models_are_refused_before_the_work(
     with pytest.raises(DataError, match="cannot be written"):
         batch.run(files, tmp_path / "no" / "x.csv", Options())
     (tmp_path / "old.csv").write_text("precious")
-    with pytest.raises(DataError, match="is there already"):
+    with pytest.raises(DataError, match="exists already"):
         batch.run(files, tmp_path / "old.csv", Options())
     assert (tmp_path / "old.csv").read_text() == "precious"
     (home / "rock_cqt.onnx").write_bytes(b"damaged")
@@ -228,7 +228,9 @@ def test_a_damaged_line_is_passed_over_and_told(
     lost = json.loads(lines[2])["path"]
     kept = {json.loads(line)["path"] for line in lines[1:]} - {lost}
     # One character that leaves it valid JSON, or the whole line.
-    lines[2] = lines[2].replace(b'"documents"', b'"documentz"') if damage is None else damage + b"\n"
+    lines[2] = (
+        lines[2].replace(b'"documents"', b'"documentz"') if damage is None else damage + b"\n"
+    )
     journal.write_bytes(b"".join(lines))
     analyzed.clear()
     summary = batch.run(files, output, Options())
