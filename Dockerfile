@@ -1,20 +1,45 @@
-# The HTTP service: docker build -t ccmusic . && docker run --rm -p 127.0.0.1:8000:8000 ccmusic
-FROM python:3.12-slim AS build
+# Two images, neither with PyTorch; docs/containers.md shows how to run them.
+# The HTTP service:  docker build --tag ccmusic-service --target service .
+# The dashboard:     docker build --tag ccmusic-dashboard --target dashboard .
+FROM python:3.13-slim AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE NOTICE constraints.txt ./
+COPY LICENSES LICENSES
 COPY src src
 COPY examples examples
 RUN python -m venv /opt/ccmusic \
-    && /opt/ccmusic/bin/pip install --no-cache-dir --constraint constraints.txt '.[api,batch]'
+    && /opt/ccmusic/bin/pip install --no-cache-dir --constraint constraints.txt .
 
-FROM python:3.12-slim
-COPY --from=build /opt/ccmusic /opt/ccmusic
-RUN useradd --system --create-home ccmusic
-USER ccmusic
-ENV PATH=/opt/ccmusic/bin:$PATH CCMUSIC_HOME=/home/ccmusic/data
-# matplotlib lists the fonts once, here and not in the first request.
-RUN python -c "import matplotlib.font_manager"
-EXPOSE 8000
-HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://localhost:8000/readyz')"]
+FROM build AS build-dashboard
+RUN /opt/ccmusic/bin/pip install --no-cache-dir --constraint constraints.txt '.[dashboard]'
+
+FROM build AS build-service
+RUN /opt/ccmusic/bin/pip install --no-cache-dir --constraint constraints.txt '.[api,batch]'
+
+FROM python:3.13-slim AS base
+# On a read-only file system matplotlib would look for a place for its list of fonts in every process,
+# and complain. The folder of checkpoints is made here so that a volume on it belongs to this user.
+RUN useradd --system --create-home --uid 1000 ccmusic \
+    && install --directory --owner ccmusic --group ccmusic /home/ccmusic/data
+ENV PATH=/opt/ccmusic/bin:$PATH \
+    CCMUSIC_HOME=/home/ccmusic/data \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /home/ccmusic
 ENTRYPOINT ["ccmusic"]
+
+FROM base AS dashboard
+COPY --from=build-dashboard /opt/ccmusic /opt/ccmusic
+USER 1000
+ENV STREAMLIT_SERVER_HEADLESS=true
+EXPOSE 8501
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8501, timeout=4); c.request('GET', '/_stcore/health'); raise SystemExit(c.getresponse().status != 200)"]
+CMD ["dashboard", "--host", "0.0.0.0"]
+
+FROM base AS service
+COPY --from=build-service /opt/ccmusic /opt/ccmusic
+USER 1000
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/readyz'); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["serve", "--host", "0.0.0.0"]

@@ -1,12 +1,18 @@
 # make run: the dashboard with example music.  make test: everything that must hold.
+# make check: lint and the tests of the core, under a minute.  make coverage: make test, measured.
 # make test-slow: what takes long, large networks above all.
+# make package: sdist and wheel in dist/, tried in an empty environment.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# From the file to the verdict. Without those that wait for children that hang, and build a wheel.
+CORE := $(filter-out tests/test_sandbox.py tests/test_licences.py,$(wildcard tests/test_*.py))
+# The registry's PyTorch for Linux brings gigabytes of CUDA; this index has builds for processors.
+TORCH_CPU := https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-slow lint format clean
+.PHONY: run test test-slow check core coverage lint format package clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/ccmusic dashboard --port $(PORT)
@@ -17,6 +23,19 @@ test: lint
 test-slow: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -m slow
 
+# Side by side, for one of the two is mypy.
+check: $(VENV)/test.stamp
+	$(MAKE) --jobs=2 lint core
+
+core: $(VENV)/test.stamp
+	$(BIN)/python -m pytest --quiet $(CORE)
+
+coverage: lint
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -26,8 +45,13 @@ format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+package: $(VENV)/test.stamp
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python .ci/try_wheel.py dist/*.whl
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
@@ -37,6 +61,12 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[dashboard]'
 	touch $@
 
+# PyTorch comes first and alone, so that only it is looked for in its index. Where that cannot be
+# reached, pip takes the registry's build, as it does for whoever has an NVIDIA driver.
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then \
+		$(INSTALL) --no-deps --retries 1 --extra-index-url $(TORCH_CPU) torch torchvision || \
+		echo "no PyTorch for processors from $(TORCH_CPU); trying the registry's" >&2; \
+	fi
 	$(INSTALL) --editable '.[api,batch,dashboard,ray,torch,dev]'
 	touch $@

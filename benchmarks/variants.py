@@ -126,9 +126,10 @@ def integers(weights: Path, data: Path) -> dict[str, dict[str, dict[str, float]]
     """Same first choice as fp32, and time over fp32's on one core, of each way to integers."""
     from onnxruntime.quantization import CalibrationMethod
 
+    from ccmusic.workshop.data import calibration_pictures
     from ccmusic.workshop.evaluate import held_out, infer
-    from ccmusic.workshop.export import calibration_pictures, to_int8, to_onnx
-    from ccmusic.workshop.train import load_weights
+    from ccmusic.workshop.export import to_int8, to_onnx
+    from ccmusic.workshop.runs import load_weights
 
     percentile = CalibrationMethod.Percentile
     ways: dict[str, dict[str, Any]] = {

@@ -38,6 +38,7 @@ def make_checkpoint(
     transform: str = "cqt",
     classes: tuple[str, ...] = tuple(GENRES),
     backbone: str = "resnet50",
+    preprocessing: Preprocessing | None = None,
 ) -> ModelCard:
     """A network that always prefers one class, a little more where the picture is bright."""
     weights = np.zeros((len(classes), 3, 1, 1), np.float32)
@@ -71,7 +72,7 @@ def make_checkpoint(
     card = ModelCard(
         name=name,
         backbone=backbone,
-        preprocessing=Preprocessing.default(transform),
+        preprocessing=preprocessing or Preprocessing.default(transform),
         classes=classes,
         parameters=int(weights.size + bias.size),
         multiply_adds=1000,

@@ -6,11 +6,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
+from pydantic import ValidationError
 
+from ccmusic.analysis import prepare
+from ccmusic.audio import AudioInfo, Clip
 from ccmusic.picture import (
     Picture,
     Preprocessing,
@@ -197,3 +200,81 @@ def test_magma_is_matplotlibs() -> None:
     pixels = draw(spectrogram, preprocessing).pixels[0].astype(int)
     expected = mpl.colormaps["magma"](np.arange(256))[:, :3] * 255
     assert np.abs(pixels - expected).max() <= 2
+
+
+def _transforms() -> st.SearchStrategy[dict[str, object]]:
+    """Of all sizes, the impossible ones included."""
+    whole = st.integers(-1, 3_000) | st.sampled_from([2**k for k in range(40)])
+    common = {"sample_rate": st.sampled_from([1, 4_000, 11_025, 16_000, 22_050, 44_100, 10**9])}
+    optional = {
+        "cqt": {"n_bins": whole, "bins_per_octave": whole, "fmin": st.floats()},
+        "mel": {"n_fft": whole, "n_mels": whole},
+        "chroma": {"n_fft": whole},
+    }
+    return st.one_of(
+        st.fixed_dictionaries(
+            {"name": st.just(name)}, optional={"hop_length": whole, **common, **options}
+        )
+        for name, options in optional.items()
+    )
+
+
+_NUMBERS = st.floats() | st.floats(0, 2)
+_PREPROCESSINGS = st.fixed_dictionaries(
+    {
+        "transform": _transforms(),
+        "orientation": st.sampled_from(["pitch_along_x", "time_along_x"]),
+    },
+    optional={
+        "levels": st.sampled_from(["logarithm", "decibels"]),
+        "log_floor": _NUMBERS,
+        "colours": st.sampled_from(["grey", "magma"]),
+        "canvas": st.tuples(st.integers(-1, 600), st.integers(-1, 600)),
+        "slice_seconds": st.floats() | st.floats(1, 20),
+        "size": st.integers(-1, 300),
+        "channels": st.integers(0, 4),
+        "mean": _NUMBERS | st.tuples(*[_NUMBERS] * 3),
+        "std": _NUMBERS | st.tuples(*[_NUMBERS] * 3),
+    },
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_PREPROCESSINGS, st.sampled_from([0.1, 1.0, 3.0]), st.booleans())
+def test_every_preprocessing_that_validates_can_be_drawn(
+    content: dict[str, object], seconds: float, silent: bool
+) -> None:
+    try:
+        preprocessing = Preprocessing.model_validate(content)
+    except ValidationError:
+        return
+    assert Preprocessing.model_validate_json(preprocessing.model_dump_json()) == preprocessing
+    samples = np.zeros(round(22_050 * seconds), np.float32)
+    if not silent:
+        samples += np.random.default_rng(0).normal(0, 0.1, len(samples)).astype(np.float32)
+    info = AudioInfo("pcm", None, 22_050, 1, seconds, 0.0, seconds, False)
+    clip = Clip("noise", samples, samples, info, ())
+    (pictures,) = prepare(clip, [preprocessing]).pictures.values()
+    size = preprocessing.size
+    for picture in pictures:
+        assert picture.input.shape == (preprocessing.channels, size, size)
+        assert picture.input.dtype == np.float32
+        assert np.isfinite(picture.input).all()
+
+
+def test_each_channel_has_a_mean_and_std_of_its_own() -> None:
+    text = Preprocessing.default("mel").model_dump_json()
+    assert '"mean":0.5,"std":0.25' in text
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    imagenet = Preprocessing.model_validate_json(
+        text.replace('"mean":0.5,"std":0.25', f'"mean":{list(mean)},"std":{list(std)}')
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    for drawn in (pixels, pixels[..., 0]):
+        channels = normalise(drawn, imagenet)
+        for c in range(3):
+            plain = drawn[..., c] if drawn.ndim == 3 else drawn
+            expected = (plain / 255 - mean[c]) / std[c]
+            np.testing.assert_allclose(channels[c], expected, atol=1e-5)
+    with pytest.raises(ValidationError, match="three channels"):
+        Preprocessing.model_validate({**imagenet.model_dump(), "channels": 1})

@@ -110,5 +110,5 @@ def test_silence_has_no_table_and_no_maps_in_any_kind(analysis: Analysis) -> Non
 
 def test_other_kinds_are_refused() -> None:
     assert report.kind_of(Path("A.HTML")) == "html"
-    with pytest.raises(CCMusicError, match=r"a\.pdf: a report ends in"):
+    with pytest.raises(CCMusicError, match=r"a\.pdf: the name of a report must end in"):
         report.kind_of(Path("a.pdf"))

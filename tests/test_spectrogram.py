@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import librosa
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ccmusic import audio
+from ccmusic.analysis import prepare
+from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, Transform, note_name
 
 RATE = audio.SAMPLE_RATE
@@ -154,3 +157,36 @@ def test_floats_of_any_width_are_samples(transform: Transform) -> None:
     for wrong in (np.zeros(40_000, np.int16), np.zeros((2, 40_000))):
         with pytest.raises(ValueError, match=r"takes mono samples.*from_samples"):
             transform(wrong)
+
+
+def test_a_preprocessing_of_another_rate_shows_a_tone_where_it_is(
+    write_sound: Callable[..., Path], tone: Callable[..., np.ndarray]
+) -> None:
+    song = write_sound("song.wav", tone(1000, 12))
+    upright = {"orientation": "time_along_x"}
+    for rate in (8_000, 16_000, 22_050):
+        for transform in (Cqt(sample_rate=rate, n_bins=72), Mel(sample_rate=rate, n_mels=64)):
+            for slices in ({}, {"slice_seconds": 5.0}):
+                preprocessing = Preprocessing(transform=transform, **upright, **slices)
+                picture = prepare(song, [preprocessing]).pictures[preprocessing][0]
+                spectrogram = picture.spectrogram
+                loudest = spectrogram.frequencies[spectrogram.values.sum(axis=1).argmax()]
+                assert loudest == pytest.approx(1000, rel=0.05)
+                length = spectrogram.times[-1] - spectrogram.times[0]
+                assert length == pytest.approx(slices.get("slice_seconds", 10), abs=0.1)
+    # Sound is decoded at 22,050 Hz: at a higher rate half of the picture would be missing.
+    with pytest.raises(ValidationError, match="less than or equal to 22050"):
+        Mel(sample_rate=44_100)
+
+
+def test_ticks_lie_within_the_axis() -> None:
+    for transform in (Mel(), Mel(sample_rate=8_000), Chroma(), Cqt()):
+        spectrogram = transform(np.ones(22_050, np.float32))
+        bins, frequencies = spectrogram.pitch_ticks()
+        assert len(bins) == len(frequencies) > 2
+        assert spectrogram.frequencies[0] <= min(frequencies)
+        assert max(frequencies) <= spectrogram.frequencies[-1]
+        for place, frequency in zip(bins, frequencies, strict=True):
+            assert np.interp(place, np.arange(len(spectrogram.frequencies)),
+                             spectrogram.frequencies) == pytest.approx(frequency)  # fmt: skip
+    assert Chroma()(np.ones(22_050, np.float32)).pitch_ticks()[0] == list(range(12))

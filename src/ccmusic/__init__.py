@@ -1,4 +1,4 @@
-"""CCMusic: music becomes a picture, five vision networks say which genre they see.
+"""CCMusic: a spectrogram of your music, and the genres that five vision networks see in it.
 
 >>> import ccmusic
 >>> analysis = ccmusic.analyze("examples/rain.ogg")
@@ -30,9 +30,10 @@ from importlib.metadata import version
 
 from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
-from ccmusic.api import analyze, analyze_many
+from ccmusic.api import analyze
 from ccmusic.attention import Attention, Region
 from ccmusic.audio import AudioInfo, AudioWarning, Clip, load
+from ccmusic.batch.many import analyze_many
 from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard
 from ccmusic.errors import (
     AudioError,
@@ -51,6 +52,8 @@ from ccmusic.verdict import Verdict
 from ccmusic.zoo import Checkpoint
 
 __version__ = version("ccmusic")
+
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "Agreement",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import soxr
 
 from ccmusic import audio
 from ccmusic.agreement import Agreement, agree, mean_probabilities
@@ -161,6 +162,37 @@ class Analysis(Value):
         kind = report.kind_of(Path(path))
         files.write(Path(path), report.render(self, kind, language).encode())
 
+    def rows(self) -> list[dict[str, str | float | None]]:
+        """One row per model and class, those of the mean last; one row without verdicts."""
+        columns = [
+            "file",
+            "transform",
+            "model",
+            "class",
+            "probability",
+            "latency_ms",
+            "error",
+            "judged",
+        ]
+        found: list[dict[str, str | float | None]] = []
+
+        def add(transform: str, model: str | None, **values: str | float | None) -> None:
+            row = {"file": self.file, "transform": transform, "model": model, **values}
+            found.append({**dict.fromkeys(columns), **row, "judged": self.judged})
+
+        if not self.verdicts:
+            add(self.transform, None)
+        for name, verdict in self.verdicts.items():
+            transform = verdict.card.transform
+            if verdict.error:
+                add(transform, name, error=str(verdict.error))
+            for genre, share in verdict.probabilities.items():
+                values = {"probability": share, "latency_ms": verdict.latency_ms}
+                add(transform, name, **{"class": genre}, **values)
+        for genre, share in self.mean.items():
+            add(self.transform, "mean", **{"class": genre}, probability=share)
+        return found
+
     def to_frame(self) -> Any:
         """A data frame of pandas, or of polars where pandas is not installed.
 
@@ -172,11 +204,9 @@ class Analysis(Value):
         CCMusicError
             If neither is installed.
         """
-        from ccmusic import report
-
         for library in ("pandas", "polars"):
             if importlib.util.find_spec(library):
-                return importlib.import_module(library).DataFrame(report.rows(self))
+                return importlib.import_module(library).DataFrame(self.rows())
         raise CCMusicError("a data frame needs pandas or polars: pip install pandas")
 
 
@@ -231,7 +261,8 @@ def prepare(
     elif clip is None:
         clip = audio.load(source, crop=crop)
     spectrograms = {
-        t: t(clip.samples) for t in {preprocessing.transform for preprocessing in preprocessings}
+        t: _transformed(clip.samples, t)
+        for t in {preprocessing.transform for preprocessing in preprocessings}
     }
     whole = clip
     if any(p.slice_seconds for p in preprocessings) and not isinstance(source, Clip):
@@ -255,4 +286,11 @@ def _pictures(
     least = math.ceil(preprocessing.slice_seconds * SAMPLE_RATE)
     if len(samples) < least:
         samples = np.resize(samples, least)  # looped
-    return draw_slices(preprocessing.transform(samples), preprocessing)
+    return draw_slices(_transformed(samples, preprocessing.transform), preprocessing)
+
+
+def _transformed(samples: Samples, transform: Transform) -> Spectrogram:
+    """Spectrogram of a recording, at the rate that the transform names."""
+    if transform.sample_rate != SAMPLE_RATE:
+        samples = soxr.resample(samples, SAMPLE_RATE, transform.sample_rate)
+    return transform(samples)

@@ -1,4 +1,4 @@
-"""A verdict and its picture in, where the model saw a genre out: in seconds and hertz."""
+"""A verdict and its picture in, the regions that support a genre out, in seconds and hertz."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ccmusic.picture import Picture, Preprocessing
+from ccmusic.axes import axes_or_current
+from ccmusic.picture import Picture, Preprocessing, orient
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
 from ccmusic.values import Value
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-_STRONG = 0.5  # of the maximum: what belongs to the strongest region
+_STRONG = 0.5  # share of the maximum that belongs to the strongest region
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Region:
     highest: float
 
     def message(self, language: Language) -> str:
-        """Name it: ``0 to 2 s, 60 to 250 Hz``."""
+        """Time and frequency range: ``0 to 2 s, 60 to 250 Hz``."""
         return translate(
             language,
             "attention.region",
@@ -53,13 +54,13 @@ class Region:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Attention(Value):
-    """How much each place of the picture speaks for a genre, in one model's eyes."""
+    """How strongly each place of the picture supports a genre, according to one model."""
 
     genre: str
     coarse: Floats
     """float32 [rows, columns], as coarse as the network sees, low frequencies first, time to the
-    right. In calibrated logits against the mean genre, so models can be compared: above 0 speaks
-    for the genre, below 0 against it."""
+    right. In calibrated logits against the mean genre, so models can be compared: values above
+    0 support the genre, values below 0 speak against it."""
     picture: Picture
     start: float = 0.0
     """Seconds of the piece at which the times of the spectrogram begin."""
@@ -82,13 +83,20 @@ class Attention(Value):
             Weight of the fullest orange, so that several maps share a scale; by default the
             largest of this map.
         """
-        from ccmusic.plot import draw_attention
-
-        return draw_attention(ax, self, strongest=strongest)
+        if strongest is None:
+            strongest = float(self.coarse.max())
+        spectrogram, preprocessing = self.picture.spectrogram, self.picture.preprocessing
+        weights = orient(np.clip(self.values / max(strongest, 1e-6), 0, 1), preprocessing)
+        orange = np.empty((*weights.shape, 4), np.float32)
+        orange[..., :3] = (1.0, 0.55, 0.0)
+        orange[..., 3] = 0.8 * weights
+        axes, sideways = axes_or_current(ax), preprocessing.orientation == "pitch_along_x"
+        spectrogram.plot(axes, start=self.start, pitch_along_x=sideways).set_cmap("gray")
+        return spectrogram.draw(axes, orange, start=self.start, pitch_along_x=sideways)
 
     @property
     def region(self) -> Region | None:
-        """The strongest place and what joins it; None if nothing speaks for the genre.
+        """The strongest place and its neighbours; None if no region supports the genre.
 
         Of a piece that was repeated, in the seconds of the piece itself: the part of the place
         that lies in the same repetition as its strongest cell.
@@ -121,12 +129,12 @@ def attend(
     start: float = 0.0,
     length: float = math.inf,
 ) -> Attention | None:
-    """Read a verdict's maps.
+    """Find the regions of a picture that support a genre.
 
     Parameters
     ----------
     picture
-        What the model was shown; of several slices the middle one.
+        The picture that the model saw; of several slices, the middle one.
     genre
         One of the model's classes; its first choice by default.
     start
@@ -142,7 +150,7 @@ def attend(
     if verdict.maps is None or (genre is not None and genre not in card.classes):
         return None
     genre = genre or verdict.top(1)[0][0]
-    # What all genres have in common at a place does not bear on the choice: a softmax ignores it.
+    # The softmax ignores what all genres have in common at a place.
     against = verdict.maps[card.classes.index(genre)] - verdict.maps.mean(axis=0)
     coarse = _upright(against / card.temperature, card.preprocessing)
     return Attention(genre, coarse, picture, start, length)
@@ -157,7 +165,7 @@ def _upright(values: Floats, preprocessing: Preprocessing) -> Floats:
 def _connected(
     strong: npt.NDArray[np.bool_], start: tuple[np.intp, ...]
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First and last row and column of what hangs together with a place."""
+    """First and last row and column of the region connected with a place."""
     place = (int(start[0]), int(start[1]))
     seen, waiting = {place}, deque([place])
     while waiting:
@@ -172,6 +180,6 @@ def _connected(
 
 
 def _frequency(frequencies: npt.NDArray[np.float64], share: float) -> float:
-    """Frequency at a share of the height of a spectrogram, whose bins are as high as each other."""
+    """Frequency at a share of the height of a spectrogram, whose bins have equal height."""
     edges = np.arange(len(frequencies)) + 0.5
     return float(np.exp(np.interp(share * len(frequencies), edges, np.log(frequencies))))

@@ -1,4 +1,4 @@
-"""What a checkpoint is: classes, preprocessing, temperature and metrics in one validated object."""
+"""Model cards: classes, preprocessing, temperature, and metrics in one validated object."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def to_json(self) -> str:
-        """Text, stable from run to run."""
+        """JSON text, the same in every run."""
         return (
             json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False)
             + "\n"
@@ -38,12 +38,12 @@ class _Strict(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read and validate.
+        """Read and validate a card.
 
         Raises
         ------
         CheckpointError
-            If the card is missing, no JSON, or says something impossible.
+            If the card is missing, is not JSON, or has an invalid value.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
@@ -58,7 +58,7 @@ class _Strict(BaseModel):
 
 
 class Calibration(_Strict):
-    """Verdicts of like confidence, and how often they were right."""
+    """Verdicts of similar confidence, and how often they were right."""
 
     above: Share
     """Lower edge of the bin; a confidence is the probability of the first choice."""
@@ -69,13 +69,13 @@ class Calibration(_Strict):
 
 
 class Band(_Strict):
-    """A range of confidence, and what verdicts within it have been worth."""
+    """A range of confidence, and how often verdicts in it were right."""
 
     level: Literal["high", "middling", "low"]
     above: Share
     """Lower edge; the upper is that of the next band, or 1."""
     accuracy: Share
-    """Share of the verdicts within that were right."""
+    """Share of the verdicts in this range that were right."""
     accuracy_interval: tuple[Share, Share]
     recordings: int = Field(gt=0)
 
@@ -87,7 +87,7 @@ class Metrics(_Strict):
     recordings: int = Field(ge=0)
     accuracy: Share
     accuracy_interval: tuple[Share, Share]
-    """95 % of resampled sets of recordings lie within (bootstrap)."""
+    """95 % bootstrap interval over recordings."""
     macro_recall: Share
     """Mean of :attr:`recall` over the genres present in the split."""
     macro_recall_interval: tuple[Share, Share]
@@ -101,11 +101,11 @@ class Metrics(_Strict):
     calibration: tuple[Calibration, ...]
     """Fifteen equal bins of confidence, after the temperature; empty ones left out."""
     calibration_error: Share
-    """Mean distance of confidence and accuracy over these bins, weighted by recordings."""
+    """Mean distance between confidence and accuracy over these bins, weighted by recordings."""
     calibration_error_by_chance: Share
-    """What perfect calibration would show on as few recordings, of the same confidence."""
+    """Expected calibration error of a perfectly calibrated model on as few recordings."""
     bands: tuple[Band, ...] = ()
-    """Two or three, the lowest first, from the same verdicts as the bins."""
+    """Two or three bands, the lowest first, from the same verdicts as the bins."""
 
     def taken_for(self, genre: str) -> str:
         """What a genre was mistaken for, in English: ``Rock 5, Pop 2``."""
@@ -121,7 +121,7 @@ class Metrics(_Strict):
 
 
 class Pair(_Strict):
-    """Two models of a panel, and what they know together."""
+    """Two models of a panel, and their accuracy together."""
 
     models: tuple[str, str]
     accuracy: Share
@@ -131,19 +131,19 @@ class Pair(_Strict):
 
 
 class PanelCard(_Strict):
-    """What the models of a panel reach together, as their mean; beside the shipped cards."""
+    """Metrics of the mean of several models; stored beside the shipped cards."""
 
     members: dict[str, str]
-    """sha256 of each model's file; the figures hold for these only."""
+    """sha256 of each model's file; the metrics hold for these files only."""
     metrics: Metrics
     scaled_calibration_error: Share
-    """What a temperature of its own would leave of the calibration error. The mean has none, so
-    that it stays the mean of what is shown; the bands say what it is worth."""
+    """Calibration error that would remain with a temperature of its own. The mean has none, so that
+    it stays the mean of the displayed probabilities; the bands tell how reliable it is."""
     pairs: tuple[Pair, ...]
-    """Every two of them, the best mean first."""
+    """All pairs of models, the best mean first."""
 
     def describes(self, cards: Iterable[ModelCard]) -> bool:
-        """Whether these are the models that were measured."""
+        """Return whether these are the measured models."""
         return self.members == {card.name: card.sha256 for card in cards}
 
 
@@ -173,35 +173,35 @@ class ModelCard(_Strict):
     """Logits are divided by it before the softmax."""
     parameters: int = Field(gt=0)
     multiply_adds: int = Field(gt=0)
-    """Of one inference, counted over convolutions and linear layers."""
+    """Multiply-adds of one inference, counted over convolutions and linear layers."""
     precision: Literal["fp32", "fp16", "int8"]
     """How the weights are stored."""
     explanation: Explanation = "exact"
-    """What the maps are. ``exact``: the logits are their means, or differ by a constant.
+    """Kind of the maps. ``exact``: the logits are their means, or differ by a constant.
     ``gradient``: derivative times feature, for this picture. ``none``: there are none."""
     same_choice: Share | None = None
-    """Share of the held-out clips on which the stored weights choose as those of fp32 do."""
+    """Share of the held-out clips with the same first choice as the fp32 weights."""
     relative_latency: float | None = Field(None, gt=0)
-    """Time of one inference over that of MobileNetV3 in fp32, taken in turn on one core."""
+    """Time of one inference divided by that of MobileNetV3 in fp32, in turn on one core."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """Of the ONNX file."""
+    """Hash of the ONNX file."""
     metrics: Metrics | None = None
     data: str
-    """How it was trained, in words."""
+    """Description of the training."""
     sources: tuple[DataSource, ...] = ()
-    """What it was trained on, counted."""
+    """Training material, counted."""
     learning_curve: tuple[Share, ...] = ()
-    """Accuracy on the held-out clips after each pass of the training; nothing was chosen by it."""
+    """Accuracy on the held-out clips after each epoch; not used to choose anything."""
     licence: str
     notes: tuple[str, ...] = ()
-    """Known weaknesses, in plain words."""
+    """Known weaknesses."""
 
     recipe: ClassVar[RenamedAttribute] = RenamedAttribute("preprocessing")
 
     @model_validator(mode="after")
     def _classes_differ(self) -> Self:
         if len(set(self.classes)) != len(self.classes):
-            raise ValueError("classes: the same class stands twice")
+            raise ValueError("classes: the same class is listed twice")
         return self
 
     @property
@@ -210,7 +210,7 @@ class ModelCard(_Strict):
         return self.preprocessing.transform.name
 
     def title(self, *, with_transform: bool = False) -> str:
-        """What people call it: a shipped model by its backbone, another as its owner does."""
+        """Display name: the backbone of a shipped model, the name of any other."""
         if self.name != f"{self.backbone}_{self.transform}":
             return self.name
         title = _BACKBONE_TITLES.get(self.backbone, self.backbone)
@@ -222,7 +222,7 @@ class ModelCard(_Strict):
         Raises
         ------
         CheckpointError
-            If the name cannot be one.
+            If the name is invalid.
         """
         try:
             return self.model_validate({**self.model_dump(), "name": name})

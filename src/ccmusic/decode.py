@@ -1,4 +1,4 @@
-"""FFmpeg: containers, packets, headers and tags. The only module that opens it."""
+"""FFmpeg: containers, packets, headers and tags. The only module that imports PyAV."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _FORMATS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,mov,mp4,matroska,webm,asf,avi"
 # A decoder that starts in mid-stream needs a run-up: MP3 borrows bits from earlier frames, Opus
 # asks for 80 ms, AAC for one frame.
 _RUN_UP = 0.5
-_GAP = 0.1  # timestamps of neighbours agree better than this
-_FRAMES_AT_ONCE = 64  # so few that they stay in the processor's cache
+_GAP = 0.1  # larger differences between timestamps are gaps
+_FRAMES_AT_ONCE = 64  # few enough to stay in the CPU cache
 _PATIENCE = 1_000  # damaged places in a row until a file is given up
 _OGG_PAGE = 65_307  # bytes, at most
 _MP3_FRAME = 2_881  # bytes, at most
@@ -43,24 +43,24 @@ _FULL = 0.999  # of full scale
 
 @dataclass
 class Sound:
-    """A window in mono, and what the warnings need to know of its channels.
+    """A window in mono, and statistics of its channels for the warnings.
 
     Mixed a few frames at a time: half an hour would be gigabytes in all its channels.
     """
 
     original: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
-    """float32 [n] at the stream's own rate; while it is decoded, with room for what is to come."""
+    """float32 [n] at the stream's own rate; during decoding, an empty buffer of the full length."""
     rate: int = 1
     """Hertz: a decoder may know better than the header."""
     channels: int = 1
     errors: int = 0
-    """How many places were damaged."""
+    """Number of damaged places."""
     peak: float = 0.0
     """Largest magnitude of any channel; NaN if there is one."""
     clipped: int = 0
-    """How many samples of the channels are at full scale."""
+    """Number of samples of all channels at full scale."""
     taken: int = 0
-    """Samples so far, those that wait to be mixed included."""
+    """Number of samples so far, including those not mixed yet."""
     waiting: list[Samples] = field(default_factory=list)
 
     def add(self, planes: Samples) -> None:
@@ -72,12 +72,12 @@ class Sound:
             self.mix()
 
     def mix(self) -> None:
-        """Mix what waits to mono."""
+        """Mix the waiting frames to mono."""
         if not self.waiting:
             return
         planes = np.concatenate(self.waiting, axis=1)
         self.waiting.clear()
-        with np.errstate(over="ignore", invalid="ignore"):  # the peak tells
+        with np.errstate(over="ignore", invalid="ignore"):  # the peak shows it
             self.original[self.taken - planes.shape[1] : self.taken] = planes.mean(axis=0)
         if planes.size:
             self.peak = float(np.maximum(self.peak, peak(planes)))
@@ -90,7 +90,7 @@ class Header:
 
     codec: str
     bit_rate: int | None
-    """Bits per second, where the file tells."""
+    """Bits per second, if the file tells."""
     duration: float
     """Seconds."""
     cut_off: bool
@@ -124,7 +124,7 @@ def read_header(source: Stored) -> Header:
             bit_rate = stream.codec_context.bit_rate or container.bit_rate or None
             codec = str(stream.codec_context.codec.canonical_name)
         duration = announced
-        # A header gives no length, or one that the file does not keep.
+        # The header has no length, or a wrong one.
         tail = announced - _RUN_UP
         kept = whole if codec == "mp3" else _span(file, name, tail)[0] >= tail
         if announced <= 0 or not kept:
@@ -145,12 +145,12 @@ def decode(source: Stored, header: Header, *, crop: Crop | float, seconds: float
     name = name_of(source)
     duration = header.duration
     start = window_start(duration, seconds, crop)
-    # Room for what a header may have forgotten, but not for half an hour of it.
+    # The header may be wrong by some seconds, but the buffer must not be half an hour too long.
     longest = min(seconds, max(_LEAST_ROOM, duration + _RUN_UP))
     with _file(source, name) as file:
         sound = _decode(file, name, start, longest)
         if not sound.taken and start > 0:
-            # The window lies in a hole, or cannot be sought: take what there is.
+            # The window lies in a gap, or seeking failed: take the beginning.
             start = 0.0
             sound = _decode(file, name, start, longest)
     if not sound.taken:
@@ -161,7 +161,7 @@ def decode(source: Stored, header: Header, *, crop: Crop | float, seconds: float
 
 
 def digest(source: Stored) -> str:
-    """SHA-256 of the compressed sound, in hexadecimal, whatever tags stand around it.
+    """SHA-256 of the compressed audio without its tags, in hexadecimal.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def read_tags(path: Path) -> dict[str, str]:
 
 
 def name_of(source: Source) -> str:
-    """What messages and results call a source."""
+    """Name of a source in messages and results."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     if isinstance(source, tuple):
@@ -217,7 +217,7 @@ def check_kind(source: object) -> None:
 
 @contextmanager
 def _file(source: Stored, name: str) -> Iterator[BinaryIO]:
-    """Open a path, or take a stream as it is; at its start, and not empty."""
+    """Open a path or use a stream; refuse an empty one."""
     try:
         if isinstance(source, bytes):
             file: BinaryIO = io.BytesIO(source)
@@ -245,7 +245,7 @@ def _file(source: Stored, name: str) -> Iterator[BinaryIO]:
 
 
 def _is_cut_off(file: BinaryIO) -> bool:
-    """Whether the end of a RIFF, AIFF or Ogg file is missing, which FFmpeg does not tell."""
+    """Return whether the end of a RIFF, AIFF, or Ogg file is missing; FFmpeg does not tell."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     kind, length = file.read(4), file.read(4)
@@ -262,10 +262,10 @@ def _is_cut_off(file: BinaryIO) -> bool:
 
 
 def _mp3_length(file: BinaryIO) -> tuple[bool, bool]:
-    """Whether an MP3 tells its length in a header, and whether it is to be believed.
+    """Return (has_length_header, header_is_consistent) of an MP3.
 
-    The header (Xing, Info or VBRI) stands after the ID3 tags. Where the file has fewer bytes than
-    it counted, something is missing; where it has more, songs were joined, and it tells nothing.
+    The header (Xing, Info or VBRI) follows the ID3 tags. If the file has fewer bytes than the
+    header says, the end is missing; if it has more, songs were joined and the header is wrong.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -296,7 +296,7 @@ def _container(file: BinaryIO, name: str) -> Iterator[av.container.InputContaine
             file,
             # Without the limit FFmpeg searches megabytes of a WAV for another codec in disguise.
             options={"format_whitelist": _FORMATS, "max_probe_packets": "4"},
-            # Old tags are often in GBK or Latin-1; a name that cannot be read must not stop us.
+            # Old tags are often in GBK or Latin-1; undecodable tags must not be an error.
             metadata_errors="replace",
         )
     except (av.error.FFmpegError, ValueError):
@@ -319,7 +319,7 @@ def _audio_stream(container: av.container.InputContainer, name: str) -> av.audio
 def _announced(
     container: av.container.InputContainer, stream: av.audio.AudioStream, counted: bool
 ) -> float:
-    """Seconds according to the header; 0 where it does not say."""
+    """Seconds according to the header; 0 if it does not tell."""
     if container.format.name == "aac" or (container.format.name == "mp3" and not counted):
         return 0.0  # FFmpeg would guess, from the bit rate of the first frame
     if stream.duration is not None and stream.time_base is not None:
@@ -330,7 +330,7 @@ def _announced(
 def _packets(file: BinaryIO, name: str, after: float) -> Iterator[AudioPacket]:
     """Open the file and give its packets from ``after`` (seconds into the piece) or earlier on.
 
-    Each pass opens the file anew, because a demuxer that failed to seek stays where it is.
+    Each pass opens the file anew, because a demuxer that failed to seek keeps its position.
     """
     with _container(file, name) as container:
         stream = _audio_stream(container, name)
@@ -360,7 +360,7 @@ def _origin(stream: av.audio.AudioStream) -> float:
 
 
 def _span(file: BinaryIO, name: str, after: float) -> tuple[float, int]:
-    """Look at the packets from a time on without decoding any.
+    """Measure the packets from a time on without decoding them.
 
     Returns
     -------
@@ -424,9 +424,9 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> Sound:
 
 
 def _alike(first: av.AudioFrame) -> Callable[[av.AudioFrame], Sequence[av.AudioFrame]]:
-    """Make a function that gives frames of floats, of the rate and channels of the first one.
+    """Return a function that converts frames to floats with rate and channels of the first one.
 
-    Songs that were joined may change both in the middle of a file.
+    Both may change in the middle of a file in which songs were joined.
     """
     # Float planes already, as of MP3, AAC, Vorbis and Opus. Else packed, because PyAV crashes on
     # the planes of a frame with eight channels or more.

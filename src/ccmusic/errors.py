@@ -1,4 +1,4 @@
-"""What can go wrong: every error a user may meet, each with a line that says what to do."""
+"""Errors for users; each is one line that says what happened, to which file, and what to do."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from ccmusic.texts import Language, translate
 
 
 class CCMusicError(Exception):
-    """Base of all errors raised on purpose; its text is one line, fit to be shown to a user."""
+    """Base of all errors raised on purpose; its text is one line for users."""
 
     def message(self, language: Language) -> str:
-        """The line in a language, where the catalogue has it; otherwise in English."""
+        """The text in a language; in English if the catalogue does not have it."""
         return str(self)
 
     say = RenamedAttribute("message")
 
 
 class CataloguedError(CCMusicError):
-    """An error whose line stands in the catalogues under ``error.KEY``."""
+    """An error whose text is in the catalogues under ``error.KEY``."""
 
-    def __init__(self, key: str, **values: object) -> None:
+    def __init__(self, key: str, /, **values: object) -> None:
         super().__init__(translate("en", f"error.{key}", **values))
         self.key, self.values = key, values
 
     def message(self, language: Language) -> str:
-        """The line in a language."""
+        """The text in a language."""
         return translate(language, f"error.{self.key}", **self.values)
 
     def __reduce__(self) -> tuple[partial[CataloguedError], tuple[()]]:
-        """Whole across processes; what is no number becomes text, for not every value can go."""
+        """Pickle for other processes; values other than numbers become text."""
         plain = {k: v if isinstance(v, int | float) else str(v) for k, v in self.values.items()}
         return partial(type(self), self.key, **plain), ()
 
@@ -59,7 +59,7 @@ class MissingExtraError(CCMusicError):
 
 
 class DataError(CCMusicError):
-    """Training data, or a file of the workshop, cannot be used as it is."""
+    """Training data or a file of the workshop cannot be used."""
 
 
 def reason_of(error: BaseException) -> str:

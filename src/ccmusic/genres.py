@@ -38,13 +38,13 @@ CCMUSIC_CLASSES: dict[str, tuple[str, str]] = {
     "soft_rock": ("慢摇滚", "Soft rock"),
     "acoustic_pop": ("原声流行", "Acoustic pop"),
 }
-"""The sixteen classes of the original CCMusic checkpoints, in their order; names likewise."""
+"""Classes of the original CCMusic checkpoints, in their order, with Chinese and English names."""
 
 _NAMES = GENRES | CCMUSIC_CLASSES
 
 
 def genre_name(genre: str, language: str) -> str:
-    """Name of a class in ``zh`` or ``en``; an unknown class is called by its id."""
+    """Name of a class in ``zh`` or ``en``; the id of an unknown class."""
     if genre not in _NAMES:
         return genre.replace("_", " ")
     return _NAMES[genre][0 if language == "zh" else 1]

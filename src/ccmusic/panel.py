@@ -24,7 +24,7 @@ from ccmusic.picture import Picture, Preprocessing
 from ccmusic.renamed import RenamedAttribute, renamed_options
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.timeline import Timeline
-from ccmusic.verdict import Verdict, softmax
+from ccmusic.verdict import Verdict, average_slices
 from ccmusic.zoo import Checkpoint, find
 
 P = ParamSpec("P")
@@ -348,7 +348,7 @@ def _ask(
     middle = maps[0][0] if maps else None
     if len(pictures) == 1:
         return Verdict(card, latency, logits[0], middle)
-    shares = softmax(logits / card.temperature).mean(axis=0)
+    (shares,) = average_slices(logits, [len(logits)], card.temperature)
     together = (card.temperature * np.log(np.maximum(shares, 1e-12))).astype(np.float32)
     votes = Counter(card.classes[i] for i in logits.argmax(axis=1))
     return Verdict(card, latency, together, middle, dict(votes.most_common()))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ccmusic.audio import MAX_SECONDS
 from ccmusic.renamed import RenamedAttribute, renamed_names
 from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, Transform, TransformName
 from ccmusic.values import Value
@@ -30,13 +31,16 @@ _MAGMA = bytes.fromhex(
 )
 
 
+_Mean = Annotated[float, Field(ge=-1000, le=1000)]
+_Std = Annotated[float, Field(ge=1e-3, le=1000)]
+_Side = Annotated[int, Field(gt=0, le=4096)]
 _TRANSFORMS: dict[TransformName, Transform] = {"cqt": Cqt(), "mel": Mel(), "chroma": Chroma()}
 
 
 class Preprocessing(BaseModel):
     """How a model wants its picture; part of the model's card, never of the program."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     transform: Transform
     orientation: Literal["pitch_along_x", "time_along_x"]
@@ -45,21 +49,29 @@ class Preprocessing(BaseModel):
     levels: Literal["logarithm", "decibels"] = "logarithm"
     """``logarithm``: natural, of the value plus :attr:`log_floor`. ``decibels``: relative to the
     loudest cell of the whole piece, no lower than -80."""
-    log_floor: float = Field(1e-6, gt=0)
+    log_floor: float = Field(1e-6, ge=1e-30)
     scaling: Literal["minmax"] = "minmax"
     """``minmax``: the quietest cell becomes 0, the loudest 255."""
     colours: Literal["grey", "magma"] = "grey"
     """``grey``: equal channels. ``magma``: matplotlib's, three channels."""
-    canvas: tuple[int, int] | None = None
+    canvas: tuple[_Side, _Side] | None = None
     """Width and height, pixels, on which the cells are painted as blocks before resizing; None
     resizes the cells themselves."""
-    slice_seconds: float | None = Field(None, gt=0)
+    slice_seconds: float | None = Field(None, ge=1, le=MAX_SECONDS)
     """Length of the slices into which the whole piece is cut; None takes the clip as it is."""
-    size: int = Field(224, gt=0)
+    size: int = Field(224, gt=0, le=2048)
     """Height and width, pixels."""
-    channels: int = Field(3, gt=0)
-    mean: float = 0.5
-    std: float = Field(0.25, gt=0)
+    channels: int = Field(3, gt=0, le=16)
+    mean: _Mean | tuple[_Mean, _Mean, _Mean] = 0.5
+    std: _Std | tuple[_Std, _Std, _Std] = 0.25
+    """Of pixels in 0..1: of all channels, or of each of three."""
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> Self:
+        each = isinstance(self.mean, tuple) or isinstance(self.std, tuple)
+        if self.channels != 3 and (each or self.colours == "magma"):
+            raise ValueError("colours, and a mean or std of each channel, need three channels")
+        return self
 
     @classmethod
     def default(cls, transform: TransformName) -> Preprocessing:
@@ -195,10 +207,11 @@ def resize(pixels: Pixels, height: int, width: int) -> Pixels:
 
 def normalise(pixels: Pixels, preprocessing: Preprocessing) -> Floats:
     """Become float in 0..1, then subtract the mean and divide by std: [channels, size, size]."""
-    floats = (pixels.astype(np.float32) / 255 - preprocessing.mean) / preprocessing.std
-    if pixels.ndim == 3:
-        return np.ascontiguousarray(floats.transpose(2, 0, 1), np.float32)
-    return np.repeat(floats[None], preprocessing.channels, axis=0).astype(np.float32)
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], preprocessing.channels, axis=2)
+    mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
+    floats = (pixels.astype(np.float32) / 255 - mean) / std
+    return np.ascontiguousarray(floats.transpose(2, 0, 1))
 
 
 __getattr__ = renamed_names(__name__, Recipe="Preprocessing")

@@ -1,4 +1,4 @@
-"""What a recording warns of: reasons to trust its verdicts less."""
+"""Warnings about a recording: reasons to trust its verdicts less."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from ccmusic import speech
 from ccmusic.decode import Decoded, Samples, Sound, peak
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
@@ -18,7 +19,7 @@ _SHORT = 8.0
 _COMMON_RATES = frozenset(
     {22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000}
 )
-_LOW_BIT_RATE = 125_000  # the step below 128 is 112; what is measured may miss by a frame
+_LOW_BIT_RATE = 125_000  # below 128 kbit/s comes 112; measured rates may be off by a frame
 _SILENCE = 1e-3  # -60 dB of full scale
 _CLIPPED_SHARE = 1e-3
 _HIGH_BAND = 5_000.0
@@ -39,12 +40,12 @@ class AudioWarning(Value):
 
     code: str
     """One of ``truncated``, ``damaged``, ``low_bit_rate``, ``unusual_rate``, ``short``,
-    ``silence``, ``clipping``, ``dull``."""
+    ``silence``, ``clipping``, ``dull``, ``speech``."""
     values: dict[str, float]
-    """The numbers that the sentence mentions."""
+    """Numbers in the sentence."""
 
     def message(self, language: Language = "en") -> str:
-        """Give the sentence in a language."""
+        """The sentence in a language."""
         return translate(language, f"quality.{self.code}", **self.values)
 
     say = RenamedAttribute("message")
@@ -120,3 +121,5 @@ def _signal_warnings(sound: Sound, samples: Samples, sample_rate: int) -> Iterat
     level = 10 * math.log10(max(float(power[edge:].sum() / power.sum()), 1e-12))
     if level < _HIGH_BAND_DB:
         yield AudioWarning("dull", {"level": level})
+    if speech.is_speech(samples, sample_rate):
+        yield AudioWarning("speech", {})

@@ -1,4 +1,4 @@
-"""An :class:`~ccmusic.analysis.Analysis` in, a JSON, CSV or HTML document out."""
+"""Reports: an :class:`~ccmusic.analysis.Analysis` as JSON, CSV, or HTML."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
 Kind = Literal["html", "json", "csv"]
-_COLUMNS = (
-    "file", "transform", "model", "class", "probability", "latency_ms", "error", "judged",
-)  # fmt: skip
+
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -43,7 +41,7 @@ figure { margin: 0; }
 
 
 def kind_of(path: Path) -> Kind:
-    """Kind of document that a file's name asks for.
+    """Kind of document by the ending of a file name.
 
     Raises
     ------
@@ -54,54 +52,32 @@ def kind_of(path: Path) -> Kind:
         if path.suffix.lower() == f".{kind}":
             known: Kind = kind
             return known
-    raise CCMusicError(f"{path}: a report ends in .html, .json or .csv")
+    raise CCMusicError(f"{path}: the name of a report must end in .html, .json or .csv")
 
 
 def render(analysis: Analysis, kind: Kind, language: Language = "en") -> str:
-    """Write the document; the language is that of the HTML page alone."""
+    """Render a document; the language applies to HTML only."""
     if kind == "html":
         return to_html(analysis, language)
     return to_json(analysis) if kind == "json" else to_csv(analysis)
 
 
 def to_json(analysis: Analysis) -> str:
-    """As ``ccmusic classify --json`` prints it, indented."""
+    """Indented JSON, as ``ccmusic classify --json`` prints it."""
     return json.dumps(analysis.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
 
 def to_csv(analysis: Analysis) -> str:
-    """:func:`rows`, with a header."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    """The rows of an analysis, with a header; an empty cell where a row has no value."""
+    rows, text = analysis.rows(), io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows(analysis))
+    writer.writerows(rows)
     return text.getvalue()
 
 
-def rows(analysis: Analysis) -> list[dict[str, str | float | None]]:
-    """One row per model and class, those of the ensemble's mean last; one row without verdicts."""
-    found: list[dict[str, str | float | None]] = []
-
-    def add(transform: str, model: str | None, **values: str | float | None) -> None:
-        row = {"file": analysis.file, "transform": transform, "model": model, **values}
-        found.append({**dict.fromkeys(_COLUMNS), **row, "judged": analysis.judged})
-
-    if not analysis.verdicts:
-        add(analysis.transform, None)
-    for name, verdict in analysis.verdicts.items():
-        transform = verdict.card.transform
-        if verdict.error:
-            add(transform, name, error=str(verdict.error))
-        for genre, share in verdict.probabilities.items():
-            values = {"probability": share, "latency_ms": verdict.latency_ms}
-            add(transform, name, **{"class": genre}, **values)
-    for genre, share in analysis.mean.items():
-        add(analysis.transform, "mean", **{"class": genre}, probability=share)
-    return found
-
-
 def info_line(clip: Clip, language: Language) -> str:
-    """What is known about a recording, in one line."""
+    """Codec, rates, channels, and duration in one line."""
     info = clip.info
     channels = {1: "page.mono", 2: "page.stereo"}.get(info.channels, "page.channels")
     parts = [info.codec]
@@ -116,13 +92,13 @@ def info_line(clip: Clip, language: Language) -> str:
 
 
 def window_line(clip: Clip, language: Language) -> str:
-    """Which part of a recording the networks see."""
+    """The part of a recording that the networks see."""
     key = "page.looped" if clip.info.looped else "page.window"
     return translate(language, key, start=clip.info.window_start, end=clip.info.window_end)
 
 
 def region_line(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
-    """Where a model saw a genre, in words; why not, if it has no map."""
+    """Sentence about where a model found a genre, or why it has no map."""
     looked = analysis.attention(name, genre)
     if looked is None:
         has_maps = analysis.verdicts[name].maps is not None
@@ -136,7 +112,7 @@ def region_line(analysis: Analysis, name: str, genre: str | None, language: Lang
 
 
 def to_html(analysis: Analysis, language: Language) -> str:
-    """A page with its pictures inside, which needs nothing else."""
+    """Self-contained page with embedded pictures."""
     title = escape(Path(analysis.file).name)
     clip = analysis.clip
     body = [
@@ -202,7 +178,7 @@ def _models(analysis: Analysis, language: Language) -> list[str]:
 
 
 def _table(analysis: Analysis, language: Language) -> str:
-    """Models x genres, every cell as blue as it is probable."""
+    """Models x genres; the bluer a cell, the higher its probability."""
     genres = analysis.genres
     head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
     rows = [f"<tr><th></th>{head}</tr>"]
@@ -258,7 +234,7 @@ def _figure(png: bytes, caption: str) -> str:
 
 
 def _model(verdict: Verdict, language: Language) -> str:
-    """Enough to find the same model again, and what its verdict is worth."""
+    """Name and hash of a model, and how reliable its verdict is."""
     card = verdict.card
     parts = [f"<b>{escape(card.name)}</b>", f"<code>sha256 {card.sha256[:12]}</code>"]
     if verdict.error:

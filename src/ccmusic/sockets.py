@@ -13,7 +13,7 @@ def bind(host: str, port: int, *, backlog: int | None = None) -> socket.socket:
     Raises
     ------
     CCMusicError
-        If it cannot be listened on.
+        If the address cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

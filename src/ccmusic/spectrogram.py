@@ -20,6 +20,7 @@ from numpy.fft import fft, rfft, rfftfreq
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ccmusic.audio import SAMPLE_RATE, Samples
+from ccmusic.axes import axes_or_current
 from ccmusic.values import Value
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ Axis = npt.NDArray[np.float64]
 # multiplies them in one thread; its threads would keep a core busy while the models start.
 _BLOCK = 32
 _NEIGHBOURS = 16  # mel bands that are gathered at once
-_TICKS = (200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0)  # hertz; lower ones would touch
+_TICKS = np.array([200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0])  # hertz; lower would touch
+_LONGEST_FILTER = 2**17  # samples; more is no music, and the memory of a machine
+_RANGE_DB = 80.0  # that a plot shows
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
@@ -74,28 +77,69 @@ class Spectrogram(Value):
         levels = factor * np.log10(np.maximum(self.values / peak, floor))
         return np.asarray(levels, np.float32)
 
-    def plot(self, ax: Axes | None = None, *, start: float = 0.0) -> AxesImage:
+    def plot(
+        self, ax: Axes | None = None, *, start: float = 0.0, pitch_along_x: bool | None = None
+    ) -> AxesImage:
         """Draw levels in dB on a Matplotlib axis, the current one by default.
-
-        CQT as our models see it, pitch to the right and time downwards; others with time to the
-        right.
 
         Parameters
         ----------
         start
             Seconds of the piece at which the spectrogram begins.
+        pitch_along_x
+            Pitch to the right and time downwards, as our models see a CQT; by default so for a CQT,
+            otherwise time to the right.
         """
-        from ccmusic.picture import Preprocessing
-        from ccmusic.plot import draw_levels
+        sideways = self.transform == "cqt" if pitch_along_x is None else pitch_along_x
+        levels = self.decibels()
+        image = levels.T if sideways else levels[::-1]
+        look = {"cmap": "magma", "vmin": -_RANGE_DB, "vmax": 0}
+        return self.draw(axes_or_current(ax), image, start=start, pitch_along_x=sideways, **look)
 
-        return draw_levels(ax, self, Preprocessing.default(self.transform), start=start)
+    def draw(
+        self,
+        ax: Axes,
+        image: npt.NDArray[Any],
+        *,
+        start: float,
+        pitch_along_x: bool,
+        **look: Any,
+    ) -> AxesImage:
+        """Draw an image of this spectrogram's span, with axes of time and pitch.
+
+        Parameters
+        ----------
+        image
+            Oriented already, [height, width] or [height, width, channels].
+        start, pitch_along_x
+            As in :meth:`plot`.
+        **look
+            For Matplotlib's ``imshow``.
+        """
+        begin, end = start + float(self.times[0]), start + float(self.times[-1])
+        bins = (0.0, float(len(self.frequencies)))
+        drawn = ax.imshow(
+            image,
+            aspect="auto",
+            interpolation="nearest",
+            extent=(*bins, end, begin) if pitch_along_x else (begin, end, *bins),
+            **look,
+        )
+        time_axis, pitch_axis = (ax.yaxis, ax.xaxis) if pitch_along_x else (ax.xaxis, ax.yaxis)
+        time_axis.set_label_text("time, s")
+        places, frequencies = self.pitch_ticks()
+        notes = self.transform == "cqt"
+        names = [f"{note_name(f)}\n{f:.0f} Hz" if notes else f"{f:.0f}" for f in frequencies]
+        pitch_axis.set_ticks([place + 0.5 for place in places], names)
+        pitch_axis.set_label_text("pitch" if notes else "frequency, Hz")
+        return drawn
 
     def notes(self) -> list[str]:
         """Name of the note nearest to each bin, with cents where the bin lies off it."""
         return [note_name(frequency) for frequency in self.frequencies]
 
     def pitch_ticks(self) -> tuple[list[float], list[float]]:
-        """Where to mark the axis of pitch: every C of a CQT, else round frequencies.
+        """Where to mark the axis of pitch: every C of a CQT, every class, else round frequencies.
 
         Returns
         -------
@@ -104,11 +148,15 @@ class Spectrogram(Value):
         frequencies
             What lies there, hertz.
         """
+        if self.transform == "chroma":
+            return list(map(float, range(len(self.frequencies)))), self.frequencies.tolist()
         if self.transform == "cqt":
             octaves = [i for i, note in enumerate(self.notes()) if note.rstrip("0123456789") == "C"]
             return [float(i) for i in octaves], self.frequencies[octaves].tolist()
+        lowest, highest = self.frequencies[[0, -1]]
+        ticks = _TICKS[(lowest <= _TICKS) & (highest >= _TICKS)]
         bins = np.arange(len(self.frequencies))
-        return np.interp(_TICKS, self.frequencies, bins).tolist(), list(_TICKS)
+        return np.interp(ticks, self.frequencies, bins).tolist(), ticks.tolist()
 
 
 def note_name(frequency: float) -> str:
@@ -129,10 +177,11 @@ def note_name(frequency: float) -> str:
 
 
 class _Transform(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    sample_rate: int = Field(SAMPLE_RATE, gt=0)
-    hop_length: int = Field(512, gt=0)
+    # A recording is decoded at SAMPLE_RATE: above half of that there is nothing to show.
+    sample_rate: int = Field(SAMPLE_RATE, ge=4_000, le=SAMPLE_RATE)
+    hop_length: int = Field(512, ge=32, le=8192)
 
     def _times(self, n_frames: int) -> Axis:
         return np.arange(n_frames, dtype=np.float64) * (self.hop_length / self.sample_rate)
@@ -151,9 +200,9 @@ class Cqt(_Transform):
     """
 
     name: Literal["cqt"] = "cqt"
-    n_bins: int = Field(84, gt=0)
-    bins_per_octave: int = Field(12, gt=0)
-    fmin: float = Field(32.70319566257483, gt=0)
+    n_bins: int = Field(84, gt=0, le=1024)
+    bins_per_octave: int = Field(12, gt=0, le=96)
+    fmin: float = Field(32.70319566257483, ge=1)
     """Hertz; C1 by default."""
 
     @model_validator(mode="after")
@@ -163,6 +212,8 @@ class Cqt(_Transform):
             raise ValueError(f"hop_length must be a multiple of {2 ** (octaves - 1)}")
         if self.frequencies[-1] * 2 ** (1 / self.bins_per_octave) > self.sample_rate / 2:
             raise ValueError(f"{self.n_bins} bins from {self.fmin} Hz reach beyond half the rate")
+        if _filter_lengths(self).max() > _LONGEST_FILTER:
+            raise ValueError(f"{self.bins_per_octave} bins per octave need filters that never end")
         return self
 
     @property
@@ -202,8 +253,8 @@ class Mel(_Transform):
     """
 
     name: Literal["mel"] = "mel"
-    n_fft: int = Field(2048, gt=0)
-    n_mels: int = Field(128, gt=0)
+    n_fft: int = Field(2048, ge=64, le=65_536)
+    n_mels: int = Field(128, gt=0, le=1024)
 
     @property
     def frequencies(self) -> Axis:
@@ -234,7 +285,7 @@ class Chroma(_Transform):
     """
 
     name: Literal["chroma"] = "chroma"
-    n_fft: int = Field(2048, gt=0)
+    n_fft: int = Field(2048, ge=64, le=65_536)
 
     @property
     def frequencies(self) -> Axis:
@@ -284,6 +335,13 @@ def _frames(samples: Samples, length: int, hop_length: int, n_frames: int) -> Sa
     return np.lib.stride_tricks.sliding_window_view(padded, length)[::hop_length][:n_frames]
 
 
+def _filter_lengths(cqt: Cqt) -> Axis:
+    """Samples that each filter of the highest octave spans, float64 [bins_per_octave] or fewer."""
+    step = 2.0 ** (2 / cqt.bins_per_octave)
+    quality = (step + 1) / (step - 1)
+    return np.asarray(quality * cqt.sample_rate / cqt.frequencies[-cqt.bins_per_octave :])
+
+
 @lru_cache(maxsize=8)
 def _octave_of_filters(cqt: Cqt) -> npt.NDArray[np.complex64]:
     """Filters of the highest octave, complex64 [n_fft, bins_per_octave], to multiply frames by.
@@ -291,10 +349,8 @@ def _octave_of_filters(cqt: Cqt) -> npt.NDArray[np.complex64]:
     As in librosa, each is thinned in the frequency domain: negative frequencies and the weakest
     hundredth of its spectrum are dropped. That is audible to a comparison at -60 dB, hence kept.
     """
-    step = 2.0 ** (2 / cqt.bins_per_octave)
-    quality = (step + 1) / (step - 1)
     frequencies = cqt.frequencies[-cqt.bins_per_octave :, None]
-    lengths = quality * cqt.sample_rate / frequencies
+    lengths = _filter_lengths(cqt)[:, None]
     n_fft = 2 ** int(np.ceil(np.log2(lengths.max())))
     first = -lengths // 2  # sample of each wavelet, counted from its middle
     sizes = lengths // 2 - first

@@ -1,7 +1,8 @@
-"""What one model says of a picture: :class:`Verdict`."""
+"""Verdicts of single models."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,14 +20,14 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Verdict(Value):
-    """What one model says of a picture, or why it could not."""
+    """Result of one model for a picture, or its error."""
 
     card: ModelCard
     latency_ms: float = field(default=0.0, compare=False)
-    """Inference alone, on the cores it was given."""
+    """Time of the inference alone."""
     logits: Floats | None = None
-    """float32 [n_classes], before the temperature; of several slices, those that give the mean of
-    their probabilities."""
+    """float32 [n_classes], before the temperature; for several slices, the logits of
+    their mean probabilities."""
     maps: Floats | None = None
     """float32 [n_classes, h, w]: the class-activation maps, see the card's ``explanation``; of
     several slices, the maps of the middle one."""
@@ -48,13 +49,13 @@ class Verdict(Value):
 
     @property
     def band(self) -> Band | None:
-        """What so sure a first choice was worth on held-out music; None if not measured."""
+        """Confidence band of the first choice, measured on held-out music; None if not measured."""
         if self.logits is None or self.card.metrics is None:
             return None
         return self.card.metrics.band(self.top(1)[0][1])
 
     def advice(self, language: Language, name: str) -> str:
-        """Sentence about the :attr:`band`, naming the model as the caller does; empty without."""
+        """Sentence about the :attr:`band` with this name of the model; empty without a band."""
         band = self.band
         if band is None:
             return ""
@@ -65,6 +66,27 @@ class Verdict(Value):
             accuracy=band.accuracy,
             recordings=band.recordings,
         )
+
+
+def average_slices(
+    logits: npt.NDArray[np.floating[Any]], counts: Sequence[int], temperature: float
+) -> npt.NDArray[np.float64]:
+    """Probabilities of pieces: of each the mean over its slices.
+
+    Parameters
+    ----------
+    logits
+        [n_slices, n_classes], the slices of one piece after those of the other.
+    counts
+        Slices of each piece.
+
+    Returns
+    -------
+    float64 [n_pieces, n_classes].
+    """
+    starts = np.cumsum([0, *counts[:-1]])
+    sums = np.add.reduceat(softmax(logits / temperature), starts)
+    return np.asarray(sums / np.asarray(counts)[:, None])
 
 
 def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Where checkpoints live: those shipped with the program and those of the user."""
+"""Checkpoints: those shipped with the program, and those of the user."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ccmusic.spectrogram import TransformChoice, transforms_of
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 
-# Room for the activations of all models of the process, which grows by what is asked for: each
-# session would else keep the most that it ever needed, rounded up to a power of two.
+# One arena for the activations of all models; it grows by the requested size. Otherwise each
+# session would keep the most that it ever needed, rounded up to a power of two.
 onnxruntime.create_and_register_allocator(
     onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
@@ -47,12 +47,12 @@ class Checkpoint:
     """The ONNX file."""
 
     def verify(self) -> None:
-        """Make sure that the ONNX file is there and the one that the card describes.
+        """Check that the ONNX file exists and has the sha256 of the card.
 
         Raises
         ------
         CheckpointError
-            If it is not.
+            If the file is missing or differs.
         """
         try:
             with self.path.open("rb") as file:
@@ -65,7 +65,7 @@ class Checkpoint:
             raise CheckpointError("wrong_sha256", file=self.path)
 
     def open(self, *, threads: int = 0) -> onnxruntime.InferenceSession:
-        """Verify the file and load it.
+        """Verify and load the file.
 
         Parameters
         ----------
@@ -75,16 +75,16 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            As :meth:`verify`, or if it is no usable network.
+            If the file is missing, differs from the card, or cannot be loaded.
         """
         self.verify()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        options.enable_mem_pattern = False  # holds a tenth more memory and saves no time
+        options.enable_mem_pattern = False  # patterns use a tenth more memory and save no time
         options.add_session_config_entry("session.use_env_allocators", "1")
         try:
-            # By path: a session keeps the bytes that it is given for as long as it lives.
+            # By path: a session keeps bytes that it was loaded from in memory.
             session = onnxruntime.InferenceSession(self.path, options, providers=_providers())
         except Exception as error:
             # ONNX Runtime has no public base class for its errors.
@@ -93,18 +93,18 @@ class Checkpoint:
 
 
 def _providers() -> list[str]:
-    """CUDA where onnxruntime-gpu is installed in the place of onnxruntime; else the processor."""
+    """CUDA if onnxruntime-gpu is installed instead of onnxruntime; otherwise the CPU."""
     here = onnxruntime.get_available_providers()
     return [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in here]
 
 
 def store(card: ModelCard, weights: bytes, folder: Path) -> Checkpoint:
-    """Write a checkpoint; one of the same name is replaced.
+    """Write a checkpoint, replacing one of the same name.
 
     Raises
     ------
     CheckpointError
-        If it cannot be written; then nothing of it stays.
+        If it cannot be written; nothing is left behind then.
     """
     checkpoint = Checkpoint(card, folder / f"{card.name}.onnx")
     try:
@@ -119,7 +119,7 @@ def store(card: ModelCard, weights: bytes, folder: Path) -> Checkpoint:
 
 
 def remove(name: str) -> None:
-    """Delete a checkpoint of the user's.
+    """Delete a checkpoint of the user.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def remove(name: str) -> None:
 
 
 def scan() -> tuple[list[Checkpoint], list[CheckpointError]]:
-    """All checkpoints with a valid card, and what is wrong with the others.
+    """All checkpoints with a valid card, and the errors of the others.
 
     A checkpoint of the user hides a shipped one of the same name.
     """
@@ -154,7 +154,7 @@ def scan() -> tuple[list[Checkpoint], list[CheckpointError]]:
 
 
 def find(transform: TransformChoice, names: Sequence[str] | None = None) -> list[Checkpoint]:
-    """Checkpoints that look at a transform, or at one of both, all of them or those named.
+    """Checkpoints of a transform (``both``: CQT and Mel), or those of them that are named.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def find(transform: TransformChoice, names: Sequence[str] | None = None) -> list
 
 
 def find_one(name: str) -> Checkpoint:
-    """Checkpoint of exactly this name.
+    """Checkpoint with exactly this name.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def find_one(name: str) -> Checkpoint:
 
 
 def panel_card(cards: Iterable[ModelCard]) -> PanelCard | None:
-    """What just these models reach together, if it was measured and shipped.
+    """Card of a panel of exactly these models; None if it was not measured.
 
     Raises
     ------

@@ -29,9 +29,11 @@ def test_an_unknown_backbone_is_refused_with_the_known_ones() -> None:
         build("alexnet", n_classes=2)
 
 
-def test_thinner_networks_are_those_that_can_be() -> None:
+def test_channels_are_divided_where_they_can_be() -> None:
     narrow = build("densenet121", n_classes=2, width_divisor=4)
     assert narrow.head.in_channels == 256
     assert sum(p.numel() for p in narrow.parameters()) < 500_000
-    with pytest.raises(DataError, match="efficientnet_b0 cannot be made 4 times thinner"):
+    with pytest.raises(
+        DataError, match="efficientnet_b0: the channels of a layer cannot be divided by 4"
+    ):
         build("efficientnet_b0", n_classes=2, width_divisor=4)

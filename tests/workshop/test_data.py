@@ -17,9 +17,9 @@ def _write(path: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("path,genre\na,b\n", "lacks the column group, split"),
-        ("path,genre,group,split\na,x,1,train\nb,x,1,valid\n", "stands in train and in valid"),
-        ("", "lacks the column"),
+        ("path,genre\na,b\n", "has no column group, split"),
+        ("path,genre,group,split\na,x,1,train\nb,x,1,valid\n", "is in train and in valid"),
+        ("", "has no column"),
     ],
 )
 def test_an_unusable_manifest_is_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -1,8 +1,24 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from ccmusic import analyze
+from ccmusic.card import Metrics
+from ccmusic.panel import Panel
+from ccmusic.picture import Preprocessing
 from ccmusic.workshop.data import Recording
-from ccmusic.workshop.evaluate import fit_temperature, measure
+from ccmusic.workshop.evaluate import (
+    _judged,
+    calibrate,
+    evaluate,
+    evaluate_panel,
+    fit_temperature,
+    measure,
+)
+from ccmusic.zoo import Checkpoint
+from small_models import make_checkpoint
 
 CLASSES = ("jazz", "rock")
 
@@ -75,11 +91,62 @@ def test_without_sure_verdicts_there_is_no_high_band() -> None:
     assert metrics.bands[0].recordings == 400
 
 
-def test_few_recordings_support_no_extreme_band() -> None:
-    recordings = [_recording("jazz", str(i)) for i in range(6)]
-    logits = np.tile(np.array([[3.0, 0.0]]), (6, 1))
-    metrics = measure(logits, recordings, CLASSES, temperature=1, split="valid")
+def test_few_recordings_support_no_band() -> None:
+    for count, logit in ((3, 1000.0), (6, 3.0), (19, 1000.0)):
+        for genre in CLASSES:  # always right, never right
+            recordings = [_recording(genre, str(i)) for i in range(count)]
+            logits = np.tile(np.array([[logit, 0.0]]), (count, 1))
+            metrics = measure(logits, recordings, CLASSES, temperature=1, split="valid")
+            assert metrics.bands == ()
+            assert metrics.band(1.0) is None
+
+
+def test_the_surest_verdicts_are_not_good_because_they_are_sure() -> None:
+    recordings = [_recording("rock", str(i)) for i in range(60)]
+    logits = np.tile(np.array([[1000.0, 0.0]]), (60, 1))
+    metrics = measure(logits, recordings, CLASSES, temperature=1, split="valid", refit=False)
+    assert [band.level for band in metrics.bands] == ["low"]
+    assert metrics.bands[0].recordings == 60
+    mixed = [_recording(CLASSES[i % 3 == 0], str(i)) for i in range(60)]
+    metrics = measure(logits, mixed, CLASSES, temperature=1, split="valid", refit=False)
     assert [band.level for band in metrics.bands] == ["middling"]
+
+
+def test_what_is_measured_is_what_users_get(
+    tmp_path: Path, write_sound: Callable[..., Path], tone: Callable[..., np.ndarray]
+) -> None:
+    # Loud beginnings and soft ends: the slices of the whole piece differ, and so does the centre.
+    preprocessing = Preprocessing.ccmusic("mel")
+    card = make_checkpoint(tmp_path, "own", classes=CLASSES, favourite="jazz", strength=0.1,
+                           preprocessing=preprocessing)  # fmt: skip
+    checkpoint = Checkpoint(card.model_copy(update={"temperature": 0.05}), tmp_path / "own.onnx")
+    rows = ["path,genre,group,split"]
+    expected = []
+    with Panel([checkpoint]) as panel:
+        for number, pitch in enumerate((110, 440, 3000)):
+            sound = tone(pitch, 40) * np.linspace(1, 0, 40 * 44_100) ** 6
+            song = write_sound(f"{number}.wav", sound.astype(np.float32))
+            rows.append(f"{song},{CLASSES[number % 2]},{number},valid")
+            (verdict,) = analyze(song, transform="mel", panel=panel).verdicts.values()
+            assert sum(verdict.votes.values()) == 3
+            expected.append(max(verdict.probabilities.values()))
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("\n".join(rows))
+
+    def confidence(metrics: Metrics) -> float:
+        bins = metrics.calibration
+        return sum(b.confidence * b.recordings for b in bins) / metrics.recordings
+
+    together = evaluate_panel([checkpoint], manifest).metrics
+    assert confidence(together) == pytest.approx(np.mean(expected), rel=1e-6)
+    recordings, logits = _judged(checkpoint, manifest, "valid")
+    assert [each.shape for each in logits] == [(3, 2)] * 3
+    metrics = measure(logits, recordings, CLASSES, temperature=0.05, split="valid", refit=False)
+    assert confidence(metrics) == pytest.approx(np.mean(expected), rel=1e-6)
+    assert evaluate(checkpoint, manifest).accuracy == metrics.accuracy
+    assert calibrate(checkpoint, manifest).temperature == fit_temperature(
+        logits, recordings, CLASSES
+    )
 
 
 def test_a_genre_that_is_absent_does_not_count() -> None:

@@ -1,7 +1,9 @@
 """State dicts of the true geometry, with random weights, through the door and into the panel."""
 
+import copy
 import hashlib
 import json
+import os
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -21,11 +24,13 @@ from ccmusic.cli import app
 from ccmusic.errors import CheckpointError, WeightsError
 from ccmusic.genres import CCMUSIC_CLASSES
 from ccmusic.workshop import importer
+from ccmusic.workshop import weights as reading
 from ccmusic.workshop.backbones import family_of, torchvision_models
+from ccmusic.workshop.export import to_onnx
 from ccmusic.workshop.heads import ImportedNetwork, is_ccmusic
 from ccmusic.workshop.importer import import_weights
 from ccmusic.workshop.mapping import map_weights
-from ccmusic.workshop.weights import StateDict, read_weights
+from ccmusic.workshop.weights import StateDict, make_plain, read_weights
 from small_models import make_checkpoint
 
 K = 16
@@ -255,7 +260,8 @@ def test_wrappings_come_off(tmp_path: Path, wrapping: str, legacy: bool) -> None
     state = linear_state()
     path = tmp_path / "weights.pth"
     torch.save(WRAPPINGS[wrapping](state), path, _use_new_zipfile_serialization=not legacy)
-    imported, mapping = map_weights(path, read_weights(path))
+    # In this process: two dozen children would each import PyTorch.
+    imported, mapping = map_weights(path, make_plain(path, torch.load(path)))
     assert mapping.coverage == 1
     assert mapping.classifier == (576, 3)
     assert mapping.ignored == (("criterion.weight",) if wrapping == "lightning" else ())
@@ -288,6 +294,27 @@ def test_old_densenet_names_are_understood() -> None:
     assert mapping.backbone == "densenet121"
     assert len(mapping.renamed) > 400
     torch.testing.assert_close(imported(pictures())[0], network(pictures()), atol=1e-4, rtol=1e-4)
+
+
+def _pickled_key() -> bytes:
+    """A legacy file with a dictionary whose key is a tuple of a tuple of … each twice."""
+    pickled = b"\x80\x02})"  # protocol 2, an empty dict, an empty tuple
+    for number in range(40):
+        pickled += b"q" + bytes([number]) + b"h" + bytes([number]) + b"\x86"  # a pair of it
+    pickled += b"K\x01s."  # … is a key
+    header = b"".join(
+        pickle.dumps(part, 2)
+        for part in (
+            0x1950A86A20F9469CFC6C,
+            1001,
+            {
+                "protocol_version": 1001,
+                "little_endian": True,
+                "type_sizes": {"short": 2, "int": 4, "long": 4},
+            },
+        )
+    )
+    return header + pickled + pickle.dumps([], 2)
 
 
 class Evil:
@@ -477,6 +504,245 @@ def test_onnx_comes_with_its_card(tmp_path: Path) -> None:
     path.with_suffix(".json").unlink()
     with pytest.raises(WeightsError, match=r"needs its card beside it: theirs\.json"):
         import_weights(path, name="bare")
+
+
+def test_a_nested_checkpoint_says_where_its_weights_lay(tmp_path: Path) -> None:
+    content = {"epoch": 3, "state_dict": linear_state(), "ema": {"a.weight": torch.ones(2, 2)}}
+    torch.save(content, tmp_path / "best_mel.pt")
+    imported = import_weights(tmp_path / "best_mel.pt", name="own")
+    assert "taken from state_dict in the file" in imported.message("en")
+    assert "also in the file, not used: ema" in imported.message("en")
+    assert len(imported.message("zh")) == len(imported.message("en"))
+
+
+def _zero_stride() -> torch.Tensor:
+    return torch.zeros(1).expand(1 << 20, 1 << 20)
+
+
+STRANGE = {
+    "integer": (lambda: torch.ones(16, 3, 3, 3, dtype=torch.int32), "int32"),
+    "complex": (lambda: torch.ones(16, 3, 3, 3, dtype=torch.complex64), "complex64"),
+    "sparse": (lambda: torch.ones(16, 3).to_sparse(), "sparse_coo"),
+    "meta": (lambda: torch.empty(1 << 20, 1 << 20, device="meta"), "meta"),
+    "zero stride": (_zero_stride, "stride 0"),
+    "nan": (lambda: torch.full((16, 3, 3, 3), torch.nan), "infinite or not numbers"),
+    "infinite": (lambda: torch.full((16, 3, 3, 3), torch.inf), "infinite or not numbers"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kind", STRANGE)
+def test_tensors_that_are_no_plain_numbers_are_refused(kind: str) -> None:
+    make, said = STRANGE[kind]
+    state = {**linear_state(), "features.0.0.weight": make()}
+    with pytest.raises(WeightsError, match=rf"features\.0\.0\.weight .*{said}"):
+        make_plain(Path("x.pt"), state)
+
+
+def _own_child(path: Path) -> str:
+    """What is said of a file, in one line without anything of its bytes."""
+    with pytest.raises(WeightsError) as caught:
+        read_weights(path)
+    for language in ("en", "zh"):
+        text = caught.value.message(language)  # type: ignore[arg-type]
+        assert text.isprintable()
+        assert "weights_only" not in text
+        assert len(text) < 500 + len(str(path))
+    return caught.value.key
+
+
+def test_weights_that_never_end_or_fill_the_memory_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Lists within lists, each twice: a thousand bytes, and 2 ** 60 places to look at.
+    nested: Any = {"weight": torch.ones(2, 2)}
+    for _ in range(60):
+        nested = {"a": nested, "b": nested}
+    itself: dict[str, Any] = {"a.weight": torch.ones(2, 2)}
+    itself["again"] = itself
+    for content in (nested, itself):
+        torch.save(content, tmp_path / "odd.pt")
+        assert read_weights(tmp_path / "odd.pt").tensors
+    # A key whose hash takes for ever.
+    endless = tmp_path / "endless.pt"
+    endless.write_bytes(_pickled_key())
+    monkeypatch.setattr(reading, "TIMEOUT_SECONDS", 8.0)
+    assert _own_child(endless) in {"decoder_slow", "weights_damaged"}
+    monkeypatch.undo()
+    torch.save({"a.weight": torch.zeros(1 << 14, 1 << 16)}, tmp_path / "large.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "large.pt") as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for member in plain.infolist():
+            packed.writestr(member.filename, plain.read(member))
+    (tmp_path / "large.pt").unlink()
+    assert (tmp_path / "bomb.pt").stat().st_size < 8 << 20
+    assert _own_child(tmp_path / "bomb.pt") in {"decoder_memory", "weights_damaged"}
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_name_that_is_no_text_is_not_repeated(tmp_path: Path, legacy: bool) -> None:
+    state = {"\x1b[2J\n.weight": torch.ones(2, 2)}
+    torch.save(state, tmp_path / "x.pt", _use_new_zipfile_serialization=not legacy)
+    assert _own_child(tmp_path / "x.pt") == "weights_damaged"
+    os.mkfifo(tmp_path / "pipe.pt")
+    assert _own_child(tmp_path / "pipe.pt") == "cannot_open"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["zip", "legacy", "safetensors"])
+def test_flipped_bits_end_in_one_sentence(tmp_path: Path, form: str) -> None:
+    state = {f"layer{i}.weight": torch.randn(8, 8) for i in range(8)}
+    path = tmp_path / "weights.pt"
+    if form == "safetensors":
+        save_file(state, path)
+    else:
+        torch.save({"state_dict": state}, path, _use_new_zipfile_serialization=form == "zip")
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, len(whole), 8):
+            damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            # What the child does, without three hundred children.
+            reading._make_plain(path, tmp_path / "plain.safetensors", False)
+        except WeightsError as error:
+            refused += 1
+            assert error.message("en").isprintable()
+            assert "weights_only" not in error.message("en")
+        except MemoryError:
+            refused += 1
+    assert refused > 50
+
+
+def test_halves_that_overflow_are_refused(tmp_path: Path) -> None:
+    state = linear_state()
+    state["classifier.weight"][0, 0] = 1e6
+    torch.save(state, tmp_path / "large_mel.pt")
+    with pytest.raises(CheckpointError, match=r"reaches 1e\+06, which does not fit into fp16"):
+        import_weights(tmp_path / "large_mel.pt", precision="fp16")
+    assert not zoo.user_folder().exists()
+
+
+def test_a_network_whose_scores_are_no_numbers_is_refused(tmp_path: Path) -> None:
+    state = linear_state()
+    state["features.0.1.running_var"][:] = -1  # the square root of that is none
+    torch.save(state, tmp_path / "wrong_mel.pt")
+    with pytest.raises(CheckpointError, match="gives scores that are infinite or not numbers"):
+        import_weights(tmp_path / "wrong_mel.pt")
+    assert not zoo.user_folder().exists()
+
+
+def test_a_conversion_that_changes_the_scores_is_refused(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoilt(network: nn.Module, *args: Any, **options: Any) -> None:
+        other = copy.deepcopy(network)
+        other.layers[-1].bias.data += 1
+        to_onnx(other, *args, **options)
+
+    monkeypatch.setattr(importer, "to_onnx", spoilt)
+    with pytest.raises(CheckpointError, match=r"other scores than PyTorch \(by 1\)"):
+        import_weights(weights)
+    assert not zoo.user_folder().exists()
+
+
+def test_mean_and_std_of_each_channel(weights: Path) -> None:
+    run = CliRunner().invoke(
+        app, ["import", str(weights), "--mean", "imagenet", "--std", "0.2,0.3,0.4"]
+    )
+    assert run.exit_code == 0, run.output
+    preprocessing = zoo.find_one("thesis_mel").card.preprocessing
+    assert preprocessing.mean == (0.485, 0.456, 0.406)
+    assert preprocessing.std == (0.2, 0.3, 0.4)
+    for wrong in ("0.1,0.2", "much", "0", "nan"):
+        with pytest.raises(WeightsError, match=r"no mean or standard|no recipe"):
+            import_weights(weights, name="other", std=wrong)
+
+
+def _foreign_onnx(folder: Path, nodes: list[Any], constants: dict[str, np.ndarray]) -> Path:
+    """An ONNX file of a stranger's making that gives [1, 2] scores, with a valid card."""
+    card = make_checkpoint(folder, "theirs", classes=("a", "b"), favourite="a")
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes,
+        "theirs",
+        [value("picture", onnx.TensorProto.FLOAT, ["n", 3, 224, 224])],
+        [value("logits", onnx.TensorProto.FLOAT, [1, 2])],
+        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10
+    )
+    path = folder / "theirs.onnx"
+    onnx.save(model, path)
+    changes = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "explanation": "none"}
+    path.with_suffix(".json").write_text(card.model_copy(update=changes).to_json())
+    return path
+
+
+def test_onnx_files_of_strangers_are_tried_in_a_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, info = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    monkeypatch.setattr(importer, "TIMEOUT_SECONDS", 10.0)
+    scores = np.ones((1, 2), np.float32)
+    body = onnx.helper.make_graph(
+        [node("Identity", ["go"], ["on"]), node("Add", ["x", "x"], ["y"])],
+        "body",
+        [
+            info("i", onnx.TensorProto.INT64, []),
+            info("go", onnx.TensorProto.BOOL, []),
+            info("x", onnx.TensorProto.FLOAT, [1, 2]),
+        ],
+        [info("on", onnx.TensorProto.BOOL, []), info("y", onnx.TensorProto.FLOAT, [1, 2])],
+    )
+    total = node("ReduceSum", ["picture"], ["sum"], keepdims=0)
+    loop = [
+        total,
+        node("Add", ["scores", "sum"], ["first"]),
+        node("Loop", ["times", "true", "first"], ["logits"], body=body),
+    ]
+    endless = {
+        "times": np.array(2**62), "true": np.array(True), "scores": scores,
+    }  # fmt: skip
+    huge = [
+        total,
+        node("ConstantOfShape", ["shape"], ["zeros"]),
+        node("ReduceMax", ["zeros"], ["zero"], keepdims=0),
+        node("Add", ["scores", "zero"], ["first"]),
+        node("Add", ["first", "sum"], ["logits"]),
+    ]
+    folded = {"shape": np.array([1 << 16, 1 << 18]), "scores": scores}
+    infinite = [total, node("Mul", ["scores", "sum"], ["logits"])]
+    for nodes, constants, said in (
+        (loop, endless, "could not be read within 10 s"),
+        (huge, folded, "memory"),
+        (infinite, {"scores": scores * np.nan}, "infinite or not numbers"),
+    ):
+        path = _foreign_onnx(tmp_path, nodes, constants)
+        with pytest.raises((WeightsError, CheckpointError), match=said) as caught:
+            import_weights(path, name="theirs")
+        assert str(caught.value).isprintable()
+    path = _foreign_onnx(tmp_path, infinite, {"scores": scores})
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="beside.bin", size_threshold=0)
+    card = json.loads(path.with_suffix(".json").read_text())
+    card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(WeightsError, match="keeps its weights in another file"):
+        import_weights(path, name="theirs")
+    path.write_bytes(b"\x1b[2J" * 100)
+    card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match="cannot be loaded as ONNX") as caught:
+        import_weights(path, name="theirs")
+    assert str(caught.value).isprintable()
+    assert not zoo.user_folder().exists()
 
 
 def test_the_widths_of_ccmusic() -> None:

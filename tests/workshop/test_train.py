@@ -16,7 +16,8 @@ from ccmusic.errors import DataError
 from ccmusic.workshop import train as training
 from ccmusic.workshop.evaluate import evaluate
 from ccmusic.workshop.export import export
-from ccmusic.workshop.train import load_weights, train
+from ccmusic.workshop.runs import load_weights
+from ccmusic.workshop.train import train
 
 OPTIONS = {
     "backbone": "mobilenet_v3_large",

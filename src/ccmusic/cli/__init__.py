@@ -1,4 +1,4 @@
-"""The command line: every command calls what Python users call, and only prints."""
+"""The command line. Commands call the Python interface and print its results."""
 
 from __future__ import annotations
 
@@ -46,8 +46,6 @@ app.command(
         teacher="label-teacher",
     )
 )(training.train)
-app.command()(training.tag)
-app.command()(training.teach)
 app.command()(training.evaluate)
 app.command()(training.calibrate)
 app.command()(training.export)
@@ -56,7 +54,7 @@ app.command()(training.export)
 def main() -> None:
     """Run the command line; an expected error is one line and exit status 1."""
     for stream in (sys.stdout, sys.stderr):
-        # A file's name need not be valid text; it must be printable all the same.
+        # File names need not be valid text, but must be printable.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:

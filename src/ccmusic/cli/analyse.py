@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 
 def classify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings to judge.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings to classify.")],
     transform: PanelOption = "cqt",
     models: ModelsOption = None,
     top_k: Annotated[int, typer.Option(min=1, help="Genres to show per model.")] = 3,
     as_json: JsonOption = False,
     crop: CropOption = "center",
 ) -> None:
-    """Let five networks judge recordings, and show where they agree.
+    """Classify recordings with five networks, and show where they agree.
 
-    With `--json`, one object per line and file. A file that fails is reported and the others go
-    on; the exit status is then 1.
+    With `--json`, one object per line and file. A file that fails is reported, the
+    others are classified, and the exit status is 1.
 
     Example: `ccmusic classify song.mp3 other.flac --models resnet50,vgg19_bn`
     """
@@ -84,7 +84,7 @@ def classify(
 
 def spectrogram(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Recording to draw.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.png", help="Where to.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.png", help="Output file.")],
     transform: TransformOption = "cqt",
     stage: Annotated[
         Literal["raw", "picture"],
@@ -107,17 +107,17 @@ def spectrogram(
 
 
 def report(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Recording to judge.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Recording to classify.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT.html|.json|.csv", help="Where to.")
+        Path, typer.Option("--output", "-o", metavar="OUT.html|.json|.csv", help="Output file.")
     ],
     transform: PanelOption = "cqt",
-    language: Annotated[Language, typer.Option(help="Of the HTML page.")] = "zh",
+    language: Annotated[Language, typer.Option(help="Language of the HTML page.")] = "zh",
     crop: CropOption = "center",
 ) -> None:
-    """Write all that is to be said about a recording: a page with its pictures, JSON or CSV.
+    """Write an HTML, JSON, or CSV report for one recording.
 
-    The HTML page holds everything it needs and opens offline.
+    The HTML page contains its pictures and opens offline.
     """
     from ccmusic import report
     from ccmusic.api import analyze

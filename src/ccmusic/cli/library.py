@@ -34,7 +34,7 @@ def batch(
     models: ModelsOption = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that decode; on Ray, cores. All by default."),
+        typer.Option(min=1, help="Decoding processes; on Ray, cores. All cores by default."),
     ] = None,
     window: Annotated[
         Literal["center", "whole"],
@@ -45,25 +45,24 @@ def batch(
     ] = "local",
     address: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="Of a Ray cluster; one on this machine by default."),
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Address of a Ray cluster; started on this machine by default.",
+        ),
     ] = None,
     write_tags: Annotated[
         bool,
-        typer.Option(
-            "--write-tags", help="Compare the files' genre tags with OUT, made if need be."
-        ),
+        typer.Option("--write-tags", help="Compare the genre tags of the files with OUT."),
     ] = False,
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Probability that a genre needs to become a tag.")
+        float, typer.Option(min=0, max=1, help="Minimum probability of a genre to become a tag.")
     ] = 0.7,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="With --write-tags: write them, having seen the list.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --write-tags: write the tags.")] = False,
 ) -> None:
-    """Judge a library of music into one table; interrupted, the same command goes on.
+    """Classify a library of music into one table; run the same command again to resume.
 
-    A recording that fails is a row with an error. With `--write-tags` the differences between tags
-    and verdicts are listed, and nothing is written without `--yes`.
+    A recording that fails becomes a row with an error. `--write-tags` lists the differences between
+    tags and verdicts; nothing is written without `--yes`.
 
     Example: `ccmusic batch music/ --recursive -o genres.parquet`
     """
@@ -116,7 +115,7 @@ def _batch_progress(total: int) -> Iterator[Callable[[int, int], None]]:
 
         def show(done: int, failures: int) -> None:
             if not progress.tasks[task].started:
-                # What an earlier run has done says nothing about the rate of this one.
+                # Recordings of an earlier run must not count in the rate of this one.
                 progress.update(task, completed=done)
                 progress.start_task(task)
             speed = progress.tasks[task].speed
@@ -137,7 +136,7 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
         from ccmusic.batch import tags
     except ImportError:
         raise MissingExtraError("writing tags", "batch") from None
-    differences = Table("file", "genre now", "genre heard", "probability")
+    differences = Table("file", "genre now", "predicted genre", "probability")
     failed = False
     with Sandbox(1) as sandbox:
         changes = []

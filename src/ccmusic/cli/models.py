@@ -59,9 +59,9 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 def models_remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Checkpoint of your own.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One of your own checkpoints.")],
 ) -> None:
-    """Delete a checkpoint of your own."""
+    """Delete one of your own checkpoints."""
     from ccmusic import zoo
 
     zoo.remove(name)
@@ -88,17 +88,27 @@ def import_(
             "`ccmusic-chroma`, or a JSON file.",
         ),
     ] = None,
-    mean: Annotated[float | None, typer.Option(help="Of the normalisation.")] = None,
-    std: Annotated[float | None, typer.Option(help="Of the normalisation.")] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X|R,G,B|imagenet", help="Mean that was subtracted from pixels in 0..1."
+        ),
+    ] = None,
+    std: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X|R,G,B|imagenet", help="Standard deviation that pixels were divided by."
+        ),
+    ] = None,
     activation: Annotated[
         Literal["relu", "gelu", "silu", "hardswish", "tanh"],
-        typer.Option(help="Between linear layers, where the file does not tell."),
+        typer.Option(help="Activation between linear layers, if the file does not tell."),
     ] = "relu",
     precision: Annotated[
         Literal["fp32", "fp16"], typer.Option(help="How to store the weights.")
     ] = "fp32",
 ) -> None:
-    """Bring your own weights into the panel (extra `torch`); nothing in the file is executed."""
+    """Import your own weights (extra `torch`); nothing in the file is executed."""
     from ccmusic.workshop.importer import import_weights
 
     imported = import_weights(

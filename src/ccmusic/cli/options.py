@@ -13,13 +13,11 @@ from typer.core import TyperCommand
 from ccmusic.audio import Crop
 from ccmusic.spectrogram import TransformChoice, TransformName
 
-TransformOption = Annotated[
-    TransformName, typer.Option(help="Spectrogram that the models look at.")
-]
+TransformOption = Annotated[TransformName, typer.Option(help="Spectrogram that the models use.")]
 PanelOption = Annotated[
-    TransformChoice, typer.Option(help="Spectrogram that the models look at, or both at once.")
+    TransformChoice, typer.Option(help="Spectrogram that the models use, or both.")
 ]
-CropOption = Annotated[Crop, typer.Option(help="Which 10 s of the piece.")]
+CropOption = Annotated[Crop, typer.Option(help="Position of the 10 s window.")]
 ModelsOption = Annotated[
     str | None, typer.Option(metavar="NAME,...", help="Only these checkpoints or backbones.")
 ]
@@ -33,7 +31,7 @@ ManifestOption = Annotated[
 
 
 def complain(line: str) -> None:
-    """Print a line about something that failed."""
+    """Print an error line."""
     print(f"ccmusic: {line}", file=sys.stderr)
 
 
@@ -43,7 +41,7 @@ def print_json(value: Any) -> None:
 
 
 def former_options(**names: str) -> type[TyperCommand]:
-    """Command that takes options by their former names, too, and says what they are called now."""
+    """Command that also takes options by their former names, and prints the new ones."""
 
     class Command(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -62,5 +60,5 @@ def _current(argument: str, names: dict[str, str]) -> str:
 
 
 def split_names(models: str | None) -> tuple[str, ...] | None:
-    """Names of models, separated by commas; None without any."""
+    """Names of models from a comma-separated list; None if there is no list."""
     return tuple(name.strip() for name in models.split(",")) if models else None

@@ -1,4 +1,4 @@
-"""Commands that serve: dashboard, serve."""
+"""Commands that start servers: dashboard, serve."""
 
 from __future__ import annotations
 
@@ -35,20 +35,24 @@ def serve(
         str | None,
         typer.Option(
             envvar="CCMUSIC_TOKEN",
-            help="That clients must send. Better in the environment, where no list of processes "
-            "shows it.",
+            help="Bearer token that clients must send. The environment variable keeps it out of "
+            "process lists.",
         ),
     ] = None,
-    max_megabytes: Annotated[int, typer.Option(min=1, help="Of one upload.")] = 50,
-    max_minutes: Annotated[float, typer.Option(min=0, help="Of sound in one recording.")] = 180,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds for one request.")] = 120,
+    max_megabytes: Annotated[int, typer.Option(min=1, help="Maximum upload size in MB.")] = 50,
+    max_minutes: Annotated[
+        float, typer.Option(min=0, help="Maximum length of a recording in minutes.")
+    ] = 180,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Time limit of a request in seconds.")
+    ] = 120,
     queue: Annotated[
-        int, typer.Option(min=1, help="Requests at once; the next one is told to come again.")
+        int, typer.Option(min=1, help="Maximum number of running requests; others get 503.")
     ] = 64,
 ) -> None:
-    """Answer over HTTP (extra `api`): verdicts, spectrograms, the list of models.
+    """Start the HTTP service (extra `api`): verdicts, spectrograms, the list of models.
 
-    The address `/docs` describes it all, and lets you try.
+    Interactive documentation is at `/docs`.
     """
     try:
         from ccmusic.service import Limits, launch

@@ -34,9 +34,9 @@ def data_index(
     ] = 0.2,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Make a manifest of a folder of music, split without leaks (extra `torch`).
+    """Write a manifest of a folder of music with a split (extra `torch`).
 
-    Recordings of one artist, of one album folder, or with the same sound stay on one side.
+    Recordings of one artist or album folder, and copies of a recording, stay in one split.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -66,47 +66,57 @@ def train(
     init_from: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="Weights to begin with: `weights.pt` of another run, torchvision's, or a wheel "
-            "with EfficientNet-Lite0's or CRAFT's.",
+            metavar="FILE|NAME",
+            help="First weights: a checkpoint that is not int8, `weights.pt` of another run, or a "
+            "file of torchvision's.",
         ),
     ] = None,
     width_divisor: Annotated[
         int,
         typer.Option(
-            min=1, help="So many times fewer channels; `--init-from` widens such weights."
+            min=1, help="Divide the number of channels by this; `--init-from` widens such weights."
         ),
     ] = 1,
     feature_teacher: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="`weights.pt` of a better network of this transform, to learn its features.",
+            help="`weights.pt` of a better network for this transform; its features are learnt.",
         ),
     ] = None,
     soft_targets: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="Values in 0..1 per path, learnt beside the labels."),
+        typer.Option(
+            metavar="CSV", help="Targets in 0..1 per path, learnt in addition to the labels."
+        ),
     ] = None,
     label_teacher: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="Verdicts of a teacher, from `ccmusic teach`."),
+        typer.Option(
+            metavar="CSV",
+            help="Probabilities from another classifier: path and one column per genre.",
+        ),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=0, help="Passes over crops of pictures.")] = 20,
-    crop_width: Annotated[int, typer.Option(min=32, help="Pixels of a crop along time.")] = 64,
-    final_epochs: Annotated[int, typer.Option(min=0, help="Passes over whole pictures.")] = 2,
+    epochs: Annotated[int, typer.Option(min=0, help="Epochs over crops of pictures.")] = 20,
+    crop_width: Annotated[
+        int, typer.Option(min=32, help="Width of a crop along time in pixels.")
+    ] = 64,
+    final_epochs: Annotated[int, typer.Option(min=0, help="Epochs over whole pictures.")] = 2,
     batch_size: Annotated[int, typer.Option(min=2)] = 32,
     learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
     patience: Annotated[
-        int, typer.Option(min=0, help="Stop after so many passes without progress on valid; 0: no.")
+        int,
+        typer.Option(
+            min=0, help="Stop after this many epochs without progress on valid; 0: never."
+        ),
     ] = 0,
     bf16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Train a backbone on labelled recordings (extra `torch`).
 
-    Interrupted, the same command goes on where it was. The result is `weights.pt` in the folder,
-    ready for `ccmusic export`.
+    Run the same command again to resume an interrupted run. The result is `weights.pt` in the
+    folder, for `ccmusic export`.
     """
     from ccmusic.workshop import train as training
 
@@ -132,61 +142,25 @@ def train(
     print(weights)
 
 
-def tag(
-    data: ManifestOption,
-    musicnn: Annotated[
-        Path, typer.Option(metavar="WHEEL", help="From `pip download --no-deps musicnn`.")
-    ],
-    features: Annotated[
-        Path, typer.Option(metavar="NPZ", help="To write, for `ccmusic teach --features`.")
-    ],
-    soft_targets: Annotated[
-        Path, typer.Option(metavar="CSV", help="To write, for `ccmusic train --soft-targets`.")
-    ],
-) -> None:
-    """Let a public music tagger listen to all recordings of a manifest (extra `torch`).
-
-    What it hears of much unlabelled music is what a network can learn from when labels are few.
-    """
-    from ccmusic.workshop import tagger
-
-    tagger.tag(data, musicnn, features, soft_targets)
-    print(features, soft_targets, sep="\n")
-
-
-def teach(
-    data: ManifestOption,
-    features: Annotated[
-        Path, typer.Option(metavar="NPZ", help="`path` [n] and `features` [n, width] of a tagger.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="CSV", help="Where to.")],
-) -> None:
-    """Let a linear classifier on a tagger's features judge every recording (extra `torch`).
-
-    Its verdicts are for `ccmusic train --label-teacher`.
-    """
-    from ccmusic.workshop import teacher
-
-    print(teacher.teach(data, features, output))
-
-
 def evaluate(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Checkpoints to measure.")],
     data: ManifestOption,
     split: Annotated[str, typer.Option(help="Split of the manifest.")] = "valid",
     pictures: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Draw confusion and calibration of each into a folder."),
+        typer.Option(
+            metavar="DIR", help="Write plots of confusion and calibration into this folder."
+        ),
     ] = None,
     panel: Annotated[
         Path | None,
-        typer.Option(metavar="JSON", help="Write what they reach together, as their mean."),
+        typer.Option(metavar="JSON", help="Write the metrics of their mean."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure checkpoints on held-out recordings, one verdict per recording (extra `torch`).
 
-    Several are measured one by one, then together: their mean, and every two of them.
+    Several checkpoints are measured one by one, then together: their mean, and all pairs.
     """
     from rich.console import Console
     from rich.table import Table
@@ -247,7 +221,7 @@ def calibrate(
 ) -> None:
     """Fit temperature and confidence bands to your own recordings (extra `torch`).
 
-    A checkpoint of your own is rewritten; of a shipped one a copy is made, under a name of yours.
+    Your own checkpoint is rewritten; a shipped one is copied under the name given by `--as`.
     """
     from ccmusic.workshop.calibrate import calibrate_stored
 
@@ -267,17 +241,18 @@ def export(
     data_note: Annotated[str, typer.Option(help="For the card: what it was trained on.")],
     licence: Annotated[str, typer.Option(help="For the card: licence of the weights.")],
     note: Annotated[
-        list[str] | None, typer.Option(help="For the card: a known weakness; may be repeated.")
+        list[str] | None,
+        typer.Option(help="For the card: a known weakness; may be given several times."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder; by default the user's, where `classify` looks.")
+        Path | None, typer.Option(help="Output folder; by default that of your own checkpoints.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name; BACKBONE_TRANSFORM by default.")] = None,
     precision: Annotated[
-        Literal["fp32", "fp16", "int8"], typer.Option(help="How to store the weights.")
+        Literal["fp32", "fp16", "int8"], typer.Option(help="Precision of the stored weights.")
     ] = "fp16",
 ) -> None:
-    """Turn trained weights into a checkpoint, ONNX and measured card (extra `torch`)."""
+    """Export trained weights as a checkpoint: ONNX and a measured card (extra `torch`)."""
     from ccmusic.workshop.export import export as export_weights
 
     checkpoint = export_weights(

@@ -1,10 +1,10 @@
-"""The page on which people watch five networks listen, and the server that shows it."""
+"""The dashboard and its server."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import plotly  # noqa: F401  (a missing extra must show now, not when the first page is drawn)
+import plotly  # noqa: F401  (fail now if the extra is missing, not when the first page is drawn)
 from streamlit.web import bootstrap
 
 from ccmusic.sockets import bind

@@ -1,4 +1,4 @@
-"""An analysis in; buttons that hand it out as HTML, JSON and CSV on the page."""
+"""Download buttons: an analysis as HTML, JSON, and CSV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cards of all models in; on the page, which of them to trust with what."""
+"""Guide: the measured strengths of all models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ccmusic.zoo import Checkpoint
 
 
 def guide(language: Language) -> None:
-    """Answers first, then the picture, then every figure."""
+    """Draw recommendations, a figure, and a table of all models."""
     checkpoints = zoo.scan()[0]
     measured = [c for c in checkpoints if c.card.metrics and c.card.relative_latency]
     st.subheader(translate(language, "guide.title"), anchor=False)
@@ -32,7 +32,7 @@ def guide(language: Language) -> None:
         )
         st.caption(translate(language, "guide.figure"))
     st.dataframe([_row(c, language) for c in checkpoints], hide_index=True, key="guide_table")
-    # Weights of the user's own have not been measured with them.
+    # The user's own checkpoints have not been measured together with them.
     shipped = [c.card for c in checkpoints if c.path.parent == zoo.SHIPPED]
     for transform, title in TRANSFORM_TITLES.items():
         cards = [card for card in shipped if card.transform == transform]

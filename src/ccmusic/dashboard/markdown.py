@@ -1,4 +1,4 @@
-"""Text in, Markdown out that shows just this text."""
+"""Markdown escaping."""
 
 from __future__ import annotations
 

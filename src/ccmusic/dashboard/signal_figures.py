@@ -222,5 +222,9 @@ def attention_figure(attention: Attention, language: Language, *, strongest: flo
 def _pitch_ticks(spectrogram: Spectrogram) -> tuple[list[float], list[str]]:
     """Positions in bins and their labels."""
     bins, frequencies = spectrogram.pitch_ticks()
-    notes = spectrogram.transform == "cqt"
-    return bins, [f"{note_name(f)}<br>{f:.0f} Hz" if notes else f"{f:.0f} Hz" for f in frequencies]
+    names = {
+        "cqt": [f"{note_name(f)}<br>{f:.0f} Hz" for f in frequencies],
+        "mel": [f"{f:.0f} Hz" for f in frequencies],
+        "chroma": [note_name(f).rstrip("0123456789") for f in frequencies],
+    }
+    return bins, names[spectrogram.transform]

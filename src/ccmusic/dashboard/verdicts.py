@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ccmusic import zoo
+from ccmusic.advice import advise
 from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
 from ccmusic.card import titles
@@ -17,12 +17,10 @@ from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.verdict_figures import bars_figure, genre_colours, table_figure, tie_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
-from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
 _STILL = {"staticPlot": True}
-_OTHER: dict[str, TransformName] = {"cqt": "mel", "mel": "cqt"}
 
 
 def verdicts(pending: PendingAnalysis, on: Collection[str], language: Language) -> Analysis | None:
@@ -144,7 +142,8 @@ def _headline(
             apart = len(given) - agreement.models
             if apart:
                 st.caption(translate(language, "page.apart", models=agreement.models, apart=apart))
-            for line in _advice(analysis, language):
+            advice = advise(analysis)
+            for line in advice.message(language) if advice else ():
                 st.caption(plain(line))
         with mean:
             st.caption(translate(language, "page.mean"))
@@ -161,30 +160,3 @@ def _headline(
                 key="tie",
                 alt=translate(language, "page.alt_tie"),
             )
-
-
-def _advice(analysis: Analysis, language: Language) -> list[str]:
-    """What the ensemble's probability has been worth, and whom else to ask; measured, or empty."""
-    cards = [v.card for v in analysis.verdicts.values()]
-    measured = zoo.panel_card(cards)
-    if measured is None:
-        return []
-    band = measured.metrics.band(max(analysis.mean.values()))
-    lines = []
-    if band:
-        worth = {"accuracy": band.accuracy, "recordings": band.recordings}
-        lines.append(translate(language, f"advice.{band.level}", **worth))
-        if band.level == "high":
-            return lines
-    if measured.pairs:
-        pair, names = measured.pairs[0], titles(cards)
-        a, b = (names[name] for name in pair.models)
-        lines.append(
-            translate(language, "advice.pair", a=a, b=b, accuracy=pair.accuracy, either=pair.either)
-        )
-    other = _OTHER.get(analysis.transform)
-    together = zoo.panel_card(c.card for c in zoo.find("both")) if other else None
-    if other and together and together.metrics.accuracy > measured.metrics.accuracy:
-        shares = {"alone": measured.metrics.accuracy, "both": together.metrics.accuracy}
-        lines.append(translate(language, "advice.other", other=TRANSFORM_TITLES[other], **shares))
-    return lines

@@ -88,14 +88,21 @@ def _options(guess: str, language: Language) -> dict[str, Any]:
         help=translate(language, "weights.activation_help"),
     )
     default_value = translate(language, "weights.by_recipe")
-    mean = middle.number_input("mean", value=None, placeholder=default_value, key="weights_mean")
-    std = right.number_input("std", value=None, placeholder=default_value, key="weights_std")
+    mean, std = (
+        column.text_input(
+            part,
+            placeholder=default_value,
+            key=f"weights_{part}",
+            help=translate(language, "weights.normalisation_help"),
+        )
+        for column, part in ((middle, "mean"), (right, "std"))
+    )
     return {
         "preprocessing": preprocessing,
         "classes": classes.replace("\n", ",") + "," if classes.strip() else None,
         "activation": activation,
-        "mean": mean,
-        "std": std,
+        "mean": mean or None,
+        "std": std or None,
     }
 
 
@@ -127,8 +134,8 @@ def _without_folder(error: CCMusicError, folder: str) -> CCMusicError:
     """Errors name files; a temporary folder is nobody's business."""
     values = getattr(error, "values", {})
     for key, value in values.items():
-        if isinstance(value, Path) and str(value).startswith(folder):
-            values[key] = value.name
+        if str(value).startswith(folder):
+            values[key] = Path(str(value)).name
     return error
 
 

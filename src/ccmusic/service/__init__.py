@@ -1,4 +1,4 @@
-"""Recordings in over HTTP, verdicts out: the server of ``ccmusic serve``."""
+"""The HTTP service of ``ccmusic serve``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Limits", "create_app", "launch"]
 
 
 def launch(*, host: str, port: int, token: str | None, limits: Limits) -> None:
-    """Serve until told to end; then requests that were taken are finished first.
+    """Serve until the process is told to end; running requests are finished first.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""An upload in, what was asked of it out: decoders, models, and the line that waits for them."""
+"""Decoders, models, and the requests that wait for them."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ T = TypeVar("T")
 
 
 class _GoneError(Exception):
-    """The client has left."""
+    """The client has disconnected."""
 
 
 class Upload:
-    """A recording as it came, under a name that is only ever shown."""
+    """An uploaded recording; its name is only displayed, never opened."""
 
     def __init__(self, file: BinaryIO, name: str | None) -> None:
-        # A name can hold anything; in an answer it is one line.
+        # A name can contain anything; answers show it on one line.
         self.name = " ".join((name or "").split())[:200] or "upload"
         self._file = file
 
     def read(self) -> bytes:
-        """All of it; in memory only now, when its turn has come."""
+        """The content; read into memory when its turn has come."""
         return self._file.read()
 
 
 class Work:
-    """Decoders and open models. What is asked waits in the order in which it came."""
+    """Decoders and open models; requests are served in the order of their arrival."""
 
     def __init__(self, limits: Limits) -> None:
         transforms = {checkpoint.card.transform for checkpoint in scan()[0]}
@@ -57,7 +57,7 @@ class Work:
         self._panels = {transform: Panel.open(transform) for transform in sorted(transforms)}
         cores = available_cores()
         self._sandbox = Sandbox(cores, seconds=limits.decode_seconds)
-        # While some wait for their models, others are decoded.
+        # Some requests wait for the models while others are decoded.
         self._threads = ThreadPoolExecutor(2 * cores, thread_name_prefix="ccmusic-service")
 
     @property
@@ -87,7 +87,7 @@ class Work:
         return panel.select(names) if names else panel
 
     async def classify(self, request: Request, upload: Upload, panel: Panel) -> Analysis:
-        """Let a panel judge an upload.
+        """Classify an upload.
 
         Raises
         ------
@@ -141,7 +141,7 @@ class Work:
         )
 
     async def _run(self, request: Request, job: Callable[[threading.Event], T]) -> T:
-        """Do a job in its turn; a client that goes takes its job along."""
+        """Run a job in its turn; cancel it when the client disconnects."""
         gone = threading.Event()
         answer = asyncio.get_running_loop().run_in_executor(self._threads, job, gone)
         leaving = asyncio.ensure_future(_leaving(request))
@@ -190,7 +190,7 @@ class Work:
         return results[0]
 
     def close(self) -> None:
-        """Let decoders and models go."""
+        """Close decoders and models."""
         self._threads.shutdown(cancel_futures=True)
         self._sandbox.close()
         for panel in self._panels.values():
@@ -206,7 +206,7 @@ async def _leaving(request: Request) -> None:
         pass
 
 
-# What a child of the sandbox does with an upload.
+# These functions run in a child of the sandbox.
 def _prepared(
     content: bytes, name: str, minutes: float, preprocessings: set[Preprocessing]
 ) -> Iterator[Prepared]:

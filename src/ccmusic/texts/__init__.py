@@ -1,4 +1,4 @@
-"""A key in, a sentence out: one catalogue per language, ``zh.json`` and ``en.json``."""
+"""All sentences for users: one catalogue per language, ``zh.json`` and ``en.json``."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def catalogue(language: Language) -> dict[str, str]:
     return sentences
 
 
-def translate(language: Language, key: str, **values: object) -> str:
+def translate(language: Language, key: str, /, **values: object) -> str:
     """Sentence of the catalogue with its values filled in.
 
     Raises
     ------
     KeyError
-        If the catalogue lacks the key, or the sentence a value.
+        If the catalogue has no such key, or a value of the sentence is missing.
     """
     return catalogue(language)[key].format_map(values)

@@ -1,7 +1,7 @@
-"""A whole spectrogram in, a random training picture out.
+"""Random training pictures from spectrograms.
 
-Every recording goes through the same lottery, whatever its source: a network must not learn a
-genre from the length of a clip, its loudness, its band limit or its noise floor.
+All recordings get the same random changes, whatever their source: a network must not learn a genre
+from the length, loudness, band limit, or noise floor of a clip.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def random_picture(
     length: int,
     rng: np.random.Generator,
 ) -> Pixels:
-    """Crop, loop, colour and mask.
+    """Crop, loop, filter, and mask a spectrogram, and draw it.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def random_picture(
     picture = _shift_pitch(picture, int(rng.integers(-1, 2)))
     picture += _equaliser(transform.frequencies, rng) * db
     if rng.random() < 0.25:
-        # The hiss of a microphone, a room, a tape.
+        # Hiss, as of microphones and tapes.
         picture = np.logaddexp(picture, picture.max() - db * rng.uniform(55, 110))
     picture = np.logaddexp(picture + db * rng.uniform(-12, 3), np.log(preprocessing.log_floor))
     picture = _mask(picture, rng)
@@ -62,7 +62,7 @@ def _crop_and_loop(
     """Between a fifth of the window and all of it, up to 5 % faster or slower, then looped."""
     available = values.shape[1]
     speed = rng.uniform(0.95, 1.05)
-    # Half of the draws keep as much of the window as there is: that is what a user's song gives.
+    # Half of the draws keep the whole window, as a user's song gives it.
     share = 1.0 if rng.random() < 0.5 else rng.uniform(0.2, 1.0)
     length = min(available, max(1, round(share * n_frames * speed)))
     start = rng.integers(0, available - length + 1)
@@ -71,7 +71,7 @@ def _crop_and_loop(
 
 
 def _shift_pitch(picture: npt.NDArray[np.float32], bins: int) -> npt.NDArray[np.float32]:
-    """Move everything by some bins; the edge is repeated."""
+    """Shift by some bins; the edge is repeated."""
     rows = np.clip(np.arange(len(picture)) - bins, 0, len(picture) - 1)
     return picture[rows]
 

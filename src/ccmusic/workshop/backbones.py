@@ -1,4 +1,4 @@
-"""A name in, a network out: torchvision's, and the panel's with a head that explains itself."""
+"""Networks by torchvision's names; those of the panel have a head that gives attention maps."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _keep_alive: list[Any] = []  # operators vanish with the library that defined th
 
 
 class Backbone(nn.Module):
-    """Features, one score per genre at every place, and their mean.
+    """A feature extractor and a head with one score per genre at every place.
 
     The head is global average pooling and a linear layer, in the other order: a linear layer
     commutes with the mean, so a 1x1 convolution followed by the mean gives the same logits, and
@@ -85,19 +85,19 @@ class Backbone(nn.Module):
 
 @dataclass(frozen=True)
 class Family:
-    """Networks of one kind in torchvision."""
+    """A family of networks in torchvision."""
 
     names: str
     """Pattern of their names."""
     mark: str
     """A tensor that all of them have, and none of the others."""
     classifier: str
-    """Attribute under which the classifier stands."""
+    """Attribute of the classifier."""
     features: Callable[[Any], nn.Module] | None
-    """What of a network comes before the averaging, pictures to [n, c, h, w]; None if places have
-    no features of their own at the end."""
+    """Part of a network before the pooling, pictures to [n, c, h, w]; None if the last features
+    have no positions."""
     pool: int = 1
-    """Places per side that the classifier sees."""
+    """Positions per side that the classifier sees."""
     size: int = 224
     """Side of the pictures, pixels."""
 
@@ -142,7 +142,7 @@ FAMILIES = (
     ),
     Family(r"vit_\w_\d+", "conv_proj.weight", "heads", None),
 )
-"""What can be imported: the five of the panel and their kin, and what CCMusic published."""
+"""Importable families: those of the panel, and those that CCMusic published."""
 
 
 def family_of(name: str) -> Family:
@@ -191,7 +191,7 @@ def build(name: str, *, n_classes: int, n_soft: int = 0, width_divisor: int = 1)
     n_soft
         Width of an auxiliary head that learns soft targets during training; 0 for none.
     width_divisor
-        So many times fewer channels in every layer.
+        Divides the number of channels of every layer.
 
     Raises
     ------
@@ -208,7 +208,9 @@ def build(name: str, *, n_classes: int, n_soft: int = 0, width_divisor: int = 1)
             try:
                 _divide_width(module, width_divisor)
             except ValueError:
-                raise DataError(f"{name} cannot be made {width_divisor} times thinner") from None
+                raise DataError(
+                    f"{name}: the channels of a layer cannot be divided by {width_divisor}"
+                ) from None
     for module in features.modules():
         if isinstance(module, nn.BatchNorm2d):
             # torchvision gives MobileNet and EfficientNet 0.01: in a short training the running
@@ -218,9 +220,10 @@ def build(name: str, *, n_classes: int, n_soft: int = 0, width_divisor: int = 1)
 
 
 def _divide_width(module: nn.Module, width_divisor: int) -> None:
-    """Take channels from a layer and give it new random weights; :class:`ValueError` if it cannot.
+    """Divide the channels of a layer and give it new random weights.
 
-    Three inputs are the picture's; a depthwise convolution has one per output.
+    The three inputs of the picture stay; a depthwise convolution has one input per output. Raises
+    :class:`ValueError` if the channels cannot be divided.
     """
     if not isinstance(module, nn.Conv2d | nn.BatchNorm2d):
         return

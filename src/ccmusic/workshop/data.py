@@ -1,9 +1,9 @@
-"""A manifest of labelled recordings in, spectrograms ready for training out.
+"""Manifests of labelled recordings, and their spectrograms for training.
 
 A manifest is a CSV file with the columns ``path`` (relative to the manifest), ``genre`` (empty:
-unlabelled), ``group`` (the recording; clips of one group never stand on two sides of a split) and
+unlabelled), ``group`` (the recording; clips of one group are never on both sides of a split) and
 ``split`` (``train``, ``valid``, or anything else for unlabelled material); ``source`` and
-``licence`` are optional and end in the card.
+``licence`` are optional and go into the card.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ import numpy.typing as npt
 from rich.progress import track
 
 from ccmusic import audio
+from ccmusic.analysis import prepare
 from ccmusic.audio import Clip
 from ccmusic.card import DataSource
 from ccmusic.errors import AudioError, DataError
 from ccmusic.files import replacing
 from ccmusic.genres import GENRES
-from ccmusic.picture import Pixels, Preprocessing, draw
+from ccmusic.picture import Pixels, Preprocessing
 from ccmusic.zoo import user_folder
 
 LONGEST = 30.0
+_CALIBRATION_PICTURES = 32  # all their activations are in memory at once: 128 of VGG's took 12 GB
 _COLUMNS = {"path", "genre", "group", "split"}
 
 
@@ -52,7 +54,7 @@ def read_manifest(path: Path) -> list[Recording]:
     Raises
     ------
     DataError
-        If it is missing, lacks a column, or lets a group stand on both sides of the split.
+        If it is missing, lacks a column, or has a group on both sides of the split.
     """
     rows = [
         Recording(
@@ -71,13 +73,13 @@ def read_manifest(path: Path) -> list[Recording]:
     }
     if both:
         raise DataError(
-            f"{path}: group {min(both)!r} stands in train and in valid; split by group, not by clip"
+            f"{path}: group {min(both)!r} is in train and in valid; split by group, not by clip"
         )
     return rows
 
 
 def read_table(path: Path, columns: Set[str]) -> list[dict[str, str]]:
-    """Rows of a CSV file that has at least these columns.
+    """Rows of a CSV file with at least these columns.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def read_table(path: Path, columns: Set[str]) -> list[dict[str, str]]:
             reader = csv.DictReader(file, restval="")
             missing = columns - set(reader.fieldnames or [])
             if missing:
-                raise DataError(f"{path}: lacks the column {', '.join(sorted(missing))}")
+                raise DataError(f"{path}: has no column {', '.join(sorted(missing))}")
             return list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a table ({error})") from None
@@ -143,22 +145,6 @@ def read_soft_targets(path: Path) -> tuple[dict[str, npt.NDArray[np.float32]], l
     return targets, names
 
 
-def read_features(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """Read an NPZ of ``path`` [n] and ``features`` [n, width]: float32 [width] by path.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read as such.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            features = file["features"].astype(np.float32)
-            return dict(zip(file["path"].tolist(), features, strict=True))
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: cannot be read as features ({error})") from None
-
-
 @dataclass(frozen=True)
 class Material:
     """Recordings with their whole spectrograms, in memory."""
@@ -176,7 +162,7 @@ def load_clips(
     seconds: float = audio.CLIP_SECONDS,
     loop: bool = True,
 ) -> Iterator[tuple[Recording, Clip]]:
-    """Decode recordings one by one; one that cannot be read is named and left out."""
+    """Decode recordings one by one; those that cannot be read are reported and skipped."""
     for recording in track(list(recordings), description=description):
         try:
             clip = audio.load(recording.path, seconds=seconds, loop=loop)
@@ -187,9 +173,9 @@ def load_clips(
 
 
 def load_material(recordings: Iterable[Recording], preprocessing: Preprocessing) -> Material:
-    """Compute the spectrograms of whole recordings, or find them from the last time.
+    """Spectrograms of whole recordings, computed or cached.
 
-    They are kept in ``spectrograms`` beside the user's checkpoints, under names that change with
+    The cache is ``spectrograms`` beside the user's checkpoints, under names that change with
     the file and the transform; the folder may be deleted at any time.
     """
     kept: list[Recording] = []
@@ -231,10 +217,29 @@ def _logarithm(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.float
 def load_pictures(
     recordings: Sequence[Recording], preprocessing: Preprocessing
 ) -> tuple[list[Recording], list[Pixels]]:
-    """Pictures as the product draws them: centre 10 s, uint8 [size, size] each."""
-    kept: list[Recording] = []
-    pictures: list[Pixels] = []
-    for recording, clip in load_clips(recordings, f"{preprocessing.transform.name} pictures"):
-        kept.append(recording)
-        pictures.append(draw(preprocessing.transform(clip.samples), preprocessing).pixels)
-    return kept, pictures
+    """All at once, for a preprocessing without slices: centre 10 s, uint8 [size, size] each."""
+    drawn = list(draw_recordings(recordings, preprocessing))
+    return [recording for recording, _ in drawn], [picture for _, (picture,) in drawn]
+
+
+def draw_recordings(
+    recordings: Sequence[Recording], preprocessing: Preprocessing
+) -> Iterator[tuple[Recording, list[Pixels]]]:
+    """Pictures as the product draws them, recording by recording; of a piece in slices all.
+
+    A recording that cannot be read is named and left out.
+    """
+    for recording in track(recordings, description=f"{preprocessing.transform.name} pictures"):
+        try:
+            drawn = prepare(recording.path, [preprocessing]).pictures[preprocessing]
+        except AudioError as error:
+            print(f"left out: {error}")
+            continue
+        yield recording, [picture.pixels for picture in drawn]
+
+
+def calibration_pictures(manifest: Path, preprocessing: Preprocessing) -> list[Pixels]:
+    """Few pictures of the ``train`` split, from all over the manifest."""
+    training = [r for r in read_manifest(manifest) if r.split == "train" and r.genre]
+    step = max(1, len(training) // _CALIBRATION_PICTURES)
+    return load_pictures(training[::step], preprocessing)[1]

@@ -18,11 +18,12 @@ import onnxruntime
 from ccmusic.card import Band, Calibration, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import DataError
 from ccmusic.picture import Pixels, Preprocessing, normalise
-from ccmusic.verdict import softmax
-from ccmusic.workshop.data import Recording, load_pictures, read_manifest
+from ccmusic.verdict import average_slices
+from ccmusic.workshop.data import Recording, draw_recordings, load_pictures, read_manifest
 from ccmusic.zoo import Checkpoint
 
 Floats = npt.NDArray[np.float64]
+Logits = npt.NDArray[np.floating[Any]]
 _BINS = 15
 _RESAMPLES = 1000
 _EDGES = np.arange(5, 100, 5) / 100
@@ -42,8 +43,7 @@ def evaluate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") ->
         If the checkpoint cannot be opened.
     """
     card = checkpoint.card
-    recordings, pictures = held_out(manifest, card.classes, card.preprocessing, split=split)
-    logits = infer(checkpoint.open(), pictures, card.preprocessing)
+    recordings, logits = _judged(checkpoint, manifest, split)
     return measure(logits, recordings, card.classes, temperature=card.temperature, split=split)
 
 
@@ -55,21 +55,21 @@ def evaluate_panel(
     Errors as :func:`evaluate`; also if the checkpoints have different classes.
     """
     classes = checkpoints[0].card.classes
-    logits, recordings = [], list[Recording]()
+    shares, recordings = [], list[Recording]()
     for checkpoint in checkpoints:
         card = checkpoint.card
         if card.classes != classes:
             raise DataError(f"{card.name}: has other classes than {checkpoints[0].card.name}")
-        recordings, pictures = held_out(manifest, classes, card.preprocessing, split=split)
-        logits.append(infer(checkpoint.open(), pictures, card.preprocessing) / card.temperature)
+        recordings, logits = _judged(checkpoint, manifest, split)
+        shares.append(_shares(logits, card.temperature))
 
     def measured(chosen: Sequence[int], *, refit: bool = False) -> Metrics:
         # The softmax of the logarithm of a distribution is that distribution.
-        mean = np.log(np.mean([softmax(logits[i]) for i in chosen], axis=0))
+        mean = list(np.log(np.mean([shares[i] for i in chosen], axis=0)))
         return measure(mean, recordings, classes, temperature=1, split=split, refit=refit)
 
     truth, _, clips = _by_group(recordings, classes)
-    right = [_group_shares(each, clips, 1).argmax(axis=1) == truth for each in logits]
+    right = [_by_clips(each, clips).argmax(axis=1) == truth for each in shares]
     names = [checkpoint.card.name for checkpoint in checkpoints]
     pairs = [
         Pair(
@@ -95,8 +95,7 @@ def calibrate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") -
     The card with the new temperature and metrics; nothing is written.
     """
     card = checkpoint.card
-    recordings, pictures = held_out(manifest, card.classes, card.preprocessing, split=split)
-    logits = infer(checkpoint.open(), pictures, card.preprocessing)
+    recordings, logits = _judged(checkpoint, manifest, split)
     temperature = fit_temperature(logits, recordings, card.classes)
     metrics = measure(logits, recordings, card.classes, temperature=temperature, split=split)
     return card.model_copy(update={"temperature": temperature, "metrics": metrics})
@@ -105,12 +104,35 @@ def calibrate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") -
 def held_out(
     manifest: Path, classes: Sequence[str], preprocessing: Preprocessing, *, split: str = "valid"
 ) -> tuple[list[Recording], list[Pixels]]:
-    """Recordings of a split with a known genre, and their pictures."""
-    chosen = [r for r in read_manifest(manifest) if r.split == split and r.genre in classes]
+    """Recordings of a split with a known genre, and their pictures, one each."""
+    chosen = _labelled(manifest, classes, split)
     recordings, pictures = load_pictures(chosen, preprocessing)
     if not recordings:
-        raise DataError(f"{manifest}: no readable recording with a known genre in {split!r}")
+        raise _nothing(manifest, split)
     return recordings, pictures
+
+
+def _labelled(manifest: Path, classes: Sequence[str], split: str) -> list[Recording]:
+    return [r for r in read_manifest(manifest) if r.split == split and r.genre in classes]
+
+
+def _nothing(manifest: Path, split: str) -> DataError:
+    return DataError(f"{manifest}: no readable recording with a known genre in {split!r}")
+
+
+def _judged(
+    checkpoint: Checkpoint, manifest: Path, split: str
+) -> tuple[list[Recording], list[Logits]]:
+    """Recordings of a split with a known genre, and the logits of each one's slices."""
+    card, session = checkpoint.card, checkpoint.open()
+    recordings, logits = [], []
+    chosen = _labelled(manifest, card.classes, split)
+    for recording, slices in draw_recordings(chosen, card.preprocessing):
+        recordings.append(recording)
+        logits.append(infer(session, slices, card.preprocessing))
+    if not recordings:
+        raise _nothing(manifest, split)
+    return recordings, logits
 
 
 def infer(
@@ -125,7 +147,7 @@ def infer(
 
 
 def measure(
-    logits: npt.NDArray[np.floating[Any]],
+    logits: Sequence[Logits] | Logits,
     recordings: Sequence[Recording],
     classes: Sequence[str],
     *,
@@ -135,6 +157,7 @@ def measure(
 ) -> Metrics:
     """Metrics over recordings; the clips of one ``group`` give one verdict, their mean.
 
+    Each clip has its logits, [n_classes], or those of its slices, [n_slices, n_classes].
     With ``refit`` the calibration error is not flattered by a temperature that was fitted on the
     same split: each half of the groups is scaled by the temperature that fits the other half.
     """
@@ -180,7 +203,7 @@ def measure(
 
 
 def fit_temperature(
-    logits: npt.NDArray[np.float32], recordings: Sequence[Recording], classes: Sequence[str]
+    logits: Sequence[Logits] | Logits, recordings: Sequence[Recording], classes: Sequence[str]
 ) -> float:
     """Temperature of the least negative log-likelihood.
 
@@ -203,14 +226,23 @@ def _by_group(
 
 
 def _group_shares(
-    logits: npt.NDArray[np.floating[Any]], clips: Sequence[Sequence[int]], temperature: float
+    logits: Sequence[Logits] | Logits, clips: Sequence[Sequence[int]], temperature: float
 ) -> Floats:
-    shares = softmax(logits / temperature)
+    return _by_clips(_shares(logits, temperature), clips)
+
+
+def _shares(logits: Sequence[Logits] | Logits, temperature: float) -> Floats:
+    """Probabilities of each clip as the panel gives them, float64 [n, n_classes]."""
+    slices = [np.atleast_2d(each) for each in logits]
+    return average_slices(np.concatenate(slices), [len(each) for each in slices], temperature)
+
+
+def _by_clips(shares: Floats, clips: Sequence[Sequence[int]]) -> Floats:
     return np.stack([shares[list(numbers)].mean(axis=0) for numbers in clips])
 
 
 def _fit(
-    logits: npt.NDArray[np.floating[Any]],
+    logits: Sequence[Logits] | Logits,
     clips: Sequence[Sequence[int]],
     truth: npt.NDArray[np.int64],
 ) -> float:
@@ -265,6 +297,8 @@ def _error_by_chance(shares: Floats) -> float:
 def _bands(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Band, ...]:
     """Cut the range of confidence where verdicts become good, and where they are bad.
 
+    None of them without enough recordings; a confidence below the lowest has none.
+
     ``high`` begins at the lowest edge from which every confidence is worth 85 of 100 right
     verdicts, ``low`` ends at the highest edge below which none is worth more than 50 of 100. A band
     that too few recordings support is left to its neighbour.
@@ -277,18 +311,21 @@ def _bands(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Band, ...]:
         return int(chosen.sum()) >= _FEWEST
 
     sure = [e for e in _EDGES if enough(c := confidence >= e) and worth[c].min() >= _SURE]
-    high = float(sure[0]) if sure else 1.0
+    beyond = np.nextafter(1.0, 2.0)  # above a probability of exactly 1 as well
+    high = float(sure[0]) if sure else beyond
     unsure = [
-        e for e in _EDGES if e < high and enough(c := confidence < e) and worth[c].max() <= _UNSURE
+        e
+        for e in (*_EDGES, beyond)
+        if e <= high and enough(c := confidence < e) and worth[c].max() <= _UNSURE
     ]
     low = float(unsure[-1]) if unsure else 0.0
-    if sure and unsure and not enough((confidence >= low) & (confidence < high)):
+    if unsure and not enough((confidence >= low) & (confidence < high)):
         low = high
-    edges = {"low": (0.0, low), "middling": (low, high), "high": (high, 1.1)}
+    edges = {"low": (0.0, low), "middling": (low, high), "high": (high, beyond)}
     bands = []
     for level, (above, below) in edges.items():
         chosen = (confidence >= above) & (confidence < below)
-        if chosen.any():
+        if enough(chosen):
             bands.append(
                 Band.model_validate(
                     {

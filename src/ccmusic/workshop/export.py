@@ -1,4 +1,4 @@
-"""Trained weights in, a checkpoint out: an ONNX file and its measured card."""
+"""Export of trained weights as a checkpoint: an ONNX file and its measured card."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
 from ccmusic.card import ModelCard
+from ccmusic.errors import CheckpointError
 from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.workshop.backbones import build
-from ccmusic.workshop.data import count_sources, load_pictures, read_manifest
+from ccmusic.workshop.data import calibration_pictures, count_sources, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
-from ccmusic.workshop.train import load_weights, read_log
+from ccmusic.workshop.runs import load_weights, read_log
 from ccmusic.zoo import Checkpoint, store, user_folder
 
 Precision = Literal["fp32", "fp16", "int8"]
-_CALIBRATION_PICTURES = 32  # all their activations are in memory at once: 128 of VGG's took 12 GB
 
 _INT8: dict[str, Any] = {
     "quant_format": QuantFormat.QDQ,
@@ -79,12 +79,14 @@ def export(
         ``int8`` computes in integers (static, per channel). ``fp16`` stores halves and computes
         in fp32: half the size at no cost.
     data, licence, notes
-        Words for the card.
+        Texts for the card.
 
     Raises
     ------
     DataError
         If the weights or the manifest cannot be used.
+    CheckpointError
+        If the network gives scores that are no numbers, or its weights do not fit the precision.
     """
     network, plan = load_weights(weights)
     preprocessing = Preprocessing.default(plan.transform)
@@ -93,14 +95,16 @@ def export(
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "network.onnx"
         to_onnx(network, preprocessing, path)
-        exact = infer(_session(path.read_bytes()), pictures, preprocessing)
+        exact = infer(open_onnx(path), pictures, preprocessing)
+        if not np.isfinite(exact).all():
+            raise CheckpointError("onnx_not_finite", file=weights)
         if precision == "int8":
             to_int8(path, calibration_pictures(manifest, preprocessing), preprocessing)
         elif precision == "fp16":
-            to_fp16(path)
+            to_fp16(path, source=weights)
         content = path.read_bytes()
-        relative_latency = _relative_latency(content, preprocessing)
-    logits = infer(_session(content), pictures, preprocessing)
+        relative_latency = _relative_latency(path, preprocessing)
+        logits = infer(open_onnx(path), pictures, preprocessing)
     temperature = fit_temperature(logits, recordings, plan.classes)
     card = ModelCard(
         name=name,
@@ -154,7 +158,7 @@ def to_onnx(
 
 
 def _forget_origin(path: Path) -> None:
-    """Remove what the exporter notes about where each node was written, paths included."""
+    """Remove the exporter's notes on the source of each node, which include paths."""
     model = onnx.load(path)
     for part in (
         model,
@@ -170,18 +174,20 @@ def _forget_origin(path: Path) -> None:
     onnx.save(model, path)
 
 
-def _session(content: bytes, *, threads: int = 0) -> onnxruntime.InferenceSession:
+def open_onnx(path: Path, *, threads: int = 0) -> onnxruntime.InferenceSession:
+    """Load a network that has no card yet."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def _relative_latency(content: bytes, preprocessing: Preprocessing) -> float:
-    """Time of a network over that of MobileNetV3 in fp32, one thread, in turn: median ratio."""
+def _relative_latency(measured: Path, preprocessing: Preprocessing) -> float:
+    """Time of a network divided by that of MobileNetV3 in fp32: one thread, in turn, median."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "reference.onnx"
         to_onnx(build("mobilenet_v3_large", n_classes=13), preprocessing, path)
-        sessions = [_session(c, threads=1) for c in (content, path.read_bytes())]
+        sessions = [open_onnx(each, threads=1) for each in (measured, path)]
     picture = np.zeros(
         (1, preprocessing.channels, preprocessing.size, preprocessing.size), np.float32
     )
@@ -203,17 +209,10 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]
         return None if picture is None else {"picture": picture}
 
 
-def calibration_pictures(manifest: Path, preprocessing: Preprocessing) -> list[Pixels]:
-    """Few pictures of the ``train`` split, from all over the manifest."""
-    training = [r for r in read_manifest(manifest) if r.split == "train" and r.genre]
-    step = max(1, len(training) // _CALIBRATION_PICTURES)
-    return load_pictures(training[::step], preprocessing)[1]
-
-
 def to_int8(
     path: Path, pictures: Sequence[Pixels], preprocessing: Preprocessing, **changes: Any
 ) -> None:
-    """Replace an fp32 graph by one in integers, whose ranges are those that the pictures cause.
+    """Replace an fp32 graph by one in integers; the pictures give the ranges.
 
     ``changes`` are other settings for ONNX Runtime's ``quantize_static``.
     """
@@ -226,8 +225,14 @@ def to_int8(
     quantize_static(folded, path, _Pictures(pictures, preprocessing), **settings)
 
 
-def to_fp16(path: Path) -> None:
-    """Store large constants as halves, each followed by a cast that is folded on loading."""
+def to_fp16(path: Path, *, source: Path) -> None:
+    """Store large constants as halves, each followed by a cast that is folded on loading.
+
+    Raises
+    ------
+    CheckpointError
+        If one is too large for a half; it calls the file by its ``source``.
+    """
     model = onnx.load(path)
     graph = model.graph
     casts = []
@@ -235,7 +240,11 @@ def to_fp16(path: Path) -> None:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 64:
             continue
         name = tensor.name
-        halves = numpy_helper.to_array(tensor).astype(np.float16)
+        values = numpy_helper.to_array(tensor)
+        largest = float(np.abs(values).max())
+        if not largest <= float(np.finfo(np.float16).max):
+            raise CheckpointError("fp16_overflow", file=source, name=name, value=largest)
+        halves = values.astype(np.float16)
         tensor.CopyFrom(numpy_helper.from_array(halves, f"{name}.half"))
         casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *graph.node]

@@ -1,9 +1,9 @@
-"""Recordings in, those that hold the same sound out.
+"""Recognition of recordings that hold the same sound.
 
-Landmarks after A. Wang, "An industrial-strength audio search algorithm", 2003: peaks of the
-spectrogram, in pairs; a pair keeps its two pitches and the time between them through another
-codec, another loudness, another start. Two recordings that share many pairs, all shifted by the
-same time, share a piece of sound.
+Landmarks after A. Wang, "An industrial-strength audio search algorithm", 2003: pairs of
+peaks of the spectrogram. The two pitches of a pair and the time between them do not depend on
+codec, loudness, or start. Two recordings that have many pairs in common, all shifted by the same
+time, have sound in common.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NEAR_BINS, _NEAR_FRAMES = 4, 5  # a peak is the loudest of its surroundings
 _RANGE_DB = 50.0  # below the maximum there are no peaks
 _FAN = 5
 _REACH = 86  # frames, 2 s
-_COMMON = 30  # a pair that so many recordings have tells nothing
+_COMMON = 30  # a pair that this many recordings have is ignored
 # Measured: of 60 recordings and their copies, cut, softened and re-encoded at 96 kbit/s, 57 pass;
 # the three others are next to silent. Of 54,000 pairs of strangers none comes near.
 _SAME_SHARE = 0.05

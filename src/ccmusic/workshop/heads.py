@@ -1,7 +1,7 @@
-"""A classifier's tensors in, its layers out, and the way back through them.
+"""Classifiers rebuilt from their tensors, and gradients through them.
 
-What a state_dict does not say is what stands between its layers: activations have no parameters.
-They are known where the layers are torchvision's own or CCMusic's four; elsewhere one is assumed,
+A state_dict does not tell the activations between layers, because they have no parameters. They
+are known if the layers are those of torchvision or the four of CCMusic; otherwise one is assumed,
 and the assumption is reported.
 """
 
@@ -35,18 +35,18 @@ class Classifier:
     """Layers from a backbone's features to logits."""
 
     layers: tuple[nn.Module, ...]
-    """Run one after the other on features [n, c, s, s]."""
+    """Run in order on features [n, c, s, s]."""
     pool: int
     """``s``: places per side to which the features are averaged first."""
     n_classes: int
     widths: tuple[int, ...]
-    """Of the linear layers, the input's first."""
+    """Widths of the linear layers, the input first."""
     assumed: tuple[str, ...]
-    """Activations that are assumed, each with the place where: ``relu after classifier.1``."""
+    """Assumed activations with their positions: ``relu after classifier.1``."""
 
     @property
     def affine(self) -> bool:
-        """Whether the logits are sums over the features, but for a constant."""
+        """Whether the logits are linear in the features, up to a constant."""
         return all(isinstance(layer, _AFFINE) for layer in self.layers)
 
 
@@ -137,7 +137,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def _own(layers: _Layers, own: nn.Module, prefix: str) -> tuple[nn.Module, ...]:
-    """Modules of torchvision's own classifier, if it is that but for the number of classes."""
+    """Modules of torchvision's own classifier, if only the number of classes differs."""
     paths = {
         f"{prefix}.{name}".rstrip("."): module
         for name, module in own.named_modules()
@@ -158,7 +158,7 @@ def _own(layers: _Layers, own: nn.Module, prefix: str) -> tuple[nn.Module, ...]:
 
 
 def _reused(layers: _Layers, own: nn.Module, prefix: str) -> list[nn.Module]:
-    """ConvNeXt normalises before it flattens; who replaces the rest keeps that."""
+    """The normalisation before the flattening of ConvNeXt, which new classifiers keep."""
     path = f"{prefix}.0"
     if isinstance(own, nn.Sequential) and isinstance(own[0], nn.LayerNorm) and path in layers:
         kept = layers.pop(path)
@@ -187,9 +187,9 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
 
 
 def _chain(layers: _Layers, activation: Activation) -> list[nn.Module]:
-    """Layers with parameters, and an activation where something stood between two linear ones.
+    """Layers with parameters, and an activation where one is missing between two linear layers.
 
-    Of several places between the two the first is taken: what follows it is dropout as a rule.
+    Of several free positions the first is taken: the others usually held dropout.
     """
     modules: list[nn.Module] = []
     before: str | None = None  # path of the last layer, while a linear one waits for an activation
@@ -219,7 +219,7 @@ def _chain(layers: _Layers, activation: Activation) -> list[nn.Module]:
 
 
 def _gap(before: str, after: str) -> bool:
-    """Whether something without parameters stands between two layers."""
+    """Return whether a layer without parameters lies between two layers."""
     *parent, first = before.split(".")
     *other, second = after.split(".")
     numbered = parent == other and first.isdigit() and second.isdigit()
@@ -240,7 +240,7 @@ def _assumptions(modules: Sequence[nn.Module], layers: _Layers) -> list[str]:
 def pull_back(layer: nn.Module, inputs: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
     """Turn derivatives of the logits by a layer's outputs into those by its inputs.
 
-    Written out, because the graph that ships has no automatic differentiation.
+    Written by hand: ONNX Runtime has no automatic differentiation.
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ _DERIVATIVES: dict[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class ImportedNetwork(nn.Module):
-    """Features, a classifier of any layers, and how each place bears on each class.
+    """A feature extractor and any classifier, with the effect of each place on each class.
 
     ``maps`` are derivatives of a logit by the features times these features, summed over channels
     (R. L. Draelos, L. Carin, "Use HiResCAM instead of Grad-CAM", 2020). With one linear layer that
@@ -318,7 +318,7 @@ class ImportedNetwork(nn.Module):
         self.layers = nn.ModuleList(classifier.layers)
         for layer in self.layers:
             if hasattr(layer, "inplace"):
-                # The way back needs what each layer was given.
+                # The gradient needs the inputs of each layer.
                 setattr(layer, "inplace", False)  # noqa: B010
         self.pool, self.n_classes = classifier.pool, classifier.n_classes
 
@@ -355,7 +355,7 @@ class ImportedNetwork(nn.Module):
 
 
 class Blind(nn.Module):
-    """A whole network that has no places to point at: logits alone."""
+    """A network without attention maps: logits only."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-import onnxruntime
+import numpy as np
+import onnx
+import torch
 from pydantic import ValidationError
 
+from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import ModelCard
-from ccmusic.errors import CheckpointError, WeightsError
+from ccmusic.errors import AudioError, CheckpointError, WeightsError
 from ccmusic.genres import CCMUSIC_CLASSES
-from ccmusic.picture import Preprocessing
+from ccmusic.picture import Floats, Preprocessing, draw, draw_slices
 from ccmusic.renamed import renamed_options
+from ccmusic.sandbox import Sandbox
 from ccmusic.spectrogram import TransformName
 from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import family_of
-from ccmusic.workshop.export import count_multiply_adds, to_fp16, to_onnx
+from ccmusic.workshop.export import count_multiply_adds, open_onnx, to_fp16, to_onnx
 from ccmusic.workshop.heads import Activation
 from ccmusic.workshop.mapping import Mapping, map_weights
-from ccmusic.workshop.weights import StateDict, read_weights
+from ccmusic.workshop.weights import LARGEST, MEMORY, TIMEOUT_SECONDS, StateDict, read_weights
 from ccmusic.zoo import Checkpoint, scan, store, user_folder
 
 _ANY_NAME = frozenset({"save", "best", "last", "model", "checkpoint", "weights", "final"})
+_IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+_TIMES_LARGER = 4  # what ONNX Runtime needs of the file's size
+_CLOSE = {"fp32": 1e-3, "fp16": 0.05}  # to PyTorch's scores, relative to the largest
 _PREPROCESSINGS = {
     **{name: Preprocessing.default(name) for name in get_args(TransformName)},
     **{f"ccmusic-{name}": Preprocessing.ccmusic(name) for name in get_args(TransformName)},
 }
+
+
+Normalisation = float | tuple[float, float, float] | str
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,8 @@ def import_weights(
     backbone: str | None = None,
     classes: str | None = None,
     preprocessing: str | None = None,
-    mean: float | None = None,
-    std: float | None = None,
+    mean: Normalisation | None = None,
+    std: Normalisation | None = None,
     activation: Activation = "relu",
     precision: str = "fp32",
 ) -> Import:
@@ -80,7 +91,8 @@ def import_weights(
         ``cqt``, ``mel``, ``ccmusic-cqt``, ``ccmusic-mel``, ``ccmusic-chroma``, or a JSON file; by
         default what the name of the file or its folder ends with.
     mean, std
-        Of the normalisation, where they differ from the preprocessing's.
+        Of the normalisation, where they differ from the preprocessing's: of all channels or of
+        each, also as text separated by commas; ``imagenet`` for what torchvision's weights know.
     activation
         Between linear layers of an unusual classifier.
     precision
@@ -91,8 +103,8 @@ def import_weights(
     WeightsError
         If the file cannot be imported.
     CheckpointError
-        If the name is taken or impossible, or the checkpoint cannot be written. Nothing half-done
-        stays.
+        If the name is taken or impossible, the converted network does not do what the weights do,
+        or the checkpoint cannot be written. Nothing half-done stays.
     """
     name = name or _name_of(path)
     if any(checkpoint.card.name == name for checkpoint in scan()[0]):
@@ -128,7 +140,8 @@ def import_weights(
             outputs = ["logits"] if mapping.explanation == "none" else ["logits", "maps"]
             to_onnx(network, drawn, converted, outputs=outputs)
             if card.precision == "fp16":
-                to_fp16(converted)
+                to_fp16(converted, source=path)
+            _compare(path, converted, network, card)
             content = converted.read_bytes()
     except (OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
@@ -160,7 +173,7 @@ def _preprocessing_by_name(path: Path, mapping: Mapping) -> str:
 
 
 def _preprocessing(
-    name: str, mapping: Mapping, mean: float | None, std: float | None
+    name: str, mapping: Mapping, mean: Normalisation | None, std: Normalisation | None
 ) -> Preprocessing:
     known = _PREPROCESSINGS.get(name)
     try:
@@ -168,7 +181,9 @@ def _preprocessing(
             content = {**known.model_dump(), "size": family_of(mapping.backbone).size}
         else:
             content = Preprocessing.model_validate_json(Path(name).read_bytes()).model_dump()
-        content.update({k: v for k, v in (("mean", mean), ("std", std)) if v is not None})
+        for key, value in (("mean", mean), ("std", std)):
+            if value is not None:
+                content[key] = _numbers(key, value)
         return Preprocessing.model_validate(content)
     except OSError as error:
         raise WeightsError("bad_recipe", name=name, reason=error.strerror) from None
@@ -176,6 +191,18 @@ def _preprocessing(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "JSON"
         raise WeightsError("bad_recipe", name=name, reason=f"{where}: {first['msg']}") from None
+
+
+def _numbers(key: str, value: Normalisation) -> float | tuple[float, ...]:
+    if value == "imagenet":
+        return _IMAGENET[key]
+    if not isinstance(value, str):
+        return value
+    try:
+        numbers = tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise WeightsError("bad_normalisation", name=value) from None
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _class_names(
@@ -213,22 +240,99 @@ def _read_names(classes: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
+def _picture(preprocessing: Preprocessing) -> Floats:
+    """What a network would be given for a fading chord, float32 [1, channels, size, size]."""
+    rate = preprocessing.transform.sample_rate
+    times = np.arange(round((preprocessing.slice_seconds or CLIP_SECONDS) * rate)) / rate
+    chord = sum(np.sin(2 * np.pi * pitch * times) for pitch in (110, 220, 277, 330, 1320))
+    noise = np.random.default_rng(0).normal(0, 0.05, len(times))
+    spectrogram = preprocessing.transform((0.1 * chord * 0.5**times + noise).astype(np.float32))
+    if preprocessing.slice_seconds:
+        return draw_slices(spectrogram, preprocessing)[0].input[None]
+    return draw(spectrogram, preprocessing).input[None]
+
+
+def _compare(path: Path, converted: Path, network: torch.nn.Module, card: ModelCard) -> None:
+    """Make sure that a converted network says what PyTorch says."""
+    picture = _picture(card.preprocessing)
+    with torch.inference_mode():
+        output = network(torch.from_numpy(picture))
+    expected = (output if card.explanation == "none" else output[0]).numpy()
+    (given,) = open_onnx(converted).run(["logits"], {"picture": picture})
+    if not (np.isfinite(expected).all() and np.isfinite(given).all()):
+        raise CheckpointError("onnx_not_finite", file=path)
+    difference = np.abs(given - expected).max()
+    if difference > _CLOSE[card.precision] * max(1, np.abs(expected).max()):
+        raise CheckpointError("onnx_differs", file=path, difference=float(difference))
+
+
 def _take_onnx(path: Path, name: str) -> Checkpoint:
-    """Check an ONNX file against the card beside it, and take both."""
+    """Try an ONNX file with the card beside it in a child process, and take both."""
     beside = path.with_suffix(".json")
     if not path.exists():
         raise WeightsError("no_such_file", file=path)
     if not beside.exists():
         raise WeightsError("onnx_without_card", file=path, card=beside.name)
     card = ModelCard.read(beside).renamed(name)
-    foreign = Checkpoint(card, path)
-    _check_contract(path, card, foreign.open())
-    return store(card, foreign.path.read_bytes(), user_folder())
+    Checkpoint(card, path).verify()
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise WeightsError("weights_too_large", file=path, size=size / 2**30, most=LARGEST / 2**30)
+    with tempfile.TemporaryDirectory() as scratch:
+        alone = Path(scratch) / "network.onnx"  # without the files beside it
+        shutil.copyfile(path, alone)
+        try:
+            with Sandbox(
+                1, seconds=TIMEOUT_SECONDS, memory=MEMORY + _TIMES_LARGER * size
+            ) as sandbox:
+                sandbox.run(str(path), _try_onnx, path, alone, card)
+        except AudioError as error:  # of the child, which has its own sentences
+            raise WeightsError(error.key, **error.values) from None
+        return store(card, alone.read_bytes(), user_folder())
 
 
-def _check_contract(path: Path, card: ModelCard, session: onnxruntime.InferenceSession) -> None:
-    inputs = {i.name for i in session.get_inputs()}
-    outputs = {o.name: o.shape for o in session.get_outputs()}
+def _try_onnx(path: Path, alone: Path, card: ModelCard) -> None:
+    """Load a network and let it judge a picture.
+
+    Parameters
+    ----------
+    path
+        What messages call the file.
+    alone
+        The file itself.
+    """
+    try:
+        for tensor in onnx.load(alone, load_external_data=False).graph.initializer:
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                raise WeightsError("onnx_external", file=path, name=_printable(tensor.name))
+        session = open_onnx(alone, threads=1)
+        inputs = {i.name for i in session.get_inputs()}
+        outputs = {o.name: o.shape for o in session.get_outputs()}
+        _check_contract(path, card, inputs, outputs)
+        names = ["logits"] if card.explanation == "none" else ["logits", "maps"]
+        logits = session.run(names, {"picture": _picture(card.preprocessing)})[0]
+    except (WeightsError, MemoryError):
+        raise
+    except Exception as error:  # neither ONNX nor ONNX Runtime has a base class for its errors
+        reason = str(error)
+        if "alloc" in reason:
+            raise MemoryError from None
+        raise CheckpointError("bad_weights", file=path, reason=_printable(reason)) from None
+    if logits.shape != (1, len(card.classes)):
+        n = len(card.classes)
+        raise CheckpointError("wrong_width", file=path, k=logits.shape[-1], n=n)
+    if not np.isfinite(logits).all():
+        raise CheckpointError("onnx_not_finite", file=path)
+
+
+def _printable(text: str) -> str:
+    """What a stranger wrote, fit for a line."""
+    return "".join(c if c.isprintable() else " " for c in text)[:200]
+
+
+def _check_contract(
+    path: Path, card: ModelCard, inputs: set[str], outputs: dict[str, list[object]]
+) -> None:
     reason = ""
     if inputs != {"picture"}:
         reason = f"its inputs are {', '.join(sorted(inputs))}, not picture"
@@ -236,7 +340,9 @@ def _check_contract(path: Path, card: ModelCard, session: onnxruntime.InferenceS
         reason = "it has no output called logits"
     elif "maps" not in outputs and card.explanation != "none":
         reason = "it has no output called maps, and the card does not say explanation: none"
-    elif outputs["logits"][-1] != len(card.classes):
-        reason = f"it gives {outputs['logits'][-1]} scores for {len(card.classes)} classes"
+    elif not outputs["logits"] or outputs["logits"][-1] != len(card.classes):
+        reason = (
+            f"it gives {(outputs['logits'] or ['no'])[-1]} scores for {len(card.classes)} classes"
+        )
     if reason:
-        raise WeightsError("onnx_contract", file=path, reason=reason)
+        raise WeightsError("onnx_contract", file=path, reason=_printable(reason))

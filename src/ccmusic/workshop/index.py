@@ -1,4 +1,4 @@
-"""A folder of music in, a manifest with a split that does not leak out."""
+"""Manifests of folders, split without leaks between training and validation."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ccmusic.workshop.fingerprint import find_duplicates, landmarks
 
 _FEW_GROUPS = 10
 _VALID_SHARE = 0.2
-# An artist under whom unrelated pieces stand.
+# Names of artists that say nothing about the artist.
 _ANYBODY = frozenset({"", "various", "various artists", "unknown", "unknown artist"})
 
 
 @dataclass(frozen=True)
 class Index:
-    """What was found and written."""
+    """The recordings found, and the manifest written."""
 
     manifest: Path
     recordings: tuple[Recording, ...]
@@ -49,7 +49,7 @@ def index(
     valid_share: float = _VALID_SHARE,
     seed: int = 0,
 ) -> Index:
-    """Find the recordings, group what belongs together, and split by group.
+    """Find recordings, group those that belong together, and split by group.
 
     Without ``labels`` the folders directly below ``folder`` are the genres; files directly in it
     are unlabelled. Recordings of one artist (by the files' tags), of one folder below a genre's,
@@ -150,14 +150,14 @@ def _artist(path: Path) -> str:
     try:
         artist = read_tags(path).get("artist", "").strip()
     except AudioError:
-        return ""  # whether it can be read at all is seen later
+        return ""  # load_clips reports files that cannot be read
     return "" if artist.lower() in _ANYBODY else artist
 
 
 def _join(
     recordings: Sequence[Recording], pairs: Iterable[tuple[Recording, Recording]]
 ) -> list[Recording]:
-    """Give recordings of the same sound, and all others of their groups, one group."""
+    """Merge the groups of recordings that hold the same sound."""
     name = {r.group: r.group for r in recordings}
 
     def root(group: str) -> str:
@@ -187,11 +187,11 @@ def _split(
         held = sum(n for g, n in groups.items() if side.get(g) == "valid")
         for group in rng.permutation(np.array(free, object)).tolist():
             left = any(side.get(g, "valid" if g == group else "train") == "train" for g in groups)
-            # The last group stays for training; one that overshoots too far is passed by.
+            # The last group stays in training; a group that is much too large is skipped.
             holds_out = left and (held == 0 or held + groups[group] / 2 <= wanted)
             side[group] = "valid" if holds_out else "train"
             held += groups[group] if holds_out else 0
-    # An unlabelled recording of a held-out artist is not learnt from.
+    # Unlabelled recordings of a held-out artist are not trained on.
     return [
         r if r.split == "pool" and side.get(r.group) != "valid" else replace(r, split=side[r.group])
         for r in recordings
@@ -223,7 +223,9 @@ def _thin(recordings: Iterable[Recording]) -> list[str]:
     for genre, sides in sorted(groups.items()):
         n = len(set().union(*sides.values()))
         if not sides["valid"]:
-            sentences.append(f"{genre}: {n} group; nothing of it is held out, it cannot be judged")
+            sentences.append(
+                f"{genre}: {n} group; nothing of it is held out, so it cannot be measured"
+            )
         elif not sides["train"]:
             sentences.append(f"{genre}: nothing to learn from, all of it is held out")
         elif n < _FEW_GROUPS:
@@ -232,7 +234,7 @@ def _thin(recordings: Iterable[Recording]) -> list[str]:
 
 
 def _write(recordings: Iterable[Recording], folder: Path, out: Path) -> None:
-    """Write the manifest, its paths relative to where it lies."""
+    """Write the manifest; paths are relative to its folder."""
     columns = ["path", "genre", "source", "group", "split", "licence"]
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as beside, beside.open("w", newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Tensors in, the network they belong to out, with a report of what went where."""
+"""Recognition of the network that tensors belong to, with a report."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _NAMED = 3  # names that a message mentions
 
 @dataclass(frozen=True)
 class Mapping:
-    """Where the tensors of a file went."""
+    """Report on the mapping of a file's tensors."""
 
     backbone: str
     coverage: float
-    """Share of the backbone's values that the file has; 1, or it would have been refused."""
+    """Share of the backbone's values that the file has; always 1, other files are refused."""
     matched: int
     """Tensors of the backbone."""
     renamed: tuple[tuple[str, str], ...]
@@ -52,7 +52,7 @@ class Mapping:
     ccmusic: bool
     """The classifier is CCMusic's."""
     assumed: tuple[str, ...]
-    """Activations that the file does not tell."""
+    """Assumed activations."""
     pooled: bool
     """The features are averaged, although torchvision's classifier sees places apart."""
     explanation: Explanation
@@ -107,8 +107,8 @@ def map_weights(
     Raises
     ------
     WeightsError
-        If the backbone is not fully covered, the file has layers that the backbone has not, or
-        the classifier cannot be rebuilt.
+        If the backbone is not fully covered, the file has layers that the backbone does not have,
+        or the classifier cannot be rebuilt.
     """
     if backbone is not None and backbone not in importable():
         raise WeightsError("unknown_backbone", name=backbone, known=", ".join(importable()))
@@ -148,7 +148,8 @@ def map_features(path: Path, state: StateDict, backbone: str) -> nn.Module:
     Raises
     ------
     WeightsError
-        If the backbone is not fully covered, or the file has layers that the backbone has not.
+        If the backbone is not fully covered, or the file has layers that the backbone does not
+        have.
     """
     tensors, _ = _renamed(state.tensors)
     _recognise(path, tensors, backbone)
@@ -167,14 +168,15 @@ class _Fit:
     missing: list[str]
     conflicts: list[str]
     surplus: list[str]
-    """Under names of the backbone, but none of its own."""
+    """Tensors under a prefix of the backbone that the backbone does not have."""
 
 
 def _recognise(path: Path, tensors: Tensors, backbone: str | None) -> _Fit:
-    """Find the network that is all there, among all or this one."""
+    """Find a network that is complete in the file, among all networks or this one."""
     marked = [name for name in importable() if family_of(name).mark in tensors]
     fits = [_fit(name, tensors) for name in ([backbone] if backbone else marked or importable())]
-    # Of networks that are all there, the one that leaves least over: ResNet50 lies in ResNet101.
+    # Of several complete networks, the one with the fewest surplus tensors: ResNet101 contains
+    # ResNet50.
     best = max(fits, key=lambda fit: (fit.coverage, -len(fit.surplus)))
     if best.coverage < 1:
         missing = _some([*best.conflicts, *best.missing])
@@ -268,7 +270,7 @@ def _classifier_keys(rest: Tensors, family: Family) -> set[str]:
 
 
 def _fill(network: Any, tensors: Tensors, family: Family) -> None:
-    """Give the network the file's values, and what evaluation does not need zeros."""
+    """Fill the network with the file's values; tensors only needed in training become zero."""
     state = {
         key: tensors.get(key, torch.zeros(value.shape, dtype=value.dtype))
         for key, value in network.state_dict().items()

@@ -1,13 +1,11 @@
-"""Recordings in, trained weights out; interrupted at any moment, it goes on where it was."""
+"""Training; an interrupted run is resumed."""
 
 from __future__ import annotations
 
 import csv
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,69 +19,32 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
-from ccmusic.picture import Pixels, Preprocessing
+from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.renamed import renamed_options
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.augment import random_picture
-from ccmusic.workshop.backbones import Backbone, build
+from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import (
     Material,
     Recording,
+    calibration_pictures,
     classes_of,
     load_material,
     load_pictures,
     read_manifest,
     read_soft_targets,
-    read_table,
 )
-from ccmusic.workshop.start import describe_start, start_from
+from ccmusic.workshop.initialise import describe_file, initialise, locate
+from ccmusic.workshop.runs import Plan, load_weights, plan_of, reading
 
 _LABEL_SMOOTHING = 0.05
 _SOFT_WEIGHT = 10.0
 _FEATURE_WEIGHT = 3.0
 _RARE = 4.0  # standard deviations: features beyond are not chased
-_TEACHER_SHARE = 0.3  # what a label leaves to the teacher's doubts
+_TEACHER_SHARE = 0.3  # weight of the teacher's verdict beside a label
 _AVERAGING = 0.99
 _NOISE = 0.05  # of widened kernels
 _SETTLING = 192  # pictures over which the averaged network measures its BatchNorm statistics
-
-_FORMER_OPTIONS = {
-    "strip": "crop_width",
-    "start": "init_from",
-    "thin": "width_divisor",
-    "guide": "feature_teacher",
-}
-"""Names in the files of earlier versions."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that decides a training run; kept beside its weights."""
-
-    backbone: str
-    transform: TransformName
-    classes: tuple[str, ...]
-    n_soft: int
-    taught: bool
-    """A teacher's verdicts stand beside the labels."""
-    epochs: int
-    """Passes over everything in crops."""
-    crop_width: int
-    """Extent of a crop along time, pixels."""
-    final_epochs: int
-    """Passes over the labels in whole pictures."""
-    batch_size: int
-    learning_rate: float
-    bf16: bool
-    seed: int
-    patience: int = 0
-    """Epochs without a better accuracy on ``valid`` after which the run ends; 0: never."""
-    init_from: str = ""
-    """Name and hash of the file with the first weights; empty: they were random."""
-    width_divisor: int = 1
-    """So many times fewer channels in every layer."""
-    feature_teacher: str = ""
-    """Name and hash of the weights whose features were learnt as well; empty: none."""
 
 
 @renamed_options(
@@ -123,22 +84,23 @@ def train(
     manifest
         See :mod:`ccmusic.workshop.data`.
     out
-        Folder of the run; one that holds an unfinished run of the same plan is continued.
+        Folder of the run; an unfinished run of the same plan is resumed.
     init_from
-        File with the weights to begin with, see :mod:`ccmusic.workshop.start`; random by default.
-        Without any epochs it is turned or widened exactly, and nothing is learnt.
+        File with the first weights, or name of a checkpoint, see
+        :mod:`ccmusic.workshop.initialise`; random by default. Without epochs they are turned or
+        widened exactly, and nothing is trained.
     width_divisor
-        Train a network of so many times fewer channels in every layer: cheaper, by its square at
-        the most, and the start of a whole one.
+        Divides the number of channels of every layer: cheaper, at most by the square of it. The
+        result can initialise a network of full width.
     feature_teacher
-        ``weights.pt`` of a better network for the same transform, any backbone, whose features are
-        to be learnt as well, place by place.
+        ``weights.pt`` of a better network for the same transform, any backbone, whose features
+        are learnt as well, place by place.
     soft_targets
         CSV of values in 0..1 for any recording of the manifest, the unlabelled ones included,
         learnt by an auxiliary head that is dropped afterwards.
     label_teacher
-        CSV of a teacher's probabilities of the genres, as :func:`ccmusic.workshop.teacher.teach`
-        writes it: what unlabelled recordings are taken for, and a doubt beside every label.
+        CSV of a teacher's probabilities of the genres, ``path`` and one column per genre:
+        targets for unlabelled recordings, mixed with the label of the others.
     patience
         Stop early, and keep the weights of the best epoch by accuracy on ``valid``, when so many
         epochs have brought nothing better. What is then measured on ``valid`` is flattered by the
@@ -153,7 +115,8 @@ def train(
         If the data cannot be trained on, the start does not fit, or the folder holds another plan.
     """
     if not (epochs or final_epochs or init_from):
-        raise DataError("nothing to do: neither epochs nor weights to start from")
+        raise DataError("nothing to do: give --epochs, --final-epochs, or --init-from")
+    init_from = locate(init_from) if init_from else None
     recordings = read_manifest(manifest)
     soft, soft_names = read_soft_targets(soft_targets) if soft_targets else ({}, [])
     verdicts, judged = read_soft_targets(label_teacher) if label_teacher else ({}, [])
@@ -174,13 +137,13 @@ def train(
         bf16=bf16,
         seed=seed,
         patience=patience,
-        init_from=describe_start(init_from) if init_from else "",
+        init_from=describe_file(init_from) if init_from else "",
         width_divisor=width_divisor,
-        feature_teacher=describe_start(feature_teacher) if feature_teacher else "",
+        feature_teacher=describe_file(feature_teacher) if feature_teacher else "",
     )
     preprocessing = Preprocessing.default(transform)
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(plan, preprocessing, out, init_from, feature_teacher)
+    run = _Run(plan, preprocessing, out, init_from, feature_teacher, manifest)
     usable = [
         r
         for r in recordings
@@ -190,46 +153,9 @@ def train(
     _check(material, classes)
     valid = load_pictures([r for r in recordings if r.split == "valid" and r.genre], preprocessing)
     if patience and not valid[0]:
-        raise DataError(f"{manifest}: without recordings in valid nothing tells when to stop early")
+        raise DataError(f"{manifest}: --patience needs recordings in valid")
     run.fit(material, _Targets(material, soft, verdicts, plan), valid)
     return out / "weights.pt"
-
-
-def load_weights(path: Path) -> tuple[Backbone, Plan]:
-    """Open what :func:`train` left; nothing in the file is executed.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, damaged, or something else.
-    """
-    with _reading(path):
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        plan = _plan(saved["plan"])
-        network = build(
-            plan.backbone, n_classes=len(plan.classes), width_divisor=plan.width_divisor
-        )
-        network.load_state_dict(saved["network"])
-    return network.eval(), plan
-
-
-def read_log(out: Path) -> tuple[float, ...]:
-    """Accuracy on the clips of ``valid`` after each epoch of a run; empty without a log."""
-    path = out / "log.csv"
-    if not path.exists():
-        return ()
-    return tuple(float(row["valid_accuracy"]) for row in read_table(path, {"valid_accuracy"}))
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:  # a damaged file fails inside torch in a dozen ways
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: not a file of ccmusic train ({reason})") from None
 
 
 def predict(
@@ -252,28 +178,13 @@ def _check(material: Material, classes: tuple[str, ...]) -> None:
 
 
 def _tensor(pictures: list[Pixels], preprocessing: Preprocessing) -> torch.Tensor:
-    grey = (
-        torch.from_numpy(np.stack(pictures))
-        .float()
-        .div(255)
-        .sub(preprocessing.mean)
-        .div(preprocessing.std)
-    )
-    return (
-        grey[:, None].repeat(1, preprocessing.channels, 1, 1).to(memory_format=torch.channels_last)
-    )
+    batch = np.stack([normalise(picture, preprocessing) for picture in pictures])
+    return torch.from_numpy(batch).to(memory_format=torch.channels_last)
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
     with replacing(path) as beside:
         torch.save(state, beside)
-
-
-def _plan(saved: dict[str, Any]) -> Plan:
-    """Read a plan; options that only other versions have are passed over."""
-    named = {_FORMER_OPTIONS.get(name, name): value for name, value in saved.items()}
-    known = {field.name: named[field.name] for field in fields(Plan) if field.name in named}
-    return Plan(**{**known, "classes": tuple(saved["classes"])})
 
 
 @torch.no_grad()
@@ -293,6 +204,7 @@ class _Run:
         out: Path,
         init_from: Path | None,
         feature_teacher: Path | None,
+        manifest: Path,
     ) -> None:
         self.plan, self.preprocessing, self.out = plan, preprocessing, out
         self.epoch = 0
@@ -306,13 +218,16 @@ class _Run:
         )
         self.state_file = out / "state.pt"
         if init_from and not self.state_file.exists():
-            start_from(
+            initialise(
                 init_from,
                 self.network,
                 backbone=plan.backbone,
                 transform=plan.transform,
                 classes=plan.classes,
                 noise=0 if self._finished else _NOISE,
+                pictures=lambda: _tensor(
+                    calibration_pictures(manifest, preprocessing), preprocessing
+                ),
             )
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         width = self.network.head.in_channels
@@ -330,9 +245,9 @@ class _Run:
             self._resume()
 
     def _resume(self) -> None:
-        with _reading(self.state_file):
+        with reading(self.state_file):
             saved = torch.load(self.state_file, map_location="cpu", weights_only=True)
-            if _plan(saved["plan"]) != self.plan:
+            if plan_of(saved["plan"]) != self.plan:
                 raise DataError(
                     f"{self.out}: holds a run with other options; choose another folder or the same"
                 )
@@ -455,7 +370,7 @@ class _Run:
         """Measure the BatchNorm statistics of whole pictures that belong to the averaged weights.
 
         Averaged statistics would not do: they lag behind a network that changes fast, layer by
-        layer, until evaluation sees nothing but a constant.
+        layer, until the evaluated network returns a constant.
         """
         rng = np.random.default_rng((self.plan.seed, self.epoch, 1))
         chosen = rng.choice(targets.with_label, min(_SETTLING, len(targets.with_label)), False)
@@ -469,7 +384,7 @@ class _Run:
         """Share of the learning rate: in each of the two stages a short rise and a cosine.
 
         Whole pictures are new to the network, so the second stage starts again at half the rate
-        instead of creeping on at the end of the first.
+        instead of continuing at the end of the first.
         """
         first = self.plan.epochs
         crops = progress < first
@@ -487,7 +402,7 @@ class _Run:
             features = self.network.features(pictures)
             logits, _, soft_logits = self.network.predict(features)
             distance = self.feature_teacher(features, pictures) if self.feature_teacher else 0.0
-        # A recording that nobody judged has an all-zero row and so no say.
+        # A recording without any target has a row of zeros and no influence.
         loss = -(targets.labels[chosen] * F.log_softmax(logits.float(), dim=1)).sum() / len(batch)
         if soft_logits is not None:
             each = F.binary_cross_entropy_with_logits(
@@ -498,10 +413,10 @@ class _Run:
 
 
 class _FeatureTeacher(nn.Module):
-    """Another network, whose features are to be had from the learning one's by a linear map.
+    """A network whose features are predicted from those of the trained one by a linear map.
 
-    A. Romero et al., "FitNets: hints for thin deep nets", 2015, at the last layer. It says at every
-    place of a picture what is to be seen there, where a label says one word about all of it.
+    A. Romero et al., "FitNets: hints for thin deep nets", 2015, at the last layer. It gives a
+    target for every place of a picture, where a label gives one for the whole.
     """
 
     def __init__(self, path: Path, transform: TransformName, width: int) -> None:
@@ -524,7 +439,7 @@ class _FeatureTeacher(nn.Module):
 
 
 class _Targets:
-    """What is to be learnt about each recording of the material."""
+    """Targets of each recording of the material."""
 
     def __init__(
         self,
@@ -537,7 +452,7 @@ class _Targets:
         self.labelled = np.array([r.split == "train" and r.genre != "" for r in recordings])
         self.with_label = np.flatnonzero(self.labelled)
         counts = Counter(recordings[i].genre for i in self.with_label)
-        # Rare genres weigh more, but not in full: their few clips must not be learnt by heart.
+        # Rare genres weigh more, but less than in full, against overfitting on their few clips.
         weights = {genre: (len(self.with_label) / n) ** 0.7 for genre, n in counts.items()}
         mean = sum(weights[g] * n for g, n in counts.items()) / len(self.with_label)
         labels = np.zeros((len(recordings), len(plan.classes)), np.float32)
@@ -564,7 +479,7 @@ def _accuracy(
     preprocessing: Preprocessing,
     classes: tuple[str, ...],
 ) -> float:
-    """Share of clips judged right; for the log only."""
+    """Accuracy on clips; for the log only."""
     recordings, pictures = valid
     if not pictures:
         return float("nan")

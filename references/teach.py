@@ -1,12 +1,16 @@
-"""Features of a music tagger and some labels in, a genre verdict on every recording out.
+"""Fit a linear classifier on the features of a music tagger; write its verdicts as a CSV file.
 
-A linear classifier on the features of a network that has heard much music knows genres better than
-a few hundred labels can teach; its verdicts on unlabelled recordings are what ``ccmusic train
---teacher`` learns from.
+    python references/teach.py clips.csv features.npz verdicts.csv
+    ccmusic train --label-teacher verdicts.csv ...
+
+A linear classifier on the features of a network that was trained on much music recognises genres
+better than a network trained on a few hundred labels. ``ccmusic train --label-teacher`` learns from
+its verdicts on unlabelled recordings.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,17 +23,33 @@ from torch import nn
 
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
-from ccmusic.workshop.data import Recording, classes_of, read_features, read_manifest
+from ccmusic.workshop.data import Recording, classes_of, read_manifest
 
 _DECAY = 1e-3
 _FOLDS = 5
 
 
-def teach(manifest: Path, features: Path, out: Path) -> Path:
-    """Fit a linear classifier on the labels of ``train`` and let it judge every recording.
+def _read_features(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+    """Read an NPZ of ``path`` [n] and ``features`` [n, width]: float32 [width] by path.
 
-    A training recording is judged by a classifier that has not seen its group, so that the
-    verdicts are as uncertain as those on unlabelled recordings. ``valid`` is never learnt from.
+    Raises
+    ------
+    DataError
+        If it cannot be read as such.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            features = file["features"].astype(np.float32)
+            return dict(zip(file["path"].tolist(), features, strict=True))
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: cannot be read as features ({error})") from None
+
+
+def teach(manifest: Path, features: Path, out: Path) -> Path:
+    """Fit a linear classifier on the labels of ``train`` and classify every recording.
+
+    A training recording is classified by a model that has not seen its group, so that the verdicts
+    are as uncertain as those on unlabelled recordings. ``valid`` is never trained on.
 
     Parameters
     ----------
@@ -45,10 +65,10 @@ def teach(manifest: Path, features: Path, out: Path) -> Path:
     """
     recordings = read_manifest(manifest)
     classes = classes_of(recordings)
-    known = read_features(features)
+    known = _read_features(features)
     judged = [r for r in recordings if r.key in known]
     if not any(r.split == "train" and r.genre for r in judged):
-        raise DataError(f"{features}: has no features of a labelled training recording")
+        raise DataError(f"{features}: has no features for any labelled training recording")
     inputs = torch.from_numpy(np.stack([known[r.key] for r in judged]))
     seen = inputs[[r.split != "valid" for r in judged]]
     inputs = (inputs - seen.mean(dim=0)) / (seen.std(dim=0) + 1e-3)
@@ -99,3 +119,12 @@ def _fit_and_judge(
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     with torch.inference_mode():
         return np.asarray(linear(inputs).softmax(dim=1).numpy(), np.float32)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    for name in ("manifest", "features", "out"):
+        parser.add_argument(name, type=Path)
+    teach(**vars(parser.parse_args()))

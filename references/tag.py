@@ -1,13 +1,17 @@
-"""Recordings in, what a network that has heard much music makes of them out.
+"""Tag the recordings of a manifest with a public music tagger; write its features and tags.
+
+    python references/tag.py clips.csv musicnn-0.1.0-py3-none-any.whl features.npz tags.csv
+    ccmusic train --soft-targets tags.csv ...
 
 The network is musicnn (J. Pons, X. Serra, "musicnn: pre-trained convolutional neural networks for
-music audio tagging", 2019; ISC licence), in two trainings: on MagnaTagATune and on the Million Song
-Dataset. Its weights come in the wheel ``musicnn`` of the package index; the wheel is read as it
-is and need not be installed. The computation is ours, in PyTorch.
+music audio tagging", 2019; ISC licence), trained on MagnaTagATune and on the Million Song
+Dataset. Its weights are in the wheel ``musicnn`` of the package index; the wheel is read and need
+not be installed. The computation is our own, in PyTorch.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import zipfile
 from pathlib import Path
@@ -23,7 +27,7 @@ from ccmusic.errors import DataError
 from ccmusic.files import replacing
 from ccmusic.spectrogram import Mel
 from ccmusic.workshop.data import load_clips, read_manifest
-from ccmusic.workshop.tensorflow import tensors
+from tensorflow_graph import tensors
 
 _TRAININGS = ("MTT_musicnn", "MSD_musicnn")
 _SECONDS = 15.0
@@ -43,7 +47,7 @@ def tag(manifest: Path, wheel: Path, features: Path, soft_targets: Path) -> None
     wheel
         ``musicnn-*.whl``.
     features
-        NPZ to write, for ``ccmusic teach``: ``path`` [n], ``features`` float16 [n, 400], the
+        NPZ to write, for ``references/teach.py``: ``path`` [n], ``features`` float16 [n, 400], the
         penultimate layers, means over the middle 15 s.
     soft_targets
         CSV to write, for ``ccmusic train --soft-targets``: 100 tags in 0..1.
@@ -138,3 +142,12 @@ def read_weights(wheel: Path, training: str) -> Weights:
     except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         raise DataError(f"{wheel}: not the wheel of musicnn ({error})") from None
     return weights
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    for name in ("manifest", "wheel", "features", "soft_targets"):
+        parser.add_argument(name, type=Path)
+    tag(**vars(parser.parse_args()))

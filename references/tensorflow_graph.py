@@ -1,4 +1,4 @@
-"""A TensorFlow checkpoint in, named arrays out, without TensorFlow.
+"""Read TensorFlow checkpoints without TensorFlow.
 
 The index file is a LevelDB table: names in order, each with a protobuf record that says where in
 the data file its values lie.

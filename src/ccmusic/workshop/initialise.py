@@ -1,0 +1,261 @@
+"""First weights of a network.
+
+A network may start from
+
+- ``weights.pt`` of ``ccmusic train`` for the same backbone; kernels trained on pictures of the
+  other orientation are turned, a narrower network is widened (T. Chen et al., "Net2Net:
+  accelerating learning via knowledge transfer", 2016);
+- a checkpoint, shipped or of the user, of the same backbone, by its name or its ONNX file;
+- a file of torchvision for the same network; its classifier is ignored. ``references/donors.py``
+  makes such files of other networks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from ccmusic.card import ModelCard
+from ccmusic.errors import DataError
+from ccmusic.picture import Preprocessing
+from ccmusic.spectrogram import TransformName
+from ccmusic.workshop.backbones import Backbone
+from ccmusic.workshop.mapping import map_features
+from ccmusic.workshop.weights import Tensors, read_weights
+from ccmusic.zoo import Checkpoint, scan
+
+Pictures = Callable[[], torch.Tensor]
+_NORM = ("weight", "bias", "running_mean", "running_var")
+
+
+def locate(weights: Path) -> Path:
+    """Path of a file with weights; a checkpoint may be given by its name."""
+    known = {checkpoint.card.name: checkpoint.path for checkpoint in scan()[0]}
+    return weights if weights.exists() else known.get(str(weights), weights)
+
+
+def describe_file(path: Path) -> str:
+    """Name of a file and the beginning of its SHA-256.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    return f"{path.name} {digest[:12]}"
+
+
+@torch.no_grad()
+def initialise(
+    path: Path,
+    network: Backbone,
+    *,
+    backbone: str,
+    transform: TransformName,
+    classes: tuple[str, ...],
+    noise: float = 0,
+    pictures: Pictures | None = None,
+) -> None:
+    """Fill a network with its first weights; nothing in the file is executed.
+
+    Parameters
+    ----------
+    path
+        ``.pt``, ``.pth``, ``.safetensors``, or ``.onnx`` with its card.
+    network
+        Network to fill. Tensors that the file does not have stay as they are: the heads, unless
+        the file is ours and has the same classes.
+    backbone, transform, classes
+        What the network is and will learn.
+    noise
+        Relative noise on widened kernels: identical copies of a channel would learn the same
+        for ever.
+    pictures
+        Gives a few pictures, float32 [n, channels, size, size]; needed for ``.onnx``.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or has no weights for this backbone.
+    """
+    try:
+        if path.suffix == ".onnx":
+            assert pictures is not None
+            _take_checkpoint(path, network, backbone, transform, classes, noise, pictures)
+            return
+        state = read_weights(path, own=True)
+        if state.plan:
+            _take_own(state.plan, state.tensors, network, backbone, transform, classes, noise)
+            return
+        features = map_features(path, state, backbone)
+        network.features.load_state_dict(features.state_dict())
+    except Exception as error:  # other kinds of files fail in many ways
+        text = " ".join(str(error).split()) or type(error).__name__
+        reason = f"it lacks {text}" if isinstance(error, KeyError) else text.split(": ", 1)[-1]
+        raise DataError(
+            f"{path}: {backbone} cannot be initialised from it ({reason[:200]}); expected "
+            f"{backbone} from ccmusic train or torchvision"
+        ) from None
+
+
+def _take_own(
+    plan: dict[str, Any],
+    tensors: Tensors,
+    network: Backbone,
+    backbone: str,
+    transform: TransformName,
+    classes: tuple[str, ...],
+    noise: float,
+) -> None:
+    if plan["backbone"] != backbone:
+        raise DataError(f"these weights are of {plan['backbone']}")
+    before, now = (
+        Preprocessing.default(name).orientation for name in (plan["transform"], transform)
+    )
+    if before != now:
+        tensors = {name: turn(tensor, upright=before) for name, tensor in tensors.items()}
+    for name in ("features", "head") if tuple(plan["classes"]) == classes else ("features",):
+        module = network.get_submodule(name)
+        own = module.state_dict()
+        for key, target in own.items():
+            own[key] = _widen_with_noise(tensors[f"{name}.{key}"], target.shape, noise)
+        module.load_state_dict(own)
+
+
+def _widen_with_noise(tensor: torch.Tensor, shape: torch.Size, noise: float) -> torch.Tensor:
+    wide = widen(tensor, shape)
+    if tensor.ndim == 4 and len(wide) > len(tensor):
+        wide = wide * (1 + noise * torch.randn_like(wide))
+    return wide
+
+
+def _take_checkpoint(
+    path: Path,
+    network: Backbone,
+    backbone: str,
+    transform: TransformName,
+    classes: tuple[str, ...],
+    noise: float,
+    pictures: Pictures,
+) -> None:
+    """Unfold the normalisations, which the export folds into the convolutions before them.
+
+    Each gets mean and variance of its convolution on the pictures, and the scale and bias that undo
+    them. The network then does the same in evaluation, and nearly the same in training, where the
+    statistics are those of a batch.
+    """
+    card = ModelCard.read(path.with_suffix(".json"))
+    Checkpoint(card, path).verify()
+    if card.backbone != backbone:
+        raise DataError(f"these weights are of {card.backbone}")
+    if card.precision == "int8":
+        raise DataError("its weights are integers, too coarse to learn from; export it as fp16")
+    tensors, biases = _read_onnx(path)
+    before, now = card.preprocessing.orientation, Preprocessing.default(transform).orientation
+    parts = ("features.", "head") if card.classes == classes else ("features.",)
+    folded: dict[nn.Module, torch.Tensor] = {}
+    names = {module: name for name, module in network.named_modules() if name.startswith(parts)}
+    for conv in (module for module in names if isinstance(module, nn.Conv2d)):
+        weight = tensors[f"{names[conv]}.weight"]
+        if before != now:
+            weight = turn(weight, upright=before)
+        conv.weight.copy_(_widen_with_noise(weight, conv.weight.shape, noise))
+        bias = biases.get(f"{names[conv]}.weight", torch.zeros(len(weight)))
+        bias = widen(bias, conv.weight.shape[:1])
+        if conv.bias is None:
+            folded[conv] = bias
+        else:
+            conv.bias.copy_(bias)
+
+    def remember(conv: nn.Module, _: Any, output: Any) -> None:
+        output.convolution = conv
+
+    def settle(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
+        conv: Any = getattr(inputs[0], "convolution", None)
+        scale, shift = torch.tensor(1.0), folded.pop(conv, torch.tensor(0.0))
+        if conv is None:  # it stands before a convolution, and was not folded
+            own = (tensors[f"{names[norm]}.{part}"] for part in _NORM)
+            weight, bias, mean, variance = (widen(t, norm.weight.shape) for t in own)
+            scale = weight / (variance + norm.eps).sqrt()
+            shift = bias - scale * mean
+        mean = inputs[0].mean((0, 2, 3))
+        variance = inputs[0].var((0, 2, 3), correction=0)
+        deviation = (variance + norm.eps).sqrt()
+        values = (scale * deviation, shift + scale * mean, mean, variance)
+        for part, value in zip(_NORM, values, strict=True):
+            getattr(norm, part).copy_(value)
+
+    hooks = [
+        module.register_forward_hook(remember)
+        if isinstance(module, nn.Conv2d)
+        else module.register_forward_pre_hook(settle)
+        for module in names
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
+    ]
+    training = network.training
+    network.eval()(pictures())
+    network.train(training)
+    for hook in hooks:
+        hook.remove()
+    if any(bias.any() for bias in folded.values()):
+        raise DataError("some of its convolutions have a bias that this backbone has no place for")
+
+
+def _read_onnx(path: Path) -> tuple[Tensors, Tensors]:
+    """Stored tensors by name, and the bias of each convolution by the name of its weights."""
+    graph = onnx.load(path, load_external_data=False).graph
+    tensors = {
+        tensor.name.removesuffix(".half"): torch.from_numpy(
+            numpy_helper.to_array(tensor).astype(np.float32)
+        )
+        for tensor in graph.initializer
+    }
+    convolutions = [node.input for node in graph.node if node.op_type == "Conv"]
+    return tensors, {
+        weight: tensors[bias] for _, weight, bias in (c for c in convolutions if len(c) > 2)
+    }
+
+
+def widen(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """Repeat channels so that a network of wider layers does what the narrow one did.
+
+    Copies lie next to their channel, so that concatenated channels of several layers keep the order
+    that the next layer expects. Weights that read a
+    repeated channel are divided by the number of copies.
+    """
+    for axis, size in enumerate(shape[:2]):
+        times = size // tensor.shape[axis]
+        tensor = tensor.repeat_interleave(times, axis)
+        if axis == 1:
+            tensor = tensor / times
+    return tensor
+
+
+def turn(tensor: torch.Tensor, *, upright: str) -> torch.Tensor:
+    """Turn a kernel with its picture, from one orientation of :class:`Preprocessing` to the other.
+
+    Parameters
+    ----------
+    tensor
+        float32 [outputs, inputs, height, width]; anything but a kernel is left as it is.
+    upright
+        Orientation of the pictures for which it was learnt.
+    """
+    if tensor.ndim != 4:
+        return tensor
+    if upright == "pitch_along_x":  # low notes go from the left to the bottom
+        return tensor.transpose(2, 3).flip(2).contiguous()
+    return tensor.flip(2).transpose(2, 3).contiguous()
