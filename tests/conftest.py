@@ -20,6 +20,7 @@ FORMATS = {
     ".m4a": ("ipod", "aac"),
     ".aac": ("adts", "aac"),
     ".webm": ("webm", "libopus"),
+    ".caf": ("caf", "pcm_s16le"),
 }
 LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 

@@ -4,6 +4,8 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +14,25 @@ from ccmusic.errors import AudioError
 
 def die() -> None:
     os._exit(3)
+
+
+def die_at_once(*_: object) -> None:
+    os._exit(3)
+
+
+def run_inside(connection: Connection, folder: str, *files: str) -> None:
+    """Run a batch in a process that may have no children; send what it says."""
+    from ccmusic import batch
+    from ccmusic.batch.rows import Options
+
+    try:
+        batch.run(files, Path(folder, "out.jsonl"), Options(models=("jazz", "rock")))
+    except Exception as error:
+        connection.send((type(error).__name__, str(error)))
+
+
+def whisper() -> None:
+    os.write(2, b"a C library has an opinion\n")
 
 
 def crash() -> None:

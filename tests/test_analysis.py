@@ -282,7 +282,7 @@ def test_an_analysis_saves_itself(small_zoo: Path, tmp_path: Path, name: str) ->
 
 def test_saving_tells_what_it_cannot_do(small_zoo: Path, tmp_path: Path) -> None:
     analysis = analyze(SONG)
-    with pytest.raises(CCMusicError, match=r"ends in \.html, \.json or \.csv"):
+    with pytest.raises(CCMusicError, match=r"must end in \.html, \.json or \.csv"):
         analysis.save(tmp_path / "song.pdf")
     with pytest.raises(CCMusicError, match="cannot be written"):
         analysis.save(tmp_path / "nowhere" / "song.csv")

@@ -1,4 +1,7 @@
+import csv
+import io
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -8,7 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from ccmusic import zoo
+from ccmusic import audio, zoo
 from ccmusic.cli import app, main
 from small_models import make_checkpoint
 
@@ -111,14 +114,72 @@ def test_silence_and_scraps_get_no_verdict(folder: Path, run, write_sound, tone)
     assert words.count("mean") == 1
 
 
-@pytest.mark.parametrize("suffix", [".html", ".json", ".csv"])
-def test_report_writes_each_kind(folder: Path, tmp_path: Path, run, suffix: str) -> None:
-    out = tmp_path / f"report{suffix}"
-    status, _, err = run("report", SONG, "-o", str(out), "--language", "en", "--crop", "start")
-    assert (status, err) == (0, "")
-    text = out.read_text("utf-8")
-    assert "jazz_cqt" in text
-    assert "rock_cqt" in text
+def test_an_odd_error_over_one_file_does_not_stop_the_others(
+    folder: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = audio.load
+
+    def odd(source: str, **options: object) -> audio.Clip:
+        if source == "odd.wav":
+            raise MemoryError
+        return load(source, **options)
+
+    monkeypatch.setattr(audio, "load", odd)
+    status, out, err = run("classify", "odd.wav", SONG, "--json")
+    assert status == 1
+    first, second = [json.loads(line) for line in out.splitlines()]
+    assert first == {"file": "odd.wav", "error": "odd.wav: unexpected MemoryError"}
+    assert second["file"] == SONG
+    status, out, err = run("classify", "odd.wav", SONG)
+    assert "odd.wav: unexpected MemoryError" in err
+    assert "vibe_ace" in out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names are none elsewhere")
+def test_a_name_has_no_power_over_the_terminal(folder: Path, tmp_path: Path, run) -> None:
+    name = "a\x1b[31mred\nccmusic: all is well\r\x9b2J\u202e.ogg"
+    good, bad = tmp_path / name, tmp_path / f"{name}.mp3"
+    good.write_bytes(Path(SONG).read_bytes())
+    bad.write_text("not music")
+    for options in ([], ["--json"]):
+        _, out, err = run("classify", str(good), str(bad), *options)
+        assert not set("\x1b\r\x9b\u202e") & set(out + err)
+        assert "\nccmusic: all is well" not in out + err
+    assert [Path(json.loads(line)["file"]).name for line in out.splitlines()] == [
+        good.name, bad.name
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["html", "json", "csv"])
+def test_report_writes_each_kind(folder: Path, tmp_path: Path, run, kind: str) -> None:
+    output = tmp_path / f"report.{kind}"
+    status, out, err = run("report", SONG, "-o", str(output), "--language", "en")
+    assert (status, out, err) == (0, "", "")
+    text = output.read_text(encoding="utf-8")
+    if kind == "html":
+        assert text.startswith("<!doctype html>")
+        assert '<html lang="en">' in text
+        assert "vibe_ace.ogg" in text
+        assert "jazz_cqt" in text
+    elif kind == "json":
+        assert set(json.loads(text)["models"]) == {"jazz_cqt", "rock_cqt"}
+    else:
+        models = {row["model"] for row in csv.DictReader(io.StringIO(text))}
+        assert models == {"jazz_cqt", "rock_cqt", "mean"}
+
+
+def test_report_honours_crop_and_transform_and_refuses_other_kinds(
+    folder: Path, tmp_path: Path, run
+) -> None:
+    output = tmp_path / "report.json"
+    assert run("report", SONG, "-o", str(output), "--crop", "start")[0] == 0
+    assert json.loads(output.read_text(encoding="utf-8"))["clip"]["window_start"] == 0
+    status, _, err = run("report", SONG, "-o", str(tmp_path / "x.pdf"))
+    assert (status, err.count("\n")) == (1, 1)
+    assert "must end in .html, .json or .csv" in err
+    status, _, err = run("report", SONG, "-o", str(output), "--transform", "mel")
+    assert status == 1
+    assert "no checkpoints for mel" in err
 
 
 def test_a_failing_model_is_reported_and_the_status_is_1(folder: Path, run) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 import misbehaviour
 from ccmusic import audio
-from ccmusic.errors import AudioError
+from ccmusic import sandbox as sandbox_module
+from ccmusic.errors import AudioError, SandboxError
 from ccmusic.sandbox import Sandbox
 
 
@@ -107,6 +108,26 @@ def test_hours_of_silence_in_a_few_kilobytes(sandbox: Sandbox, bomb: Path) -> No
     clip = sandbox.run("bomb.flac", audio.load, bomb)
     assert clip.info.duration > 10 * 3600
     assert "silence" in [w.code for w in clip.warnings]
+
+
+def test_a_child_that_cannot_start_is_not_the_fault_of_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sandbox_module, "_serve", misbehaviour.die_at_once)
+    with Sandbox(1) as sandbox:
+        for _ in range(2):
+            with pytest.raises(SandboxError) as caught:
+                sandbox.run("innocent.mp3", misbehaviour.child)
+            assert "innocent" not in str(caught.value)
+            assert "cannot start a process" in str(caught.value)
+        monkeypatch.undo()
+        assert sandbox.run("good.mp3", misbehaviour.child) != os.getpid()
+
+
+def test_a_child_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    with Sandbox(1) as sandbox:
+        sandbox.run("a.mp3", misbehaviour.whisper)
+    assert capfd.readouterr() == ("", "")
 
 
 def _gone(process: int) -> None:

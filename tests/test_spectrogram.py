@@ -148,17 +148,6 @@ def test_nothing_is_compiled_on_the_first_call() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("transform", [Cqt(), Mel(), Chroma()], ids=lambda t: t.name)
-def test_floats_of_any_width_are_samples(transform: Transform) -> None:
-    samples = np.random.default_rng(2).normal(0, 0.1, 40_000).astype(np.float32)
-    expected = transform(samples)
-    assert transform(samples.astype(np.float64)) == expected
-    assert expected.values.dtype == np.float32
-    for wrong in (np.zeros(40_000, np.int16), np.zeros((2, 40_000))):
-        with pytest.raises(ValueError, match=r"takes mono samples.*from_samples"):
-            transform(wrong)
-
-
 def test_a_preprocessing_of_another_rate_shows_a_tone_where_it_is(
     write_sound: Callable[..., Path], tone: Callable[..., np.ndarray]
 ) -> None:
@@ -190,3 +179,14 @@ def test_ticks_lie_within_the_axis() -> None:
             assert np.interp(place, np.arange(len(spectrogram.frequencies)),
                              spectrogram.frequencies) == pytest.approx(frequency)  # fmt: skip
     assert Chroma()(np.ones(22_050, np.float32)).pitch_ticks()[0] == list(range(12))
+
+
+@pytest.mark.parametrize("transform", [Cqt(), Mel(), Chroma()], ids=lambda t: t.name)
+def test_floats_of_any_width_are_samples(transform: Transform) -> None:
+    samples = np.random.default_rng(2).normal(0, 0.1, 40_000).astype(np.float32)
+    expected = transform(samples)
+    assert transform(samples.astype(np.float64)) == expected
+    assert expected.values.dtype == np.float32
+    for wrong in (np.zeros(40_000, np.int16), np.zeros((2, 40_000))):
+        with pytest.raises(ValueError, match=r"takes mono samples.*from_samples"):
+            transform(wrong)

@@ -98,7 +98,7 @@ class Attention(Value):
     def region(self) -> Region | None:
         """The strongest place and its neighbours; None if no region supports the genre.
 
-        Of a piece that was repeated, in the seconds of the piece itself: the part of the place
+        For a recording that was looped, in seconds of the recording itself: the part of the region
         that lies in the same repetition as its strongest cell.
         """
         peak = np.unravel_index(int(self.coarse.argmax()), self.coarse.shape)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccmusic.errors import AudioError
+from ccmusic.files import NotAFileError, Reader, open_regular
 
 Crop = Literal["center", "start"]
 Samples = npt.NDArray[np.float32]
@@ -37,6 +38,7 @@ _FRAMES_AT_ONCE = 64  # few enough to stay in the CPU cache
 _PATIENCE = 1_000  # damaged places in a row until a file is given up
 _OGG_PAGE = 65_307  # bytes, at most
 _MP3_FRAME = 2_881  # bytes, at most
+_RATES = range(1_000, 1_000_001)  # a header that gives another is damaged
 _LEAST_ROOM = 10.0  # seconds to decode, whatever a header says
 _FULL = 0.999  # of full scale
 
@@ -222,13 +224,15 @@ def _file(source: Stored, name: str) -> Iterator[BinaryIO]:
         if isinstance(source, bytes):
             file: BinaryIO = io.BytesIO(source)
         else:
-            file = Path(source).open("rb") if isinstance(source, str | os.PathLike) else source  # noqa: SIM115
+            file = open_regular(source) if isinstance(source, str | os.PathLike) else source
         if file.closed:
             raise ValueError("it is closed already")
     except FileNotFoundError:
         raise AudioError("no_such_file", file=name) from None
     except IsADirectoryError:
         raise AudioError("directory", file=name) from None
+    except NotAFileError:
+        raise AudioError("not_a_file", file=name) from None
     except PermissionError:
         raise AudioError("no_permission", file=name) from None
     except (OSError, ValueError) as error:
@@ -293,7 +297,7 @@ def _container(file: BinaryIO, name: str) -> Iterator[av.container.InputContaine
     file.seek(0)
     try:
         container = av.open(
-            file,
+            Reader(file),
             # Without the limit FFmpeg searches megabytes of a WAV for another codec in disguise.
             options={"format_whitelist": _FORMATS, "max_probe_packets": "4"},
             # Old tags are often in GBK or Latin-1; undecodable tags must not be an error.
@@ -403,6 +407,8 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> Sound:
             if alike is None and decoded:
                 alike = _alike(decoded[0])
                 sound.rate, sound.channels = decoded[0].sample_rate, decoded[0].layout.nb_channels
+                if sound.rate not in _RATES:
+                    raise AudioError("bad_rate", file=name, rate=sound.rate)
                 sound.original = np.empty(round(seconds * sound.rate), np.float32)
             frames = [frame for one in decoded for frame in alike(one)] if alike else []
         except (av.error.FFmpegError, ValueError):

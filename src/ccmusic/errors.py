@@ -39,6 +39,10 @@ class AudioError(CataloguedError):
     """A file could not be read as audio."""
 
 
+class SandboxError(CataloguedError):
+    """No process can be started to read recordings in; no recording is to blame."""
+
+
 class CheckpointError(CataloguedError):
     """A checkpoint is missing, damaged, or has no valid card."""
 
@@ -65,3 +69,11 @@ class DataError(CCMusicError):
 def reason_of(error: BaseException) -> str:
     """First line of an error's text, to stand within a line of ours; its type if it has none."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def as_expected(error: Exception, file: str) -> CCMusicError:
+    """Make any error over a file one of ours, so that the other files go on."""
+    if isinstance(error, CCMusicError):
+        return error
+    reason = f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]
+    return CCMusicError(f"{file}: unexpected {reason}")

@@ -2,22 +2,114 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ccmusic.errors import CCMusicError
 
 
+class NotAFileError(OSError):
+    """A folder, pipe, socket or device where a file was expected."""
+
+    def __init__(self) -> None:
+        super().__init__("not a regular file")
+        self.strerror = "not a regular file"
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file to read it. A pipe would block for ever, and a device may never end.
+
+    Raises
+    ------
+    NotAFileError
+        If it is a pipe, a socket or a device.
+    OSError
+        If it cannot be opened.
+    """
+    mode = Path(path).stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder tells what it is
+        raise NotAFileError
+    return Path(path).open("rb")
+
+
+class Reader:
+    """A stream for a C library, which may ask for any place: one that cannot be is answered -1.
+
+    PyAV prints the traceback of an exception that follows another one.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read = file.read
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place; -1 if there is none such."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, OverflowError, ValueError):
+            return -1
+
+    def tell(self) -> int:
+        """Say where the stream is."""
+        return self._file.tell()
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Make an empty file of a name of its own in the folder of another; it goes at the end."""
+    # Not by the tempfile module: the file is to have the mode of any new file.
+    # A name has at most 255 bytes.
+    own = path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.part")
+    own.touch(exist_ok=False)
+    try:
+        yield own
+    finally:
+        own.unlink(missing_ok=True)
+
+
+def clear(path: Path) -> None:
+    """Remove what killed writers of a file have left; for a caller who knows that none writes."""
+    left = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{32}\.part")
+    for file in path.parent.iterdir():
+        if left.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write beside, then rename: a failure leaves the old file whole and nothing half-written."""
-    beside = path.with_name(f".{path.name}.part")
+    """Write beside, then rename: a failure leaves the old file whole and nothing half-written.
+
+    Of several writers each has a file of its own, and the last one stays. The mode of the old
+    file is kept. Of a symbolic link the target is replaced. What is no file, such as a pipe or
+    ``/dev/null``, is written to directly.
+    """
     try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is not None and not stat.S_ISREG(mode):
+        yield path
+        return
+    target = Path(os.path.realpath(path))
+    with beside(target) as own:
+        yield own
+        sync(own)
+        if mode is not None:
+            shutil.copymode(target, own)
+        own.replace(target)
+
+
+def sync(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -29,7 +121,7 @@ def write(path: Path, content: bytes) -> None:
         If it cannot be written.
     """
     try:
-        with replacing(path) as beside:
-            beside.write_bytes(content)
+        with replacing(path) as own:
+            own.write_bytes(content)
     except OSError as error:
         raise CCMusicError(f"{path}: cannot be written ({error.strerror})") from None

@@ -15,6 +15,7 @@ from ccmusic import plot
 from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
+from ccmusic.escaping import cell
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.texts import Language, translate
@@ -72,7 +73,8 @@ def to_csv(analysis: Analysis) -> str:
     rows, text = analysis.rows(), io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({k: cell(v) if isinstance(v, str) else v for k, v in row.items()})
     return text.getvalue()
 
 

@@ -11,19 +11,21 @@ from __future__ import annotations
 import contextlib
 import math
 import multiprocessing
+import os
 import queue
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import spawn
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from ccmusic.errors import AudioError, CCMusicError
+from ccmusic.errors import AudioError, CCMusicError, SandboxError, reason_of
 
 if sys.platform != "win32":
     import resource
@@ -34,6 +36,8 @@ T = TypeVar("T")
 TIMEOUT_SECONDS = 60.0
 MEMORY = 2 << 30
 _GLANCE = 0.1  # seconds between looks at whether the answer is still wanted
+_START_SECONDS = 120.0  # until a child is given up that does not start
+_NAME = "ccmusic-decoder"
 
 
 class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
@@ -79,6 +83,8 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         ------
         AudioError
             If the child died, or exceeded its time or memory.
+        SandboxError
+            If no child can be started.
         CCMusicError
             That the function raised.
         """
@@ -168,6 +174,25 @@ def _once(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, A
     yield function(*args, **kwargs)
 
 
+_preparation_data = spawn.get_preparation_data
+
+
+def _without_main(name: str) -> dict[str, Any]:
+    """Leave out the caller's main module, which a child would import.
+
+    It holds nothing that the child needs, and a script without ``if __name__ == "__main__"`` would
+    run again. For this multiprocessing has no option.
+    """
+    data = _preparation_data(name)
+    if name == _NAME:
+        data.pop("init_main_from_name", None)
+        data.pop("init_main_from_path", None)
+    return data
+
+
+spawn.get_preparation_data = _without_main
+
+
 class _Child:
     def __init__(self, seconds: float, memory: int) -> None:
         # Not by forking: the parent has threads, and a fork of those inherits locks for ever.
@@ -179,22 +204,37 @@ class _Child:
             context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(other, seconds, memory), daemon=True, name="ccmusic-decoder"
+            target=_serve, args=(other, seconds, memory), daemon=True, name=_NAME
         )
-        self.process.start()
-        other.close()  # so that the end of the child is the end of the pipe
+        try:
+            self.process.start()
+            other.close()  # so that the end of the child is the end of the pipe
+            if not self.connection.poll(_START_SECONDS):
+                raise TimeoutError(f"it did not start within {_START_SECONDS:.0f} s")
+            self.connection.recv()
+        except Exception as error:  # also assertions of multiprocessing
+            if self.process.pid is not None:
+                self.process.kill()
+                self.process.join()
+            self.connection.close()
+            reason = "it ended at once" if isinstance(error, EOFError) else reason_of(error)
+            raise SandboxError("sandbox_start", reason=reason) from None
         self.idle = True
 
 
 def _serve(connection: Connection, seconds: float, memory: int) -> None:
     """Answer requests until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent says when to end
+    if not sys.flags.dev_mode:
+        # What C libraries print of a file tells a user nothing, and may hold what the file holds.
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + memory
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + memory)
     if sys.platform != "win32":
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _limit(resource.RLIMIT_CORE, 0)
+    connection.send("ready")
     # One thread for linear algebra: the children are many, and the threads of each would wait for
     # a turn on the same cores.
     with threadpool_limits(1), contextlib.suppress(EOFError, OSError, MemoryError):
@@ -202,10 +242,19 @@ def _serve(connection: Connection, seconds: float, memory: int) -> None:
             function, args = connection.recv()
             if sys.platform != "win32":
                 # The parent kills what takes too long; this is for when the parent is gone.
-                until = math.ceil(time.process_time() + seconds) + 1
-                resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
+                _limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds) + 1)
             for answer in _answers(function, args):
                 connection.send(answer)
+
+
+if sys.platform != "win32":
+
+    def _limit(what: int, wanted: int) -> None:
+        """Set a soft limit, as far as the hard one allows."""
+        _, most = resource.getrlimit(what)
+        if most != resource.RLIM_INFINITY:
+            wanted = min(wanted, most)
+        resource.setrlimit(what, (wanted, most))
 
 
 def _answers(

@@ -1,5 +1,6 @@
 import csv
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
+import misbehaviour
 from ccmusic import batch
 from ccmusic.api import analyze
 from ccmusic.batch.rows import BatchWorker, Options
@@ -197,6 +199,103 @@ def test_a_stopped_batch_goes_on_and_does_nothing_twice(
     assert not journal.exists()
 
 
+def _stopped(files: list[str], output: Path, n: int) -> Path:
+    with pytest.raises(_StopError):
+        batch.run(files, output, Options(), on_progress=_stop_after(n))
+    return output.with_name(f"{output.name}.part.jsonl")
+
+
+@pytest.fixture
+def analyzed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Recordings that are judged, as they are."""
+    judged: list[str] = []
+    worker = BatchWorker.__call__
+    monkeypatch.setattr(
+        BatchWorker, "__call__", lambda self, f: (judged.append(f), worker(self, f))[1]
+    )
+    return judged
+
+
+@pytest.mark.parametrize("damage", [b"{}", b"not JSON", b"\0\0\0", b'{"path": "x"}', None])
+def test_a_damaged_line_is_passed_over_and_told(
+    music: Path, tmp_path: Path, analyzed: list[str], damage: bytes | None
+) -> None:
+    files = batch.find_audio([str(music)])
+    batch.run(files, tmp_path / "once.jsonl", Options())
+    output = tmp_path / "out.jsonl"
+    journal = _stopped(files, output, 4)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lost = json.loads(lines[2])["path"]
+    kept = {json.loads(line)["path"] for line in lines[1:]} - {lost}
+    # One character that leaves it valid JSON, or the whole line.
+    lines[2] = (
+        lines[2].replace(b'"documents"', b'"documentz"') if damage is None else damage + b"\n"
+    )
+    journal.write_bytes(b"".join(lines))
+    analyzed.clear()
+    summary = batch.run(files, output, Options())
+    assert summary == batch.Summary(5, 1, damaged=1)
+    assert sorted(analyzed) == sorted(set(files) - kept)
+    assert _rows(output) == _rows(tmp_path / "once.jsonl")
+
+
+@pytest.mark.parametrize(
+    "content", [b"my notes\n", b'{"transform": "cqt"}\n', b"[1]\n", b"no end of line", b"\n"]
+)
+def test_a_file_in_the_place_of_the_journal_is_left_alone(
+    music: Path, tmp_path: Path, content: bytes
+) -> None:
+    journal = tmp_path / "out.csv.part.jsonl"
+    journal.write_bytes(content)
+    with pytest.raises(DataError, match="but is none that this version can read"):
+        batch.run([str(music / "0.flac")], tmp_path / "out.csv", Options())
+    assert journal.read_bytes() == content
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_torn_first_line_begins_anew(music: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    journal = _stopped([str(music / "0.flac")], output, 0)
+    assert journal.read_bytes().endswith(b"}\n")
+    for end in (-1, 10, 0):
+        journal.write_bytes(journal.read_bytes()[:end])
+        _stopped([str(music / "0.flac")], output, 0)
+        assert journal.read_bytes().endswith(b"}\n")
+
+
+@pytest.mark.parametrize("same_size", [False, True])
+def test_a_file_that_was_replaced_is_judged_again(
+    music: Path, tmp_path: Path, analyzed: list[str], same_size: bool
+) -> None:
+    files = batch.find_audio([str(music)])
+    output = tmp_path / "out.jsonl"
+    journal = _stopped(files, output, 4)
+    path = json.loads(journal.read_text().splitlines()[1])["path"]
+    if same_size:
+        content = Path(path).read_bytes()
+        Path(path).unlink()
+        Path(path).write_bytes(content)
+        os.utime(path, ns=(1, 1))
+    else:
+        Path(path).write_bytes((music / "deep" / "5.flac").read_bytes())
+    analyzed.clear()
+    batch.run(files, output, Options())
+    assert path in analyzed
+    assert len(analyzed) == 2
+    (row,) = [row for row in _rows(output) if row["path"] == path]
+    assert same_size or row["duration"] == 16
+
+
+def test_a_pipe_among_the_recordings_is_a_row(music: Path, tmp_path: Path) -> None:
+    os.mkfifo(music / "pipe.mp3")
+    files = [str(music / "0.flac"), str(music / "pipe.mp3")]
+    assert batch.run(files, tmp_path / "out.jsonl", Options()) == batch.Summary(2, 1)
+    assert "is a pipe" in _rows(tmp_path / "out.jsonl")[1]["error"]
+    os.mkfifo(tmp_path / "x.csv.part.jsonl")
+    with pytest.raises(DataError, match="not a regular file"):
+        batch.run(files, tmp_path / "x.csv", Options())
+
+
 def test_other_options_do_not_go_on(music: Path, tmp_path: Path) -> None:
     files, output = batch.find_audio([str(music)]), tmp_path / "out.csv"
     with pytest.raises(_StopError):
@@ -218,6 +317,43 @@ def test_two_batches_do_not_write_one_table(music: Path, tmp_path: Path) -> None
 
     batch.run(files, output, Options(), on_progress=again)
     assert len(_rows(output)) == 5
+
+
+def test_a_script_without_a_guard_is_run_once(music: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from ccmusic import batch\n"
+        "from ccmusic.batch.rows import Options\n"
+        "print('begun')\n"
+        f"files = batch.find_audio([{str(music)!r}])\n"
+        "print(batch.run(files, Path('out.jsonl'), Options(models=('jazz', 'rock'))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout.splitlines() == ["begun", str(batch.Summary(5, 1))], done.stderr
+    assert done.stderr == ""
+    assert [bool(row["error"]) for row in _rows(tmp_path / "out.jsonl")] == [False] * 4 + [True]
+
+
+def test_without_processes_a_batch_ends_with_an_error_and_no_table(
+    music: Path, tmp_path: Path
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    inside = context.Process(
+        target=misbehaviour.run_inside,
+        args=(there, str(tmp_path), str(music / "0.flac")),
+        daemon=True,  # such a process may have no children
+    )
+    inside.start()
+    assert here.poll(300)
+    name, message = here.recv()
+    inside.join()
+    assert name == "SandboxError"
+    assert "cannot start a process" in message
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 @pytest.mark.slow

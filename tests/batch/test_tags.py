@@ -1,4 +1,6 @@
 import json
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from ccmusic.batch import tags
 from ccmusic.errors import CCMusicError, DataError
 from ccmusic.sandbox import Sandbox
 
+posix = pytest.mark.skipif(os.name != "posix", reason="links and pipes of POSIX")
 TAGGABLE = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wav")
 
 
@@ -127,6 +130,66 @@ def test_a_link_stays_a_link(tmp_path: Path, song, sandbox: Sandbox) -> None:
     tags.write(tags.Change(str(link), "", "Jazz", 1.0), sandbox=sandbox)
     assert link.is_symlink()
     assert mutagen.File(path, easy=True)["genre"] == ["Jazz"]
+
+
+@posix
+def test_other_names_owner_and_mode_are_kept(tmp_path: Path, song, sandbox: Sandbox) -> None:
+    path, other = song(), tmp_path / "other.mp3"
+    other.hardlink_to(path)
+    path.chmod(0o640)
+    before = path.stat()
+    tags.write(tags.Change(str(path), "", "Jazz", 1.0), sandbox=sandbox)
+    after = path.stat()
+    assert (after.st_ino, after.st_nlink) == (before.st_ino, 2)
+    assert mutagen.File(other, easy=True)["genre"] == ["Jazz"]
+    assert (after.st_uid, after.st_gid, after.st_mode) == (
+        before.st_uid, before.st_gid, before.st_mode
+    )  # fmt: skip
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root gives files away")
+def test_a_file_of_another_owner_keeps_it(song, sandbox: Sandbox) -> None:
+    path = song()
+    os.chown(path, 4321, 5432)
+    path.chmod(0o640)
+    tags.write(tags.Change(str(path), "", "Jazz", 1.0), sandbox=sandbox)
+    assert (path.stat().st_uid, path.stat().st_gid) == (4321, 5432)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert mutagen.File(path, easy=True)["genre"] == ["Jazz"]
+
+
+@posix
+def test_what_is_stopped_while_overwriting_leaves_a_whole_copy(
+    tmp_path: Path, song, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = song()
+    sound = audio.digest(path)
+    (tmp_path / "other.mp3").hardlink_to(path)
+    change = tags.Change(str(path), "", "Jazz", 1.0)
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(tags.shutil, "copyfileobj", stopped)
+        tags.write(change, sandbox=sandbox)
+    (kept,) = set(path.parent.iterdir()) - {path}
+    assert audio.digest(kept) == sound
+    with pytest.raises(DataError, match=r"its whole copy is .*\.tagged: copy that over it"):
+        tags.write(change, sandbox=sandbox)
+    (problem,) = tags.plan(_table(tmp_path, _row(path, jazz=0.9)), threshold=0.5, sandbox=sandbox)
+    assert "whole copy" in str(problem)
+
+
+@posix
+def test_a_pipe_is_told_at_once(tmp_path: Path, sandbox: Sandbox) -> None:
+    pipe = tmp_path / "pipe.mp3"
+    os.mkfifo(pipe)
+    (problem,) = tags.plan(_table(tmp_path, _row(pipe, jazz=1.0)), threshold=0.5, sandbox=sandbox)
+    assert "not a regular file" in str(problem)
+    with pytest.raises(DataError, match="not a regular file"):
+        list(tags.plan(pipe.rename(tmp_path / "x.csv"), threshold=0.5, sandbox=sandbox))
 
 
 def test_a_table_that_is_none_is_one_line(tmp_path: Path, sandbox: Sandbox) -> None:

@@ -1,5 +1,8 @@
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +14,13 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from ccmusic import zoo
+import misbehaviour
+from ccmusic import sandbox, zoo
 from ccmusic.api import analyze
-from ccmusic.errors import CheckpointError
+from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.sandbox import Sandbox
 from ccmusic.service import create_app
+from ccmusic.service.problems import without_paths
 from services import SONG, opened
 
 ROUTES = ("/v1/classify", "/v1/classify/events", "/v1/spectrogram")
@@ -112,6 +117,42 @@ def test_metrics_count_answers_and_no_strangers_paths(client: TestClient) -> Non
     assert "ccmusic_request_seconds_bucket" in text
 
 
+def test_metrics_do_not_grow_with_what_strangers_ask_for(client: TestClient) -> None:
+    def labels() -> int:
+        return client.get("/metrics").text.count("ccmusic_requests_total{")
+
+    for i in range(50):
+        for path in (f"/static-offline-docs/{i}/%2e%2e/swagger-ui.css", f"/v1/{i}", f"/{i}"):
+            client.head(path)
+            client.get(path)
+    labels()  # which counts itself from now on
+    before = labels()
+    assert before < 12
+    client.get("/healthz")
+    client.get("/healthz?a=b")
+    text = client.get("/metrics").text
+    assert 'ccmusic_requests_total{path="/healthz",status="200"} 2.0' in text
+    assert labels() == before + 1
+
+
+def test_a_fault_is_counted(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(Sandbox, "stream", broken)
+    assert client.post("/v1/classify", files=_file()).status_code == 500
+    text = client.get("/metrics").text
+    assert 'ccmusic_requests_total{path="/v1/classify",status="500"} 1.0' in text
+    assert 'ccmusic_request_seconds_count{path="/v1/classify"} 1.0' in text
+
+
+def test_without_processes_it_is_not_the_fault_of_the_upload(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "_serve", misbehaviour.die_at_once)
+    _is_problem(client.post("/v1/classify", files=_file()), 503, "sandbox_start")
+
+
 def test_the_document_has_examples_and_works_offline(client: TestClient) -> None:
     page = client.get("/docs").text
     assert "http" not in page.replace("https://fastapi", "")
@@ -158,6 +199,22 @@ def test_an_error_speaks_chinese_to_whom_prefers_it(client: TestClient) -> None:
     assert (kind, data["code"]) == ("error", "unknown_format")
 
 
+@pytest.mark.parametrize(
+    ("accepted", "chinese"),
+    [
+        ("zh", True), ("zh-CN,zh;q=0.9,en;q=0.8", True), ("en,zh", False), ("zh,en", True),
+        ("en;q=0.5, zh;q=0.8", True), ("zh;q=0.5,en-GB", False), ("zh;q=0", False),
+        ("de,zh;q=0.3,en;q=0.2", True), ("ar-zh,zen", False), ("zh;q=x,en", False), ("", False),
+        (",;q=1,zh", True),
+    ],
+)  # fmt: skip
+def test_the_weights_of_languages_count(client: TestClient, accepted: str, chinese: bool) -> None:
+    answer = client.post(
+        "/v1/classify", files=_file(b"not music"), headers={"accept-language": accepted}
+    )
+    assert ("：" in answer.json()["detail"]) == chinese
+
+
 def test_a_name_is_only_shown(client: TestClient) -> None:
     name = "../../etc/x\r\nSet-Cookie: a=b" + 300 * "y" + ".ogg"
     answer = client.post("/v1/classify", files=_file(name=name))
@@ -189,6 +246,42 @@ def client_with_damage(home: Path):
     (home / "rock_cqt.onnx").write_bytes(b"damaged")
     with opened() as client:
         yield client
+
+
+def test_ready_names_the_models_that_failed(client_with_damage: TestClient) -> None:
+    _until(lambda: "being loaded" not in client_with_damage.get("/readyz").text)
+    problem = _is_problem(client_with_damage.get("/readyz"), 503, "models_failed")
+    assert problem["detail"] == "could not be loaded: rock_cqt"
+
+
+def test_no_answer_names_a_folder_of_the_server(
+    client_with_damage: TestClient, home: Path, tmp_path: Path
+) -> None:
+    for route in ROUTES[:2]:
+        text = client_with_damage.post(route, files=_file()).text
+        assert "rock_cqt.onnx: does not match" in text
+        assert str(tmp_path) not in text
+    assert str(tmp_path) not in client_with_damage.get("/readyz").text
+    path = home / "a.onnx"
+    error = CheckpointError("bad_weights", file=path, reason=f"cannot load {path}")
+    assert str(without_paths(error)) == "a.onnx: cannot be loaded as ONNX (cannot load a.onnx)"
+
+
+@pytest.mark.parametrize("token", ["", " ", "\n"])
+def test_an_empty_token_does_not_start(token: str) -> None:
+    with pytest.raises(CCMusicError, match="the token is empty"):
+        create_app(token=token)
+
+
+@pytest.mark.parametrize("options", [["--token", ""], []])
+def test_serve_refuses_an_empty_token(options: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ccmusic", "serve", "--port", "0", *options],
+        env={**os.environ, "CCMUSIC_TOKEN": ""}, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the token is empty" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_without_models_it_does_not_start(tmp_path: Path, monkeypatch) -> None:

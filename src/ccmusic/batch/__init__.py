@@ -12,10 +12,11 @@ from typing import Literal
 
 from ccmusic.audio import SUFFIXES
 from ccmusic.batch import local
-from ccmusic.batch.journal import Journal
+from ccmusic.batch.journal import Journal, stamp
 from ccmusic.batch.rows import Options, columns, row
 from ccmusic.batch.tables import check, write
 from ccmusic.errors import DataError, MissingExtraError
+from ccmusic.files import clear
 from ccmusic.panel import available_cores
 from ccmusic.zoo import find
 
@@ -29,6 +30,8 @@ class Summary:
     recordings: int
     failures: int
     """Recordings with an error in a row of theirs."""
+    damaged: int = 0
+    """Lines of the journal that could not be read; their recordings were judged again."""
 
 
 def find_audio(paths: Sequence[str], *, recursive: bool = False) -> list[str]:
@@ -75,7 +78,8 @@ def run(
     """Judge recordings and write a table.
 
     What is finished is kept in a journal beside the table. Killed and called again with the same
-    options, the batch goes on where it was, and the table appears when all is done.
+    options, the batch goes on where it was, and the table appears when all is done. A recording
+    whose size or time has changed since is judged again.
 
     Parameters
     ----------
@@ -94,29 +98,33 @@ def run(
         If the output exists or cannot be written, or the journal is of other options.
     CheckpointError
         If a model cannot be used.
+    SandboxError
+        If no process can be started; what is finished is kept.
     """
     check(output)
     checkpoints = find(options.transform, options.models)
     for checkpoint in checkpoints:
         checkpoint.verify()  # a damaged model must show now, not in every row
     cards = [checkpoint.card for checkpoint in checkpoints]
-    files = list(files)
+    files = list(dict.fromkeys(files))
     with Journal(output, options.fingerprint(cards)) as journal:
-        todo = [file for file in files if file not in journal]
+        clear(output)  # the journal is locked: nobody else writes this table
+        # Taken before any is read: what changes while the batch runs is judged again next time.
+        todo = {file: of for file in files if not journal.has(file, of := stamp(file))}
         done = len(files) - len(todo)
-        failures = sum(journal.failed(file) for file in files if file in journal)
+        failures = sum(journal.failed(file) for file in files if file not in todo)
         if on_progress:
-            on_progress(Summary(done, failures))
-        analyses = _analyzed(engine, options, todo, workers or available_cores(), address)
+            on_progress(Summary(done, failures, journal.damaged))
+        analyses = _analyzed(engine, options, list(todo), workers or available_cores(), address)
         with closing(analyses) as analyzed:
             for file, documents in analyzed:
-                journal.add(file, documents)
+                journal.add(file, documents, todo[file])
                 done, failures = done + 1, failures + journal.failed(file)
                 if on_progress:
-                    on_progress(Summary(done, failures))
+                    on_progress(Summary(done, failures, journal.damaged))
         write(output, columns(cards), map(row, chain.from_iterable(map(journal.documents, files))))
         journal.remove()
-    return Summary(done, failures)
+    return Summary(done, failures, journal.damaged)
 
 
 def _analyzed(

@@ -6,47 +6,66 @@ import json
 import os
 import sys
 import time
+import zlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ccmusic.batch.rows import Document, error_of
 from ccmusic.errors import DataError
+from ccmusic.files import open_regular
 
 if sys.platform != "win32":
     import fcntl
 
+Stamp: TypeAlias = tuple[int, int]
+
 _SYNC_SECONDS = 5.0
+_KIND = {"ccmusic_batch": 2}  # begins the first line; another number is another form of lines
+_CHECK = b', "crc32": '
+
+
+def stamp(file: str) -> Stamp | None:
+    """Size and time of change in ns, by which a file that was replaced is known; None without."""
+    try:
+        status = Path(file).stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 class Journal(AbstractContextManager["Journal"]):
     """What a batch has finished, in ``OUTPUT.part.jsonl`` beside its table.
 
     The first line tells the options, each other one holds all analyses of a recording, in the
-    form of :mod:`ccmusic.schema`. A line that a sudden end has torn is cut off, and its recording
-    is judged again.
+    form of :mod:`ccmusic.schema`, its size and time, and a checksum of the line. A line that is
+    torn or damaged is passed over, and its recording is judged again.
 
     Raises
     ------
     DataError
-        If the table is complete already; if the journal belongs to other options, to a batch that
-        is running, or cannot be written.
+        If the table is complete already; if the journal belongs to other options or to a batch
+        that is running, cannot be written, or is no journal.
     """
 
     def __init__(self, output: Path, fingerprint: Mapping[str, Any]) -> None:
         self.path = output.with_name(f"{output.name}.part.jsonl")
-        self._lines: dict[str, tuple[int, bool]] = {}
+        self.damaged = 0
+        """Lines that were there, but cannot be read."""
+        self._lines: dict[str, tuple[int, bool, Stamp | None]] = {}
         if output.exists() and not self.path.exists():
             raise DataError(f"{output}: is there already; delete it or choose another name")
         try:
+            if self.path.exists():
+                open_regular(self.path).close()
             self._file = self.path.open("ab", buffering=0)
             self._reader = self.path.open("rb")
         except OSError as error:
             raise DataError(f"{self.path}: cannot be written ({error.strerror})") from None
         try:
             self._lock()
-            self._read(json.loads(json.dumps(fingerprint)))
+            self._read({**_KIND, **json.loads(json.dumps(fingerprint))})
         except BaseException:
             self.close()
             raise
@@ -59,26 +78,32 @@ class Journal(AbstractContextManager["Journal"]):
             except OSError:
                 raise DataError(f"{self.path}: another batch is writing it") from None
 
-    def _read(self, fingerprint: dict[str, Any]) -> None:
-        end = 0
+    def _read(self, wanted: dict[str, Any]) -> None:
+        first = self._reader.readline()
+        # All there is may be the beginning of a first line.
+        if (json.dumps(wanted).encode() + b"\n").startswith(first):
+            if not first.endswith(b"\n"):
+                self._file.truncate(0)
+                self._write(wanted)
+                return
+        else:
+            _compare(self.path, first, wanted)
+        end = len(first)
         for line in self._reader:
-            try:
-                content = json.loads(line) if line.endswith(b"\n") else None
-            except ValueError:
-                content = None
-            if not isinstance(content, dict):
+            if not line.endswith(b"\n"):  # torn by a sudden end
+                self._file.truncate(end)
                 break
-            if end == 0:
-                _compare(self.path, content, fingerprint)
+            content = _checked(line)
+            if content is None:
+                self.damaged += 1
             else:
-                self._lines[content["path"]] = (end, content["failed"])
+                found = content["stamp"] and tuple(content["stamp"])
+                self._lines[content["path"]] = (end, content["failed"], found)
             end += len(line)
-        self._file.truncate(end)
-        if end == 0:
-            self._write(fingerprint)
 
-    def __contains__(self, file: str) -> bool:
-        return file in self._lines
+    def has(self, file: str, of: Stamp | None) -> bool:
+        """Whether a recording is finished, and was the same file then."""
+        return file in self._lines and self._lines[file][2] == of
 
     def failed(self, file: str) -> bool:
         """Whether something went wrong with a recording."""
@@ -90,8 +115,8 @@ class Journal(AbstractContextManager["Journal"]):
         documents: list[Document] = json.loads(self._reader.readline())["documents"]
         return documents
 
-    def add(self, file: str, documents: list[Document]) -> None:
-        """Keep the analyses of a recording.
+    def add(self, file: str, documents: list[Document], of: Stamp | None) -> None:
+        """Keep the analyses of a recording, and the stamp that it had before it was read.
 
         Raises
         ------
@@ -99,15 +124,18 @@ class Journal(AbstractContextManager["Journal"]):
             If they cannot be written.
         """
         failed = any(error_of(document) for document in documents)
-        start = self._write({"path": file, "failed": failed, "documents": documents})
-        self._lines[file] = (start, failed)
+        start = self._write({"path": file, "stamp": of, "failed": failed, "documents": documents})
+        self._lines[file] = (start, failed, of)
         if time.monotonic() - self._synced > _SYNC_SECONDS:
             os.fsync(self._file)
             self._synced = time.monotonic()
 
     def _write(self, content: Mapping[str, Any]) -> int:
         start = self._file.seek(0, os.SEEK_END)
-        line = json.dumps(content).encode() + b"\n"
+        line = json.dumps(content).encode()
+        if "path" in content:
+            line = line[:-1] + _CHECK + b"%d}" % zlib.crc32(line)
+        line += b"\n"
         try:
             written = self._file.write(line)
         except OSError as error:
@@ -129,7 +157,26 @@ class Journal(AbstractContextManager["Journal"]):
         self.close()
 
 
-def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+def _checked(line: bytes) -> dict[str, Any] | None:
+    """Content of a line, if it is as it was written."""
+    text, _, check = line.rpartition(_CHECK)
+    if check != b"%d}\n" % zlib.crc32(text + b"}"):
+        return None
+    content: dict[str, Any] = json.loads(line)
+    return content
+
+
+def _compare(path: Path, first: bytes, wanted: dict[str, Any]) -> None:
+    """Complain of a first line that is not the wanted one."""
+    try:
+        found = json.loads(first)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not _KIND.items() <= found.items():
+        raise DataError(
+            f"{path}: stands where the batch keeps its journal, but is none that this version "
+            "can read; move it away, or choose another name for the table"
+        )
     different = [name for name in wanted if found.get(name) != wanted[name]]
     if different:
         raise DataError(

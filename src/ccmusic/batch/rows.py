@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from ccmusic.analysis import Analysis, Prepared, prepare
 from ccmusic.audio import CLIP_SECONDS, Clip
 from ccmusic.card import ModelCard
-from ccmusic.errors import CCMusicError
+from ccmusic.errors import SandboxError, as_expected
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
 from ccmusic.sandbox import Sandbox
@@ -94,16 +94,22 @@ class BatchWorker(AbstractContextManager["BatchWorker"]):
         self._sandbox = Sandbox(decoders)
 
     def __call__(self, file: str) -> list[Document]:
-        """Analyses of a recording, one for each window, or the error that ended them."""
+        """Analyses of a recording, one for each window, or the error that ended them.
+
+        Raises
+        ------
+        SandboxError
+            If no recording can be read, for want of a process to do it in.
+        """
         documents: list[Document] = []
         try:
             for analysis in self.analyze(file, keep_sound=False):
                 documents.append(analysis.to_dict())
-        except CCMusicError as error:
-            documents.append(ErrorDocument(file=file, error=str(error)).to_dict())
+        except SandboxError:  # which is no recording's fault
+            raise
         except Exception as error:  # one odd recording must not stop a library
-            reason = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
-            documents.append(ErrorDocument(file=file, error=f"{file}: {reason}").to_dict())
+            told = str(as_expected(error, file))
+            documents.append(ErrorDocument(file=file, error=told).to_dict())
         return documents
 
     def analyze(self, file: str, *, keep_sound: bool) -> Iterator[Analysis]:

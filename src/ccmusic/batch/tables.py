@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
 from ccmusic.batch.rows import Row
 from ccmusic.errors import DataError, MissingExtraError, reason_of
-from ccmusic.files import replacing
+from ccmusic.escaping import cell, text_of
+from ccmusic.files import open_regular, replacing
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 _ROWS_AT_ONCE = 5_000
@@ -51,8 +51,6 @@ def write(output: Path, columns: Mapping[str, type], rows: Iterable[Row]) -> Non
     try:
         with replacing(output) as beside:
             writer[output.suffix](beside, columns, map(_printable, rows))
-            with beside.open("rb") as written:
-                os.fsync(written)
     except OSError as error:
         raise DataError(f"{output}: cannot be written ({error.strerror})") from None
 
@@ -66,6 +64,7 @@ def read(table: Path) -> Iterator[Row]:
         If it cannot be read.
     """
     try:
+        open_regular(table).close()
         if table.suffix == ".parquet":
             from pyarrow.parquet import ParquetFile
 
@@ -74,8 +73,12 @@ def read(table: Path) -> Iterator[Row]:
                     yield from piece.to_pylist()
             return
         with table.open(encoding="utf-8", newline="") as lines:
-            yield from csv.DictReader(lines) if table.suffix == ".csv" else map(json.loads, lines)
-    except (OSError, ValueError) as error:
+            if table.suffix == ".csv":
+                for row in csv.DictReader(lines):
+                    yield {name: text_of(value or "") for name, value in row.items()}
+            else:
+                yield from map(json.loads, lines)
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{table}: cannot be read as a table ({reason_of(error)})") from None
 
 
@@ -100,7 +103,7 @@ def _write_csv(path: Path, columns: Mapping[str, type], rows: Iterable[Row]) -> 
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(columns))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
 
 
 def _write_parquet(path: Path, columns: Mapping[str, type], rows: Iterable[Row]) -> None:

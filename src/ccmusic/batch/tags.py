@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import stat
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ from mutagen.id3 import ID3, TCON
 from ccmusic import audio
 from ccmusic.batch.tables import read
 from ccmusic.errors import CCMusicError, DataError
-from ccmusic.files import replacing
+from ccmusic.files import beside, open_regular, sync
 from ccmusic.genres import genre_name
 from ccmusic.sandbox import Sandbox
 
@@ -78,18 +81,69 @@ def plan(table: Path, *, threshold: float, sandbox: Sandbox) -> Iterator[Change 
 def write(change: Change, *, sandbox: Sandbox) -> None:
     """Tag a copy, read it back, and only then put it in the place of the recording.
 
+    The copy is renamed where that loses nothing. A recording that has other names (hard links), or
+    an owner that a new file cannot be given, is overwritten with the copy, which stays beside it
+    until that is done: a sudden end leaves one of them whole.
+
     Raises
     ------
     CCMusicError
         If the copy cannot be made, tagged or read back with the same sound; then the recording is
-        as it was.
+        as it was. If the recording cannot be overwritten to its end; then the copy stays.
     """
     path = Path(change.path).resolve()  # a link stays a link
     try:
-        with replacing(path) as copy:
+        _complain_of_kept(path)
+        with beside(path) as copy:
             sandbox.run(change.path, _tagged_copy, path, copy, change.after)
+            sync(copy)
+            if _can_replace(copy, path):
+                copy.replace(path)
+            else:
+                _overwrite(path, copy)
     except OSError as error:
         raise DataError(f"{change.path}: cannot be written ({error.strerror})") from None
+
+
+def _kept(path: Path) -> Path:
+    """Where a whole copy lies while a recording is overwritten."""
+    return path.with_name(f".{path.name}.tagged")
+
+
+def _complain_of_kept(path: Path) -> None:
+    kept = _kept(path)
+    if kept.exists():
+        raise DataError(
+            f"{path}: was being tagged when that was stopped, and may be damaged; its whole copy "
+            f"is {kept}: copy that over it (cp), then delete the copy"
+        )
+
+
+def _can_replace(copy: Path, path: Path) -> bool:
+    """Whether nothing is lost if a copy takes the place of a file; it is given the same owner."""
+    status = path.stat()
+    if status.st_nlink > 1:
+        return False
+    if sys.platform != "win32":
+        with contextlib.suppress(PermissionError):
+            os.chown(copy, status.st_uid, status.st_gid)
+            copy.chmod(stat.S_IMODE(status.st_mode))  # a change of owner takes bits away
+    made = copy.stat()
+    return (made.st_uid, made.st_gid) == (status.st_uid, status.st_gid)
+
+
+def _overwrite(path: Path, copy: Path) -> None:
+    """Write a copy into a file, which keeps its names, owner and mode."""
+    with path.open("rb+") as file, copy.open("rb") as content:
+        size = copy.stat().st_size
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)  # a full disk shows before the first byte
+        kept = copy.rename(_kept(path))
+        shutil.copyfileobj(content, file)
+        file.truncate()
+        file.flush()
+        os.fsync(file)
+    kept.unlink()
 
 
 def _tagged_copy(path: Path, copy: Path, genre: str) -> None:
@@ -106,16 +160,16 @@ def _tagged_copy(path: Path, copy: Path, genre: str) -> None:
     )
     if not same:
         raise DataError(f"{path}: a tagged copy does not read back the same; nothing was changed")
-    with copy.open("rb") as written:
-        os.fsync(written)
 
 
 def _genre(path: Path) -> str:
+    _complain_of_kept(path.resolve())
     return _genre_in(_open(path))
 
 
 def _open(path: Path) -> Any:
     try:
+        open_regular(path).close()
         file = mutagen.File(path, easy=True)
     except (mutagen.MutagenError, OSError) as error:
         raise DataError(f"{path}: its tags cannot be read ({error})") from None

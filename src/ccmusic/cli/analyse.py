@@ -17,7 +17,8 @@ from ccmusic.cli.options import (
     print_json,
     split_names,
 )
-from ccmusic.errors import CCMusicError
+from ccmusic.errors import as_expected
+from ccmusic.escaping import printable
 from ccmusic.files import write
 from ccmusic.genres import genre_name
 from ccmusic.texts import Language
@@ -66,12 +67,13 @@ def classify(
         for file in progress:
             try:
                 analysis = panel.analyze(file, crop=crop)
-            except CCMusicError as error:
+            except Exception as error:  # one odd file must not take the others with it
                 failed = True
+                told = as_expected(error, file)
                 if as_json:
-                    print_json(ErrorDocument(file=file, error=str(error)).to_dict())
+                    print_json(ErrorDocument(file=file, error=str(told)).to_dict())
                 else:
-                    complain(str(error))
+                    complain(str(told))
                 continue
             failed |= any(v.error for v in analysis.verdicts.values())
             if as_json:
@@ -133,7 +135,7 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
 
     info = analysis.clip.info
     console.print(
-        f"[bold]{escape(analysis.file)}[/bold]  {info.codec}, {info.sample_rate} Hz, "
+        f"[bold]{escape(printable(analysis.file))}[/bold]  {info.codec}, {info.sample_rate} Hz, "
         f"{info.duration:.1f} s, window {info.window_start:.1f} to {info.window_end:.1f} s",
         highlight=False,
     )
@@ -147,7 +149,7 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     )
     for name, verdict in analysis.verdicts.items():
         if verdict.error:
-            table.add_row(name, f"[red]error: {escape(str(verdict.error))}[/red]")
+            table.add_row(name, f"[red]error: {escape(printable(str(verdict.error)))}[/red]")
         else:
             cells = [_cell(*choice) for choice in verdict.top(top_k)]
             band = verdict.band

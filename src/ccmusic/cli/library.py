@@ -16,6 +16,7 @@ from ccmusic.cli.options import (
     split_names,
 )
 from ccmusic.errors import CCMusicError, MissingExtraError
+from ccmusic.escaping import printable
 
 if TYPE_CHECKING:
     pass
@@ -84,6 +85,8 @@ def batch(
                 address=address,
                 on_progress=lambda so_far: show(so_far.recordings, so_far.failures),
             )
+        if summary.damaged:
+            complain(f"{summary.damaged} damaged lines of the journal; judged those files again")
         print(f"{output}: {summary.recordings} recordings, {summary.failures} with errors")
     if write_tags:
         _write_tags(output, threshold, write=yes)
@@ -147,8 +150,8 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
                 continue
             changes.append(change)
             differences.add_row(
-                escape(change.path),
-                escape(change.before),
+                escape(printable(change.path)),
+                escape(printable(change.before)),
                 change.after,
                 f"{change.probability:.0%}",
             )
@@ -162,6 +165,6 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
                 complain(str(error))
                 failed = True
             else:
-                print(f"{change.path}: {change.after}")
+                print(printable(f"{change.path}: {change.after}"))
     if failed:
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from ccmusic.audio import Crop
+from ccmusic.escaping import CONTROL, printable
 from ccmusic.spectrogram import TransformChoice, TransformName
 
 TransformOption = Annotated[TransformName, typer.Option(help="Spectrogram that the models use.")]
@@ -32,12 +33,14 @@ ManifestOption = Annotated[
 
 def complain(line: str) -> None:
     """Print an error line."""
-    print(f"ccmusic: {line}", file=sys.stderr)
+    print(f"ccmusic: {printable(line)}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+    # JSON escapes some of what has power over a terminal, but not all.
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)
 
 
 def former_options(**names: str) -> type[TyperCommand]:

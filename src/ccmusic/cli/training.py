@@ -13,6 +13,7 @@ from ccmusic.cli.options import (
     TransformOption,
     print_json,
 )
+from ccmusic.escaping import printable
 from ccmusic.files import write
 from ccmusic.genres import genre_name
 
@@ -54,7 +55,7 @@ def data_index(
     console = Console()
     console.print(table)
     for warning in found.warnings:
-        console.print(f"[yellow]warning:[/yellow] {escape(warning)}", highlight=False)
+        console.print(f"[yellow]warning:[/yellow] {escape(printable(warning))}", highlight=False)
     print(found.manifest)
 
 

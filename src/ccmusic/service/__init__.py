@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import uvicorn
 
 from ccmusic.service.app import create_app
@@ -17,12 +19,15 @@ def launch(*, host: str, port: int, token: str | None, limits: Limits) -> None:
     Raises
     ------
     CCMusicError
-        If the address cannot be listened on.
+        If the token is empty, or the address cannot be listened on.
     CheckpointError
         If there is no model to ask.
     """
-    listener = bind(host, port, backlog=2048)
+    if token is None:
+        # The command line takes an empty variable for none; create_app() refuses it.
+        token = os.environ.get("CCMUSIC_TOKEN")
     app = create_app(token=token, limits=limits)
+    listener = bind(host, port, backlog=2048)
     port = listener.getsockname()[1]
     print(f"CCMusic answers at http://{host}:{port}, see /docs (Ctrl-C ends it)", flush=True)
     config = uvicorn.Config(app, log_level="warning", server_header=False)

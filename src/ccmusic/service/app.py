@@ -14,12 +14,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCol
 from prometheus_client import generate_latest as exposition
 
 from ccmusic.analysis import Analysis
-from ccmusic.errors import CataloguedError, CCMusicError
+from ccmusic.errors import CCMusicError
 from ccmusic.panel import Panel
 from ccmusic.schema import AnalysisDocument, ModelsDocument, model_document
 from ccmusic.service.gate import Gate
 from ccmusic.service.limits import Limits
-from ccmusic.service.problems import Problem, handle, language, problem, responses
+from ccmusic.service.problems import described, handle, language, problem, responses
 from ccmusic.service.schemas import Levels, Model
 from ccmusic.service.work import Upload, Work
 from ccmusic.spectrogram import TransformChoice, TransformName
@@ -52,9 +52,16 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
 
     Raises
     ------
+    CCMusicError
+        If the token is empty.
     CheckpointError
         If there is no model to ask.
     """
+    if token is not None and not (token := token.strip()):
+        raise CCMusicError(
+            "the token is empty, which would let everybody in; give --token or CCMUSIC_TOKEN a "
+            "value, or leave both out"
+        )
     limits = limits or Limits()
     work = Work(limits)
     registry = CollectorRegistry()
@@ -114,16 +121,7 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
                     one = {news.card.name: model_document(news, top_k, spoken)}
                     yield ServerSentEvent(event="verdict", data=ModelsDocument(models=one))
         except CCMusicError as error:
-            code = error.key if isinstance(error, CataloguedError) else None
-            yield ServerSentEvent(
-                event="error",
-                data=Problem(
-                    title="Unprocessable Entity",
-                    status=422,
-                    detail=error.message(spoken),
-                    code=code,
-                ),
-            )
+            yield ServerSentEvent(event="error", data=described(error, spoken))
 
     @app.post(
         "/v1/spectrogram",
@@ -166,10 +164,12 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
         "/readyz", tags=["service"], response_class=PlainTextResponse, responses=responses(503)
     )
     async def readyz() -> Response:
-        """Tell whether the models are loaded."""
-        if work.ready:
-            return PlainTextResponse("ready")
-        return problem(503, "the models are being loaded", headers={"Retry-After": "1"})
+        """Tell whether the models are loaded; if not, which ones failed."""
+        if not work.ready:
+            return problem(503, "the models are being loaded", headers={"Retry-After": "1"})
+        if failed := work.failed():
+            return problem(503, f"could not be loaded: {', '.join(failed)}", code="models_failed")
+        return PlainTextResponse("ready")
 
     @app.get(
         "/metrics", tags=["service"], response_class=PlainTextResponse, responses=responses(401)

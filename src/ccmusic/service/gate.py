@@ -65,24 +65,31 @@ class Gate:
                 status = message["status"]
             await send(message)
 
-        refusal = self._refusal(path, headers, work)
-        if refusal:
-            if "expect" not in headers:  # such a client waits to be asked for its upload
-                await _drain(receive)
-            await refusal(scope, receive, counted_send)
-        elif work:
-            self._inside += 1
-            try:
-                await self._limited(scope, receive, counted_send)
-            finally:
-                self._inside -= 1
-                self._note_pace()
-        else:
-            await self._app(scope, receive, counted_send)
-        label = path if work or status < 400 else "other"  # not whatever strangers ask for
-        self._requests.labels(label, str(status)).inc()
-        if work:
-            self._seconds.labels(path).observe(time.perf_counter() - started)
+        try:
+            refusal = self._refusal(path, headers, work)
+            if refusal:
+                if "expect" not in headers:  # such a client waits to be asked for its upload
+                    await _drain(receive)
+                await refusal(scope, receive, counted_send)
+            elif work:
+                self._inside += 1
+                try:
+                    await self._limited(scope, receive, counted_send)
+                finally:
+                    self._inside -= 1
+                    self._note_pace()
+            else:
+                await self._app(scope, receive, counted_send)
+        except Exception:
+            status = status or HTTPStatus.INTERNAL_SERVER_ERROR  # which is answered further out
+            raise
+        finally:
+            # By the route that was taken: a path is whatever strangers ask for.
+            label = path if work else getattr(scope.get("route"), "path", "other")
+            if status:  # 0: the client went before there was an answer
+                self._requests.labels(label, str(int(status))).inc()
+            if work:
+                self._seconds.labels(path).observe(time.perf_counter() - started)
 
     def _refusal(self, path: str, headers: Headers, work: bool) -> JSONResponse | None:
         if path.startswith(_PRIVATE) and not self._may(headers.get("authorization", "")):

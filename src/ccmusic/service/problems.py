@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,8 +14,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from ccmusic.errors import CataloguedError, CCMusicError
-from ccmusic.texts import Language
+from ccmusic.errors import CataloguedError, CCMusicError, SandboxError
+from ccmusic.texts import LANGUAGES, Language
 
 MEDIA_TYPE = "application/problem+json"
 CLIENT_GONE = 499  # what nginx calls it; nobody reads this answer
@@ -29,6 +31,21 @@ class Problem(BaseModel):
         examples=["notes.mp3: not a sound file this program knows"],
     )
     code: str | None = Field(default=None, description="For programs.", examples=["unknown_format"])
+
+
+def described(error: CCMusicError, language: Language) -> Problem:
+    """Describe an error that was expected."""
+    status = (
+        HTTPStatus.SERVICE_UNAVAILABLE
+        if isinstance(error, SandboxError)  # no fault of the request
+        else HTTPStatus.UNPROCESSABLE_ENTITY
+    )
+    return Problem(
+        title=status.phrase,
+        status=status,
+        detail=without_paths(error).message(language),
+        code=error.key if isinstance(error, CataloguedError) else None,
+    )
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -52,10 +69,38 @@ def problem(
 
 
 def language(request: Request) -> Language:
-    """``zh`` where the client names Chinese before English."""
-    accepted = request.headers.get("accept-language", "").lower()
-    chinese, english = accepted.find("zh"), accepted.find("en")
-    return "zh" if chinese >= 0 and (english < 0 or chinese < english) else "en"
+    """``zh`` where the client prefers Chinese to English; of equal weight, the one named first."""
+    weights: dict[str, float] = {}
+    for choice in request.headers.get("accept-language", "").lower().split(","):
+        name, _, weight = choice.partition(";")
+        tongue = name.strip().partition("-")[0]
+        weights[tongue] = max(weights.get(tongue, 0.0), _weight(weight))
+    chosen = max(weights, key=lambda name: weights[name] if name in LANGUAGES else 0.0)
+    return "zh" if chosen == "zh" and weights["zh"] > 0 else "en"
+
+
+def _weight(parameter: str) -> float:
+    """Of ``q=0.8``; 1 without one, 0 of what is none."""
+    if not parameter.strip():
+        return 1.0
+    found = re.fullmatch(r"q=([01](\.\d{0,3})?)", parameter.replace(" ", ""))
+    return float(found[1]) if found else 0.0
+
+
+def without_paths(error: CCMusicError) -> CCMusicError:
+    """Make an error that names files of the server without their folders."""
+    if not isinstance(error, CataloguedError):
+        return error
+    paths = [value for value in error.values.values() if isinstance(value, Path)]
+    values = dict(error.values)
+    for path in paths:
+        for name, value in values.items():  # a library's reason may name the path once more
+            values[name] = value if isinstance(value, int | float) else _named(value, path)
+    return type(error)(error.key, **values)
+
+
+def _named(value: object, path: Path) -> str:
+    return str(value).replace(str(path), path.name)
 
 
 def handle(app: FastAPI) -> None:
@@ -63,8 +108,8 @@ def handle(app: FastAPI) -> None:
 
     @app.exception_handler(CCMusicError)
     async def expected(request: Request, error: CCMusicError) -> JSONResponse:
-        code = error.key if isinstance(error, CataloguedError) else None
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, error.message(language(request)), code=code)
+        told = described(error, language(request))
+        return problem(told.status, told.detail, code=told.code)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

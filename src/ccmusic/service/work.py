@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import reduce
 from typing import Any, BinaryIO, TypeVar
 
@@ -21,7 +22,7 @@ from ccmusic.panel import Panel, available_cores
 from ccmusic.picture import Preprocessing
 from ccmusic.sandbox import Sandbox
 from ccmusic.service.limits import Limits
-from ccmusic.service.problems import CLIENT_GONE
+from ccmusic.service.problems import CLIENT_GONE, without_paths
 from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName, transforms_of
 from ccmusic.verdict import Verdict
 from ccmusic.zoo import scan
@@ -64,6 +65,15 @@ class Work:
     def ready(self) -> bool:
         """Whether the models are loaded."""
         return all(panel.ready for panel in self._panels.values())
+
+    def failed(self) -> list[str]:
+        """Names of the models that could not be loaded."""
+        sessions = [session for panel in self._panels.values() for session in panel._sessions]
+        return sorted(
+            checkpoint.card.name
+            for checkpoint, opened in sessions
+            if opened.done() and opened.exception()
+        )
 
     @property
     def panels(self) -> dict[TransformName, Panel]:
@@ -168,9 +178,11 @@ class Work:
         def heard(verdict: Verdict) -> None:
             if gone.is_set():
                 raise _GoneError
-            on_verdict(verdict)
+            on_verdict(_public(verdict))
 
-        return panel.analyze_prepared(prepared, started=started, on_verdict=heard)
+        analysis = panel.analyze_prepared(prepared, started=started, on_verdict=heard)
+        verdicts = {name: _public(verdict) for name, verdict in analysis.verdicts.items()}
+        return replace(analysis, verdicts=verdicts)
 
     def _decoded(
         self,
@@ -195,6 +207,11 @@ class Work:
         self._sandbox.close()
         for panel in self._panels.values():
             panel.close()
+
+
+def _public(verdict: Verdict) -> Verdict:
+    """Return the verdict without the server's folders in its error."""
+    return replace(verdict, error=without_paths(verdict.error)) if verdict.error else verdict
 
 
 async def _first(*futures: asyncio.Future[Any]) -> None:

@@ -97,7 +97,7 @@ def initialise(
             _take_checkpoint(path, network, backbone, transform, classes, noise, pictures)
             return
         state = read_weights(path, own=True)
-        if state.plan:
+        if state.plan is not None:
             _take_own(state.plan, state.tensors, network, backbone, transform, classes, noise)
             return
         features = map_features(path, state, backbone)

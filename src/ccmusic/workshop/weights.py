@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -112,7 +113,9 @@ def _read_content(path: Path) -> Any:
             raise WeightsError("weights_foreign", file=path, kind=foreign)
         if head[8:9] == b"{":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's advice on a file that is odd
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (WeightsError, MemoryError):
         raise
     except Exception as error:
