@@ -7,6 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "ccmusic"
+# Methods that only call what comes later, and import it when they are called.
+SUGAR = {"analysis": ("report",)}  # Analysis.save
 
 
 def documented() -> list[str]:
@@ -41,5 +43,5 @@ def test_no_import_points_back() -> None:
         single = PACKAGE / f"{name}.py"
         files = [single] if single.exists() else (PACKAGE / name).rglob("*.py")
         for file in files:
-            found = set(imports(file, set(order))) - {name}
+            found = set(imports(file, set(order))) - {name, *SUGAR.get(name, ())}
             assert found <= set(order[:place]), f"{file.name} imports {found - set(order[:place])}"

@@ -30,9 +30,10 @@ from importlib.metadata import version
 
 from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
-from ccmusic.api import analyze, analyze_many
+from ccmusic.api import analyze
 from ccmusic.attention import Attention, Region
 from ccmusic.audio import AudioInfo, AudioWarning, Clip, load
+from ccmusic.batch.many import analyze_many
 from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard
 from ccmusic.errors import (
     AudioError,

@@ -162,6 +162,37 @@ class Analysis(Value):
         kind = report.kind_of(Path(path))
         files.write(Path(path), report.render(self, kind, language).encode())
 
+    def rows(self) -> list[dict[str, str | float | None]]:
+        """One row per model and class, those of the mean last; one row without verdicts."""
+        columns = [
+            "file",
+            "transform",
+            "model",
+            "class",
+            "probability",
+            "latency_ms",
+            "error",
+            "judged",
+        ]
+        found: list[dict[str, str | float | None]] = []
+
+        def add(transform: str, model: str | None, **values: str | float | None) -> None:
+            row = {"file": self.file, "transform": transform, "model": model, **values}
+            found.append({**dict.fromkeys(columns), **row, "judged": self.judged})
+
+        if not self.verdicts:
+            add(self.transform, None)
+        for name, verdict in self.verdicts.items():
+            transform = verdict.card.transform
+            if verdict.error:
+                add(transform, name, error=str(verdict.error))
+            for genre, share in verdict.probabilities.items():
+                values = {"probability": share, "latency_ms": verdict.latency_ms}
+                add(transform, name, **{"class": genre}, **values)
+        for genre, share in self.mean.items():
+            add(self.transform, "mean", **{"class": genre}, probability=share)
+        return found
+
     def to_frame(self) -> Any:
         """A data frame of pandas, or of polars where pandas is not installed.
 
@@ -173,11 +204,9 @@ class Analysis(Value):
         CCMusicError
             If neither is installed.
         """
-        from ccmusic import report
-
         for library in ("pandas", "polars"):
             if importlib.util.find_spec(library):
-                return importlib.import_module(library).DataFrame(report.rows(self))
+                return importlib.import_module(library).DataFrame(self.rows())
         raise CCMusicError("a data frame needs pandas or polars: pip install pandas")
 
 

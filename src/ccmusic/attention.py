@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ccmusic.picture import Picture, Preprocessing
+from ccmusic.axes import axes_or_current
+from ccmusic.picture import Picture, Preprocessing, orient
 from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
 from ccmusic.values import Value
@@ -82,9 +83,16 @@ class Attention(Value):
             Weight of the fullest orange, so that several maps share a scale; by default the
             largest of this map.
         """
-        from ccmusic.plot import draw_attention
-
-        return draw_attention(ax, self, strongest=strongest)
+        if strongest is None:
+            strongest = float(self.coarse.max())
+        spectrogram, preprocessing = self.picture.spectrogram, self.picture.preprocessing
+        weights = orient(np.clip(self.values / max(strongest, 1e-6), 0, 1), preprocessing)
+        orange = np.empty((*weights.shape, 4), np.float32)
+        orange[..., :3] = (1.0, 0.55, 0.0)
+        orange[..., 3] = 0.8 * weights
+        axes, sideways = axes_or_current(ax), preprocessing.orientation == "pitch_along_x"
+        spectrogram.plot(axes, start=self.start, pitch_along_x=sideways).set_cmap("gray")
+        return spectrogram.draw(axes, orange, start=self.start, pitch_along_x=sideways)
 
     @property
     def region(self) -> Region | None:

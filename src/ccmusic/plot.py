@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from ccmusic.attention import Attention
-from ccmusic.audio import Clip
 from ccmusic.card import Metrics
 from ccmusic.genres import genre_name
-from ccmusic.picture import Picture, Preprocessing, orient
-from ccmusic.spectrogram import Spectrogram, note_name
+from ccmusic.picture import Picture, Preprocessing
+from ccmusic.spectrogram import Spectrogram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
 _RANGE_DB = 80.0
 _STRETCHES = 1_000  # of a waveform: more than a plot has pixels across
@@ -34,51 +30,19 @@ def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: flo
         Seconds of the piece at which the spectrogram begins.
     """
     figure, axes = _canvas(7, 6)
-    drawn = draw_levels(axes, spectrogram, preprocessing, start=start)
+    drawn = spectrogram.plot(axes, start=start, pitch_along_x=_sideways(preprocessing))
     figure.colorbar(drawn, label="dB relative to the maximum")
     return _png(figure)
-
-
-def draw_levels(
-    axes: Axes | None, spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: float = 0
-) -> AxesImage:
-    """Draw levels in dB on an axis, the current one of pyplot by default; see :func:`levels`."""
-    return _image(
-        _current(axes),
-        orient(spectrogram.decibels(), preprocessing),
-        spectrogram,
-        preprocessing,
-        start=start,
-        cmap="magma",
-        vmin=-_RANGE_DB,
-        vmax=0,
-    )
-
-
-def draw_waveform(axes: Axes | None, clip: Clip) -> PolyCollection:
-    """Draw the lowest and highest samples of a clip over the seconds of its piece."""
-    axes = _current(axes)
-    samples, info = clip.original, clip.info
-    starts = np.unique(np.linspace(0, len(samples), _STRETCHES, endpoint=False).astype(int))
-    drawn = axes.fill_between(
-        info.window_start + starts / info.sample_rate,
-        np.minimum.reduceat(samples, starts),
-        np.maximum.reduceat(samples, starts),
-        step="post",
-    )
-    axes.set(xlabel="time, s", ylabel="amplitude")
-    return drawn
 
 
 def picture(seen: Picture, *, start: float = 0) -> bytes:
     """Draw the pixels that a network sees, with the axes of their spectrogram."""
     figure, axes = _canvas(7, 6)
-    drawn = _image(
+    drawn = seen.spectrogram.draw(
         axes,
         seen.pixels,
-        seen.spectrogram,
-        seen.preprocessing,
         start=start,
+        pitch_along_x=_sideways(seen.preprocessing),
         cmap="gray",
         vmin=0,
         vmax=255,
@@ -97,40 +61,12 @@ def attention(looked: Attention, *, strongest: float) -> bytes:
         Weight of the brightest orange, so that several maps share a scale.
     """
     figure, axes = _canvas(4, 3.4)
-    draw_attention(axes, looked, strongest=strongest)
+    looked.plot(axes, strongest=strongest)
     return _png(figure)
 
 
-def draw_attention(
-    axes: Axes | None, looked: Attention, *, strongest: float | None = None
-) -> AxesImage:
-    """Draw a map over its spectrogram on an axis, the current one of pyplot by default.
-
-    Parameters
-    ----------
-    strongest
-        As in :func:`attention`; by default that of the map itself.
-    """
-    axes = _current(axes)
-    if strongest is None:
-        strongest = float(looked.coarse.max())
-    spectrogram, preprocessing = looked.picture.spectrogram, looked.picture.preprocessing
-    weights = orient(np.clip(looked.values / max(strongest, 1e-6), 0, 1), preprocessing)
-    orange = np.empty((*weights.shape, 4), np.float32)
-    orange[..., :3] = (1.0, 0.55, 0.0)
-    orange[..., 3] = 0.8 * weights
-    grey = orient(spectrogram.decibels(), preprocessing)
-    look = {"cmap": "gray", "vmin": -_RANGE_DB, "vmax": 0}
-    _image(axes, grey, spectrogram, preprocessing, start=looked.start, **look)
-    return _image(axes, orange, spectrogram, preprocessing, start=looked.start)
-
-
-def _current(axes: Axes | None) -> Axes:
-    if axes is not None:
-        return axes
-    from matplotlib import pyplot
-
-    return pyplot.gca()
+def _sideways(preprocessing: Preprocessing) -> bool:
+    return preprocessing.orientation == "pitch_along_x"
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -139,34 +75,6 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
-
-
-def _image(
-    axes: Axes,
-    image: npt.NDArray[Any],
-    spectrogram: Spectrogram,
-    preprocessing: Preprocessing,
-    *,
-    start: float,
-    **look: Any,
-) -> AxesImage:
-    end = start + float(spectrogram.times[-1])
-    begin = start + float(spectrogram.times[0])
-    bins = (0.0, float(len(spectrogram.frequencies)))
-    sideways = preprocessing.orientation == "pitch_along_x"
-    drawn = axes.imshow(
-        image,
-        aspect="auto",
-        interpolation="nearest",
-        extent=(*bins, end, begin) if sideways else (begin, end, *bins),
-        **look,
-    )
-    time_axis, pitch_axis = (axes.yaxis, axes.xaxis) if sideways else (axes.xaxis, axes.yaxis)
-    time_axis.set_label_text("time, s")
-    positions, names = _pitch_ticks(spectrogram)
-    pitch_axis.set_ticks(positions, names)
-    pitch_axis.set_label_text("frequency, Hz" if spectrogram.transform == "mel" else "pitch")
-    return drawn
 
 
 def confusion(metrics: Metrics) -> bytes:
@@ -217,14 +125,3 @@ def _png(figure: Figure) -> bytes:
     memory = io.BytesIO()
     figure.savefig(memory, format="png", dpi=150)
     return memory.getvalue()
-
-
-def _pitch_ticks(spectrogram: Spectrogram) -> tuple[list[float], list[str]]:
-    """Positions from the lower edge of the lowest bin, and their names."""
-    bins, frequencies = spectrogram.pitch_ticks()
-    names = {
-        "cqt": [f"{note_name(f)}\n{f:.0f} Hz" for f in frequencies],
-        "mel": [f"{f:.0f}" for f in frequencies],
-        "chroma": [note_name(f).rstrip("0123456789") for f in frequencies],
-    }
-    return [place + 0.5 for place in bins], names[spectrogram.transform]

@@ -22,9 +22,7 @@ from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
 Kind = Literal["html", "json", "csv"]
-_COLUMNS = (
-    "file", "transform", "model", "class", "probability", "latency_ms", "error", "judged",
-)  # fmt: skip
+
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -71,35 +69,13 @@ def to_json(analysis: Analysis) -> str:
 
 
 def to_csv(analysis: Analysis) -> str:
-    """:func:`rows`, with a header."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    """The rows of an analysis, with a header; an empty cell where a row has no value."""
+    rows, text = analysis.rows(), io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    for row in rows(analysis):
+    for row in rows:
         writer.writerow({k: cell(v) if isinstance(v, str) else v for k, v in row.items()})
     return text.getvalue()
-
-
-def rows(analysis: Analysis) -> list[dict[str, str | float | None]]:
-    """One row per model and class, those of the ensemble's mean last; one row without verdicts."""
-    found: list[dict[str, str | float | None]] = []
-
-    def add(transform: str, model: str | None, **values: str | float | None) -> None:
-        row = {"file": analysis.file, "transform": transform, "model": model, **values}
-        found.append({**dict.fromkeys(_COLUMNS), **row, "judged": analysis.judged})
-
-    if not analysis.verdicts:
-        add(analysis.transform, None)
-    for name, verdict in analysis.verdicts.items():
-        transform = verdict.card.transform
-        if verdict.error:
-            add(transform, name, error=str(verdict.error))
-        for genre, share in verdict.probabilities.items():
-            values = {"probability": share, "latency_ms": verdict.latency_ms}
-            add(transform, name, **{"class": genre}, **values)
-    for genre, share in analysis.mean.items():
-        add(analysis.transform, "mean", **{"class": genre}, probability=share)
-    return found
 
 
 def info_line(clip: Clip, language: Language) -> str:

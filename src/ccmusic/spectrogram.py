@@ -20,6 +20,7 @@ from numpy.fft import fft, rfft, rfftfreq
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ccmusic.audio import SAMPLE_RATE, Samples
+from ccmusic.axes import axes_or_current
 from ccmusic.values import Value
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _BLOCK = 32
 _NEIGHBOURS = 16  # mel bands that are gathered at once
 _TICKS = np.array([200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0])  # hertz; lower would touch
 _LONGEST_FILTER = 2**17  # samples; more is no music, and the memory of a machine
+_RANGE_DB = 80.0  # that a plot shows
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
@@ -75,21 +77,62 @@ class Spectrogram(Value):
         levels = factor * np.log10(np.maximum(self.values / peak, floor))
         return np.asarray(levels, np.float32)
 
-    def plot(self, ax: Axes | None = None, *, start: float = 0.0) -> AxesImage:
+    def plot(
+        self, ax: Axes | None = None, *, start: float = 0.0, pitch_along_x: bool | None = None
+    ) -> AxesImage:
         """Draw levels in dB on a Matplotlib axis, the current one by default.
-
-        CQT as our models see it, pitch to the right and time downwards; others with time to the
-        right.
 
         Parameters
         ----------
         start
             Seconds of the piece at which the spectrogram begins.
+        pitch_along_x
+            Pitch to the right and time downwards, as our models see a CQT; by default so for a CQT,
+            otherwise time to the right.
         """
-        from ccmusic.picture import Preprocessing
-        from ccmusic.plot import draw_levels
+        sideways = self.transform == "cqt" if pitch_along_x is None else pitch_along_x
+        levels = self.decibels()
+        image = levels.T if sideways else levels[::-1]
+        look = {"cmap": "magma", "vmin": -_RANGE_DB, "vmax": 0}
+        return self.draw(axes_or_current(ax), image, start=start, pitch_along_x=sideways, **look)
 
-        return draw_levels(ax, self, Preprocessing.default(self.transform), start=start)
+    def draw(
+        self,
+        ax: Axes,
+        image: npt.NDArray[Any],
+        *,
+        start: float,
+        pitch_along_x: bool,
+        **look: Any,
+    ) -> AxesImage:
+        """Draw an image of this spectrogram's span, with axes of time and pitch.
+
+        Parameters
+        ----------
+        image
+            Oriented already, [height, width] or [height, width, channels].
+        start, pitch_along_x
+            As in :meth:`plot`.
+        **look
+            For Matplotlib's ``imshow``.
+        """
+        begin, end = start + float(self.times[0]), start + float(self.times[-1])
+        bins = (0.0, float(len(self.frequencies)))
+        drawn = ax.imshow(
+            image,
+            aspect="auto",
+            interpolation="nearest",
+            extent=(*bins, end, begin) if pitch_along_x else (begin, end, *bins),
+            **look,
+        )
+        time_axis, pitch_axis = (ax.yaxis, ax.xaxis) if pitch_along_x else (ax.xaxis, ax.yaxis)
+        time_axis.set_label_text("time, s")
+        places, frequencies = self.pitch_ticks()
+        notes = self.transform == "cqt"
+        names = [f"{note_name(f)}\n{f:.0f} Hz" if notes else f"{f:.0f}" for f in frequencies]
+        pitch_axis.set_ticks([place + 0.5 for place in places], names)
+        pitch_axis.set_label_text("pitch" if notes else "frequency, Hz")
+        return drawn
 
     def notes(self) -> list[str]:
         """Name of the note nearest to each bin, with cents where the bin lies off it."""

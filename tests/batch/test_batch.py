@@ -228,7 +228,9 @@ def test_a_damaged_line_is_passed_over_and_told(
     lost = json.loads(lines[2])["path"]
     kept = {json.loads(line)["path"] for line in lines[1:]} - {lost}
     # One character that leaves it valid JSON, or the whole line.
-    lines[2] = lines[2].replace(b'"documents"', b'"documentz"') if damage is None else damage + b"\n"
+    lines[2] = (
+        lines[2].replace(b'"documents"', b'"documentz"') if damage is None else damage + b"\n"
+    )
     journal.write_bytes(b"".join(lines))
     analyzed.clear()
     summary = batch.run(files, output, Options())
