@@ -268,7 +268,7 @@ def _checked(samples: npt.ArrayLike, rate: float, name: str) -> tuple[npt.NDArra
         shape = " x ".join(map(str, np.shape(samples)))
         raise AudioError("not_samples", file=name, dtype=values.dtype, shape=shape or "1")
     if isinstance(rate, bool) or not (rate > 0 and float(rate).is_integer()):
-        raise AudioError("bad_rate", file=name, rate=rate)
+        raise AudioError("not_rate", file=name, rate=rate)
     return values, int(rate)
 
 

@@ -49,7 +49,7 @@ class Preprocessing(BaseModel):
     levels: Literal["logarithm", "decibels"] = "logarithm"
     """``logarithm``: natural, of the value plus :attr:`log_floor`. ``decibels``: relative to the
     loudest cell of the whole piece, no lower than -80."""
-    log_floor: float = Field(1e-6, ge=1e-30)
+    log_floor: float = Field(1e-6, ge=1e-30, le=1)
     scaling: Literal["minmax"] = "minmax"
     """``minmax``: the quietest cell becomes 0, the loudest 255."""
     colours: Literal["grey", "magma"] = "grey"
