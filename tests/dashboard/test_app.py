@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from ccmusic import dashboard, zoo
 from ccmusic.agreement import mean_probabilities
 from ccmusic.card import Band, Pair, PanelCard
-from ccmusic.dashboard import pending
+from ccmusic.dashboard import compute
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.errors import AudioError, CCMusicError
 from ccmusic.genres import genre_name
@@ -42,13 +42,13 @@ needs_cqt = pytest.mark.skipif(not checkpoints("cqt"), reason="no CQT checkpoint
 def analyses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often each transform was analysed."""
     count: Counter[str] = Counter()
-    analyze = pending.analyze
+    analyze = compute.analyze
 
     def counted(*args: object, **options: object) -> object:
         count[str(options["transform"])] += 1
         return analyze(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pending, "analyze", counted)
+    monkeypatch.setattr(compute, "analyze", counted)
     yield count
     st.cache_resource.clear()
 
@@ -119,9 +119,9 @@ def test_example_gives_a_verdict_of_every_model() -> None:
     assert result.agreement.top in mean_probabilities(list(result.verdicts.values()))
 
 
-def hear_example(stem: str) -> pending.PendingAnalysis:
+def hear_example(stem: str) -> compute.PendingAnalysis:
     path = EXAMPLES[stem]
-    return pending.start_analysis(pending.Piece(path.name, "", path.read_bytes()), "cqt", None)
+    return compute.start_analysis(compute.Piece(path.name, "", path.read_bytes()), "cqt", None)
 
 
 @needs_cqt
