@@ -17,6 +17,7 @@ from ccmusic.texts import Language, translate
 Floats = npt.NDArray[np.float32]
 
 _STRONG = 0.5  # of the maximum: what belongs to the strongest region
+_MOST = 0.6  # of the picture: a region so large singles nothing out
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,12 @@ class Attention:
         n_bins, n_frames = self.picture.spectrogram.values.shape
         image = Image.fromarray(self.coarse).resize((n_frames, n_bins), Image.Resampling.BILINEAR)
         return np.asarray(image, np.float32)
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether the strongest region is most of the picture: no place in particular."""
+        strong = self.coarse >= _STRONG * self.coarse.max()
+        return bool(self.coarse.max() > 0 and strong.mean() > _MOST)
 
     @property
     def region(self) -> Region | None:

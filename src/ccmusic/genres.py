@@ -44,16 +44,21 @@ _NAMES = GENRES | CCMUSIC_CLASSES
 
 # Found by search: any two differ by 25 or more in CIELAB (1976), to the usual eye and, by the
 # simulation of G. Machado et al. (2009), to eyes without red or without green cones.
-_COLOURS: dict[str, str] = dict(
-    zip(
-        GENRES,
-        (
-            "#CA2F05 #1D64DB #7AA6FF #F6CF27 #891D26 #1B826E #462644 "
-            "#BCA8C9 #969C5E #DCD874 #875398 #CAD3B8 #0E00B7"
-        ).split(),
-        strict=True,
-    )
-)
+_COLOURS: dict[str, str] = {
+    "rock": "#CA2F05",
+    "jazz": "#1D64DB",
+    "electronic": "#7AA6FF",
+    "classical": "#F6CF27",
+    "hiphop": "#891D26",
+    "folk": "#1B826E",
+    "metal": "#462644",
+    "rnb": "#BCA8C9",
+    "reggae": "#969C5E",
+    "world": "#DCD874",
+    "pop": "#875398",
+    "environment": "#CAD3B8",
+    "blues": "#0E00B7",
+}
 
 
 def genre_name(genre: str, language: str) -> str:

@@ -15,7 +15,7 @@ from ccmusic import plot
 from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
-from ccmusic.genres import genre_name
+from ccmusic.genres import genre_colour, genre_name
 from ccmusic.panel import Verdict
 from ccmusic.picture import Preprocessing
 from ccmusic.texts import Language, translate
@@ -112,6 +112,8 @@ def region_line(analysis: Analysis, name: str, genre: str | None, language: Lang
     named = {"genre": genre_name(looked.genre, language)}
     if looked.region is None:
         return translate(language, "attention.nowhere", **named)
+    if looked.everywhere:
+        return translate(language, "attention.everywhere", **named)
     return translate(
         language, "attention.strongest", region=looked.region.message(language), **named
     )
@@ -167,7 +169,7 @@ def _opinion(analysis: Analysis, language: Language) -> str:
 
 
 def _table(analysis: Analysis, language: Language) -> str:
-    """Models x genres, every cell as blue as it is probable."""
+    """Models x genres; under each share a bar in the genre's colour."""
     genres = analysis.genres
     head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
     rows = [f"<tr><th></th>{head}</tr>"]
@@ -175,8 +177,8 @@ def _table(analysis: Analysis, language: Language) -> str:
     shares[translate(language, "page.mean")] = analysis.mean
     for name, given in shares.items():
         cells = "".join(
-            f'<td style="background: rgb(0 114 178 / {0.75 * given[genre]:.2f})">'
-            f"{given[genre]:.0%}</td>"
+            f'<td style="background: linear-gradient({genre_colour(genre)}, {genre_colour(genre)}) '
+            f'0 100% / {given[genre]:.1%} 4px no-repeat">{given[genre]:.0%}</td>'
             if genre in given
             else "<td></td>"
             for genre in genres

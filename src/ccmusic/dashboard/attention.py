@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import streamlit as st
 
 from ccmusic.analysis import Analysis
@@ -19,15 +21,24 @@ def attention(analysis: Analysis, language: Language) -> None:
         return
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
-    genre = chooser.selectbox(
+    state, key = st.session_state, f"map_genre_{language}"
+    choices = ["", *analysis.genres]
+    state[key] = state.map_genre if state.map_genre in choices else ""
+
+    def choose() -> None:
+        state.map_genre = state[key]
+
+    chosen = chooser.selectbox(
         translate(language, "attention.genre"),
-        [None, *analysis.genres],
+        choices,
         format_func=lambda genre: (
             genre_name(genre, language) if genre else translate(language, "attention.first")
         ),
-        key=f"map_genre_{language}",
+        key=key,
+        on_change=choose,
         help=translate(language, "attention.help"),
     )
+    genre = chosen or None
     looked = {name: analysis.attention(name, genre) for name in given}
     strongest = max((float(m.coarse.max()) for m in looked.values() if m), default=0.0)
     both = analysis.transform == "both"
@@ -43,4 +54,22 @@ def attention(analysis: Analysis, language: Language) -> None:
                         key=f"map_{name}",
                         alt=translate(language, "page.alt_attention", name=title_of),
                     )
-                st.caption(plain(region_line(analysis, name, genre, language)))
+                st.html(_region(analysis, name, genre, language))
+
+
+def _region(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
+    """Where a model saw the genre, and a button to hear just that; page.js plays it."""
+    said = f'<p class="region-line">{escape(region_line(analysis, name, genre, language))}</p>'
+    looked = analysis.attention(name, genre)
+    if looked is None or looked.region is None or looked.everywhere:
+        return said
+    region = looked.region
+    data = {
+        "start": region.start,
+        "end": region.end,
+        "low": region.lowest,
+        "high": region.highest,
+    }
+    attributes = " ".join(f'data-{key}="{value:.3f}"' for key, value in data.items())
+    word = escape(translate(language, "player.region"))
+    return f'{said}<button class="play-region" {attributes}>{word}</button>'

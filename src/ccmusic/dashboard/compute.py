@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,12 +19,14 @@ import numpy.typing as npt
 import streamlit as st
 
 from ccmusic import audio, zoo
+from ccmusic.agreement import mean_probabilities
 from ccmusic.analysis import Analysis, analyze
-from ccmusic.audio import MAX_SECONDS, Clip, Samples
+from ccmusic.audio import MAX_SECONDS, AudioWarning, Clip, Samples
 from ccmusic.errors import CheckpointError
 from ccmusic.panel import Panel, Verdict
 from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName
+from ccmusic.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Piece:
     title: str
     """What the page calls it."""
     content: bytes
+    genre: str | None = None
+    """What its makers call it, where they said so."""
 
     @cached_property
     def key(self) -> tuple[str, str]:
@@ -116,6 +120,25 @@ class PendingAnalysis:
         if isinstance(self._outcome, Exception):
             raise self._outcome
         return self._outcome
+
+
+_LEAST_SECONDS = 3.0  # of sound, for a verdict without a word of doubt
+
+
+def silent(clip: Clip) -> bool:
+    """Whether there is nothing to judge."""
+    return any(warning.code == "silence" for warning in clip.warnings)
+
+
+def scrap(clip: Clip) -> bool:
+    """Whether there is so little sound that any verdict is doubtful."""
+    return clip.info.duration < _LEAST_SECONDS
+
+
+def warnings_for(clip: Clip, transform: TransformChoice) -> list[AudioWarning]:
+    """What lessens the worth of the verdicts; the CQT does not reach the band above 5 kHz."""
+    without = {"silence", "dull"} if transform == "cqt" else {"silence"}
+    return [warning for warning in clip.warnings if warning.code not in without]
 
 
 _STRETCHES = 600  # of a waveform: about as many as a screen has room for
@@ -210,7 +233,53 @@ def start_analysis(
     return PendingAnalysis(piece, decode_window(piece, start), transform, open_panel(transform))
 
 
+_MOST_WINDOWS = 60  # of a whole piece, five seconds or more apart
+_HOP = 5.0
+
+
+class WholePiece:
+    """Verdicts on windows all along a piece, kept as far as somebody waited for them."""
+
+    def __init__(self, piece: Piece, transform: TransformChoice, panel: Panel) -> None:
+        seconds = min(MAX_SECONDS, decode_window(piece).info.duration)
+        hop = max(_HOP, seconds / _MOST_WINDOWS)
+        self._windows = Timeline(piece.open(), hop=hop, transform=transform, panel=panel)
+        self._transform, self._panel = transform, panel
+        self.starts = self._windows.starts
+        """Seconds at which the windows begin."""
+        self._verdicts: dict[float, list[Verdict]] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether every window has been judged."""
+        return len(self._verdicts) == len(self.starts)
+
+    def advance(self) -> Iterator[None]:
+        """Judge the windows that are left, one at each step."""
+        for start in self.starts:
+            if start not in self._verdicts:
+                judged = analyze(
+                    self._windows.window(start), transform=self._transform, panel=self._panel
+                )
+                self._verdicts[start] = list(judged.verdicts.values())
+                yield
+
+    def course(self, on: Collection[str]) -> dict[float, dict[str, float]]:
+        """Mean of the models that are on, by the second at which a window begins."""
+        return {
+            start: mean_probabilities([v for v in self._verdicts[start] if v.card.name in on])
+            for start in self.starts
+            if start in self._verdicts
+        }
+
+
+@st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=_BY_CONTENT)
+def whole_piece(piece: Piece, transform: TransformChoice) -> WholePiece:
+    """Windows all along the piece; errors as :func:`start_analysis`."""
+    return WholePiece(piece, transform, open_panel(transform))
+
+
 def forget_models() -> None:
     """Open the checkpoints anew, because some have come or gone; sounds and pictures stay."""
-    for known in (open_panel, has_models, faulty_checkpoints, start_analysis):
+    for known in (open_panel, has_models, faulty_checkpoints, start_analysis, whole_piece):
         known.clear()

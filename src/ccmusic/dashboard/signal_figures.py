@@ -14,7 +14,7 @@ from plotly.colors import sequential
 from ccmusic.attention import Attention
 from ccmusic.audio import AudioInfo
 from ccmusic.dashboard.compute import Envelope
-from ccmusic.spectrogram import Spectrogram, note_name
+from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram, note_name
 from ccmusic.texts import Language, translate
 
 _RANGE_DB = 80.0
@@ -62,17 +62,15 @@ def waveform_figure(
             y=(envelope.highest - envelope.lowest).round(3),
             width=np.diff(envelope.edges),
             marker={"color": np.where(inside, _BLUE, _GREY), "line": {"width": 0}},
-            selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 1}},
             hovertemplate=f"%{{x:.1f}}{translate(language, 'figure.seconds')}<extra></extra>",
         )
     )
     loudest = max(0.05, float(np.abs([envelope.lowest, envelope.highest]).max()))
     figure.update_layout(
-        height=110,
-        margin={"l": 8, "r": 24, "t": 0, "b": 8},
+        height=84,
+        margin={"l": 0, "r": 0, "t": 0, "b": 22},
         dragmode=False,
-        meta={"time": "x"},
+        meta={"time": "x", "window": window is not None},
     )
     if window:
         edges = {"x0": window.window_start, "x1": window.window_end, "y0": 0, "y1": 1}
@@ -90,7 +88,7 @@ def spectrogram_figure(
     *,
     start: float = 0.0,
     sideways: bool = False,
-    height: int = 560,
+    height: int = 480,
 ) -> go.Figure:
     """Heatmap of levels; hovering tells time, frequency, nearest note and level.
 
@@ -108,14 +106,15 @@ def spectrogram_figure(
     times = np.round(spectrogram.times + start, 3)
     levels = spectrogram.decibels().round(1)
     positions, labels = _pitch_ticks(spectrogram)
-    pitch_axis = {
+    pitch_axis: dict[str, Any] = {
         "type": "category",
         "tickmode": "array",
         "tickvals": positions,
         "ticktext": labels,
     }
     seconds = translate(language, "figure.seconds")
-    time_axis = {"ticksuffix": seconds}
+    time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 4}}
+    pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 4}
     time, pitch = ("y", "x") if sideways else ("x", "y")
     figure = go.Figure(
         go.Heatmap(
@@ -174,7 +173,7 @@ def attention_figure(attention: Attention, language: Language, *, strongest: flo
     levels = levels.reshape(len(levels), count, step).mean(axis=2).round()
     weights = attention.values[:, columns].round(2)
     positions, labels = _pitch_ticks(spectrogram)
-    pitch_axis = {
+    pitch_axis: dict[str, Any] = {
         "type": "category",
         "tickmode": "array",
         "tickvals": positions,
@@ -211,12 +210,18 @@ def attention_figure(attention: Attention, language: Language, *, strongest: flo
         hoverlabel={"align": "left"},
         meta={"time": time, "seek": True},
     )
-    time_axis = {"ticksuffix": seconds, "nticks": 4}
+    time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 4}, "nticks": 4}
+    pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 4}
     figure.update_xaxes(pitch_axis if sideways else time_axis, automargin=True, tickangle=0)
     figure.update_yaxes(
         {**time_axis, "autorange": "reversed"} if sideways else pitch_axis, automargin=True
     )
     return figure
+
+
+def _pitch_title(spectrogram: Spectrogram, language: Language) -> str:
+    axis = translate(language, f"figure.pitch_{spectrogram.transform}")
+    return f"{TRANSFORM_TITLES[spectrogram.transform]} · {axis}"
 
 
 def _pitch_ticks(spectrogram: Spectrogram) -> tuple[list[float], list[str]]:
