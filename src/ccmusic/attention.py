@@ -68,16 +68,26 @@ class Attention:
     @property
     def everywhere(self) -> bool:
         """Whether the strongest region is most of the picture: no place in particular."""
-        strong = self.coarse >= _STRONG * self.coarse.max()
-        return bool(self.coarse.max() > 0 and strong.mean() > _MOST)
+        box = self._box()
+        if box is None:
+            return False
+        rows, columns = ((last - first + 1) for first, last in box)
+        return rows * columns > _MOST * self.coarse.size
+
+    def _box(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """First and last row and column of the strongest place and what joins it."""
+        peak = np.unravel_index(int(self.coarse.argmax()), self.coarse.shape)
+        if self.coarse[peak] <= 0:
+            return None
+        return _connected(self.coarse >= _STRONG * self.coarse[peak], peak)
 
     @property
     def region(self) -> Region | None:
         """The strongest place and what joins it; None if nothing speaks for the genre."""
-        peak = np.unravel_index(int(self.coarse.argmax()), self.coarse.shape)
-        if self.coarse[peak] <= 0:
+        box = self._box()
+        if box is None:
             return None
-        rows, columns = _connected(self.coarse >= _STRONG * self.coarse[peak], peak)
+        rows, columns = box
         spectrogram = self.picture.spectrogram
         n_rows, n_columns = self.coarse.shape
         hop = spectrogram.times[1] - spectrogram.times[0] if len(spectrogram.times) > 1 else 0.0

@@ -88,7 +88,7 @@ def spectrogram_figure(
     *,
     start: float = 0.0,
     sideways: bool = False,
-    height: int = 480,
+    height: int | None = None,
 ) -> go.Figure:
     """Heatmap of levels; hovering tells time, frequency, nearest note and level.
 
@@ -99,7 +99,7 @@ def spectrogram_figure(
     sideways
         Pitch along x and time downwards, instead of time along x.
     height
-        Pixels.
+        Pixels; by default as high as its place on the page.
     """
     # Bins are categories named in full: the hover shows the name, the axis only chosen ticks.
     names = [f"{f:.1f} Hz · {note_name(f)}" for f in spectrogram.frequencies]
