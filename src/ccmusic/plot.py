@@ -40,7 +40,7 @@ def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: flo
         vmin=-_RANGE_DB,
         vmax=0,
     )
-    figure.colorbar(drawn, label="dB relative to the maximum")
+    figure.colorbar(drawn, label="dB")
     return _png(figure)
 
 
@@ -58,7 +58,7 @@ def picture(seen: Picture, *, start: float = 0) -> bytes:
         vmax=255,
     )
     size = seen.preprocessing.size
-    figure.colorbar(drawn, label=f"grey level, {size} x {size} pixels")
+    figure.colorbar(drawn, label=f"0–255, {size} × {size} px")
     return _png(figure)
 
 
@@ -111,11 +111,12 @@ def _image(
         extent=(*bins, end, begin) if sideways else (begin, end, *bins),
         **look,
     )
+    # Units alone, for they are the same in every language; the font may lack Chinese.
     time_axis, pitch_axis = (axes.yaxis, axes.xaxis) if sideways else (axes.xaxis, axes.yaxis)
-    time_axis.set_label_text("time, s")
+    time_axis.set_label_text("s")
     positions, names = _pitch_ticks(spectrogram)
     pitch_axis.set_ticks(positions, names)
-    pitch_axis.set_label_text("pitch" if spectrogram.transform == "cqt" else "frequency, Hz")
+    pitch_axis.set_label_text("Hz")
     return drawn
 
 

@@ -18,6 +18,7 @@ from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.panel import Verdict
 from ccmusic.picture import Preprocessing
+from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
 
 Kind = Literal["html", "json", "csv"]
@@ -194,7 +195,10 @@ def _spectrograms(analysis: Analysis, language: Language) -> list[str]:
         preprocessing = Preprocessing.default(transform.name)
         seen = next(slices for r, slices in analysis.pictures.items() if r.transform == transform)
         figures += [
-            _figure(plot.levels(spectrogram, preprocessing, start=start), transform.name.upper()),
+            _figure(
+                plot.levels(spectrogram, preprocessing, start=start),
+                TRANSFORM_TITLES[transform.name],
+            ),
             _figure(
                 plot.picture(seen[len(seen) // 2], start=start),
                 translate(language, "report.picture"),

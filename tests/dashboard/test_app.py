@@ -463,7 +463,6 @@ def test_both_transforms_stand_side_by_side_and_load_no_model_twice(
     app = open_page(example="rain")
     app.segmented_control(key="transform").set_value("both").run()
     assert_no_traceback(app)
-    said = texts(app).replace("\\", "")
     assert [row.split("  ")[1].strip() for row in lines(app)] == [
         "ResNet50 · CQT",
         "ResNet50 · Mel",

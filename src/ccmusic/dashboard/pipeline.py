@@ -89,7 +89,8 @@ def _sound(analysis: Analysis, waveform_envelope: Future[Envelope], language: La
     st.plotly_chart(waveform_figure(original, language), config=quiet, key="way_mono")
     _download("mono.wav", lambda: _wav(clip.original, info.sample_rate))
     key = "resampled_looped" if info.looped else "resampled"
-    _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE)
+    nyquist = SAMPLE_RATE / 2
+    _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE, nyquist=nyquist)
     resampled = _envelope(clip.samples, SAMPLE_RATE, info.window_start)
     st.plotly_chart(waveform_figure(resampled, language), config=quiet, key="way_resampled")
     _download("resampled.wav", lambda: _wav(clip.samples, SAMPLE_RATE))
@@ -143,7 +144,7 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
     _stage(
         language,
         "input",
-        shape=" x ".join(map(str, picture.input.shape)),
+        shape=" × ".join(map(str, picture.input.shape)),
         mean=preprocessing.mean,
         std=preprocessing.std,
         lowest=picture.input.min(),

@@ -88,8 +88,15 @@ def _options(guess: str, language: Language) -> dict[str, Any]:
         help=translate(language, "weights.activation_help"),
     )
     default_value = translate(language, "weights.by_recipe")
-    mean = middle.number_input("mean", value=None, placeholder=default_value, key="weights_mean")
-    std = right.number_input("std", value=None, placeholder=default_value, key="weights_std")
+    mean = middle.number_input(
+        translate(language, "weights.mean"),
+        value=None,
+        placeholder=default_value,
+        key="weights_mean",
+    )
+    std = right.number_input(
+        translate(language, "weights.std"), value=None, placeholder=default_value, key="weights_std"
+    )
     return {
         "preprocessing": preprocessing,
         "classes": classes.replace("\n", ",") + "," if classes.strip() else None,
