@@ -57,7 +57,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
     kept.range = range;
     band(range.low, range.high);
     seek(range.start);
-    sound.play();
+    sound.play().catch(() => {}); // paused before it began: nothing to do
   };
 
   const looping = () => document.querySelector(".play .loop")?.checked;
