@@ -502,3 +502,19 @@ def test_sureness_explains_itself_to_mouse_and_keyboard(visit: Callable[..., Pag
     expect(bubble).to_be_hidden()
     word.focus()
     expect(bubble).to_be_visible()
+
+
+@pytest.mark.parametrize("view", ["verdicts", "way", "guide"])
+@pytest.mark.parametrize(("language", "scheme"), [("zh", "light"), ("en", "dark")])
+def test_axe_finds_nothing_serious(
+    visit: Callable[..., Page], language: Language, scheme: str, view: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for colours in (scheme, {"light": "dark", "dark": "light"}[scheme]):
+        page = visit(f"lang={language}&example=vibe_ace&view={view}", color_scheme=colours)
+        for closed in page.locator("[data-testid=stExpander] summary").all():
+            closed.click()
+        settle(page)
+        found = axe.run(page).response["violations"]
+        serious = [v for v in found if v["impact"] in ("serious", "critical")]
+        assert not [(v["id"], v["nodes"][0]["html"][:200]) for v in serious]

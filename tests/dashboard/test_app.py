@@ -319,6 +319,30 @@ def test_silence_gets_no_verdict_and_a_scrap_a_doubtful_one(
     assert lines(app)
 
 
+@needs_cqt
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_vote_first_covers_the_verdicts(language: Language) -> None:
+    app = open_page(lang=language, example="vibe_ace", vote="1")
+    assert_no_traceback(app)
+    assert headline(app)[1] == translate(language, "vote.ask")
+    assert lines(app) == []
+    makers = translate(language, "page.makers_genre", genre=genre_name("jazz", language))
+    assert makers not in texts(app)
+    assert charts(app) == 2  # waveform and spectrogram, no maps
+    (ballot,) = [p for p in app.pills if str(p.key).startswith("vote_")]
+    ballot.set_value("blues").run()
+    assert_no_traceback(app)
+    assert len(lines(app)) == len(checkpoints("cqt"))
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    (own,) = re.findall('<li class="own">.*?</li>', stage)
+    assert translate(language, "vote.yours") in own
+    assert genre_name("blues", language) in own
+    assert makers in texts(app)
+    # Somebody who asks for another piece votes anew.
+    app.pills(key=f"example_{language}").set_value("rain").run()
+    assert headline(app)[1] == translate(language, "vote.ask")
+
+
 def test_only_mel_is_warned_of_a_dull_recording(write_sound: WriteSound) -> None:
     dull = write_sound("dull.wav", tone(440, 12))
     said = translate("en", "quality.dull", level=0).split("{")[0][:20]
@@ -479,6 +503,11 @@ def test_several_uploads_can_be_chosen_from() -> None:
     uploader.upload("two.ogg", EXAMPLES["celtica"].read_bytes(), "audio/ogg").run()
     assert_no_traceback(app)
     assert headline(app)[0] == "two.ogg"
+    (table,) = [t.value for t in app.dataframe]
+    assert list(table[translate("en", "files.file")]) == ["one.ogg", "two.ogg"]
+    genres = [genre_name("environment", "en"), headline(app)[1].rsplit(" ", 1)[-1]]
+    assert list(table[translate("en", "files.genre")]) == genres
+    assert "Environment 5" in table[translate("en", "files.votes")][0]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

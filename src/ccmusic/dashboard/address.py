@@ -48,6 +48,8 @@ def _take(asked: Mapping[str, str]) -> None:
     state.top_k = int(k) if k is not None and k in _TOP_K else 3
     state.turned = asked.get("turned") == "1"
     state.map_genre = asked.get("map")
+    state.vote_first = asked.get("vote") == "1"
+    state.setdefault("votes", {})
 
 
 def _number(text: str | None) -> float | None:
@@ -75,5 +77,7 @@ def write_address() -> None:
         link["turned"] = "1"
     if state.map_genre:
         link["map"] = state.map_genre
+    if state.vote_first:
+        link["vote"] = "1"
     if st.query_params.to_dict() != link:
         st.query_params.from_dict(link)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
@@ -25,8 +25,9 @@ from ccmusic.dashboard.compute import (
     waveform_envelope,
 )
 from ccmusic.dashboard.downloads import downloads
+from ccmusic.dashboard.files import files_table
 from ccmusic.dashboard.guide import guide
-from ccmusic.dashboard.inputs import choose_input
+from ccmusic.dashboard.inputs import choose_input, choose_upload
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.markup import headline
 from ccmusic.dashboard.pipeline import pipeline
@@ -36,6 +37,7 @@ from ccmusic.dashboard.timeline import has_course, timeline
 from ccmusic.dashboard.verdicts import details, opinion, verdicts
 from ccmusic.dashboard.weights import weights_window
 from ccmusic.errors import CCMusicError, CheckpointError
+from ccmusic.genres import GENRES, genre_name
 from ccmusic.panel import Panel
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
 from ccmusic.texts import LANGUAGES, Language, translate
@@ -60,7 +62,7 @@ def page() -> None:
     stage = st.container(key="stage", gap=None)
     verdict, picture = stage.container(key="verdict"), stage.container(key="picture")
     with stage.container(key="controls"):
-        piece = choose_input(language)
+        piece, pieces = choose_input(language)
         transform = _choose_transform(language)
         panel: Panel | CheckpointError
         try:
@@ -73,6 +75,12 @@ def page() -> None:
             if isinstance(panel, Panel):
                 on = _choose_models(panel, language)
             weights_window(language)
+        st.toggle(
+            translate(language, "vote.first"),
+            key="vote_first",
+            persist_state="session",
+            help=translate(language, "vote.help"),
+        )
     slot = verdict.empty()
     write_address()
     if piece is None:
@@ -89,7 +97,8 @@ def page() -> None:
     shown = _Shown(piece, clip, transform, start, language)
     if view == "verdicts":
         with verdict:
-            play_button(piece, language)
+            covered = _ask_for_vote(piece, slot, language)
+            play_button(replace(piece, genre=None) if covered else piece, language)
         with picture:
             wave, strip = _pictures(shown)
         analysis = None
@@ -99,8 +108,9 @@ def page() -> None:
         elif not on:
             all_off = translate(language, "page.all_off")
             slot.html(headline(piece.title, all_off, Counter(), language))
-        elif pending:
-            analysis = verdicts(slot, piece.title, pending, on, language)
+        elif pending and not covered:
+            own = st.session_state.votes.get(piece.key) if st.session_state.vote_first else None
+            analysis = verdicts(slot, piece.title, pending, on, language, own)
         said = opinion(analysis, language) if analysis else ""
         _script(shown, said)
         waveform(wave, waveform_envelope(piece), piece, clip, language)
@@ -111,6 +121,8 @@ def page() -> None:
             details(analysis, language)
             curves = st.container()
             downloads(analysis, language)
+            if pieces:
+                files_table(pieces, transform, on, language, choose_upload)
             if has_course(clip):
                 timeline(strip, curves, piece, clip, transform, on, language)
     elif pending:
@@ -120,6 +132,27 @@ def page() -> None:
                 pipeline(pending.result(), waveform_envelope(piece), language)
         except CCMusicError as error:
             picture.error(plain(error.message(language)))
+
+
+def _ask_for_vote(piece: Piece, slot: DeltaGenerator, language: Language) -> bool:
+    """Whether the verdicts stay covered, because the visitor has to vote first and has not."""
+    state, key = st.session_state, f"vote_{language}_{piece.key[1][:16]}"
+    if not state.vote_first or piece.key in state.votes:
+        return False
+    slot.html(headline(piece.title, translate(language, "vote.ask"), Counter(), language))
+
+    def vote() -> None:
+        state.votes[piece.key] = state[key]
+
+    st.pills(
+        translate(language, "vote.ask"),
+        list(GENRES),
+        format_func=lambda genre: genre_name(genre, language),
+        key=key,
+        on_change=vote,
+        label_visibility="collapsed",
+    )
+    return True
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, BinaryIO
 
@@ -279,7 +279,27 @@ def whole_piece(piece: Piece, transform: TransformChoice) -> WholePiece:
     return WholePiece(piece, transform, open_panel(transform))
 
 
+@st.cache_resource(show_spinner=False, max_entries=512, hash_funcs=_BY_CONTENT)
+def cached_analysis(piece: Piece, transform: TransformChoice) -> Analysis:
+    """Verdicts on the middle of a recording, without its sound and pictures, to be many.
+
+    Errors as :func:`start_analysis`.
+    """
+    clip = decode_window(piece)
+    analysis = analyze(piece.open(), clip=clip, transform=transform, panel=open_panel(transform))
+    nothing = clip.samples[:0]
+    light = replace(clip, samples=nothing, original=nothing)
+    return replace(analysis, clip=light, spectrograms={}, pictures={})
+
+
 def forget_models() -> None:
     """Open the checkpoints anew, because some have come or gone; sounds and pictures stay."""
-    for known in (open_panel, has_models, faulty_checkpoints, start_analysis, whole_piece):
+    for known in (
+        open_panel,
+        has_models,
+        faulty_checkpoints,
+        start_analysis,
+        whole_piece,
+        cached_analysis,
+    ):
         known.clear()

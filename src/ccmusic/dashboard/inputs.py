@@ -13,8 +13,8 @@ from ccmusic.texts import Language, catalogue, translate
 _MICROPHONE_RATE = 44_100
 
 
-def choose_input(language: Language) -> Piece | None:
-    """Draw the choice; what was touched last is taken."""
+def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
+    """Draw the choice; what was touched last is taken, and all files if it is one of several."""
     state, examples = st.session_state, find_examples()
     # Streamlit remembers a choice by its label, and labels change with the language.
     key = f"example_{language}"
@@ -51,7 +51,7 @@ def choose_input(language: Language) -> Piece | None:
             uploads,
             index=len(uploads) - 1,
             format_func=lambda file: file.name,
-            key=f"which_{len(uploads)}",
+            key=which_key(len(uploads)),
             on_change=prefer,
             args=("upload",),
         )
@@ -71,15 +71,29 @@ def choose_input(language: Language) -> Piece | None:
             _example_title(path.stem, language),
             path.read_bytes(),
             EXAMPLE_GENRES.get(path.stem),
-        )
+        ), []
     if recording and (state.own == "microphone" or not upload):
-        return Piece("recording.wav", translate(language, "page.recording"), recording.getvalue())
+        return Piece(
+            "recording.wav", translate(language, "page.recording"), recording.getvalue()
+        ), []
     if upload:
-        return Piece(upload.name, upload.name, upload.getvalue())
+        pieces = [Piece(u.name, u.name, u.getvalue()) for u in uploads]
+        return pieces[uploads.index(upload)], pieces if len(pieces) > 1 else []
     if examples:  # the file of one's own was taken away again
         state.example = next(iter(examples))
         st.rerun()
-    return None
+    return None, []
+
+
+def choose_upload(place: int) -> None:
+    """Take one of several uploads."""
+    state = st.session_state
+    state[which_key(len(state.upload))] = state.upload[place]
+
+
+def which_key(uploads: int) -> str:
+    """Key of the choice among so many uploads."""
+    return f"which_{uploads}"
 
 
 def _example_title(stem: str, language: Language) -> str:

@@ -60,6 +60,12 @@ def notice(name: str, text: str, *, kind: str) -> str:
     )
 
 
+def own_line(genre: str, language: Language) -> str:
+    """The visitor's own vote, among those of the models."""
+    name = escape(translate(language, "vote.yours"))
+    return f'<li class="own"><span class="name">{name}</span>{genre_mark(genre, language)}</li>'
+
+
 def lines(rows: Iterable[str], language: Language) -> str:
     """All lines of the panel."""
     label = escape(translate(language, "page.verdicts"))

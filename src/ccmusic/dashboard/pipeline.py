@@ -51,7 +51,7 @@ def pipeline(analysis: Analysis, waveform_envelope: Future[Envelope], language: 
 
 
 def _stage(language: Language, key: str, **values: object) -> None:
-    st.markdown(f"##### {translate(language, f'way.{key}')}")
+    st.markdown(f"#### {translate(language, f'way.{key}')}")
     st.caption(plain(translate(language, f"way.{key}_is", **values)))
 
 
@@ -135,11 +135,13 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
         height=height,
     )
     shown = round(_PICTURE_WIDTH * width / max(height, width))
-    st.image(picture.scaled, width=shown, output_format="PNG")
+    alt = translate(language, "page.alt_spectrogram", name=spectrogram.transform)
+    st.image(picture.scaled, width=shown, output_format="PNG", alt=alt)
     _download("logarithm.npy", lambda: _npy(logarithm))
     _download("scaled.png", lambda: _png(picture.scaled))
     _stage(language, "pixels", size=preprocessing.size, mean=picture.pixels.mean())
-    st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG")
+    alt = translate(language, "report.picture")
+    st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG", alt=alt)
     _download("pixels.png", lambda: _png(picture.pixels))
     _stage(
         language,

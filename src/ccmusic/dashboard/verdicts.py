@@ -32,12 +32,22 @@ def verdicts(
     pending: PendingAnalysis,
     on: Collection[str],
     language: Language,
+    own: str | None = None,
 ) -> Analysis | None:
-    """Fill the first screen's lines as the models decide; the analysis once it stands."""
+    """Fill the first screen's lines as the models decide; the analysis once it stands.
+
+    Parameters
+    ----------
+    own
+        Genre that the visitor voted for, to stand among the others.
+    """
     cards = [card for card in pending.cards if card.name in on]
     names = titles(cards)
     waiting = translate(language, "page.waiting")
     rows = {name: markup.notice(text, waiting, kind="waiting") for name, text in names.items()}
+
+    if own:
+        rows["own vote"] = markup.own_line(own, language)
 
     def show(sentence: str, votes: Counter[str], below: str = "") -> None:
         slot.html(
