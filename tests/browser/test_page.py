@@ -415,7 +415,7 @@ def test_an_mp3_is_served_as_one(visit: Callable[..., Page], song: Path) -> None
 
 def test_microphone_is_judged(visit: Callable[..., Page]) -> None:
     page = visit(permissions=["microphone"])
-    page.get_by_text(translate("en", "page.microphone")).click()
+    page.get_by_text(translate("en", "page.microphone")).first.click()
     button = page.locator("[data-testid=stAudioInputActionButton]").first
     button.click()
     page.wait_for_timeout(3000)
