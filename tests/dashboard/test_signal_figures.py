@@ -71,14 +71,15 @@ def test_both_axes_have_a_title_and_the_picture_a_name(
 ) -> None:
     spectrogram = transform(tone(440))
     axes = spectrogram_figure(spectrogram, language).layout
-    assert axes.xaxis.title.text == translate(language, "figure.time")
+    (below,) = axes.annotations
+    assert below.text == translate(language, "figure.time")
     assert axes.yaxis.title.text.startswith(name)
     preprocessing = Preprocessing.default(spectrogram.transform)
     coarse = np.ones((7, 7), np.float32)
     looked = Attention("jazz", coarse, draw(spectrogram, preprocessing), 0.0)
     layout = attention_figure(looked, language, strongest=1.0).layout
-    titles = {layout.xaxis.title.text, layout.yaxis.title.text}
-    assert titles == {axes.xaxis.title.text, axes.yaxis.title.text}
+    (below_map,) = layout.annotations
+    assert {below_map.text, layout.yaxis.title.text} == {below.text, axes.yaxis.title.text}
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])

@@ -134,7 +134,7 @@ def spectrogram_figure(
                 "len": 0.6,
                 "thickness": 8,
                 "ticksuffix": " dB",
-                "dtick": 40,
+                "dtick": 80,
                 "tickangle": 0,
                 "ticklabelposition": "outside top",
             },
@@ -148,10 +148,7 @@ def spectrogram_figure(
         hoverlabel={"align": "left", "font_size": 14},
         meta={"time": time, "seek": True},
     )
-    figure.update_xaxes(pitch_axis if sideways else time_axis, automargin=True)
-    figure.update_yaxes(
-        {**time_axis, "autorange": "reversed"} if sideways else pitch_axis, automargin=True
-    )
+    _name_axes(figure, time_axis, pitch_axis, sideways=sideways)
     return figure
 
 
@@ -212,11 +209,35 @@ def attention_figure(attention: Attention, language: Language, *, strongest: flo
     )
     time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 4}, "nticks": 4}
     pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 4}
-    figure.update_xaxes(pitch_axis if sideways else time_axis, automargin=True, tickangle=0)
-    figure.update_yaxes(
-        {**time_axis, "autorange": "reversed"} if sideways else pitch_axis, automargin=True
-    )
+    _name_axes(figure, time_axis, pitch_axis, sideways=sideways)
     return figure
+
+
+def _name_axes(
+    figure: go.Figure, time_axis: dict[str, Any], pitch_axis: dict[str, Any], *, sideways: bool
+) -> None:
+    """Time downwards or to the right, the other axis for pitch, each with its title.
+
+    Plotly sets the lower title upon the labels when a figure is resized; ours keeps its distance.
+    """
+    below, beside = (pitch_axis, time_axis) if sideways else (time_axis, pitch_axis)
+    two_lines = any("<br>" in label for label in below.get("ticktext", ()))
+    depth = 40 if two_lines else 24
+    figure.add_annotation(
+        text=below.pop("title")["text"],
+        xref="paper",
+        yref="paper",
+        x=0.5,
+        y=0,
+        yanchor="top",
+        yshift=-depth,
+        showarrow=False,
+    )
+    figure.update_layout(margin_b=depth + 22)
+    figure.update_xaxes(below, automargin=False, tickangle=0)
+    figure.update_yaxes(beside, automargin=True)
+    if sideways:
+        figure.update_yaxes(autorange="reversed")
 
 
 def _pitch_title(spectrogram: Spectrogram, language: Language) -> str:

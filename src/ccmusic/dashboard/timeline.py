@@ -84,7 +84,7 @@ def _strip(whole: WholePiece, clip: Clip, on: Collection[str], language: Languag
     label = escape(translate(language, "timeline.title"))
     return (
         f'<div class="strip" role="group" aria-label="{label}">{cells}{frame}</div>'
-        f'<p class="legend">{label} {legend} <span>{escape(state)}</span></p>'
+        f'<p class="legend"><b>{label}</b>{legend} <span>{escape(state)}</span></p>'
     )
 
 
