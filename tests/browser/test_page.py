@@ -282,6 +282,20 @@ def test_back_forward_and_reload_bring_everything_back(visit: Callable[..., Page
     assert title(page) == translate("en", "example.vibe_ace")
 
 
+def test_maps_fade_and_take_a_scale_each(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=vibe_ace")
+    layer = page.locator(".st-key-maps .heatmaplayer > :nth-child(2)").first
+    expect(layer).to_have_css("opacity", "1")
+    page.locator(".map-opacity").fill("40")
+    expect(layer).to_have_css("opacity", "0.4")
+    scales = """[...document.querySelectorAll(".st-key-maps .js-plotly-plot")]
+        .map((plot) => plot.data[1].zmax)"""
+    assert len(set(page.evaluate(scales))) == 1
+    page.locator(".st-key-own_scale label").first.click()
+    page.wait_for_function(f"new Set({scales}).size > 1")
+    expect(layer).to_have_css("opacity", "0.4")
+
+
 def test_report_opens_offline(visit: Callable[..., Page], chrome: Browser, tmp_path: Path) -> None:
     page = visit("lang=zh&example=vibe_ace")
     with page.expect_download() as waiting:

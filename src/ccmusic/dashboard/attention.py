@@ -41,6 +41,17 @@ def attention(analysis: Analysis, language: Language) -> None:
     genre = chosen or None
     looked = {name: analysis.attention(name, genre) for name in given}
     strongest = max((float(m.coarse.max()) for m in looked.values() if m), default=0.0)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        # The style sheet fades the maps; nothing has to be asked of the server.
+        word = escape(translate(language, "attention.opacity"))
+        st.html(
+            f'<label class="opacity">{word} <input type="range" class="map-opacity" min="0" '
+            f'max="100" value="100"></label>',
+            width="content",
+        )
+        own_scale = st.toggle(
+            translate(language, "attention.own_scale"), key="own_scale", persist_state="session"
+        )
     both = analysis.transform == "both"
     with st.container(key="maps"):
         for name, looked_at in looked.items():
@@ -49,7 +60,11 @@ def attention(analysis: Analysis, language: Language) -> None:
                 st.markdown(f"**{plain(title_of)}**")
                 if looked_at:
                     st.plotly_chart(
-                        attention_figure(looked_at, language, strongest=strongest),
+                        attention_figure(
+                            looked_at,
+                            language,
+                            strongest=float(looked_at.coarse.max()) if own_scale else strongest,
+                        ),
                         config=buttons(language),
                         key=f"map_{name}",
                         alt=translate(language, "page.alt_attention", name=title_of),

@@ -199,6 +199,10 @@ export default function ({ data, setTriggerValue, parentElement }) {
     if (at.meta.window) setTriggerValue("window", seconds);
     else if (at.meta.seek) play({ start: Math.min(seconds, data.end - 0.1), end: data.end, window: true });
   };
+  const fade = (event) => {
+    if (!event.target.matches?.(".map-opacity")) return;
+    document.documentElement.style.setProperty("--map-opacity", event.target.value / 100);
+  };
   const key = (event) => {
     if (event.key === "Escape" && audio() && !audio().paused) audio().pause();
   };
@@ -208,7 +212,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
     // Media events do not bubble, but on their way down the document sees them.
     ...["play", "pause", "seeking", "seeked", "loadedmetadata", "timeupdate"].map((n) => [document, n, begin]),
     [document, "pointerdown", down], [document, "pointermove", move], [document, "pointerup", up],
-    [document, "click", click], [document, "keydown", key], [window, "popstate", back],
+    [document, "click", click], [document, "keydown", key], [document, "input", fade], [window, "popstate", back],
   ];
   for (const [target, name, act] of listeners) target.addEventListener(name, act, true);
   return () => {
