@@ -50,9 +50,9 @@ def photograph(opened: Browser, url: str) -> tuple[bytes, bytes]:
 
 
 def save(png: bytes, path: Path) -> None:
-    """Write as small as it goes: 256 colours of the page's own are enough for it."""
+    """Write as small as it goes: 256 colours, the rare ones among them, are enough."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    picture.quantize(256, method=Image.Quantize.MEDIANCUT).save(path, optimize=True)
+    picture.quantize(256, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
     size = path.stat().st_size
     if size > LIMIT:
         sys.exit(f"{path}: {size} bytes are too many for the repository")

@@ -113,8 +113,8 @@ def spectrogram_figure(
         "ticktext": labels,
     }
     seconds = translate(language, "figure.seconds")
-    time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 4}}
-    pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 4}
+    time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 14}}
+    pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
     time, pitch = ("y", "x") if sideways else ("x", "y")
     figure = go.Figure(
         go.Heatmap(
@@ -207,8 +207,8 @@ def attention_figure(attention: Attention, language: Language, *, strongest: flo
         hoverlabel={"align": "left"},
         meta={"time": time, "seek": True},
     )
-    time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 4}, "nticks": 4}
-    pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 4}
+    time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 14}, "nticks": 4}
+    pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
     _name_axes(figure, time_axis, pitch_axis, sideways=sideways)
     return figure
 
@@ -222,7 +222,7 @@ def _name_axes(
     """
     below, beside = (pitch_axis, time_axis) if sideways else (time_axis, pitch_axis)
     two_lines = any("<br>" in label for label in below.get("ticktext", ()))
-    depth = 40 if two_lines else 24
+    depth = 46 if two_lines else 30
     figure.add_annotation(
         text=below.pop("title")["text"],
         xref="paper",
