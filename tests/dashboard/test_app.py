@@ -419,6 +419,19 @@ def test_the_whole_piece_is_judged_by_itself(language: Language, write_sound: Wr
     assert curves
 
 
+@needs_cqt
+def test_silent_windows_of_a_piece_have_no_genre(write_sound: WriteSound) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 10 * 44_100)
+    song = write_sound("rest.wav", np.pad(noise, (0, 12 * 44_100)).astype(np.float32))
+    app = open_page(lang="en")
+    app.file_uploader(key="upload").upload("rest.wav", song.read_bytes(), "audio/wav").run()
+    assert_no_traceback(app)
+    (strip,) = [body for body in markup(app) if 'class="strip"' in body]
+    starts = [float(middle) - 5 for middle in re.findall('data-at="(.*?)"', strip)]
+    assert starts == pytest.approx([0, 5])  # those at 10 and 12 s are silent
+    assert "pending" not in strip
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @needs_cqt
 def test_the_way_of_the_data_names_every_stage(language: Language) -> None:

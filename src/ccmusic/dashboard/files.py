@@ -14,6 +14,7 @@ from ccmusic.agreement import comparable
 from ccmusic.dashboard.compute import Piece, cached_analysis, warnings_for
 from ccmusic.dashboard.markup import votes_of
 from ccmusic.errors import CCMusicError
+from ccmusic.escaping import cell
 from ccmusic.genres import genre_name
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
@@ -108,5 +109,5 @@ def _csv(words: Sequence[str], rows: Sequence[_Row]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(words)
-    writer.writerows([getattr(row, column) for column in _COLUMNS] for row in rows)
+    writer.writerows([cell(getattr(row, column)) for column in _COLUMNS] for row in rows)
     return text.getvalue().encode("utf-8-sig")  # the mark tells spreadsheets that it is UTF-8
