@@ -201,7 +201,7 @@ def test_a_failing_model_is_reported_and_the_status_is_1(folder: Path, run) -> N
         (["spectrogram", "missing.wav", "-o", "x.png"], "missing.wav: no such file"),
         (["evaluate", "tuba", "--data", "x.csv"], "unknown model tuba"),
         (
-            ["train", "--data", "no.csv", "--backbone", "resnet50", "--out", "run"],
+            ["train", "--data", "no.csv", "--backbone", "resnet50", "-o", "run"],
             "no.csv: cannot be read",
         ),
     ],
@@ -259,7 +259,7 @@ def test_a_png_that_cannot_be_written_is_one_line(tmp_path: Path, run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "library", "extra"),
     [
-        (["train", "--data", "x", "--backbone", "resnet50", "--out", "run"], "torch", "torch"),
+        (["train", "--data", "x", "--backbone", "resnet50", "-o", "run"], "torch", "torch"),
         (["serve"], "fastapi", "api"),
         (["batch", SONG, "-o", "x.csv", "--engine", "ray"], "ray", "ray"),
         (["batch", SONG, "-o", "x.csv", "--models", "jazz", "--write-tags"], "mutagen", "batch"),
