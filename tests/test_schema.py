@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from ccmusic import batch
 from ccmusic.api import analyze
+from ccmusic.batch.journal import Journal
 from ccmusic.batch.rows import BatchWorker, Options
 from ccmusic.report import to_json
 from ccmusic.schema import AnalysisDocument, ErrorDocument
@@ -67,7 +68,6 @@ def test_an_error_is_a_document(validator: Draft202012Validator) -> None:
 
 def test_a_journal_of_another_form_is_refused(home: Path, tmp_path: Path) -> None:
     output = tmp_path / "genres.csv"
-    fingerprint = Options().fingerprint([]) | {"schema": 0}
-    output.with_name("genres.csv.part.jsonl").write_text(json.dumps(fingerprint) + "\n")
+    Journal(output, Options().fingerprint([]) | {"schema": 0}).close()
     with pytest.raises(batch.DataError, match=r"unfinished batch with other .*schema"):
         batch.run([str(SONG)], output, Options())

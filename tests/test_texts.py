@@ -1,11 +1,13 @@
+import json
 import re
+from importlib import resources
 from string import Formatter
 
 import pytest
 
 from ccmusic.errors import AudioError
 from ccmusic.genres import GENRES, genre_name
-from ccmusic.texts import LANGUAGES, catalogue, translate
+from ccmusic.texts import LANGUAGES, Language, catalogue, translate
 
 
 def placeholders(sentence: str) -> set[str]:
@@ -14,6 +16,13 @@ def placeholders(sentence: str) -> set[str]:
 
 def test_both_catalogues_have_the_same_keys() -> None:
     assert catalogue("zh").keys() == catalogue("en").keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_key_stands_twice(language: Language) -> None:
+    text = resources.files("ccmusic.texts").joinpath(f"{language}.json").read_text("utf-8")
+    keys = [key for key, _ in json.loads(text, object_pairs_hook=list)]
+    assert len(set(keys)) == len(keys)
 
 
 @pytest.mark.parametrize("key", catalogue("en"))

@@ -1,4 +1,4 @@
-"""Verdicts in, :class:`Agreement` out: who is of one mind, and where the panel is torn."""
+"""Verdicts in, :class:`Agreement` out: votes, mean, divergence, and splits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Spread = Literal["one_opinion", "some_difference", "far_apart"]
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the models of a panel are of one mind."""
+    """How far the models of a panel agree."""
 
     top: str
     """The first choice of most models; among equals, the likelier in the mean."""
@@ -43,8 +43,7 @@ class Agreement:
     entropy", 1991) over its maximum, the logarithm of the number of models.
     """
     split: tuple[str, str] | None
-    """The two genres between which the panel is torn: all votes are for these, and neither has a
-    clear majority."""
+    """The two genres that have all votes, if neither has a clear majority."""
     camps: tuple[tuple[str, int], ...]
     """Every first choice with its votes, :attr:`top` first."""
     leader: str
@@ -52,7 +51,7 @@ class Agreement:
 
     @property
     def spread(self) -> Spread | None:
-        """The divergence in a word; None of a single model, which has nobody to differ from."""
+        """The divergence in a word; None for a single model."""
         if self.models == 1:
             return None
         if self.divergence >= _FAR_APART:
@@ -88,7 +87,7 @@ class Agreement:
         return sentence + translate(language, "agreement.leader", genre=names[self.leader])
 
     def divergence_message(self, language: Language = "en") -> str:
-        """The divergence in words, the number beside it; empty of a single model."""
+        """The divergence in words with its number; empty for a single model."""
         if self.spread is None:
             return ""
         return translate(language, f"agreement.{self.spread}", divergence=self.divergence)
@@ -97,7 +96,7 @@ class Agreement:
 
 
 def comparable(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Verdicts on the commonest set of classes, in whatever order; only these can be averaged."""
+    """Verdicts with the commonest set of classes, in any order; only these can be averaged."""
     given = [v for v in verdicts if v.error is None]
     sets = Counter(frozenset(v.card.classes) for v in given)
     if not sets:

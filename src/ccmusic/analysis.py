@@ -1,7 +1,4 @@
-"""From a file to pictures, and all that comes of them: :class:`Analysis`.
-
-The pipeline shared by the command line, the dashboard, the service and the batch.
-"""
+"""A file in, pictures and the :class:`Analysis` of them out: the pipeline of all front ends."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ from ccmusic.verdict import Verdict
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Analysis(Value):
-    """Every step from the file to the panel's opinion."""
+    """Every step from the file to the verdicts and their agreement."""
 
     file: str
     transform: TransformChoice
@@ -60,13 +57,13 @@ class Analysis(Value):
     def judged(self) -> Judged:
         """Whether there was enough sound to judge.
 
-        Of ``silent`` and ``too_short`` ones (less than 1 s of sound) no model is asked: there are
-        no verdicts, no mean and no agreement. ``doubtful`` ones have less than 3 s.
+        ``silent`` and ``too_short`` recordings (less than 1 s of sound) have no verdicts, no mean,
+        and no agreement. ``doubtful`` ones have less than 3 s of sound.
         """
         return enough(self.audible)
 
     def message(self, language: Language = "en") -> str:
-        """One sentence that says it all: the panel's opinion, or why there is none."""
+        """One sentence: the agreement of the panel, or why there is none."""
         judged, seconds = self.judged, {"seconds": self.audible}
         if judged in ("silent", "too_short"):
             return translate(language, f"judged.{judged}", **seconds)
@@ -84,7 +81,7 @@ class Analysis(Value):
         return sorted(known, key=lambda genre: -self.mean.get(genre, 0.0))
 
     def attention(self, name: str, genre: str | None = None) -> Attention | None:
-        """Where a model saw a genre, its first choice by default; None as :func:`attend`."""
+        """Regions that support a genre, by default the first choice; None if there are no maps."""
         verdict = self.verdicts[name]
         preprocessing = verdict.card.preprocessing
         slices = self.pictures[preprocessing]
@@ -98,7 +95,7 @@ class Analysis(Value):
         )
 
     def select(self, names: Collection[str]) -> Analysis:
-        """The same as if none but these models had been asked."""
+        """The analysis restricted to some of its models."""
         verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in names}
         voices = list(verdicts.values())
         return replace(
@@ -110,16 +107,16 @@ class Analysis(Value):
     def document(
         self, *, top_k: int = 3, attention: bool = False, language: Language = "en"
     ) -> AnalysisDocument:
-        """The analysis in the one form of JSON that all fronts share.
+        """The analysis in the JSON form of all front ends.
 
         Parameters
         ----------
         top_k
-            How many genres ``top`` names of each model.
+            Number of genres in ``top`` of each model.
         attention
-            Whether to tell where each model saw its first choice.
+            Whether to include the attention maps of the first choices.
         language
-            Of the sentences.
+            Language of the sentences.
         """
         return AnalysisDocument(
             file=self.file,
@@ -150,7 +147,7 @@ class Analysis(Value):
         path
             Ends in ``.html``, ``.json`` or ``.csv``.
         language
-            Of the page.
+            Language of the page.
 
         Raises
         ------
@@ -212,7 +209,7 @@ class Analysis(Value):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prepared(Value):
-    """What the models look at, ready to be judged."""
+    """Pictures of a recording, ready for the models."""
 
     clip: Clip
     spectrograms: dict[Transform, Spectrogram]
@@ -227,7 +224,7 @@ class Prepared(Value):
         return enough(self.audible)
 
     def without_sound(self) -> Self:
-        """Return the same without the clip's samples, which are not needed to be judged."""
+        """Return the same without the clip's samples, which the models do not need."""
         nothing = self.clip.samples[:0]
         return replace(self, clip=replace(self.clip, samples=nothing, original=nothing))
 
@@ -246,7 +243,7 @@ def prepare(
     source, crop
         As in :meth:`ccmusic.panel.Panel.analyze`.
     clip
-        What was loaded from the source already, to spare decoding it twice.
+        Clip that was loaded from the source before, to avoid decoding it twice.
 
     Raises
     ------

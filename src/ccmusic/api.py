@@ -1,4 +1,4 @@
-"""A function for one call: it opens a :class:`~ccmusic.panel.Panel` and lets it go again."""
+"""The function for a single call, which opens and closes a :class:`~ccmusic.panel.Panel`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def analyze(
     panel: Panel | None = None,
     on_verdict: Callable[[Verdict], None] | None = None,
 ) -> Analysis:
-    """Let a panel judge a recording.
+    """Analyse a recording.
 
     >>> analyze("examples/rain.ogg", models=["mobilenet_v3_large"]).transform
     'cqt'
@@ -30,11 +30,11 @@ def analyze(
     source, crop, on_verdict
         As in :meth:`Panel.analyze <ccmusic.panel.Panel.analyze>`.
     transform
-        What the models look at: CQT by default, ``both`` for all of CQT and Mel.
+        Transform of the models: CQT by default, ``both`` for all of CQT and Mel.
     models
         Names of checkpoints or backbones; all of the transform by default.
     panel
-        An open panel to reuse. It knows its transform and its models: neither is named then.
+        An open panel to reuse; ``transform`` and ``models`` are left out then.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def analyze(
     CheckpointError
         If a named model is unknown. A model that fails later has its error in its verdict.
     ValueError
-        If a panel is given and contradicted.
+        If ``transform`` or ``models`` contradict the panel.
     """
     if panel is None:
         with Panel.open(transform or "cqt", models) as opened:

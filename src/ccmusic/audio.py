@@ -1,4 +1,4 @@
-"""A file in, a :class:`Clip` out: 10 s of mono sound at 22,050 Hz with facts and warnings.
+"""A file in, a :class:`Clip` out: 10 s of mono sound at 22,050 Hz with information and warnings.
 
 Only what the window needs is decoded, so a piece of three hours costs no more memory than one
 of three minutes.
@@ -59,7 +59,7 @@ SAMPLE_RATE = 22_050
 CLIP_SECONDS = 10.0
 MAX_SECONDS = 1800.0
 
-# What a search through folders takes for music; a file that is named is tried whatever its name.
+# Suffixes of recordings in folders; a file that is named directly may have any suffix.
 # fmt: off
 SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".m4b", ".aac", ".mp4", ".aif",
@@ -72,11 +72,11 @@ _SHORTEST = 0.1
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What the file says about itself, and which part of it was taken."""
+    """Format and duration of the file, and the window that was taken."""
 
     codec: str
     bit_rate: int | None
-    """Bits per second, where the file tells."""
+    """Bits per second, if the file tells."""
     sample_rate: int
     """Hertz, as stored in the file."""
     channels: int
@@ -94,7 +94,7 @@ class Clip(Value):
     """Ten seconds ready to become a spectrogram."""
 
     file: str
-    """What messages and results call the recording."""
+    """Name of the recording in messages and results."""
     samples: Samples
     """float32 [220500] for the usual 10 s, mono at 22,050 Hz, nominally in -1..1."""
     original: Samples
@@ -155,7 +155,7 @@ class Clip(Value):
 
 
 class Recording:
-    """A source whose header is read once, and of which windows are decoded when they are wanted.
+    """A source whose header is read once; windows are decoded on demand.
 
     Parameters
     ----------
@@ -268,7 +268,7 @@ def _checked(samples: npt.ArrayLike, rate: float, name: str) -> tuple[npt.NDArra
         shape = " x ".join(map(str, np.shape(samples)))
         raise AudioError("not_samples", file=name, dtype=values.dtype, shape=shape or "1")
     if isinstance(rate, bool) or not (rate > 0 and float(rate).is_integer()):
-        raise AudioError("bad_rate", file=name, rate=rate)
+        raise AudioError("not_rate", file=name, rate=rate)
     return values, int(rate)
 
 
@@ -288,7 +288,7 @@ def _cut(planes: npt.NDArray[Any], rate: int, start: float, seconds: float) -> S
 
 
 def named(content: bytes, name: str) -> BinaryIO:
-    """Make a stream of a file's content, which messages and results call by this name."""
+    """Stream of a file's content with a name for messages and results."""
     stream = _Named(content)
     stream.name = name
     return stream

@@ -40,7 +40,7 @@ class AudioError(CataloguedError):
 
 
 class SandboxError(CataloguedError):
-    """No process can be started to read recordings in; no recording is to blame."""
+    """No child process can be started; this is not the fault of a recording."""
 
 
 class CheckpointError(CataloguedError):
@@ -67,12 +67,12 @@ class DataError(CCMusicError):
 
 
 def reason_of(error: BaseException) -> str:
-    """First line of an error's text, to stand within a line of ours; its type if it has none."""
+    """First line of an error's text, for use in a message; its type if it has none."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def as_expected(error: Exception, file: str) -> CCMusicError:
-    """Make any error over a file one of ours, so that the other files go on."""
+    """Convert any error of a file, so that the other files can be processed."""
     if isinstance(error, CCMusicError):
         return error
     reason = f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]

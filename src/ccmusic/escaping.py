@@ -1,4 +1,4 @@
-"""Text of strangers in, the same without power over a terminal or a spreadsheet out."""
+"""Untrusted text made harmless for terminals and spreadsheets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A path in, a path to write to out, which becomes the file only when it is complete."""
+"""Writing files as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         If it cannot be opened.
     """
     mode = Path(path).stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder tells what it is
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder raises the right error
         raise NotAFileError
     return Path(path).open("rb")
 
 
 class Reader:
-    """A stream for a C library, which may ask for any place: one that cannot be is answered -1.
+    """A stream for a C library, which may seek to any position; -1 is returned for impossible ones.
 
-    PyAV prints the traceback of an exception that follows another one.
+    An exception would make PyAV print a traceback.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -50,20 +50,20 @@ class Reader:
         self.read = file.read
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place; -1 if there is none such."""
+        """Seek; return -1 if the position is impossible."""
         try:
             return self._file.seek(offset, whence)
         except (OSError, OverflowError, ValueError):
             return -1
 
     def tell(self) -> int:
-        """Say where the stream is."""
+        """Position of the stream."""
         return self._file.tell()
 
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """Make an empty file of a name of its own in the folder of another; it goes at the end."""
+    """Create an empty file with a unique name in the folder of another; removed at the end."""
     # Not by the tempfile module: the file is to have the mode of any new file.
     # A name has at most 255 bytes.
     own = path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.part")
@@ -75,7 +75,7 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 def clear(path: Path) -> None:
-    """Remove what killed writers of a file have left; for a caller who knows that none writes."""
+    """Remove temporary files of killed writers; no other writer may be running."""
     left = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{32}\.part")
     for file in path.parent.iterdir():
         if left.fullmatch(file.name):
@@ -86,9 +86,9 @@ def clear(path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Write beside, then rename: a failure leaves the old file whole and nothing half-written.
 
-    Of several writers each has a file of its own, and the last one stays. The mode of the old
-    file is kept. Of a symbolic link the target is replaced. What is no file, such as a pipe or
-    ``/dev/null``, is written to directly.
+    Several writers use different temporary files, and the last one wins. The mode of the old file
+    is kept. The target of a symbolic link is replaced, not the link. Pipes and devices such as
+    ``/dev/null`` are written to directly.
     """
     try:
         mode = path.stat().st_mode

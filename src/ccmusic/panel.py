@@ -1,4 +1,4 @@
-"""Recordings in, analyses out: models that are kept open and asked together."""
+"""Recordings in, analyses out: open models that are run together."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _Session: TypeAlias = tuple[Checkpoint, Future[onnxruntime.InferenceSession]]
 
 
 class Panel(AbstractContextManager["Panel"]):
-    """Models that are kept open and asked together.
+    """Open models that are run together.
 
     Loading starts at once in the background. May be shared between threads.
 
@@ -44,8 +44,8 @@ class Panel(AbstractContextManager["Panel"]):
     Parameters
     ----------
     concurrency
-        So many models run at the same time, each on one core: most pieces per second where several
-        threads bring them. By default the models share all cores for the shortest wait.
+        Number of models that run at the same time, each on one core: best for throughput with
+        several calling threads. By default the models share all cores for the lowest latency.
     """
 
     @renamed_options(at_once="concurrency")
@@ -58,9 +58,9 @@ class Panel(AbstractContextManager["Panel"]):
         workers = concurrency or max(1, min(len(checkpoints), cores))
         threads = 1 if concurrency else max(1, cores // workers)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ccmusic")
-        # The most expensive first, so that none is left to run alone at the end.
+        # The most expensive first, so that it does not run alone at the end.
         ordered = sorted(checkpoints, key=lambda c: -c.card.multiply_adds)
-        # The pool serves in order: every model is loading or loaded before one is asked.
+        # The pool works in order: every model is loading or loaded before one is run.
         self._sessions: list[_Session] = [
             (checkpoint, self._pool.submit(checkpoint.open, threads=threads))
             for checkpoint in ordered
@@ -68,7 +68,7 @@ class Panel(AbstractContextManager["Panel"]):
         self._closed = False
         self._process = os.getpid()
         self._owners: tuple[Panel, ...] = ()
-        """Of a view, the panels that opened its models."""
+        """Panels that opened the models of this view."""
 
     @classmethod
     @renamed_options(at_once="concurrency")
@@ -86,7 +86,7 @@ class Panel(AbstractContextManager["Panel"]):
         transform, models
             As in :func:`ccmusic.zoo.find`.
         concurrency
-            As in the class.
+            Number of models that run at the same time, each on one core.
 
         Raises
         ------
@@ -96,13 +96,13 @@ class Panel(AbstractContextManager["Panel"]):
         return cls(find(transform, models), concurrency=concurrency)
 
     def combine(self, other: Panel) -> Self:
-        """The open models of both, asked together; for as long as both stay open."""
+        """Panel of the open models of both, valid as long as both are open."""
         other._check_open()
         return self._view([*self._sessions, *other._sessions], [other])
 
     @property
     def checkpoints(self) -> list[Checkpoint]:
-        """The models, in the order in which they are asked."""
+        """The models, in the order in which they are run."""
         return [checkpoint for checkpoint, _ in self._sessions]
 
     @property
@@ -112,12 +112,12 @@ class Panel(AbstractContextManager["Panel"]):
 
     @property
     def preprocessings(self) -> set[Preprocessing]:
-        """What the models want their pictures to be."""
+        """Preprocessings of the models."""
         return {checkpoint.card.preprocessing for checkpoint in self.checkpoints}
 
     @property
     def transform(self) -> TransformChoice:
-        """What the models look at; ``both`` where they do not all look at the same."""
+        """Transform of the models; ``both`` if they do not all have the same."""
         transforms = {checkpoint.card.transform for checkpoint in self.checkpoints}
         return transforms.pop() if len(transforms) == 1 else "both"
 
@@ -146,7 +146,7 @@ class Panel(AbstractContextManager["Panel"]):
         )
 
     def predict(self, pictures: Mapping[Preprocessing, Sequence[Picture]]) -> Iterator[Verdict]:
-        """Ask every model; verdicts come in the order in which they are ready.
+        """Run every model; verdicts come in the order in which they are ready.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class Panel(AbstractContextManager["Panel"]):
             The picture, or the slices of a piece, for each preprocessing that the cards name.
         """
         self._check_open()
-        # as_completed() would wait for ever for what close() cancels; a callback is told of it.
+        # as_completed() would wait for ever for futures that close() cancels; callbacks are called.
         ready: queue.SimpleQueue[Future[Verdict]] = queue.SimpleQueue()
         asked: list[Future[Verdict]] = []
         try:
@@ -178,7 +178,7 @@ class Panel(AbstractContextManager["Panel"]):
         crop: Crop | float = "center",
         on_verdict: Callable[[Verdict], None] | None = None,
     ) -> Analysis:
-        """Judge a recording.
+        """Analyse a recording.
 
         Parameters
         ----------
@@ -195,7 +195,7 @@ class Panel(AbstractContextManager["Panel"]):
         AudioError
             If the file cannot be read. A model that fails has its error in its verdict.
         ClosedError
-            If this panel is closed, even meanwhile.
+            If this panel is closed before or during the analysis.
         """
         self._check_open()
         started = time.perf_counter()
@@ -209,9 +209,9 @@ class Panel(AbstractContextManager["Panel"]):
         started: float | None = None,
         on_verdict: Callable[[Verdict], None] | None = None,
     ) -> Analysis:
-        """Judge what was prepared for the :attr:`preprocessings` of this panel.
+        """Analyse what was prepared for the :attr:`preprocessings` of this panel.
 
-        No model is asked about silence, or about less than a second of sound.
+        The models are not run on silence, or on less than a second of sound.
 
         Parameters
         ----------
@@ -244,10 +244,10 @@ class Panel(AbstractContextManager["Panel"]):
         )
 
     def timeline(self, source: Source, *, hop: float = 5.0) -> Timeline:
-        """Judge a whole piece window by window, as the :class:`Timeline` is iterated.
+        """Analyse a whole recording window by window while the :class:`Timeline` is iterated.
 
-        Several windows are worked on at once: a panel that is opened with ``concurrency`` gives
-        the most of them per second.
+        Several windows are processed at once: a panel opened with ``concurrency`` has the highest
+        throughput.
 
         Parameters
         ----------
@@ -278,13 +278,13 @@ class Panel(AbstractContextManager["Panel"]):
     judge = RenamedAttribute("predict")
 
     def close(self) -> None:
-        """Let the models go, after the inferences that have begun.
+        """Release the models after their running inferences.
 
-        An analysis under way in another thread ends with :class:`ClosedError`. What
-        :meth:`select` or :meth:`combine` gave leaves the models to the panels that opened them.
+        A running analysis in another thread ends with :class:`ClosedError`. A panel from
+        :meth:`select` or :meth:`combine` leaves the models to the panels that opened them.
         """
         self._closed = True
-        # In a forked child the pool's threads do not exist: there is nothing to let go.
+        # A forked child does not have the pool's threads: there is nothing to release.
         if not self._owners and os.getpid() == self._process:
             self._pool.shutdown(cancel_futures=True)
 
@@ -314,7 +314,7 @@ class Panel(AbstractContextManager["Panel"]):
 
 
 def available_cores() -> int:
-    """Cores that this process may use, which in a container are fewer than the machine has."""
+    """Number of cores that this process may use; in a container, fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -341,7 +341,7 @@ def _ask(
             raise CheckpointError("not_finite", file=checkpoint.path)
     except CCMusicError as error:
         return Verdict(card, error=error)
-    except BaseException as error:  # a model that fails must not take the others with it
+    except BaseException as error:  # a failing model must not affect the others
         reason = reason_of(error)
         return Verdict(card, error=CheckpointError("failed", file=checkpoint.path, reason=reason))
     _, *maps = outputs[len(pictures) // 2]

@@ -1,4 +1,4 @@
-"""A spectrogram in, a :class:`Picture` out, stage by stage, as the model's preprocessing says."""
+"""A spectrogram in, a :class:`Picture` out, stage by stage, according to the preprocessing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TRANSFORMS: dict[TransformName, Transform] = {"cqt": Cqt(), "mel": Mel(), "chro
 
 
 class Preprocessing(BaseModel):
-    """How a model wants its picture; part of the model's card, never of the program."""
+    """How a spectrogram becomes the input of a model; part of the model's card."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -49,7 +49,7 @@ class Preprocessing(BaseModel):
     levels: Literal["logarithm", "decibels"] = "logarithm"
     """``logarithm``: natural, of the value plus :attr:`log_floor`. ``decibels``: relative to the
     loudest cell of the whole piece, no lower than -80."""
-    log_floor: float = Field(1e-6, ge=1e-30)
+    log_floor: float = Field(1e-6, ge=1e-30, le=1)
     scaling: Literal["minmax"] = "minmax"
     """``minmax``: the quietest cell becomes 0, the loudest 255."""
     colours: Literal["grey", "magma"] = "grey"
@@ -98,12 +98,12 @@ class Preprocessing(BaseModel):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Picture(Value):
-    """What a network sees, with the stages that led to it."""
+    """Input of a network, with all stages before it."""
 
     spectrogram: Spectrogram
-    """What it was drawn from; of a slice, that slice."""
+    """Spectrogram of the picture; of a slice, that slice."""
     logarithm: Floats
-    """float32 [n_bins, n_frames], levels as the preprocessing takes them, low frequencies first."""
+    """float32 [n_bins, n_frames], levels according to the preprocessing, low frequencies first."""
     scaled: Pixels
     """uint8 [height, width], oriented, before resizing."""
     pixels: Pixels
@@ -145,7 +145,7 @@ def draw(
 def draw_slices(spectrogram: Spectrogram, preprocessing: Preprocessing) -> tuple[Picture, ...]:
     """Cut the spectrogram of a whole piece into the preprocessing's slices and draw each.
 
-    Slices stand side by side around the middle; what is left at both ends is dropped. A piece that
+    Slices are adjacent and centred; the rest at both ends is dropped. A piece that
     is shorter than a slice must have been looped before.
     """
     assert preprocessing.slice_seconds is not None
@@ -187,7 +187,7 @@ def _magma() -> Pixels:
 
 
 def orient(values: Floats, preprocessing: Preprocessing) -> Floats:
-    """Turn [n_bins, n_frames] the way the preprocessing draws it: [height, width]."""
+    """Turn [n_bins, n_frames] into the orientation of the preprocessing: [height, width]."""
     return values.T if preprocessing.orientation == "pitch_along_x" else values[::-1]
 
 

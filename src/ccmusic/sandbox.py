@@ -1,9 +1,8 @@
-"""A function and a hostile file in, its result or one clear error out; the program goes on.
+"""Functions on untrusted files in child processes with limits.
 
-Decoders are large C libraries that read whatever a stranger sends. Here they run in child
-processes with a limit of memory and of time: a file that crashes, stalls or floods its decoder
-costs that child, and only its own request. It is a guard against accidents and overload; the
-child runs with the rights of its parent.
+Decoders are large C libraries. A file that crashes or stalls its decoder, or exhausts its memory,
+ends that child and fails only its own request. This protects against accidents and overload; it is
+no security boundary, because the child has the rights of its parent.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ T = TypeVar("T")
 
 TIMEOUT_SECONDS = 60.0
 MEMORY = 2 << 30
-_GLANCE = 0.1  # seconds between looks at whether the answer is still wanted
-_START_SECONDS = 120.0  # until a child is given up that does not start
+_GLANCE = 0.1  # seconds between checks for cancellation
+_START_SECONDS = 120.0  # seconds until a child must have started
 _NAME = "ccmusic-decoder"
 
 
@@ -75,7 +74,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         Parameters
         ----------
         file
-            What errors call the file.
+            Name of the file in errors.
         function
             Of a module; arguments and result go between processes by pickling.
 
@@ -107,7 +106,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         """
         child = self._idle.get()
         try:
-            # A child that died while nobody looked is no fault of this file.
+            # A child that died between requests is not the fault of this file.
             if child is None or not child.process.is_alive():
                 child = self._start(child)
             yield from self._ask(child, file, (function, args), cancelled)
@@ -161,7 +160,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         child.connection.close()
 
     def close(self) -> None:
-        """Let the children go; a call that is under way fails."""
+        """End the children; a running call fails."""
         self._closed = True
         for child in list(self._children):
             child.process.kill()
@@ -178,10 +177,10 @@ _preparation_data = spawn.get_preparation_data
 
 
 def _without_main(name: str) -> dict[str, Any]:
-    """Leave out the caller's main module, which a child would import.
+    """Keep a child from importing the caller's main module.
 
-    It holds nothing that the child needs, and a script without ``if __name__ == "__main__"`` would
-    run again. For this multiprocessing has no option.
+    The child does not need it, and a script without ``if __name__ == "__main__"`` would run again.
+    multiprocessing has no option for this.
     """
     data = _preparation_data(name)
     if name == _NAME:
@@ -195,10 +194,10 @@ spawn.get_preparation_data = _without_main
 
 class _Child:
     def __init__(self, seconds: float, memory: int) -> None:
-        # Not by forking: the parent has threads, and a fork of those inherits locks for ever.
+        # Not by forking: the parent has threads, whose locks a fork would keep locked.
         if sys.platform == "linux":
             context = multiprocessing.get_context("forkserver")
-            # The server imports once what every child needs; a new child takes milliseconds.
+            # The server imports everything once; a new child then takes milliseconds.
             context.set_forkserver_preload(["ccmusic.analysis"])
         else:
             context = multiprocessing.get_context("spawn")
@@ -208,7 +207,7 @@ class _Child:
         )
         try:
             self.process.start()
-            other.close()  # so that the end of the child is the end of the pipe
+            other.close()  # so that the pipe ends with the child
             if not self.connection.poll(_START_SECONDS):
                 raise TimeoutError(f"it did not start within {_START_SECONDS:.0f} s")
             self.connection.recv()
@@ -224,9 +223,11 @@ class _Child:
 
 def _serve(connection: Connection, seconds: float, memory: int) -> None:
     """Answer requests until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent says when to end
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all processes; the parent ends its children
     if not sys.flags.dev_mode:
-        # What C libraries print of a file tells a user nothing, and may hold what the file holds.
+        # Output of C libraries does not help users, and may contain content of the file.
         with Path(os.devnull).open("wb") as nothing:
             os.dup2(nothing.fileno(), 2)
     if sys.platform == "linux":
@@ -235,13 +236,12 @@ def _serve(connection: Connection, seconds: float, memory: int) -> None:
     if sys.platform != "win32":
         _limit(resource.RLIMIT_CORE, 0)
     connection.send("ready")
-    # One thread for linear algebra: the children are many, and the threads of each would wait for
-    # a turn on the same cores.
+    # One thread for linear algebra per child: all children share the same cores.
     with threadpool_limits(1), contextlib.suppress(EOFError, OSError, MemoryError):
         while True:
             function, args = connection.recv()
             if sys.platform != "win32":
-                # The parent kills what takes too long; this is for when the parent is gone.
+                # The parent kills slow children; this limit holds if the parent is gone.
                 _limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds) + 1)
             for answer in _answers(function, args):
                 connection.send(answer)

@@ -1,4 +1,4 @@
-"""The one JSON of an analysis: of the command line, HTTP, reports, and the journal of a batch.
+"""JSON of an analysis, used by the command line, HTTP, reports, and the journal of a batch.
 
 ``docs/analysis.schema.json`` is its JSON Schema, written by ``tools/schema.py``.
 """
@@ -19,7 +19,7 @@ from ccmusic.texts import Language
 from ccmusic.verdict import Verdict
 
 VERSION: Literal[1] = 1
-"""Counted up when a key changes its meaning or goes; new keys may come."""
+"""Incremented when a key changes its meaning or is removed; new keys may be added."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -30,7 +30,7 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as ``json.dumps`` takes them."""
+        """Plain values for ``json.dumps``."""
         return self.model_dump(mode="json", by_alias=True)
 
 
@@ -51,7 +51,7 @@ class RegionDocument(Document):
 
 
 class AttentionDocument(Document):
-    """Where a model saw its first choice."""
+    """Regions that support the first choice of a model."""
 
     genre: str = Field(examples=["jazz"])
     region: RegionDocument | None = Field(
@@ -65,7 +65,7 @@ class AttentionDocument(Document):
 
     @classmethod
     def of(cls, attention: Attention) -> AttentionDocument:
-        """Put an attention map into this form."""
+        """Convert an attention map."""
         return cls.model_validate(
             {
                 "genre": attention.genre,
@@ -76,7 +76,7 @@ class AttentionDocument(Document):
 
 
 class VerdictDocument(Document):
-    """What one model says."""
+    """Verdict of one model."""
 
     sha256: str = Field(description="Of the model's ONNX file.")
     probabilities: dict[str, Share] = Field(examples=[{"jazz": 0.74, "blues": 0.26}])
@@ -89,7 +89,7 @@ class VerdictDocument(Document):
 
 
 class FailureDocument(Document):
-    """Why a model could not say anything."""
+    """Error of one model."""
 
     sha256: str = Field(description="Of the model's ONNX file.")
     error: str
@@ -98,7 +98,7 @@ class FailureDocument(Document):
 def model_document(
     verdict: Verdict, top_k: int, language: Language, attention: Attention | None = None
 ) -> VerdictDocument | FailureDocument:
-    """Put a verdict into this form."""
+    """Convert a verdict."""
     sha256 = verdict.card.sha256
     if verdict.error:
         return FailureDocument(sha256=sha256, error=verdict.error.message(language))
@@ -113,7 +113,7 @@ def model_document(
 
 
 class ModelsDocument(Document):
-    """Verdicts by name of model, as far as they are there."""
+    """Verdicts by name of model, without failed models."""
 
     models: dict[str, VerdictDocument | FailureDocument]
 
@@ -126,7 +126,7 @@ class WarningDocument(Document):
 
 
 class ClipDocument(Document):
-    """What the file says about itself, and which part of it was taken."""
+    """Format and duration of the file, and the window that was taken."""
 
     codec: str = Field(examples=["mp3"])
     bit_rate: int | None = Field(examples=[192000])
@@ -140,7 +140,7 @@ class ClipDocument(Document):
 
     @classmethod
     def of(cls, clip: Clip, language: Language) -> ClipDocument:
-        """Put a clip into this form."""
+        """Convert a clip."""
         warnings = [
             WarningDocument(code=w.code, message=w.message(language)) for w in clip.warnings
         ]
@@ -148,7 +148,7 @@ class ClipDocument(Document):
 
 
 class AgreementDocument(Document):
-    """How far the models are of one mind."""
+    """How far the models agree."""
 
     top: str = Field(examples=["jazz"])
     votes: int = Field(description="For `top`.", examples=[3])
@@ -167,7 +167,7 @@ class AgreementDocument(Document):
 
     @classmethod
     def of(cls, agreement: Agreement, language: Language) -> AgreementDocument:
-        """Put an agreement into this form."""
+        """Convert an agreement."""
         plain = {**asdict(agreement), "camps": dict(agreement.camps)}
         return cls(**plain, spread=agreement.spread, message=agreement.message(language))
 
@@ -179,7 +179,7 @@ class _Versioned(Document):
 
 
 class AnalysisDocument(_Versioned):
-    """The panel's opinion of a recording."""
+    """Analysis of a recording."""
 
     clip: ClipDocument
     transform: TransformChoice
@@ -195,7 +195,7 @@ class AnalysisDocument(_Versioned):
 
 
 class ErrorDocument(_Versioned):
-    """Why a recording could not be judged."""
+    """Error of a recording."""
 
     error: str
 

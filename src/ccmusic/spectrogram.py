@@ -1,9 +1,9 @@
 """Sound in, a :class:`Spectrogram` out, with axes in seconds, hertz and note names.
 
-Three transforms, all plain NumPy and all held to librosa's by the tests:
+Three transforms, in plain NumPy, tested against librosa:
 
 - :class:`Cqt`, the constant-Q transform: pitch on a musical scale.
-- :class:`Mel`, the mel spectrogram: pitch as a listener spaces it.
+- :class:`Mel`, the mel spectrogram: pitch on a perceptual scale.
 - :class:`Chroma`, the twelve pitch classes, for checkpoints that were trained on them.
 """
 
@@ -33,18 +33,18 @@ TransformChoice = Literal["cqt", "mel", "chroma", "both"]
 TRANSFORM_TITLES: dict[TransformName, str] = {"cqt": "CQT", "mel": "Mel", "chroma": "Chroma"}
 Axis = npt.NDArray[np.float64]
 
-# Frames that are worked on together: so few that they stay in the processor's cache, and that BLAS
-# multiplies them in one thread; its threads would keep a core busy while the models start.
+# Frames per block: few enough to stay in the CPU cache, and for BLAS to use one thread; its other
+# threads would occupy a core while the models start.
 _BLOCK = 32
 _NEIGHBOURS = 16  # mel bands that are gathered at once
 _TICKS = np.array([200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0])  # hertz; lower would touch
-_LONGEST_FILTER = 2**17  # samples; more is no music, and the memory of a machine
-_RANGE_DB = 80.0  # that a plot shows
+_LONGEST_FILTER = 2**17  # samples; longer filters are useless for music and exhaust the memory
+_RANGE_DB = 80.0  # of plots
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
 def transforms_of(choice: TransformChoice) -> tuple[TransformName, ...]:
-    """Transforms that a choice stands for."""
+    """Transforms of a choice."""
     return ("cqt", "mel") if choice == "both" else (choice,)
 
 
@@ -192,11 +192,12 @@ class Cqt(_Transform):
 
     C. Schörkhuber, A. Klapuri, "Constant-Q transform toolbox for music processing", 2010, with
     the conventions of ``librosa.cqt`` (L1-normalised filters, scaled by the square root of their
-    length, zeros beyond both ends), so that foreign checkpoints find what they were trained on.
+    length, zeros beyond both ends), so that foreign checkpoints get the input they were trained on.
 
-    One octave of filters serves them all: from octave to octave the signal is halved in rate
-    instead of the filters doubled in length. (librosa also halves it beforehand where the highest
-    bin lies below a quarter of the rate's half; we do not, and there agree less closely.)
+    All octaves use one set of filters: from octave to octave the sample rate of the signal is
+    halved instead of doubling the length of the filters. (librosa also halves it beforehand if the
+    highest bin lies below a quarter of the Nyquist frequency; we do not, and agree less closely
+    there.)
     """
 
     name: Literal["cqt"] = "cqt"
@@ -407,7 +408,7 @@ def _hann(length: int) -> Samples:
 
 
 def _tuning(power: Samples, chroma: Chroma) -> float:
-    """How far the piece is off A4 = 440 Hz, in semitones, from -0.5.
+    """Deviation of the recording from A4 = 440 Hz in semitones, from -0.5.
 
     Peaks of the spectrum are sharpened by a parabola; of the strong half of them the commonest
     deviation counts, to a hundredth of a semitone.

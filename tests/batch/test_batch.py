@@ -141,7 +141,7 @@ def test_other_tables_and_damaged_models_are_refused_before_the_work(
     with pytest.raises(DataError, match="cannot be written"):
         batch.run(files, tmp_path / "no" / "x.csv", Options())
     (tmp_path / "old.csv").write_text("precious")
-    with pytest.raises(DataError, match="is there already"):
+    with pytest.raises(DataError, match="exists already"):
         batch.run(files, tmp_path / "old.csv", Options())
     assert (tmp_path / "old.csv").read_text() == "precious"
     (home / "rock_cqt.onnx").write_bytes(b"damaged")

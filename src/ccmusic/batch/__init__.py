@@ -1,4 +1,4 @@
-"""A library of music in, one table of verdicts out; interrupted at any moment, it goes on."""
+"""Classification of music libraries into one table; an interrupted batch is resumed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Engine = Literal["local", "ray"]
 
 @dataclass(frozen=True)
 class Summary:
-    """What a batch has come to."""
+    """Progress of a batch."""
 
     recordings: int
     failures: int
-    """Recordings with an error in a row of theirs."""
+    """Number of recordings with an error in a row."""
     damaged: int = 0
-    """Lines of the journal that could not be read; their recordings were judged again."""
+    """Lines of the journal that could not be read; their recordings were classified again."""
 
 
 def find_audio(paths: Sequence[str], *, recursive: bool = False) -> list[str]:
@@ -75,20 +75,20 @@ def run(
     address: str | None = None,
     on_progress: Callable[[Summary], None] | None = None,
 ) -> Summary:
-    """Judge recordings and write a table.
+    """Classify recordings and write a table.
 
-    What is finished is kept in a journal beside the table. Killed and called again with the same
-    options, the batch goes on where it was, and the table appears when all is done. A recording
-    whose size or time has changed since is judged again.
+    A journal beside the table keeps what is finished. Called again with the same options, an
+    interrupted batch resumes; the table is written at the end. A recording
+    whose size or time has changed since then is classified again.
 
     Parameters
     ----------
     output
         ``.parquet``, ``.csv`` or ``.jsonl``; must not exist.
     workers
-        Processes that decode; on a cluster, cores that judge. By default all cores.
+        Decoding processes; on a cluster, cores. By default all cores.
     address
-        Of a Ray cluster; by default one is started on this machine.
+        Address of a Ray cluster; by default one is started on this machine.
     on_progress
         Called with what is finished so far, at the start and after every recording.
 
@@ -104,12 +104,12 @@ def run(
     check(output)
     checkpoints = find(options.transform, options.models)
     for checkpoint in checkpoints:
-        checkpoint.verify()  # a damaged model must show now, not in every row
+        checkpoint.verify()  # fail now if a model is damaged, not in every row
     cards = [checkpoint.card for checkpoint in checkpoints]
     files = list(dict.fromkeys(files))
     with Journal(output, options.fingerprint(cards)) as journal:
         clear(output)  # the journal is locked: nobody else writes this table
-        # Taken before any is read: what changes while the batch runs is judged again next time.
+        # Taken before any file is read: files that change meanwhile are classified again next time.
         todo = {file: of for file in files if not journal.has(file, of := stamp(file))}
         done = len(files) - len(todo)
         failures = sum(journal.failed(file) for file in files if file not in todo)

@@ -1,4 +1,4 @@
-"""Recordings in, their analyses out as they are ready, on the cores of a Ray cluster."""
+"""Analyses of recordings as they are ready, computed on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ccmusic.batch.rows import BatchWorker, Options
 from ccmusic.errors import DataError
 from ccmusic.zoo import find
 
-# What is lost with a worker is judged again by another; no more than this.
+# The recordings of a lost worker are classified again; at most this many.
 _FILES_AT_ONCE = 4
 
 
@@ -27,7 +27,9 @@ class _Worker:
 
     def __init__(self, options: Options, fingerprint: dict[str, Any]) -> None:
         if fingerprint != _fingerprint(options):
-            raise DataError("the nodes of the cluster have other models than this machine")
+            raise DataError(
+                "the models on the nodes of the cluster differ from those on this machine"
+            )
         self._worker = BatchWorker(options, decoders=1, cores=1)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
@@ -38,24 +40,24 @@ class _Worker:
 def analyzed(
     options: Options, files: Sequence[str], *, workers: int, address: str | None
 ) -> Generator[Analyzed]:
-    """Judge recordings on a cluster, which must see them under the same paths.
+    """Classify recordings on a cluster, which must see them under the same paths.
 
     Parameters
     ----------
     workers
         Cores to use.
     address
-        Of the cluster; None takes the one that this process is connected to, or starts one on this
-        machine.
+        Address of the cluster; None uses the one that this process is connected to, or starts one
+        on this machine.
 
     Raises
     ------
     DataError
-        If the cluster cannot be reached, or gives up.
+        If the cluster cannot be reached, or fails.
     """
     if not files:
         return
-    _knock(address)
+    _check_reachable(address)
     try:
         if not ray.is_initialized():
             # Unless asked otherwise, Ray would report its use to its makers.
@@ -75,11 +77,11 @@ def analyzed(
             yield file, documents
     except (ConnectionError, ray.exceptions.RayError) as error:
         told = str(error).strip().splitlines()
-        raise DataError(f"the Ray cluster gave up: {told[-1] if told else error!r}") from None
+        raise DataError(f"the Ray cluster failed: {told[-1] if told else error!r}") from None
 
 
-def _knock(address: str | None) -> None:
-    """Find out now that nobody is there; Ray would try for ten minutes."""
+def _check_reachable(address: str | None) -> None:
+    """Check that the cluster answers; Ray would try for ten minutes."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if port.isdecimal():
         try:

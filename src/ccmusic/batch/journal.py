@@ -1,4 +1,4 @@
-"""Rows in as they are ready, rows out after a restart: a line in a file for each recording."""
+"""Journal of a batch: one line of JSON per finished recording."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def stamp(file: str) -> Stamp | None:
 
 
 class Journal(AbstractContextManager["Journal"]):
-    """What a batch has finished, in ``OUTPUT.part.jsonl`` beside its table.
+    """Finished recordings of a batch, in ``OUTPUT.part.jsonl`` beside its table.
 
     The first line tells the options, each other one holds all analyses of a recording, in the
-    form of :mod:`ccmusic.schema`, its size and time, and a checksum of the line. A line that is
-    torn or damaged is passed over, and its recording is judged again.
+    form of :mod:`ccmusic.schema`, its size and time, and a checksum of the line. A
+    damaged or incomplete line is skipped, and its recording is classified again.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class Journal(AbstractContextManager["Journal"]):
         """Lines that were there, but cannot be read."""
         self._lines: dict[str, tuple[int, bool, Stamp | None]] = {}
         if output.exists() and not self.path.exists():
-            raise DataError(f"{output}: is there already; delete it or choose another name")
+            raise DataError(f"{output}: exists already; delete it or choose another name")
         try:
             if self.path.exists():
                 open_regular(self.path).close()
@@ -145,11 +145,11 @@ class Journal(AbstractContextManager["Journal"]):
         return start
 
     def remove(self) -> None:
-        """Delete the journal, for the table is complete."""
+        """Delete the journal when the table is complete."""
         self.path.unlink()
 
     def close(self) -> None:
-        """Let the file go; it stays for the next time."""
+        """Close the file; it stays for the next run."""
         self._file.close()
         self._reader.close()
 
@@ -167,7 +167,7 @@ def _checked(line: bytes) -> dict[str, Any] | None:
 
 
 def _compare(path: Path, first: bytes, wanted: dict[str, Any]) -> None:
-    """Complain of a first line that is not the wanted one."""
+    """Raise an error if the first line is of another batch."""
     try:
         found = json.loads(first)
     except ValueError:
@@ -181,5 +181,5 @@ def _compare(path: Path, first: bytes, wanted: dict[str, Any]) -> None:
     if different:
         raise DataError(
             f"{path}: an unfinished batch with other {', '.join(different)}; "
-            "go on with the same, or delete this file to begin anew"
+            "use the same options, or delete this file to start again"
         )

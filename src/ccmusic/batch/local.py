@@ -1,4 +1,4 @@
-"""Recordings in, their analyses out as they are ready, on the cores of this machine."""
+"""Analyses of recordings as they are ready, computed on this machine."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Analyzed: TypeAlias = tuple[str, list[Document]]
 
 
 def analyzed(options: Options, files: Sequence[str], *, workers: int) -> Generator[Analyzed]:
-    """Judge recordings, several at once: some are decoded while the models look at others.
+    """Classify several recordings at once: some are decoded while others are in the models.
 
-    Pictures of several recordings are not stacked into one inference: on processors that is not
-    faster (``benchmarks/batch.py``). The models find work without waiting all the same.
+    Pictures of several recordings are not stacked into one inference: on CPUs that is not faster
+    (``benchmarks/batch.py``).
     """
     cores = available_cores()
     with BatchWorker(options, decoders=workers, cores=cores) as worker:
         threads = ThreadPoolExecutor(workers + cores, thread_name_prefix="ccmusic-batch")
         try:
             waiting = iter(files)
-            # No more than can soon be worked on: a library may have a million recordings.
+            # Submit few at a time: a library may have a million recordings.
             pending: dict[Future[list[Document]], str] = {}
             while True:
                 for file in islice(waiting, 2 * (workers + cores) - len(pending)):

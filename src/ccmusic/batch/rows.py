@@ -1,4 +1,4 @@
-"""A recording in, the rows of the table out, one for each window."""
+"""Rows of the table: one for each window of a recording."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _COLUMNS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class Options:
-    """What decides about the content of the table."""
+    """Options that determine the content of the table."""
 
     transform: TransformChoice = "cqt"
     models: tuple[str, ...] | None = None
@@ -57,7 +57,7 @@ class Options:
     :class:`ccmusic.timeline.Windows` cuts them."""
 
     def fingerprint(self, cards: Sequence[ModelCard]) -> dict[str, Any]:
-        """What must be the same for a batch to go on."""
+        """Options and models that must be the same to resume a batch."""
         return {
             "transform": self.transform,
             "models": {card.name: card.sha256 for card in cards},
@@ -67,7 +67,7 @@ class Options:
 
 
 def columns(cards: Sequence[ModelCard]) -> dict[str, type]:
-    """Names and types of the columns of a table: facts, the mean, each model by name."""
+    """Names and types of the columns: information, the mean, each model by name."""
     cards = sorted(cards, key=lambda card: card.name)
     classes = dict.fromkeys(genre for card in cards for genre in card.classes)
     return {
@@ -78,7 +78,7 @@ def columns(cards: Sequence[ModelCard]) -> dict[str, type]:
 
 
 class BatchWorker(AbstractContextManager["BatchWorker"]):
-    """Analyses recordings; keeps decoders and models open. May be shared between threads.
+    """Open decoders and models that analyse recordings. May be shared between threads.
 
     Parameters
     ----------
@@ -99,15 +99,15 @@ class BatchWorker(AbstractContextManager["BatchWorker"]):
         Raises
         ------
         SandboxError
-            If no recording can be read, for want of a process to do it in.
+            If no child process can be started.
         """
         documents: list[Document] = []
         try:
             for analysis in self.analyze(file, keep_sound=False):
                 documents.append(analysis.to_dict())
-        except SandboxError:  # which is no recording's fault
+        except SandboxError:  # not the fault of a recording
             raise
-        except Exception as error:  # one odd recording must not stop a library
+        except Exception as error:  # one recording must not stop a library
             told = str(as_expected(error, file))
             documents.append(ErrorDocument(file=file, error=told).to_dict())
         return documents
@@ -132,7 +132,7 @@ class BatchWorker(AbstractContextManager["BatchWorker"]):
             yield self._panel.analyze_prepared(prepared)
 
     def close(self) -> None:
-        """Let decoders and models go."""
+        """Close decoders and models."""
         self._sandbox.close()
         self._panel.close()
 
@@ -143,7 +143,7 @@ class BatchWorker(AbstractContextManager["BatchWorker"]):
 def _windows(
     file: str, preprocessings: set[Preprocessing], crop: BatchCrop, keep_sound: bool
 ) -> Iterator[Prepared]:
-    """What a child of the sandbox does with a recording."""
+    """Pictures of a recording; runs in a child of the sandbox."""
     found: Iterable[Prepared]
     if crop == "whole":
         found = (prepare(clip, preprocessings) for clip in Windows(file, hop=CLIP_SECONDS))
@@ -154,7 +154,7 @@ def _windows(
 
 
 def row(document: Mapping[str, Any]) -> Row:
-    """What the table says of an analysis, or of an error, in the form of :mod:`ccmusic.schema`."""
+    """Row of an analysis or error, from the form of :mod:`ccmusic.schema`."""
     if "clip" not in document:
         return {"path": document["file"], "error": document["error"]}
     clip, agreement, mean = document["clip"], document["agreement"], document["mean"]
@@ -176,7 +176,7 @@ def row(document: Mapping[str, Any]) -> Row:
 
 
 def error_of(document: Mapping[str, Any]) -> str | None:
-    """What went wrong with a recording, or with a model that looked at it."""
+    """Error of a recording, or of its models."""
     if "error" in document:
         return str(document["error"])
     failures = [m["error"] for m in document["models"].values() if "error" in m]

@@ -1,4 +1,4 @@
-"""Rows in, a Parquet, CSV or JSONL file out, and the way back."""
+"""Tables as Parquet, CSV, or JSONL files: writing and reading."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _ROWS_AT_ONCE = 5_000
 
 
 def check(output: Path) -> None:
-    """Complain before the work begins of a table that cannot be written after it.
+    """Check before the work begins that a table can be written.
 
     Raises
     ------
     DataError
-        If the suffix is of no known kind.
+        If the suffix is unknown.
     MissingExtraError
-        If it takes a library that is not installed.
+        If the library for it is not installed.
     """
     if output.suffix not in SUFFIXES:
         raise DataError(f"{output}: a table ends in {', '.join(SUFFIXES)}")
@@ -40,7 +40,7 @@ def write(output: Path, columns: Mapping[str, type], rows: Iterable[Row]) -> Non
     Parameters
     ----------
     columns
-        Names and types; what a row lacks is left empty.
+        Names and types; missing values are left empty.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def read(table: Path) -> Iterator[Row]:
 
 
 def _printable(row: Row) -> Row:
-    """A file's name need not be valid text; what stands in a table must be."""
+    """File names need not be valid text, but values of a table must be."""
     return {
         name: value.encode("utf-8", "backslashreplace").decode()
         if isinstance(value, str)

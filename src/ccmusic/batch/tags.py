@@ -1,4 +1,4 @@
-"""A table of verdicts in, genres in the tags of the recordings out; every copy is read back."""
+"""Genres of a table written into the tags of the recordings; every copy is read back."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _MEAN = "mean_"
 
 @dataclass(frozen=True)
 class Change:
-    """What the tags of a recording say and would say."""
+    """Current and new genre of a recording."""
 
     path: str
     before: str
     """Empty without a genre."""
     after: str
     probability: float
-    """Of the genre in the mean of all models and windows."""
+    """Probability of the genre in the mean of all models and windows."""
 
 
 def plan(table: Path, *, threshold: float, sandbox: Sandbox) -> Iterator[Change | CCMusicError]:
@@ -147,7 +147,7 @@ def _overwrite(path: Path, copy: Path) -> None:
 
 
 def _tagged_copy(path: Path, copy: Path, genre: str) -> None:
-    """What a child of the sandbox does with a recording that is to be tagged."""
+    """Write the tag into a copy; runs in a child of the sandbox."""
     shutil.copy2(path, copy)
     kind = type(_open(path))  # by name too: the copy has another
     tagged = kind(copy)

@@ -1,4 +1,4 @@
-"""Routes in, an ASGI application out."""
+"""The ASGI application and its routes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ _File = Annotated[UploadFile, File(description="WAV, FLAC, OGG, Opus, MP3, M4A/A
 _Transform = Annotated[TransformName, Form(description="Which spectrogram.", examples=["cqt"])]
 _PanelTransform = Annotated[
     TransformChoice,
-    Form(description="Spectrogram that the models look at, or both at once.", examples=["cqt"]),
+    Form(description="Spectrogram that the models use, or both.", examples=["cqt"]),
 ]
 _Models = Annotated[
     str | None,
@@ -48,7 +48,7 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
     Parameters
     ----------
     token
-        That clients must send as ``Authorization: Bearer``; None lets everyone in.
+        Token that clients must send as ``Authorization: Bearer``; None accepts all clients.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
     async def classify(
         request: Request, what: asked, top_k: _TopK = 3, attention: _Attention = False
     ) -> AnalysisDocument:
-        """Let the panel judge 10 s at the centre of a recording."""
+        """Classify 10 s at the centre of a recording."""
         analysis = await work.classify(request, *what)
         return analysis.document(top_k=top_k, attention=attention, language=language(request))
 

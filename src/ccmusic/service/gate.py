@@ -1,4 +1,4 @@
-"""A request in, let through or refused: token, size, time, and how many at once."""
+"""Admission of requests: token, size, time, and number at the same time."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _DRAIN_SECONDS = 5.0
 
 
 class Gate:
-    """ASGI middleware in front of everything.
+    """ASGI middleware in front of the application.
 
-    What it refuses costs no more than reading it: when as many requests are inside as the limits
-    allow, the next ones are told when to come again instead of waiting.
+    Refusing a request costs no more than reading it: above the limit of running requests, the next
+    ones are refused with a ``Retry-After`` header instead of waiting.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Gate:
             status = status or HTTPStatus.INTERNAL_SERVER_ERROR  # which is answered further out
             raise
         finally:
-            # By the route that was taken: a path is whatever strangers ask for.
+            # Label by route: clients can ask for any path.
             label = path if work else getattr(scope.get("route"), "path", "other")
             if status:  # 0: the client went before there was an answer
                 self._requests.labels(label, str(int(status))).inc()
@@ -121,7 +121,7 @@ class Gate:
         )
 
     def _later(self) -> Mapping[str, str]:
-        """When about half of those inside will have left."""
+        """Seconds until about half of the running requests are finished."""
         wait = math.ceil(self._inside * self._pace / 2)
         return {"Retry-After": str(min(60, max(1, wait)))}
 

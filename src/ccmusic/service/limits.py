@@ -1,4 +1,4 @@
-"""What a service takes from one client, and from all together."""
+"""Limits of the service, per client and in total."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Beyond these a request is refused, with a status that says why."""
+    """Requests above these limits are refused, with a status that tells the reason."""
 
     megabytes: int = 50
-    """Of one upload."""
+    """Maximum size of one upload."""
     minutes: float = 180.0
-    """Of sound in one recording."""
+    """Maximum duration of one recording."""
     seconds: float = 120.0
-    """From the first byte of a request to the last of its answer."""
+    """Maximum time from the first byte of a request to the last byte of its answer."""
     decode_seconds: float = 30.0
-    """To read one recording."""
+    """Maximum time to decode one recording."""
     queue: int = 64
-    """Requests that are being received, wait or are worked on."""
+    """Maximum number of requests that are received, waiting, or processed."""

@@ -1,4 +1,4 @@
-"""An error in, an answer of the type ``application/problem+json`` out (RFC 9457)."""
+"""Errors as answers of the type ``application/problem+json`` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLIENT_GONE = 499  # what nginx calls it; nobody reads this answer
 
 
 class Problem(BaseModel):
-    """What went wrong."""
+    """A problem, as RFC 9457 defines it."""
 
     title: str = Field(examples=["Unprocessable Entity"])
     status: int = Field(examples=[422])
@@ -69,7 +69,7 @@ def problem(
 
 
 def language(request: Request) -> Language:
-    """``zh`` where the client prefers Chinese to English; of equal weight, the one named first."""
+    """``zh`` if the client prefers Chinese to English; with equal weights, the first one counts."""
     weights: dict[str, float] = {}
     for choice in request.headers.get("accept-language", "").lower().split(","):
         name, _, weight = choice.partition(";")
@@ -104,7 +104,7 @@ def _named(value: object, path: Path) -> str:
 
 
 def handle(app: FastAPI) -> None:
-    """Let every error of an application be answered as a problem."""
+    """Register handlers that answer every error as a problem."""
 
     @app.exception_handler(CCMusicError)
     async def expected(request: Request, error: CCMusicError) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""The documented form of answers that are no analysis; for that see :mod:`ccmusic.schema`."""
+"""Schemas of answers other than analyses; for those see :mod:`ccmusic.schema`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Levels(Document):
 
     @classmethod
     def of(cls, clip: Clip, spectrogram: Spectrogram, language: Language) -> Levels:
-        """Put a spectrogram into this form."""
+        """Convert a spectrogram."""
         return cls(
             file=clip.file,
             transform=spectrogram.transform,
@@ -54,7 +54,7 @@ class Model(Document):
 
     @classmethod
     def of(cls, card: ModelCard) -> Model:
-        """Put a card into this form."""
+        """Convert a card."""
         known: dict[str, Any] = {name: getattr(card, name) for name in cls.model_fields
                                  if name != "accuracy"}  # fmt: skip
         return cls(**known, accuracy=card.metrics.accuracy if card.metrics else None)

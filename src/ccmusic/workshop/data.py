@@ -217,7 +217,7 @@ def _logarithm(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.float
 def load_pictures(
     recordings: Sequence[Recording], preprocessing: Preprocessing
 ) -> tuple[list[Recording], list[Pixels]]:
-    """All at once, for a preprocessing without slices: centre 10 s, uint8 [size, size] each."""
+    """Pictures of the centre 10 s, uint8 [size, size] each; for a preprocessing without slices."""
     drawn = list(draw_recordings(recordings, preprocessing))
     return [recording for recording, _ in drawn], [picture for _, (picture,) in drawn]
 
@@ -225,9 +225,9 @@ def load_pictures(
 def draw_recordings(
     recordings: Sequence[Recording], preprocessing: Preprocessing
 ) -> Iterator[tuple[Recording, list[Pixels]]]:
-    """Pictures as the product draws them, recording by recording; of a piece in slices all.
+    """Pictures as users get them, recording by recording; all slices where there are slices.
 
-    A recording that cannot be read is named and left out.
+    Recordings that cannot be read are reported and skipped.
     """
     for recording in track(recordings, description=f"{preprocessing.transform.name} pictures"):
         try:
@@ -239,7 +239,7 @@ def draw_recordings(
 
 
 def calibration_pictures(manifest: Path, preprocessing: Preprocessing) -> list[Pixels]:
-    """Few pictures of the ``train`` split, from all over the manifest."""
+    """A few pictures of the ``train`` split, spread over the manifest."""
     training = [r for r in read_manifest(manifest) if r.split == "train" and r.genre]
     step = max(1, len(training) // _CALIBRATION_PICTURES)
     return load_pictures(training[::step], preprocessing)[1]

@@ -1,6 +1,6 @@
-"""A checkpoint and labelled recordings in, measured :class:`~ccmusic.card.Metrics` out.
+"""Measurement of checkpoints on labelled recordings.
 
-What is measured is the file that ships, on ONNX Runtime, with the pictures that users get.
+The exported file is measured, on ONNX Runtime, with the pictures that users get.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Logits = npt.NDArray[np.floating[Any]]
 _BINS = 15
 _RESAMPLES = 1000
 _EDGES = np.arange(5, 100, 5) / 100
-_SURE, _UNSURE = 0.85, 0.5  # right this often: high; no oftener than that: low
-_FEWEST = 20  # recordings that a band rests on
+_SURE, _UNSURE = 0.85, 0.5  # accuracy from which a band is high, and up to which it is low
+_FEWEST = 20  # minimum number of recordings of a band
 _TEMPERATURES = np.geomspace(0.2, 5.0, 200)
 
 
@@ -50,7 +50,7 @@ def evaluate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") ->
 def evaluate_panel(
     checkpoints: Sequence[Checkpoint], manifest: Path, *, split: str = "valid"
 ) -> PanelCard:
-    """Measure the mean of several checkpoints, and every two of them.
+    """Measure the mean of several checkpoints, and all pairs of them.
 
     Errors as :func:`evaluate`; also if the checkpoints have different classes.
     """
@@ -59,7 +59,7 @@ def evaluate_panel(
     for checkpoint in checkpoints:
         card = checkpoint.card
         if card.classes != classes:
-            raise DataError(f"{card.name}: has other classes than {checkpoints[0].card.name}")
+            raise DataError(f"{card.name}: does not have the classes of {checkpoints[0].card.name}")
         recordings, logits = _judged(checkpoint, manifest, split)
         shares.append(_shares(logits, card.temperature))
 
@@ -346,7 +346,9 @@ def _isotonic(confidence: Floats, right: npt.NDArray[np.bool_]) -> Floats:
     Neighbours that contradict it are pooled (M. Ayer et al., 1955; for calibration B. Zadrozny,
     C. Elkan, 2002).
     """
-    order = np.lexsort((~right, confidence))  # equals are pooled: the right ones first
+    order = np.lexsort(
+        (~right, confidence)
+    )  # equal confidences are pooled: the right ones come first
     pools: list[list[int]] = []
     for hit in right[order].tolist():
         pools.append([hit, 1])

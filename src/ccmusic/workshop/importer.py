@@ -1,4 +1,4 @@
-"""Somebody's weights file in, a checkpoint of the user's own out."""
+"""Import of weights files as checkpoints of the user."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Normalisation = float | tuple[float, float, float] | str
 
 @dataclass(frozen=True)
 class Import:
-    """A new checkpoint and what was found out on the way."""
+    """A new checkpoint, and the report on its import."""
 
     checkpoint: Checkpoint
     mapping: Mapping | None

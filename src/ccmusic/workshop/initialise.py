@@ -162,7 +162,7 @@ def _take_checkpoint(
     if card.backbone != backbone:
         raise DataError(f"these weights are of {card.backbone}")
     if card.precision == "int8":
-        raise DataError("its weights are integers, too coarse to learn from; export it as fp16")
+        raise DataError("its weights are int8, too coarse to train on; export it as fp16")
     tensors, biases = _read_onnx(path)
     before, now = card.preprocessing.orientation, Preprocessing.default(transform).orientation
     parts = ("features.", "head") if card.classes == classes else ("features.",)
@@ -186,7 +186,7 @@ def _take_checkpoint(
     def settle(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
         conv: Any = getattr(inputs[0], "convolution", None)
         scale, shift = torch.tensor(1.0), folded.pop(conv, torch.tensor(0.0))
-        if conv is None:  # it stands before a convolution, and was not folded
+        if conv is None:  # before a convolution, and so not folded
             own = (tensors[f"{names[norm]}.{part}"] for part in _NORM)
             weight, bias, mean, variance = (widen(t, norm.weight.shape) for t in own)
             scale = weight / (variance + norm.eps).sqrt()
@@ -211,7 +211,7 @@ def _take_checkpoint(
     for hook in hooks:
         hook.remove()
     if any(bias.any() for bias in folded.values()):
-        raise DataError("some of its convolutions have a bias that this backbone has no place for")
+        raise DataError("some of its convolutions have a bias, which this backbone does not have")
 
 
 def _read_onnx(path: Path) -> tuple[Tensors, Tensors]:
@@ -233,8 +233,8 @@ def widen(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """Repeat channels so that a network of wider layers does what the narrow one did.
 
     Copies lie next to their channel, so that concatenated channels of several layers keep the order
-    that the next layer expects. Weights that read a
-    repeated channel are divided by the number of copies.
+    that the next layer expects. Weights that read a repeated channel are divided by the number of
+    copies.
     """
     for axis, size in enumerate(shape[:2]):
         times = size // tensor.shape[axis]

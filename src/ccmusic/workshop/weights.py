@@ -1,4 +1,4 @@
-"""A weights file in, its tensors by name out; nothing in the file is ever executed."""
+"""Reading of weights files; nothing in a file is ever executed."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _globals(path: Path, text: str) -> str:
 
 
 def make_plain(path: Path, content: Any) -> StateDict:
-    """Find the network in a file's content; errors as of :func:`read_weights`."""
+    """Find the network in a file's content; raises what :func:`read_weights` raises."""
     found = _collections(content)
     if not found:
         raise WeightsError("weights_none", file=path)
