@@ -2,15 +2,23 @@ import csv
 import io
 import json
 import os
+import platform
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from PIL import Image
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
+import ccmusic
 from ccmusic import audio, zoo
 from ccmusic.cli import app, main
 from small_models import make_checkpoint
@@ -201,7 +209,7 @@ def test_a_failing_model_is_reported_and_the_status_is_1(folder: Path, run) -> N
         (["spectrogram", "missing.wav", "-o", "x.png"], "missing.wav: no such file"),
         (["evaluate", "tuba", "--data", "x.csv"], "unknown model tuba"),
         (
-            ["train", "--data", "no.csv", "--backbone", "resnet50", "--out", "run"],
+            ["train", "--data", "no.csv", "--backbone", "resnet50", "-o", "run"],
             "no.csv: cannot be read",
         ),
     ],
@@ -259,7 +267,7 @@ def test_a_png_that_cannot_be_written_is_one_line(tmp_path: Path, run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "library", "extra"),
     [
-        (["train", "--data", "x", "--backbone", "resnet50", "--out", "run"], "torch", "torch"),
+        (["train", "--data", "x", "--backbone", "resnet50", "-o", "run"], "torch", "torch"),
         (["serve"], "fastapi", "api"),
         (["batch", SONG, "-o", "x.csv", "--engine", "ray"], "ray", "ray"),
         (["batch", SONG, "-o", "x.csv", "--models", "jazz", "--write-tags"], "mutagen", "batch"),
@@ -341,3 +349,213 @@ def test_the_base_install_needs_no_extra() -> None:
         "assert not loaded, loaded"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("crop", "start"), [("end", 2), ("1.25", 1.25), ("0", 0), ("99", 2)])
+def test_crop_is_a_place_or_a_second(
+    folder: Path, tmp_path: Path, run, write_sound, tone, crop: str, start: float
+) -> None:
+    song, output = str(write_sound("song.wav", tone(440, 12))), tmp_path / "report.json"
+    assert run("report", song, "-o", str(output), "--crop", crop)[0] == 0
+    reported = json.loads(output.read_text(encoding="utf-8"))
+    classified = json.loads(run("classify", song, "--json", "--crop", crop)[1])
+    table = tmp_path / "genres.csv"
+    assert run("batch", song, "-o", str(table), "--crop", crop)[0] == 0
+    (row,) = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    starts = [reported["clip"]["window_start"], classified["clip"]["window_start"]]
+    assert starts == pytest.approx([start, start], abs=0.001)
+    assert float(row["window_start"]) == pytest.approx(start, abs=0.001)
+    pictures = [tmp_path / "cropped.png", tmp_path / "centred.png"]
+    for picture, options in zip(pictures, (["--crop", crop], []), strict=True):
+        assert run("spectrogram", song, "-o", str(picture), *options)[0] == 0
+    assert pictures[0].read_bytes() != pictures[1].read_bytes()
+
+
+@pytest.mark.parametrize("crop", ["-1", "nan", "inf", "middle", "whole", ""])
+@pytest.mark.parametrize("command", ["classify", "report", "spectrogram"])
+def test_a_crop_that_is_none_is_refused(run, command: str, crop: str) -> None:
+    output = [] if command == "classify" else ["-o", "x.html"]
+    status, out, err = run(command, SONG, *output, f"--crop={crop}")
+    assert (status, out) == (2, "")
+    assert "--crop" in err
+
+
+def test_a_batch_crops_the_whole_and_knows_the_former_option(
+    folder: Path, tmp_path: Path, run, write_sound, tone
+) -> None:
+    song = str(write_sound("song.wav", tone(440, 25)))
+    tables = [tmp_path / "new.csv", tmp_path / "former.csv"]
+    for table, option in zip(tables, ("--crop", "--window"), strict=True):
+        status, _, err = run("batch", song, "-o", str(table), option, "whole")
+        assert status == 0
+        assert ("--window is now called --crop" in err) == (option == "--window")
+    assert len(tables[0].read_text(encoding="utf-8").splitlines()) > 2
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+    assert "--window" not in CliRunner().invoke(app, ["batch", "--help"]).stdout
+
+
+def test_what_follows_two_dashes_is_no_former_option(tmp_path: Path, run) -> None:
+    status, _, err = run("batch", "-o", str(tmp_path / "x.csv"), "--", "--window")
+    assert (status, err) == (1, "ccmusic: --window: no such file or folder\n")
+
+
+def _pipe(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def test_standard_input_is_read_like_the_file(
+    folder: Path, tmp_path: Path, run, write_sound, tone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The index of an MP4 is at its end: it cannot be read without going back.
+    song = str(write_sound("song.m4a", tone(440, 12)))
+    content = Path(song).read_bytes()
+    from_file = json.loads(run("classify", song, "--json")[1])
+    _pipe(content, monkeypatch)
+    status, out, _ = run("classify", "-", "missing.wav", "--json")
+    piped, missing = [json.loads(line) for line in out.splitlines()]
+    assert status == 1
+    assert piped["file"] == "standard input"
+    assert piped["clip"] == from_file["clip"]
+    assert piped["mean"] == from_file["mean"]
+    assert "no such file" in missing["error"]
+    report, by_name, by_pipe = (tmp_path / name for name in ("x.html", "name.png", "pipe.png"))
+    _pipe(content, monkeypatch)
+    assert run("report", "-", "-o", str(report))[0] == 0
+    assert "standard input" in report.read_text(encoding="utf-8")
+    assert run("spectrogram", song, "-o", str(by_name))[0] == 0
+    _pipe(content, monkeypatch)
+    assert run("spectrogram", "-", "-o", str(by_pipe))[0] == 0
+    assert by_pipe.read_bytes() == by_name.read_bytes()
+
+
+def test_standard_input_that_is_none_is_one_line(
+    folder: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccmusic.cli.options._STDIN_MOST", 2 << 20)
+    for content, told in (
+        (b"", "the file is empty"),
+        (b"not music", "standard input: "),
+        (bytes(3 << 20), "more than 2 MB"),
+    ):
+        _pipe(content, monkeypatch)
+        status, out, err = run("classify", "-")
+        assert (status, out, err.count("\n")) == (1, "", 1)
+        assert err.startswith("ccmusic: standard input: ")
+        assert told in err
+    terminal = io.TextIOWrapper(io.BytesIO())
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdin", terminal)
+    assert "nothing is piped into it" in run("classify", "-")[2]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "gbk", "ascii", "utf-8"])
+def test_json_is_valid_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    name = "caf\xe9 \u4e2d\u6587 \U0001f3b5.wav"
+    done = subprocess.run(
+        [sys.executable, "-m", "ccmusic", "classify", name, "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        stdout=subprocess.PIPE,
+    )
+    assert json.loads(done.stdout.decode(encoding))["file"] == name
+    assert done.stdout.isascii() == (encoding != "utf-8")
+
+
+def test_version_is_that_of_the_package_everywhere(
+    folder: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("--version") == (0, f"ccmusic {ccmusic.__version__}\n", "")
+    sources = EXAMPLES.parent.glob("src/ccmusic/**/*.py")
+    texts = {path: path.read_text(encoding="utf-8") for path in sources}
+    assert [path.name for path, text in texts.items() if ccmusic.__version__ in text] == [
+        "__init__.py"
+    ]
+    assert not [path.name for path, text in texts.items() if 'version("ccmusic")' in text]
+
+
+def test_doctor_tells_versions_folders_and_which_models_load(folder: Path, run) -> None:
+    status, out, err = run("doctor", "--json")
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert found["versions"]["ccmusic"] == ccmusic.__version__
+    assert found["versions"]["python"] == platform.python_version()
+    for library in ("onnxruntime", "av", "numpy"):
+        assert found["versions"][library] == metadata.version(library)
+    assert found["versions"]["ffmpeg"]
+    assert "CPUExecutionProvider" in found["providers"]
+    assert found["folders"]["own"] == str(folder)
+    assert (found["models"], found["problems"]) == (["jazz_cqt", "rock_cqt"], [])
+    status, out, err = run("doctor")
+    assert (status, err) == (0, "")
+    assert f"ccmusic:      {ccmusic.__version__}\n" in out
+    assert "jazz_cqt, rock_cqt" in out
+
+
+def test_doctor_names_the_models_that_do_not_load(folder: Path, run) -> None:
+    (folder / "rock_cqt.onnx").write_bytes(b"damaged")
+    make_checkpoint(folder, "blues_cqt", favourite="blues", backbone="blues")
+    (folder / "blues_cqt.json").write_text("{")
+    status, out, err = run("doctor")
+    assert status == 1
+    assert "jazz_cqt" in out
+    assert "rock_cqt.onnx" in err
+    assert "blues_cqt.json" in err
+    assert "Traceback" not in err
+    status, out, err = run("doctor", "--json")
+    found = json.loads(out)
+    assert (status, err, found["models"], len(found["problems"])) == (1, "", ["jazz_cqt"], 2)
+    for path in folder.iterdir():
+        path.unlink()
+    status, out, _ = run("doctor", "--json")
+    assert status == 1
+    assert "install ccmusic again" in json.loads(out)["problems"][0]
+
+
+def test_help_lists_the_commands_in_groups() -> None:
+    text = CliRunner().invoke(app, ["--help"]).stdout
+    groups = {
+        "Use": ["classify", "report", "spectrogram", "batch", "doctor"],
+        "Your own models": ["import", "models"],
+        "Training": ["train", "evaluate", "calibrate", "export", "data"],
+        "Servers": ["dashboard", "serve"],
+    }
+    expected = [word for group, names in groups.items() for word in (group, *names)]
+    listed = re.findall(r"^(?:╭─ ([A-Z][a-z ]+) ─|│ ([a-z]+) )", text, re.MULTILINE)
+    assert [group or name for group, name in listed if group != "Options"] == expected
+
+
+def _commands(group: TyperGroup) -> Iterator[Any]:
+    for command in group.commands.values():
+        if isinstance(command, TyperGroup):
+            yield from _commands(command)
+        yield command
+
+
+def test_one_name_for_one_idea() -> None:
+    commands = list(_commands(typer.main.get_group(app)))
+    assert {"index", "remove", "train"} <= {command.name for command in commands}
+    for command in commands:
+        options = {name for param in command.params for name in param.opts if name[0] == "-"}
+        assert not {"--out", "--window", "--start"} & options, command.name
+        assert ("-o" in options) == ("--output" in options), command.name
+
+
+def test_completion_is_offered(tmp_path: Path) -> None:
+    def completed(*words: str) -> list[str]:
+        line = " ".join(("ccmusic", *words))
+        code = "import sys; sys.argv = ['ccmusic']; from ccmusic.cli import main; main()"
+        environment = {
+            **os.environ,
+            "_CCMUSIC_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(words)),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        )
+        return done.stdout.split()
+
+    assert {"classify", "doctor", "batch"} <= set(completed(""))
+    assert completed("classify", "--cr") == ["--crop"]
+    assert completed("batch", "--crop", "e") == ["end"]
+    assert completed("classify", "--transform", "m") == ["mel"]

@@ -64,7 +64,11 @@ def test_options_of_the_command_line(
 ) -> None:
     for arguments, new in (
         (["import", "nothing.pt", "--recipe=mel"], "--preprocessing"),
-        (["train", "--data", "x", "--out", "y", "--backbone", "b", "--thin", "2"], "width-divisor"),
+        (["train", "--data", "x", "-o", "y", "--backbone", "b", "--thin", "2"], "width-divisor"),
+        (["train", "--data", "x", "--out", "y", "--backbone", "b"], "output"),
+        (["evaluate", "nothing", "--data", "x", "--pictures=y"], "output"),
+        (["export", "nothing.pt", "--data=x", "--data-note=x", "--licence=x", "--out=y"], "output"),
+        (["batch", "nothing", "-o", "x.csv", "--window", "whole"], "crop"),
     ):
         monkeypatch.setattr("sys.argv", ["ccmusic", *arguments])
         with pytest.raises(SystemExit) as ended:

@@ -26,7 +26,7 @@ What is named here, and :mod:`ccmusic.schema`, is public. A public name that cha
 under its old name, with a ``DeprecationWarning``, until the release after the next.
 """
 
-from importlib.metadata import version
+__version__ = "0.2.0.dev0"
 
 from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
@@ -50,10 +50,6 @@ from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram
 from ccmusic.timeline import Timeline
 from ccmusic.verdict import Verdict
 from ccmusic.zoo import Checkpoint
-
-__version__ = version("ccmusic")
-
-__version__ = "0.2.0.dev0"
 
 __all__ = [
     "Agreement",

@@ -242,8 +242,8 @@ def load(
         ``(y, sr)``: floats, nominally in -1..1, or integers of 8, 16 or 32 bits, of shape [n] or
         [channels, n].
     crop
-        Take the 10 s at the ``center`` of the piece, at its ``start``, or from this second on,
-        the last 10 s at most. A shorter piece is taken whole and looped.
+        Take the 10 s at the ``center`` of the piece, at its ``start``, at its ``end``, or from
+        this second on, the last 10 s at most. A shorter piece is taken whole and looped.
     seconds
         Length of the window.
     loop

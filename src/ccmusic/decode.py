@@ -20,7 +20,7 @@ import numpy.typing as npt
 from ccmusic.errors import AudioError
 from ccmusic.files import NotAFileError, Reader, open_regular
 
-Crop = Literal["center", "start"]
+Crop = Literal["center", "start", "end"]
 Samples = npt.NDArray[np.float32]
 Stored: TypeAlias = str | os.PathLike[str] | BinaryIO | bytes
 Source: TypeAlias = Stored | tuple[npt.NDArray[Any], float]
@@ -41,6 +41,9 @@ _MP3_FRAME = 2_881  # bytes, at most
 _RATES = range(1_000, 1_000_001)  # a header that gives another is damaged
 _LEAST_ROOM = 10.0  # seconds to decode, whatever a header says
 _FULL = 0.999  # of full scale
+
+FFMPEG = av.ffmpeg_version_info
+"""Version of FFmpeg inside PyAV."""
 
 
 @dataclass
@@ -388,9 +391,8 @@ def _span(file: BinaryIO, name: str, after: float) -> tuple[float, int]:
 def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
     """Seconds from the start of a recording to that of the window."""
     last = max(0.0, duration - seconds)
-    if crop == "center":
-        return last / 2
-    return 0.0 if crop == "start" else min(max(0.0, crop), last)
+    named = {"start": 0.0, "center": last / 2, "end": last}
+    return named[crop] if isinstance(crop, str) else min(max(0.0, crop), last)
 
 
 def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> Sound:

@@ -7,11 +7,10 @@ import csv
 import io
 import json
 from html import escape
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
-from ccmusic import plot
+from ccmusic import __version__, plot
 from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
@@ -131,7 +130,7 @@ def to_html(analysis: Analysis, language: Language) -> str:
         *_spectrograms(analysis, language),
         "</div>",
         *_models(analysis, language),
-        _paragraph(f"CCMusic {version('ccmusic')}"),
+        _paragraph(f"CCMusic {__version__}"),
     ]
     lines = "\n".join(body)
     return (

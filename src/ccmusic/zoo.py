@@ -85,15 +85,15 @@ class Checkpoint:
         options.add_session_config_entry("session.use_env_allocators", "1")
         try:
             # By path: a session keeps bytes that it was loaded from in memory.
-            session = onnxruntime.InferenceSession(self.path, options, providers=_providers())
+            session = onnxruntime.InferenceSession(self.path, options, providers=providers())
         except Exception as error:
             # ONNX Runtime has no public base class for its errors.
             raise CheckpointError("bad_weights", file=self.path, reason=reason_of(error)) from None
         return session
 
 
-def _providers() -> list[str]:
-    """CUDA if onnxruntime-gpu is installed instead of onnxruntime; otherwise the CPU."""
+def providers() -> list[str]:
+    """What models run on: the CPU, and CUDA if onnxruntime-gpu is installed instead."""
     here = onnxruntime.get_available_providers()
     return [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in here]
 

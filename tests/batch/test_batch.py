@@ -123,7 +123,7 @@ def test_votes_are_those_of_the_genre_beside_them() -> None:
 def test_the_whole_piece_gives_a_row_for_each_window(tmp_path: Path, write_sound, tone) -> None:
     path = write_sound("long.flac", tone(440, 34))
     output = tmp_path / "windows.jsonl"
-    batch.run([str(path)], output, Options(window="whole"))
+    batch.run([str(path)], output, Options(crop="whole"))
     rows = _rows(output)
     with Panel.open("cqt") as panel:
         expected = list(panel.timeline(path, hop=10))
@@ -301,7 +301,7 @@ def test_other_options_do_not_go_on(music: Path, tmp_path: Path) -> None:
     with pytest.raises(_StopError):
         batch.run(files, output, Options(), on_progress=_stop_after(2))
     before = (tmp_path / "out.csv.part.jsonl").read_bytes()
-    for options in (Options(window="whole"), Options(models=("jazz",))):
+    for options in (Options(crop="whole"), Options(models=("jazz",))):
         with pytest.raises(DataError, match=r"an unfinished batch with other (window|models)"):
             batch.run(files, output, options)
     assert (tmp_path / "out.csv.part.jsonl").read_bytes() == before

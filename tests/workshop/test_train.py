@@ -153,7 +153,7 @@ def test_it_is_measured_drawn_and_calibrated(
         app,
         [
             *("evaluate", "one", "two", "--data", str(manifest)),
-            *("--pictures", str(pictures), "--panel", str(panel)),
+            *("-o", str(pictures), "--panel", str(panel)),
         ],
     )
     assert run.exit_code == 0, run.output

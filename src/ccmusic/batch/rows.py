@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from ccmusic.analysis import Analysis, Prepared, prepare
-from ccmusic.audio import CLIP_SECONDS, Clip
+from ccmusic.audio import CLIP_SECONDS, Crop
 from ccmusic.card import ModelCard
 from ccmusic.errors import SandboxError, as_expected
 from ccmusic.panel import Panel
@@ -18,7 +18,7 @@ from ccmusic.schema import VERSION, ErrorDocument
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.timeline import Windows
 
-Window = Literal["center", "whole"]
+BatchCrop: TypeAlias = Crop | Literal["whole"] | float
 Row: TypeAlias = dict[str, str | int | float | bool | None]
 Document: TypeAlias = dict[str, Any]
 """An analysis or an error, in the form of :mod:`ccmusic.schema`."""
@@ -52,8 +52,8 @@ class Options:
     transform: TransformChoice = "cqt"
     models: tuple[str, ...] | None = None
     """Names of checkpoints or backbones; all of the transform by default."""
-    window: Window = "center"
-    """``center``: 10 s of each recording. ``whole``: 10 s after 10 s, as
+    crop: BatchCrop = "center"
+    """Which 10 s of each recording, as in :func:`ccmusic.load`. ``whole``: 10 s after 10 s, as
     :class:`ccmusic.timeline.Windows` cuts them."""
 
     def fingerprint(self, cards: Sequence[ModelCard]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class Options:
         return {
             "transform": self.transform,
             "models": {card.name: card.sha256 for card in cards},
-            "window": self.window,
+            "crop": self.crop,
             "schema": VERSION,
         }
 
@@ -125,9 +125,9 @@ class BatchWorker(AbstractContextManager["BatchWorker"]):
         CCMusicError
             If the recording cannot be read.
         """
-        window, preprocessings = self._options.window, self._panel.preprocessings
+        crop, preprocessings = self._options.crop, self._panel.preprocessings
         for prepared in self._sandbox.stream(
-            file, _windows, file, preprocessings, window, keep_sound
+            file, _windows, file, preprocessings, crop, keep_sound
         ):
             yield self._panel.analyze_prepared(prepared)
 
@@ -141,12 +141,15 @@ class BatchWorker(AbstractContextManager["BatchWorker"]):
 
 
 def _windows(
-    file: str, preprocessings: set[Preprocessing], window: Window, keep_sound: bool
+    file: str, preprocessings: set[Preprocessing], crop: BatchCrop, keep_sound: bool
 ) -> Iterator[Prepared]:
     """Pictures of a recording; runs in a child of the sandbox."""
-    clips: Iterable[Clip | None] = [None] if window == "center" else Windows(file, hop=CLIP_SECONDS)
-    for clip in clips:
-        prepared = prepare(clip or file, preprocessings)
+    found: Iterable[Prepared]
+    if crop == "whole":
+        found = (prepare(clip, preprocessings) for clip in Windows(file, hop=CLIP_SECONDS))
+    else:
+        found = [prepare(file, preprocessings, crop=crop)]
+    for prepared in found:
         yield prepared if keep_sound else prepared.without_sound()
 
 

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ccmusic.cli.options import (
+    STDIN,
     CropOption,
+    FileArgument,
     JsonOption,
     ModelsOption,
     PanelOption,
     TransformOption,
     complain,
     print_json,
+    source_of,
     split_names,
 )
 from ccmusic.errors import as_expected
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
 
 
 def classify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings to classify.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Recordings to classify; - for standard input."),
+    ],
     transform: PanelOption = "cqt",
     models: ModelsOption = None,
     top_k: Annotated[int, typer.Option(min=1, help="Genres to show per model.")] = 3,
@@ -66,12 +72,13 @@ def classify(
         )
         for file in progress:
             try:
-                analysis = panel.analyze(file, crop=crop)
+                analysis = panel.analyze(source_of(file), crop=crop)
             except Exception as error:  # one odd file must not take the others with it
                 failed = True
-                told = as_expected(error, file)
+                name = STDIN if file == "-" else file
+                told = as_expected(error, name)
                 if as_json:
-                    print_json(ErrorDocument(file=file, error=str(told)).to_dict())
+                    print_json(ErrorDocument(file=name, error=str(told)).to_dict())
                 else:
                     complain(str(told))
                 continue
@@ -85,7 +92,7 @@ def classify(
 
 
 def spectrogram(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Recording to draw.")],
+    file: FileArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.png", help="Output file.")],
     transform: TransformOption = "cqt",
     stage: Annotated[
@@ -98,7 +105,7 @@ def spectrogram(
     from ccmusic import audio, plot
     from ccmusic.picture import Preprocessing, draw
 
-    clip = audio.load(file, crop=crop)
+    clip = audio.load(source_of(file), crop=crop)
     preprocessing = Preprocessing.default(transform)
     drawn = preprocessing.transform(clip.samples)
     if stage == "raw":
@@ -109,7 +116,7 @@ def spectrogram(
 
 
 def report(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Recording to classify.")],
+    file: FileArgument,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT.html|.json|.csv", help="Output file.")
     ],
@@ -125,8 +132,8 @@ def report(
     from ccmusic.api import analyze
 
     kind = report.kind_of(output)
-    content = report.render(analyze(file, transform=transform, crop=crop), kind, language)
-    write(output, content.encode())
+    analysis = analyze(source_of(file), transform=transform, crop=crop)
+    write(output, report.render(analysis, kind, language).encode())
 
 
 def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
+from ccmusic.audio import Crop
 from ccmusic.cli.options import (
     ModelsOption,
     PanelOption,
     complain,
+    crop_option,
     split_names,
 )
 from ccmusic.errors import CCMusicError, MissingExtraError
 from ccmusic.escaping import printable
-
-if TYPE_CHECKING:
-    pass
 
 
 def batch(
@@ -37,9 +36,14 @@ def batch(
         int | None,
         typer.Option(min=1, help="Decoding processes; on Ray, cores. All cores by default."),
     ] = None,
-    window: Annotated[
-        Literal["center", "whole"],
-        typer.Option(help="One row per recording, or one for every 10 s of it."),
+    crop: Annotated[
+        Any,
+        crop_option(
+            *get_args(Crop),
+            "whole",
+            help="The 10 s to judge: where in the piece, or from which second on; `whole`: a row "
+            "for every 10 s of it.",
+        ),
     ] = "center",
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="`ray`: on a cluster (extra `ray`).")
@@ -79,7 +83,7 @@ def batch(
             summary = run(
                 files,
                 output,
-                Options(transform, split_names(models), window),
+                Options(transform, split_names(models), crop),
                 workers=workers,
                 engine=engine,
                 address=address,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from typer.core import TyperCommand
 
-from ccmusic.audio import Crop
+from ccmusic.audio import Crop, Source, named
+from ccmusic.errors import CCMusicError
 from ccmusic.escaping import CONTROL, printable
 from ccmusic.spectrogram import TransformChoice, TransformName
 
@@ -18,9 +20,45 @@ TransformOption = Annotated[TransformName, typer.Option(help="Spectrogram that t
 PanelOption = Annotated[
     TransformChoice, typer.Option(help="Spectrogram that the models use, or both.")
 ]
-CropOption = Annotated[Crop, typer.Option(help="Position of the 10 s window.")]
+
+
+def crop_option(*names: str, help: str) -> Any:
+    """Option for the window: one of these names, or its first second.
+
+    Typer knows no type that is either; what the command gets has been checked here.
+    """
+
+    def parse(text: str) -> str | float:
+        if text in names:
+            return text
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds < float("inf"):
+            raise typer.BadParameter(f"{text!r} is neither {', '.join(names)} nor a second.")
+        return seconds
+
+    return typer.Option(
+        parser=parse,
+        metavar=f"[{'|'.join(names)}|SECONDS]",
+        autocompletion=lambda: list(names),
+        help=f"{help} Of a piece that ends before: its last 10 s.",
+    )
+
+
+CropOption = Annotated[
+    Any,
+    crop_option(
+        *get_args(Crop),
+        help="The 10 s to judge: where in the piece, or from which second on.",
+    ),
+]
 ModelsOption = Annotated[
     str | None, typer.Option(metavar="NAME,...", help="Only these checkpoints or backbones.")
+]
+FileArgument = Annotated[
+    str, typer.Argument(metavar="FILE", help="Recording; - for standard input.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ManifestOption = Annotated[
@@ -30,6 +68,10 @@ ManifestOption = Annotated[
     ),
 ]
 
+STDIN = "standard input"
+_STDIN_MOST = 1 << 30
+_BLOCK = 1 << 20
+
 
 def complain(line: str) -> None:
     """Print an error line."""
@@ -38,8 +80,10 @@ def complain(line: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON."""
+    # What an encoding lacks would be printed as \xe9 or \U0001f3b5, which JSON does not know.
+    ascii_only = codecs.lookup(sys.stdout.encoding).name != "utf-8"
+    text = json.dumps(value, ensure_ascii=ascii_only, allow_nan=False)
     # JSON escapes some of what has power over a terminal, but not all.
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)
 
 
@@ -48,7 +92,9 @@ def former_options(**names: str) -> type[TyperCommand]:
 
     class Command(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-            return super().parse_args(ctx, [_current(argument, names) for argument in args])
+            options = args[: args.index("--")] if "--" in args else args
+            current = [_current(argument, names) for argument in options]
+            return super().parse_args(ctx, current + args[len(options) :])
 
     return Command
 
@@ -60,6 +106,28 @@ def _current(argument: str, names: dict[str, str]) -> str:
     new = f"--{names[option[2:]]}"
     complain(f"{option} is now called {new}")
     return f"{new}{equals}{value}"
+
+
+def source_of(file: str) -> Source:
+    """What a command reads for an argument: the file, or for ``-`` all of standard input.
+
+    Raises
+    ------
+    CCMusicError
+        If standard input is a terminal, or holds too much.
+    """
+    if file != "-":
+        return file
+    if sys.stdin is None or sys.stdin.isatty():
+        raise CCMusicError(f"{STDIN}: nothing is piped into it; give a file instead of -")
+    content = named(b"", STDIN)  # formats are told apart, and read, back and forth
+    while block := sys.stdin.buffer.read(_BLOCK):
+        if content.tell() + len(block) > _STDIN_MOST:
+            raise CCMusicError(
+                f"{STDIN}: more than {_STDIN_MOST >> 20} MB; save it and give the name of the file"
+            )
+        content.write(block)
+    return content
 
 
 def split_names(models: str | None) -> tuple[str, ...] | None:

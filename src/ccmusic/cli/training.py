@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,9 +16,6 @@ from ccmusic.cli.options import (
 from ccmusic.escaping import printable
 from ccmusic.files import write
 from ccmusic.genres import genre_name
-
-if TYPE_CHECKING:
-    pass
 
 
 def data_index(
@@ -62,7 +59,12 @@ def data_index(
 def train(
     data: ManifestOption,
     backbone: Annotated[str, typer.Option(help="Which network, e.g. `mobilenet_v3_large`.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run is continued.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Folder of the run; an unfinished run goes on."
+        ),
+    ],
     transform: TransformOption = "cqt",
     init_from: Annotated[
         Path | None,
@@ -123,7 +125,7 @@ def train(
 
     weights = training.train(
         data,
-        out,
+        output,
         backbone=backbone,
         transform=transform,
         init_from=init_from,
@@ -147,10 +149,13 @@ def evaluate(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Checkpoints to measure.")],
     data: ManifestOption,
     split: Annotated[str, typer.Option(help="Split of the manifest.")] = "valid",
-    pictures: Annotated[
+    output: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Write plots of confusion and calibration into this folder."
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Write plots of confusion and calibration into this folder.",
         ),
     ] = None,
     panel: Annotated[
@@ -178,11 +183,11 @@ def evaluate(
         measured["mean"] = together.metrics
     if panel and together:
         write(panel, together.to_json().encode())
-    if pictures:
-        pictures.mkdir(parents=True, exist_ok=True)
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
         for name, metrics in measured.items():
-            write(pictures / f"{name}-confusion.png", plot.confusion(metrics))
-            write(pictures / f"{name}-calibration.png", plot.calibration(metrics))
+            write(output / f"{name}-confusion.png", plot.confusion(metrics))
+            write(output / f"{name}-calibration.png", plot.calibration(metrics))
     if as_json:
         for name, metrics in measured.items():
             print_json({"name": name, **metrics.model_dump(mode="json")})
@@ -214,7 +219,7 @@ def evaluate(
 def calibrate(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Checkpoint to calibrate.")],
     data: ManifestOption,
-    output: Annotated[
+    store_as: Annotated[
         str | None,
         typer.Option("--as", metavar="NAME", help="Name of the calibrated copy."),
     ] = None,
@@ -226,7 +231,7 @@ def calibrate(
     """
     from ccmusic.workshop.calibrate import calibrate_stored
 
-    before, stored = calibrate_stored(name, data, store_as=output, split=split)
+    before, stored = calibrate_stored(name, data, store_as=store_as, split=split)
     card = stored.card
     assert card.metrics is not None
     print(
@@ -245,8 +250,14 @@ def export(
         list[str] | None,
         typer.Option(help="For the card: a known weakness; may be given several times."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Output folder; by default that of your own checkpoints.")
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Output folder; by default that of your own checkpoints.",
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name; BACKBONE_TRANSFORM by default.")] = None,
     precision: Annotated[
@@ -259,7 +270,7 @@ def export(
     checkpoint = export_weights(
         weights,
         data,
-        out=out,
+        out=output,
         name=name,
         precision=precision,
         data=data_note,

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import Annotated, Literal
 
 from fastapi import Depends, FastAPI, File, Form, Request, Response, UploadFile
@@ -13,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector
 from prometheus_client import generate_latest as exposition
 
+from ccmusic import __version__
 from ccmusic.analysis import Analysis
 from ccmusic.errors import CCMusicError
 from ccmusic.panel import Panel
@@ -76,7 +76,7 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
         redoc_url=None,
         title="CCMusic",
         summary="Five vision networks look at the spectrogram of your music.",
-        version=version("ccmusic"),
+        version=__version__,
         lifespan=lifespan,
         dependencies=[Depends(HTTPBearer(auto_error=False))] if token else [],
     )

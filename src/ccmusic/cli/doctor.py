@@ -1,0 +1,99 @@
+"""What a bug report needs to say of an installation: version, doctor."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import Annotated, Any
+
+import typer
+
+from ccmusic import __version__
+from ccmusic.cli.options import JsonOption, complain, print_json
+
+_LIBRARIES = ("av", "numpy", "soxr", "pydantic", "typer")
+_EXTRAS = ("torch", "streamlit", "fastapi", "pyarrow", "mutagen", "ray")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ccmusic {__version__}")
+        raise typer.Exit
+
+
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Describe this installation for a bug report, and load every model.
+
+    The exit status is 1 if a model does not load. Nothing is sent anywhere; folders are named by
+    their full paths.
+    """
+    found = _examine()
+    if as_json:
+        print_json(found)
+    else:
+        for name, version in found["versions"].items():
+            print(f"{name + ':':13} {version or 'not installed'}")
+        print(f"{'system:':13} {found['system']}, {found['cores']} cores")
+        print(f"{'providers:':13} {', '.join(found['providers'])}")
+        for name, path in found["folders"].items():
+            print(f"{name + ':':13} {path}")
+        print(f"{'models:':13} {', '.join(found['models']) or 'none'}")
+        for problem in found["problems"]:
+            complain(problem)
+    if found["problems"]:
+        raise typer.Exit(1)
+
+
+def _examine() -> dict[str, Any]:
+    import onnxruntime
+
+    from ccmusic import zoo
+    from ccmusic.decode import FFMPEG
+    from ccmusic.errors import CheckpointError
+    from ccmusic.panel import available_cores
+
+    checkpoints, errors = zoo.scan()
+    loaded, problems = [], [str(error) for error in errors]
+    for checkpoint in checkpoints:
+        try:
+            checkpoint.open()
+        except CheckpointError as error:
+            problems.append(str(error))
+        else:
+            loaded.append(checkpoint.card.name)
+    if not loaded:
+        problems.append(f"no model in {zoo.SHIPPED} loads; install ccmusic again")
+    return {
+        "versions": {
+            "ccmusic": __version__,
+            "python": platform.python_version(),
+            "onnxruntime": onnxruntime.__version__,
+            "ffmpeg": FFMPEG,
+            **{name: _version(name) for name in _LIBRARIES + _EXTRAS},
+        },
+        "system": platform.platform(),
+        "cores": available_cores(),
+        "providers": zoo.providers(),
+        "folders": {"shipped": str(zoo.SHIPPED), "own": str(zoo.user_folder())},
+        "models": loaded,
+        "problems": problems,
+    }
+
+
+def _version(library: str) -> str | None:
+    """Version of a library; None if it is not installed."""
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
