@@ -46,6 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_every_link_of_the_site_leads_somewhere(site: Path) -> None:
     pages = {path: _Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
     assert len(pages) >= 28  # fourteen in two languages
@@ -63,6 +64,7 @@ def test_every_link_of_the_site_leads_somewhere(site: Path) -> None:
                 assert unquote(parts.fragment) in known, f"{path.name} links to {link}"
 
 
+@pytest.mark.slow
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     for path in site.rglob("*.html"):
         for address in _Page(path).fetched:
