@@ -47,7 +47,7 @@ format: $(VENV)/test.stamp
 	$(BIN)/ruff format .
 
 docs: $(VENV)/docs.stamp
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 package: $(VENV)/test.stamp
 	rm -rf dist
