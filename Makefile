@@ -1,6 +1,7 @@
 # make run: the dashboard with example music.  make test: everything that must hold.
 # make check: lint and the tests of the core, under a minute.  make coverage: make test, measured.
 # make test-slow: what takes long, large networks above all.
+# make docs: the manual, Chinese and English, in site/.
 # make package: sdist and wheel in dist/, tried in an empty environment.
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ CORE := $(filter-out tests/test_sandbox.py tests/test_licences.py,$(wildcard tes
 # The registry's PyTorch for Linux brings gigabytes of CUDA; this index has builds for processors.
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-slow check core coverage lint format package clean
+.PHONY: run test test-slow check core coverage lint format docs package clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/ccmusic dashboard --port $(PORT)
@@ -45,13 +46,16 @@ format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 package: $(VENV)/test.stamp
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/python .ci/try_wheel.py dist/*.whl
 
 clean:
-	rm -rf $(VENV) dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist site .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
@@ -61,6 +65,10 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[dashboard]'
 	touch $@
 
+$(VENV)/docs.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[docs]'
+	touch $@
+
 # PyTorch comes first and alone, so that only it is looked for in its index. Where that cannot be
 # reached, pip takes the registry's build, as it does for whoever has an NVIDIA driver.
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
@@ -68,5 +76,5 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
 		$(INSTALL) --no-deps --retries 1 --extra-index-url $(TORCH_CPU) torch torchvision || \
 		echo "no PyTorch for processors from $(TORCH_CPU); trying the registry's" >&2; \
 	fi
-	$(INSTALL) --editable '.[api,batch,dashboard,ray,torch,dev]'
+	$(INSTALL) --editable '.[api,batch,dashboard,ray,torch,dev,docs]'
 	touch $@

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.mark.parametrize("script", ["figures.py", "cards.py", "schema.py"])
+@pytest.mark.parametrize("script", ["figures.py", "cards.py", "schema.py", "commands.py"])
 def test_generated_pages_have_not_drifted(script: str) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / script, "--check"], capture_output=True, text=True

@@ -382,8 +382,9 @@ def main() -> None:
             },
         ),
     ):
-        path = ROOT / "docs" / name
-        pages[path] = filled(path.read_text(encoding="utf-8"), contents)
+        for path in (ROOT / "docs" / name, (ROOT / "docs" / name).with_suffix(".zh.md")):
+            if path.exists():
+                pages[path] = filled(path.read_text(encoding="utf-8"), contents)
     update(pages, sys.argv)
 
 

@@ -1,0 +1,90 @@
+"""The manual builds, names every public object, and leads nowhere that is not there."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+import ccmusic
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+class _Page(HTMLParser):
+    """Anchors of a page, where it leads, and what a browser fetches for it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.anchors: set[str] = set()
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.anchors.update(values[name] for name in ("id", "name") if name in values)
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        elif tag == "link" and values.get("rel") in ("stylesheet", "icon", "preconnect"):
+            self.fetched.append(values["href"])
+        elif "src" in values:
+            self.fetched.append(values["src"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("mkdocs", reason="the extra docs is not installed")
+    out = tmp_path_factory.mktemp("site")
+    # Not --quiet, which hides warnings from --strict as well.
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", out]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.mark.slow
+def test_every_link_of_the_site_leads_somewhere(site: Path) -> None:
+    pages = {path: _Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
+    assert len(pages) >= 28  # fourteen in two languages
+    for path, page in pages.items():
+        for link in [*page.links, *page.fetched]:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if target.is_dir():
+                target /= "index.html"
+            assert target.exists(), f"{path.name} links to {link}"
+            if parts.fragment and target in pages:
+                known = pages[target].anchors
+                assert unquote(parts.fragment) in known, f"{path.name} links to {link}"
+
+
+@pytest.mark.slow
+def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        for address in _Page(path).fetched:
+            assert not urlsplit(address).netloc, f"{path.name} loads {address}"
+
+
+@pytest.mark.parametrize("name", ["python.md", "python.zh.md"])
+def test_every_public_object_is_in_the_manual(name: str) -> None:
+    text = (DOCS / name).read_text("utf-8")
+    described = re.findall(r"^::: ccmusic\.(\w+)$", text, re.MULTILINE)
+    assert sorted(described) == sorted({*ccmusic.__all__, "schema"} - {"__version__"})
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.zh.md")), ids=lambda path: path.name)
+def test_both_languages_show_the_same_commands(path: Path) -> None:
+    def commands(file: Path) -> list[str]:
+        blocks = re.findall(r"```(?:sh|ini)\n(.*?)```", file.read_text("utf-8"), re.DOTALL)
+        lines = [line.split("#")[0].strip() for line in "\n".join(blocks).splitlines()]
+        # The report is in Chinese by default, and lines may hold a comment alone.
+        return [line.removesuffix("--language en").strip() for line in lines if line]
+
+    assert commands(path) == commands(path.with_suffix("").with_suffix(".md"))
