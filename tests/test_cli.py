@@ -232,7 +232,7 @@ def test_a_checkpoint_without_card_is_reported_by_classify_and_models(folder: Pa
         status, out, err = run(*arguments)
         assert status == 1
         assert "jazz_cqt" in out
-        assert "rock_cqt.json: no card" in err
+        assert "rock_cqt.json: no model card" in err
 
 
 def test_models_lists_what_is_known(folder: Path, run) -> None:
