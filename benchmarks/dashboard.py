@@ -19,21 +19,15 @@ from live_page import browser, dashboard, settle
 WATCH = """async ([title]) => {
     const pills = [...document.querySelectorAll("[class*=st-key-example_] button")];
     const frame = () => new Promise(requestAnimationFrame);
-    const opinion = () => document.querySelector(".st-key-headline")?.innerText;
-    const before = opinion();
     const times = {};
     const start = performance.now();
     pills.find((pill) => pill.innerText.trim() === title).click();
     while (times.all === undefined && performance.now() - start < 60000) {
         await frame();
-        if (document.querySelector("h5")?.innerText.trim() !== title) continue;
-        const decided = opinion() !== undefined && opinion() !== before;
-        const bars = (stage) =>
-            document.querySelectorAll(`[class*=st-key-${stage}_] .barlayer path`).length;
-        if (times.first === undefined && (decided || bars("first"))) {
-            times.first = performance.now() - start;
-        }
-        if (decided && bars("final")) times.all = performance.now() - start;
+        if (document.querySelector("h1.piece")?.innerText.trim() !== title) continue;
+        const decided = document.querySelectorAll(".models .model .share").length;
+        if (times.first === undefined && decided) times.first = performance.now() - start;
+        if (document.querySelector(".models .mean")) times.all = performance.now() - start;
     }
     return times;
 }"""
@@ -44,7 +38,7 @@ def main() -> None:
         page = opened.new_page(viewport={"width": 1300, "height": 1000})
         first, *others = find_examples()
         page.goto(f"{address}/?lang=en&example={first}")
-        page.locator(".st-key-headline h3").wait_for(timeout=60_000)
+        page.locator(".models .mean").wait_for(timeout=60_000)
         settle(page)
         times = []
         for stem in others:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 _STRONG = 0.5  # share of the maximum that belongs to the strongest region
+_MOST = 0.6  # share of the picture above which a region is no particular place
 
 
 @dataclass(frozen=True)
@@ -95,22 +96,42 @@ class Attention(Value):
         return spectrogram.draw(axes, orange, start=self.start, pitch_along_x=sideways)
 
     @property
+    def everywhere(self) -> bool:
+        """Whether the strongest region covers most of the picture: no place in particular."""
+        box = self._box()
+        if box is None:
+            return False
+        rows, columns = ((last - first + 1) for first, last in box)
+        return rows * columns > _MOST * self.coarse.size
+
+    def _box(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """First and last row and column of the strongest place and its neighbours."""
+        peak = self._peak
+        if self.coarse[peak] <= 0:
+            return None
+        return _connected(self.coarse >= _STRONG * self.coarse[peak], peak)
+
+    @property
+    def _peak(self) -> tuple[np.intp, ...]:
+        return np.unravel_index(int(self.coarse.argmax()), self.coarse.shape)
+
+    @property
     def region(self) -> Region | None:
         """The strongest place and its neighbours; None if no region supports the genre.
 
         For a recording that was looped, in seconds of the recording itself: the part of the region
         that lies in the same repetition as its strongest cell.
         """
-        peak = np.unravel_index(int(self.coarse.argmax()), self.coarse.shape)
-        if self.coarse[peak] <= 0:
+        box = self._box()
+        if box is None:
             return None
-        rows, columns = _connected(self.coarse >= _STRONG * self.coarse[peak], peak)
+        rows, columns = box
         spectrogram = self.picture.spectrogram
         n_rows, n_columns = self.coarse.shape
         hop = spectrogram.times[1] - spectrogram.times[0] if len(spectrogram.times) > 1 else 0.0
         first = float(spectrogram.times[0])
         width = float(len(spectrogram.times) * hop) / n_columns
-        middle = first + width * (int(peak[1]) + 0.5)
+        middle = first + width * (int(self._peak[1]) + 0.5)
         # What was played before the repetition in which the strongest cell lies.
         before = middle // self.length * self.length if self.length < math.inf else 0.0
         return Region(

@@ -31,7 +31,8 @@ def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: flo
     """
     figure, axes = _canvas(7, 6)
     drawn = spectrogram.plot(axes, start=start, pitch_along_x=_sideways(preprocessing))
-    figure.colorbar(drawn, label="dB relative to the maximum")
+    _label_by_units(axes, preprocessing)
+    figure.colorbar(drawn, label="dB")
     return _png(figure)
 
 
@@ -47,8 +48,9 @@ def picture(seen: Picture, *, start: float = 0) -> bytes:
         vmin=0,
         vmax=255,
     )
+    _label_by_units(axes, seen.preprocessing)
     size = seen.preprocessing.size
-    figure.colorbar(drawn, label=f"grey level, {size} x {size} pixels")
+    figure.colorbar(drawn, label=f"0–255, {size} × {size} px")
     return _png(figure)
 
 
@@ -62,11 +64,18 @@ def attention(looked: Attention, *, strongest: float) -> bytes:
     """
     figure, axes = _canvas(4, 3.4)
     looked.plot(axes, strongest=strongest)
+    _label_by_units(axes, looked.picture.preprocessing)
     return _png(figure)
 
 
 def _sideways(preprocessing: Preprocessing) -> bool:
     return preprocessing.orientation == "pitch_along_x"
+
+
+def _label_by_units(axes: Axes, preprocessing: Preprocessing) -> None:
+    """Units are the same in every language, and the font may lack Chinese."""
+    labels = ("Hz", "s") if _sideways(preprocessing) else ("s", "Hz")
+    axes.set(xlabel=labels[0], ylabel=labels[1])
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:

@@ -15,8 +15,9 @@ from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
-from ccmusic.genres import genre_name
+from ccmusic.genres import genre_colour, genre_name
 from ccmusic.picture import Preprocessing
+from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
@@ -107,6 +108,8 @@ def region_line(analysis: Analysis, name: str, genre: str | None, language: Lang
     named = {"genre": genre_name(looked.genre, language)}
     if looked.region is None:
         return translate(language, "attention.nowhere", **named)
+    if looked.everywhere:
+        return translate(language, "attention.everywhere", **named)
     return translate(
         language, "attention.strongest", region=looked.region.message(language), **named
     )
@@ -179,7 +182,7 @@ def _models(analysis: Analysis, language: Language) -> list[str]:
 
 
 def _table(analysis: Analysis, language: Language) -> str:
-    """Models x genres; the bluer a cell, the higher its probability."""
+    """Models x genres; under each share a bar in the genre's colour."""
     genres = analysis.genres
     head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
     rows = [f"<tr><th></th>{head}</tr>"]
@@ -187,8 +190,8 @@ def _table(analysis: Analysis, language: Language) -> str:
     shares[translate(language, "page.mean")] = analysis.mean
     for name, given in shares.items():
         cells = "".join(
-            f'<td style="background: rgb(0 114 178 / {0.75 * given[genre]:.2f})">'
-            f"{given[genre]:.0%}</td>"
+            f'<td style="background: linear-gradient({genre_colour(genre)}, {genre_colour(genre)}) '
+            f'0 100% / {given[genre]:.1%} 4px no-repeat">{given[genre]:.0%}</td>'
             if genre in given
             else "<td></td>"
             for genre in genres
@@ -204,7 +207,10 @@ def _spectrograms(analysis: Analysis, language: Language) -> list[str]:
         preprocessing = Preprocessing.default(transform.name)
         seen = next(slices for r, slices in analysis.pictures.items() if r.transform == transform)
         figures += [
-            _figure(plot.levels(spectrogram, preprocessing, start=start), transform.name.upper()),
+            _figure(
+                plot.levels(spectrogram, preprocessing, start=start),
+                TRANSFORM_TITLES[transform.name],
+            ),
             _figure(
                 plot.picture(seen[len(seen) // 2], start=start),
                 translate(language, "report.picture"),

@@ -27,6 +27,11 @@ pytestmark = [
 ]
 WriteSound = Callable[..., Path]
 VIEWPORT = {"width": 1300, "height": 1000}
+SOUND = "document.querySelector('[data-testid=stAudio]')"
+HEARD = f"""() => {{
+    const {{ range, graphs }} = window.ccmusic, graph = graphs.get({SOUND});
+    return {{ ...range, filters: [...graph.low, ...graph.high].map((f) => f.frequency.value) }};
+}}"""
 expect.set_options(timeout=PATIENCE)
 
 
@@ -58,7 +63,7 @@ def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.goto(f"{address}/?{link}")
         if "view=" not in link:
-            page.locator(".st-key-headline h3").wait_for()
+            page.locator(".models .mean").wait_for()
         settle(page)
         opened.append(page)
         return page
@@ -91,7 +96,11 @@ def upload(page: Page, path: Path) -> None:
 
 
 def opinion(page: Page) -> str:
-    return page.locator(".st-key-headline h3").inner_text()
+    return page.locator("h2.opinion").inner_text()
+
+
+def title(page: Page) -> str:
+    return page.locator("h1.piece").inner_text()
 
 
 def plot(page: Page, key: str) -> Locator:
@@ -104,16 +113,17 @@ def test_real_mp3_gets_the_verdicts_of_the_python_api(
 ) -> None:
     page = visit(f"lang={language}")
     upload(page, song)
-    assert page.locator("h5", has_text=song.name).count() == 1
+    assert title(page) == song.name
     expected = analyze(song)
     assert expected.agreement is not None
     assert opinion(page).lower() == expected.agreement.message(language).lower()
-    cards = page.locator(".st-key-cards .js-plotly-plot")
-    expect(cards).to_have_count(len(expected.verdicts))
+    lines = page.locator(".models .model")
+    expect(lines).to_have_count(len(expected.verdicts))
     for index, verdict in enumerate(expected.verdicts.values()):
         ((genre, probability),) = verdict.top(1)
-        words = cards.nth(index).locator(".annotation-text").all_text_contents()
-        assert words[:2] == [genre_name(genre, language), f"{probability:.0%}"]
+        words = lines.nth(index).inner_text()
+        assert genre_name(genre, language) in words
+        assert f"{probability:.0%}" in words
     with page.expect_download() as waiting:
         page.locator(".st-key-report_json button").click()
     downloaded = json.loads(Path(waiting.value.path()).read_text("utf-8"))
@@ -136,18 +146,53 @@ def test_hovering_tells_pitch_note_time_and_level(visit: Callable[..., Page]) ->
 
 def test_language_switch_keeps_the_verdicts(visit: Callable[..., Page]) -> None:
     page = visit("example=rain", locale="zh-CN")
-    assert translate("zh", "page.tagline") in page.inner_text("body")
+    expect(page.get_by_text(translate("zh", "page.tagline"))).to_be_visible()
     page.wait_for_function("document.documentElement.lang == 'zh'")
-    shown = page.locator(".st-key-headline").inner_text()
-    seconds = re.search(r"[\d.]+ 秒", shown)
+    shares = page.locator(".models .share").all_inner_texts()
     page.get_by_text("English", exact=True).click()
     expect(page.get_by_text(translate("en", "page.tagline"))).to_be_visible()
     settle(page)
     assert "lang=en" in page.url
-    # The very same analysis: it took the same time to the hundredth.
-    assert seconds
-    assert seconds[0].split()[0] in page.locator(".st-key-headline").inner_text()
+    assert page.locator(".models .share").all_inner_texts() == shares
     page.wait_for_function("document.documentElement.lang == 'en'")
+
+
+SIZES = [(1440, 900), (1280, 720), (390, 844)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_first_screen_holds_the_verdict(
+    visit: Callable[..., Page], language: Language, size: tuple[int, int]
+) -> None:
+    width, height = size
+    scheme = "dark" if language == "zh" else "light"
+    view = {"width": width, "height": height}
+    page = visit(f"lang={language}&example=vibe_ace", viewport=view, color_scheme=scheme)
+    boxes = {}
+    spectrogram = "[class*=st-key-spectrogram_cqt] .js-plotly-plot .nsewdrag"
+    for name in ("h1.piece", "h2.opinion", ".models", ".play-window", spectrogram):
+        box = page.locator(name).bounding_box()
+        assert box, name
+        assert box["x"] >= 0, name
+        assert box["y"] >= 0, name
+        assert box["x"] + box["width"] <= width, name
+        assert box["y"] + box["height"] <= height, name
+        boxes[name] = box
+    assert boxes[spectrogram]["height"] > 200
+    # Nothing covers it, and a line is one line.
+    for line in page.locator(".models > li").all():
+        box = line.bounding_box()
+        assert box
+        assert box["height"] < 40
+        assert re.search(r"\d+%", line.inner_text())
+    examples = page.locator(f".st-key-example_{language}").bounding_box()
+    assert examples
+    assert examples["y"] > boxes[".models"]["y"] + boxes[".models"]["height"]
+    if width < 800:
+        assert examples["y"] > boxes[spectrogram]["y"] + boxes[spectrogram]["height"]
+        main = "document.querySelector('[data-testid=stMainBlockContainer]')"
+        assert page.evaluate(f"{main}.getBoundingClientRect().height") < 3500
 
 
 def test_cqt_turns_with_one_click(visit: Callable[..., Page]) -> None:
@@ -179,31 +224,76 @@ def test_maps_follow_the_genre_chosen(visit: Callable[..., Page], genre: str) ->
     chooser.press("Enter")
     page.wait_for_timeout(500)
     settle(page)
-    captions = page.locator(".st-key-maps [data-testid=stCaptionContainer]").all_inner_texts()
-    models = page.locator(".st-key-cards .js-plotly-plot").count()
+    captions = page.locator(".st-key-maps .region-line").all_inner_texts()
+    models = page.locator(".models .model").count()
     assert len(captions) == models
     assert all(caption.startswith(genre_name(genre, "en")) for caption in captions)
 
 
-def test_timeline_stops_goes_on_and_moves_the_window(
+def test_the_whole_piece_fills_in_and_moves_the_window(
     visit: Callable[..., Page], song: Path
 ) -> None:
     page = visit()
     upload(page, song)
-    page.locator(".st-key-begin_timeline button").click()
-    bar = page.get_by_text(translate("en", "timeline.working"))
-    expect(bar).to_be_visible()
-    page.locator(".st-key-cancel_timeline button").click()
-    expect(bar).to_be_hidden()
-    page.locator(".st-key-begin_timeline button").click()
-    expect(plot(page, "timeline")).to_be_visible()
-    expect(bar).to_be_hidden()
+    cells = page.locator(".strip .at")
+    expect(cells).to_have_count(7)
+    expect(page.locator(".strip .pending")).to_have_count(0)
+    cells.last.click()
+    expect(page.get_by_text("Judged: 30.0 to 40.0 s")).to_be_visible()
     settle(page)
-    count = "document.querySelector('.st-key-timeline .js-plotly-plot').data[0].x.length"
-    assert page.evaluate(count) == 7
-    points = plot(page, "timeline").locator(".scatterlayer .trace").first.locator(".point")
-    points.last.click(force=True)
-    expect(page.get_by_text("The networks see 30.0 to 40.0 s")).to_be_visible()
+    assert "Judged: 30.0" in page.inner_text("body")
+    # The player goes where the window went, and plays just that.
+    page.locator(".play-window").click()
+    page.wait_for_function(f"{SOUND}.currentTime > 30.2 && !{SOUND}.paused")
+    # A click on the waveform moves the window as well.
+    wave = plot(page, "waveform").bounding_box()
+    assert wave
+    page.mouse.click(wave["x"] + wave["width"] / 2, wave["y"] + 30)
+    expect(page.get_by_text("Judged: 15.0 to 25.0 s")).to_be_visible()
+    # Without the mouse too.
+    cells.first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Judged: 0.0 to 10.0 s")).to_be_visible()
+
+
+def test_back_forward_and_reload_bring_everything_back(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=rain")
+    page.locator(".st-key-example_en button", has_text="Vibe Ace").click()
+    expect(page.locator("h1.piece")).to_have_text(translate("en", "example.vibe_ace"))
+    settle(page)
+    page.locator(".st-key-transform button", has_text="Mel").click()
+    page.wait_for_url("**transform=mel**")
+    settle(page)
+    page.locator(".strip, [data-testid=stSlider]").first.wait_for()
+    page.go_back()
+    expect(plot(page, "spectrogram_cqt")).to_be_visible()
+    expect(page.locator("h1.piece")).to_have_text(translate("en", "example.vibe_ace"))
+    settle(page)
+    assert "transform=cqt" in page.url
+    page.go_back()
+    expect(page.locator("h1.piece")).to_have_text(translate("en", "example.rain"))
+    settle(page)
+    assert "example=rain" in page.url
+    page.go_forward()
+    expect(page.locator("h1.piece")).to_have_text(translate("en", "example.vibe_ace"))
+    settle(page)
+    page.reload()
+    settle(page)
+    assert title(page) == translate("en", "example.vibe_ace")
+
+
+def test_maps_fade_and_take_a_scale_each(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=vibe_ace")
+    layer = page.locator(".st-key-maps .heatmaplayer > :nth-child(2)").first
+    expect(layer).to_have_css("opacity", "1")
+    page.locator(".map-opacity").fill("40")
+    expect(layer).to_have_css("opacity", "0.4")
+    scales = """[...document.querySelectorAll(".st-key-maps .js-plotly-plot")]
+        .map((plot) => plot.data[1].zmax)"""
+    assert len(set(page.evaluate(scales))) == 1
+    page.locator(".st-key-own_scale label").first.click()
+    page.wait_for_function(f"new Set({scales}).size > 1")
+    expect(layer).to_have_css("opacity", "0.4")
 
 
 def test_report_opens_offline(visit: Callable[..., Page], chrome: Browser, tmp_path: Path) -> None:
@@ -230,27 +320,36 @@ def test_broken_file_is_one_line(
     broken = tmp_path / "noise.mp3"
     broken.write_bytes(np.random.default_rng(0).bytes(5000))
     upload(page, broken)
-    (alert,) = page.locator("[data-testid=stAlert]").all_inner_texts()
-    assert alert.strip() == translate(language, "error.unknown_format", file="noise.mp3")
+    assert opinion(page) == translate(language, "error.unknown_format", file="noise.mp3")
+    assert title(page) == "noise.mp3"
+    assert not page.locator(".models li").count()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_file_too_large_or_of_another_kind_is_refused(
+def test_a_file_too_large_is_refused(
     visit: Callable[..., Page], tmp_path: Path, language: Language
 ) -> None:
     page = visit(f"lang={language}&example=rain")
     uploader = "document.querySelector('[data-testid=stFileUploader]')"
     refusal = f"getComputedStyle({uploader}, '::after').content"
-    for name, size in (("large.mp3", 201 * 2**20), ("essay.txt", 10)):
-        assert translate(language, "page.upload_refused") not in page.evaluate(refusal)
-        path = tmp_path / name
-        with path.open("wb") as file:
-            file.truncate(size)
-        page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(path)
-        words = json.dumps(translate(language, "page.upload_refused"), ensure_ascii=False)
-        page.wait_for_function(f"{refusal}.includes({words})")
-        page.locator("[data-testid=stFileChipDeleteBtn] button").click()
-        settle(page)
+    assert translate(language, "page.upload_refused") not in page.evaluate(refusal)
+    path = tmp_path / "large.mp3"
+    with path.open("wb") as file:
+        file.truncate(201 * 2**20)
+    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(path)
+    words = json.dumps(translate(language, "page.upload_refused"), ensure_ascii=False)
+    page.wait_for_function(f"{refusal}.includes({words})")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_file_of_another_kind_says_so(
+    visit: Callable[..., Page], tmp_path: Path, language: Language
+) -> None:
+    page = visit(f"lang={language}&example=rain")
+    path = tmp_path / "essay.txt"
+    path.write_text("No music in here.")
+    upload(page, path)
+    assert opinion(page) == translate(language, "error.unknown_format", file="essay.txt")
 
 
 def test_two_at_once_do_not_mix(visit: Callable[..., Page], song: Path) -> None:
@@ -258,39 +357,84 @@ def test_two_at_once_do_not_mix(visit: Callable[..., Page], song: Path) -> None:
     upload(other, song)
     one.reload()
     settle(one)
-    assert one.locator("h5", has_text=translate("zh", "example.rain")).count() == 1
-    assert other.locator("h5", has_text=song.name).count() == 1
-    for page, language in ((one, "zh"), (other, "en")):
-        assert translate(language, "page.verdicts") in page.inner_text("body")
+    assert title(one) == translate("zh", "example.rain")
+    assert title(other) == song.name
 
 
-def test_playhead_follows_the_sound_and_a_click_seeks(visit: Callable[..., Page]) -> None:
-    page = visit("lang=en&example=vibe_ace")
-    spectrogram = plot(page, "spectrogram_cqt")
-    box = spectrogram.bounding_box()
-    assert box
-    spectrogram.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
-    now = "document.querySelector('[data-testid=stAudio]').currentTime"
-    page.wait_for_function(f"{now} > 4")
+def test_the_button_plays_what_is_judged(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=total_breakdown")
+    button = page.locator(".play-window")
+    assert button.inner_text() == translate("en", "player.play")
+    button.click()
+    expect(button).to_have_text(translate("en", "player.pause"))
+    page.wait_for_function(f"!{SOUND}.paused && {SOUND}.currentTime > 64.6")
     for key in ("spectrogram_cqt", "waveform"):
         line = plot(page, key).locator(".playhead")
         expect(line).to_be_visible()
-        before = line.bounding_box()
-        page.wait_for_timeout(1000)
-        after = line.bounding_box()
-        assert before
-        assert after
-        across = "y" if key == "spectrogram_cqt" else "x"
-        assert after[across] > before[across]  # type: ignore[literal-required]
+        across = "top" if key == "spectrogram_cqt" else "left"
+        place = f"parseFloat(document.querySelector('.st-key-{key} .playhead').style.{across})"
+        before = page.evaluate(place)
+        page.wait_for_function(f"{place} > {before}")
+    # It comes to the end of the window and begins again; unless asked not to.
+    page.evaluate(f"{SOUND}.playbackRate = 16")
+    page.wait_for_function(f"{SOUND}.currentTime > 73")
+    page.wait_for_function(f"{SOUND}.currentTime < 67 && {SOUND}.currentTime >= 64")
+    page.locator(".play .loop").uncheck()
+    page.wait_for_function(f"{SOUND}.paused")
+    expect(button).to_have_text(translate("en", "player.play"))
+
+
+def test_a_region_is_played_alone(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=vibe_ace")
+    box = plot(page, "spectrogram_cqt").locator(".nsewdrag").bounding_box()
+    assert box
+    x, y = box["x"], box["y"]
+    page.mouse.move(x + box["width"] / 4, y + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(x + box["width"] / 2, y + box["height"] * 0.7, steps=4)
+    page.mouse.up()
+    page.wait_for_function(f"!{SOUND}.paused")
+    expect(plot(page, "spectrogram_cqt").locator(".region")).to_be_visible()
+    heard = page.evaluate(HEARD)
+    # 84 semitones over C1 across, 10 s from 1.0 on downwards.
+    assert heard["start"] == pytest.approx(6, abs=0.2)
+    assert heard["end"] == pytest.approx(8, abs=0.2)
+    assert heard["low"] == pytest.approx(32.7 * 2 ** (21 / 12), rel=0.07)
+    assert heard["high"] == pytest.approx(32.7 * 2 ** (42 / 12), rel=0.07)
+    assert heard["filters"] == pytest.approx([heard["low"]] * 2 + [heard["high"]] * 2, rel=1e-3)
+    page.keyboard.press("Escape")
+    page.wait_for_function(f"{SOUND}.paused")
+    # The region that a model looked at, by the keyboard; then the window again, unfiltered.
+    page.locator(".play-region").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"!{SOUND}.paused")
+    button = page.locator(".play-region").first
+    heard = page.evaluate(HEARD)
+    assert heard["low"] == pytest.approx(float(button.get_attribute("data-low") or 0))
+    assert heard["start"] == pytest.approx(float(button.get_attribute("data-start") or 0))
+    page.keyboard.press("Escape")
+    page.locator(".play-window").click()
+    filters = page.evaluate(HEARD)["filters"]
+    assert max(filters[:2]) <= 20
+    assert min(filters[2:]) > 20_000
+
+
+def test_an_mp3_is_served_as_one(visit: Callable[..., Page], song: Path) -> None:
+    page = visit()
+    upload(page, song)
+    source = page.evaluate(f"{SOUND}.src")
+    assert source.endswith(".mp3")
+    assert page.request.head(source).headers["content-type"] == "audio/mpeg"
 
 
 def test_microphone_is_judged(visit: Callable[..., Page]) -> None:
     page = visit(permissions=["microphone"])
+    page.get_by_text(translate("en", "page.microphone")).first.click()
     button = page.locator("[data-testid=stAudioInputActionButton]").first
     button.click()
     page.wait_for_timeout(3000)
     button.click()
-    expect(page.locator("h5", has_text=translate("en", "page.recording"))).to_be_visible()
+    expect(page.locator("h1.piece")).to_have_text(translate("en", "page.recording"))
     settle(page)
     assert opinion(page)
     assert translate("en", "page.looped").replace(" 10 s", "") in page.inner_text("body")
@@ -298,11 +442,15 @@ def test_microphone_is_judged(visit: Callable[..., Page]) -> None:
 
 def test_a_model_can_be_switched_off(visit: Callable[..., Page]) -> None:
     page = visit()
-    cards = page.locator(".st-key-cards .js-plotly-plot")
+    lines = page.locator(".models .model")
     models = len(find("cqt"))
-    expect(cards).to_have_count(models)
+    expect(lines).to_have_count(models)
+    page.get_by_text(translate("en", "page.models"), exact=True).click()
     page.locator("[class*=st-key-models_] button").first.click()
-    expect(cards).to_have_count(models - 1)
+    expect(lines).to_have_count(models - 1)
+    settle(page)
+    page.reload()
+    expect(lines).to_have_count(models - 1)
 
 
 @pytest.mark.parametrize("view", ["way", "guide"])
@@ -321,7 +469,7 @@ def test_other_views_are_whole(visit: Callable[..., Page], language: Language, v
 
 def test_keyboard_alone_reaches_language_and_models(visit: Callable[..., Page]) -> None:
     page = visit()
-    missing = {"language", "transform", "turned", "top_k", "models"}
+    missing = {"language", "view", "transform", "turned", "example_en", "folded", "map_genre_en"}
     for _ in range(300):  # how many stops there are is the browser's and the pictures' affair
         page.keyboard.press("Tab")
         reached = page.evaluate(
@@ -350,6 +498,37 @@ def test_phone_shows_everything_without_scrolling_sideways(
 
 def test_genres_are_all_in_the_table(visit: Callable[..., Page]) -> None:
     page = visit("lang=zh&example=rain")
-    names = plot(page, "table").locator(".xtick text")
+    page.get_by_text(translate("zh", "page.details")).click()
+    names = page.locator("table.all thead .genre")
     expect(names).to_have_count(len(GENRES))
-    assert set(names.all_text_contents()) == {genre_name(genre, "zh") for genre in GENRES}
+    assert set(names.all_inner_texts()) == {genre_name(genre, "zh") for genre in GENRES}
+
+
+def test_sureness_explains_itself_to_mouse_and_keyboard(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=vibe_ace")
+    word = page.locator(".sureness.tip").first
+    bubble = word.locator(".bubble")
+    expect(bubble).to_be_hidden()
+    word.hover()
+    expect(bubble).to_be_visible()
+    assert re.search(r"\d+%", bubble.inner_text())
+    page.mouse.move(0, 0)
+    expect(bubble).to_be_hidden()
+    word.focus()
+    expect(bubble).to_be_visible()
+
+
+@pytest.mark.parametrize("view", ["verdicts", "way", "guide"])
+@pytest.mark.parametrize(("language", "scheme"), [("zh", "light"), ("en", "dark")])
+def test_axe_finds_nothing_serious(
+    visit: Callable[..., Page], language: Language, scheme: str, view: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for colours in (scheme, {"light": "dark", "dark": "light"}[scheme]):
+        page = visit(f"lang={language}&example=vibe_ace&view={view}", color_scheme=colours)
+        for closed in page.locator("[data-testid=stExpander] summary").all():
+            closed.click()
+        settle(page)
+        found = axe.run(page).response["violations"]
+        serious = [v for v in found if v["impact"] in ("serious", "critical")]
+        assert not [(v["id"], v["nodes"][0]["html"][:200]) for v in serious]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,6 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
-from ccmusic.agreement import mean_probabilities
 from ccmusic.card import Band, Pair, PanelCard
 from ccmusic.dashboard import compute
 from ccmusic.dashboard.examples import find_examples
@@ -24,6 +25,7 @@ from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
+from conftest import tone
 from small_models import METRICS, make_checkpoint
 
 APP = Path(dashboard.__file__).with_name("app.py")
@@ -65,7 +67,31 @@ def open_page(locale: str = "en-US", **link: str) -> AppTest:
 
 def texts(app: AppTest) -> str:
     elements = (*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.subheader)
-    return "\n".join(element.value for element in elements)
+    return "\n".join([*(element.value for element in elements), *markup(app)])
+
+
+def markup(app: AppTest) -> list[str]:
+    """What the page draws as HTML, unescaped."""
+    return [unescape(element.proto.body) for element in app.get("html")]
+
+
+def lines(app: AppTest) -> list[str]:
+    """A line per model of the first screen, without its tags."""
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    return [re.sub("<.*?>", " ", row) for row in re.findall('<li class="model.*?</li>', stage)]
+
+
+def headline(app: AppTest) -> tuple[str, str]:
+    """Title of the piece and what is said about it."""
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    title, said = (
+        re.findall(f'class="{kind}">(.*?)</h', stage)[0] for kind in ("piece", "opinion")
+    )
+    return title, said
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def charts(app: AppTest) -> int:
@@ -112,13 +138,20 @@ def test_example_gives_a_verdict_of_every_model() -> None:
     app = open_page(example="vibe_ace")
     assert_no_traceback(app)
     models = len(checkpoints("cqt"))
-    assert len([c for c in app.caption if " parameters" in c.value]) == models
+    assert len(lines(app)) == models
     result = analyze_example("vibe_ace").result()
     assert result.agreement is not None
     tie = result.agreement.split is not None
-    # Waveform, spectrogram, mean, table; a card and a map of every model.
-    assert charts(app) == 4 + tie + 2 * models
-    assert result.agreement.top in mean_probabilities(list(result.verdicts.values()))
+    # Waveform and spectrogram; a map of every model.
+    assert charts(app) == 2 + tie + models
+    for said, verdict in zip(lines(app), result.verdicts.values(), strict=True):
+        ((genre, share),) = verdict.top(1)
+        assert said.split()[0] == verdict.card.title()
+        assert genre_name(genre, "en") in said
+        assert f"{share:.0%}" in said
+    title, said = headline(app)
+    assert title == translate("en", "example.vibe_ace")
+    assert said.lower() == result.agreement.message("en").lower()
 
 
 def analyze_example(stem: str) -> compute.PendingAnalysis:
@@ -152,16 +185,21 @@ def test_maps_show_any_genre_and_recompute_nothing(
 ) -> None:
     app = open_page(lang=language, example="vibe_ace")
     chooser = app.selectbox(key=f"map_genre_{language}")
-    assert chooser.value is None
+    assert chooser.value == ""
     before = charts(app)
     chooser.set_value("reggae").run()
     assert_no_traceback(app)
     named = translate(
         language, "attention.strongest", genre=genre_name("reggae", language), region=""
     )
-    nowhere = translate(language, "attention.nowhere", genre=genre_name("reggae", language))
-    said = [c.value.replace("\\", "") for c in app.caption]
-    assert sum(c.startswith((named, nowhere)) for c in said) == len(checkpoints("cqt"))
+    other = (
+        translate(language, f"attention.{key}", genre=genre_name("reggae", language))
+        for key in ("nowhere", "everywhere")
+    )
+    said = [b.removeprefix('<p class="region-line">') for b in markup(app) if "region-line" in b]
+    said = [body for body in said if body.startswith((named, *other))]
+    assert len(said) == len(checkpoints("cqt"))
+    assert app.query_params["map"] in ("reggae", ["reggae"])
     assert charts(app) == before
     assert analyses == {"cqt": 1}
 
@@ -184,7 +222,7 @@ def test_transform_without_checkpoints_still_shows_its_picture(
     app = open_page(lang=language, transform="mel")
     assert_no_traceback(app)
     said = translate(language, "error.no_checkpoints", transform="mel")
-    assert [i.value.lower() for i in app.info] == [said.lower()]
+    assert headline(app)[1].lower() == said.lower()
     assert charts(app) == 2  # waveform and spectrogram
 
 
@@ -203,19 +241,23 @@ def test_failing_model_shows_its_reason_and_the_others_stand(
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
     app = open_page(example="rain")
     assert_no_traceback(app)
-    assert [e.value for e in app.error if "sha256" in e.value]
+    failed, stands = sorted(lines(app), key=lambda line: "sha256" not in line)
+    assert "sha256" in failed
+    assert "%" in stands
+    assert "sha256" not in stands
     assert [w.value for w in app.warning if "nonsense" in w.value]
-    assert charts(app) == 6  # waveform, spectrogram, mean, table, card and map of the good one
+    assert charts(app) == 3  # waveform, spectrogram, map of the good one
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_broken_upload_shows_one_line(language: Language) -> None:
     app = open_page(lang=language)
-    app.file_uploader(key="upload").upload("a_*b*.mp3", b"no music in here", "audio/mpeg").run()
+    app.file_uploader(key="upload").upload("a_*b*<i>.mp3", b"no music in here", "audio/mpeg").run()
     assert_no_traceback(app)
-    expected = AudioError("unknown_format", file="a_*b*.mp3").message(language)
-    assert [e.value.replace("\\", "") for e in app.error] == [expected]
-    assert r"a\_\*b\*\.mp3" in app.error[0].value
+    expected = AudioError("unknown_format", file="a_*b*<i>.mp3").message(language)
+    assert headline(app) == ("a_*b*<i>.mp3", expected)
+    assert "&lt;i&gt;" in "".join(e.proto.body for e in app.get("html"))
+    assert lines(app) == []  # nothing of the old verdict stays
 
 
 def test_upload_replaces_the_example_and_an_example_the_upload() -> None:
@@ -223,13 +265,98 @@ def test_upload_replaces_the_example_and_an_example_the_upload() -> None:
     content = EXAMPLES["celtica"].read_bytes()
     app.file_uploader(key="upload").upload("mine.ogg", content, "audio/ogg").run()
     assert_no_traceback(app)
-    assert r"mine\.ogg" in texts(app)
+    assert headline(app)[0] == "mine.ogg"
     assert "example" not in app.query_params
     app.pills(key="example_en").set_value("vibe_ace").run()
     assert_no_traceback(app)
-    assert translate("en", "example.vibe_ace") in texts(app)
+    assert headline(app)[0] == translate("en", "example.vibe_ace")
+
+
+def test_an_example_cannot_be_unchosen_into_an_empty_page() -> None:
+    app = open_page(example="rain", transform="mel")
     app.pills(key="example_en").set_value(None).run()
-    assert r"mine\.ogg" in texts(app)
+    assert_no_traceback(app)
+    assert headline(app)[0] == translate("en", "example.rain")
+    assert app.pills(key="example_en").value == "rain"
+
+
+def test_a_link_brings_back_window_models_and_views() -> None:
+    link = {
+        "lang": "zh",
+        "transform": "cqt",
+        "example": "total_breakdown",
+        "start": "20",
+        "off": "vgg19_bn_cqt",
+        "top": "5",
+        "turned": "1",
+        "map": "jazz",
+    }
+    app = open_page(**link)
+    assert_no_traceback(app)
+    assert {k: v if isinstance(v, str) else v[0] for k, v in app.query_params.items()} == link
+    assert app.slider(key="top_k").value == 5
+    assert app.toggle(key="turned").value
+    assert len(lines(app)) == len(checkpoints("cqt")) - 1
+    (slider,) = [s for s in app.slider if str(s.key).startswith("window_")]
+    assert slider.value == 20
+    # What is not on the screen for a while is not forgotten.
+    app.segmented_control(key="view").set_value("guide").run()
+    app.segmented_control(key="view").set_value("verdicts").run()
+    app.segmented_control(key="transform").set_value("mel").run()
+    app.segmented_control(key="transform").set_value("cqt").run()
+    assert_no_traceback(app)
+    assert {k: v if isinstance(v, str) else v[0] for k, v in app.query_params.items()} == link
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_silence_gets_no_verdict_and_a_scrap_a_doubtful_one(
+    language: Language, write_sound: WriteSound
+) -> None:
+    silence = write_sound("silence.wav", np.zeros(12 * 44_100, np.float32))
+    rng = np.random.default_rng(0)
+    scrap = write_sound("scrap.wav", rng.normal(0, 0.1, 2 * 44_100).astype(np.float32))
+    app = open_page(lang=language)
+    app.file_uploader(key="upload").upload("silence.wav", silence.read_bytes(), "audio/wav").run()
+    assert headline(app) == ("silence.wav", _capital(translate(language, "judged.silent")))
+    assert lines(app) == []
+    app.file_uploader(key="upload").set_value([("s.wav", scrap.read_bytes(), "audio/wav")]).run()
+    doubt = _capital(translate(language, "judged.doubtful", seconds=2.0, opinion=""))
+    assert headline(app)[1].startswith(doubt.strip())
+    assert lines(app)
+
+
+@needs_cqt
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_vote_first_covers_the_verdicts(language: Language) -> None:
+    app = open_page(lang=language, example="vibe_ace", vote="1")
+    assert_no_traceback(app)
+    assert headline(app)[1] == translate(language, "vote.ask")
+    assert lines(app) == []
+    makers = translate(language, "page.makers_genre", genre=genre_name("jazz", language))
+    assert makers not in texts(app)
+    assert charts(app) == 2  # waveform and spectrogram, no maps
+    (ballot,) = [p for p in app.pills if str(p.key).startswith("vote_")]
+    ballot.set_value("blues").run()
+    assert_no_traceback(app)
+    assert len(lines(app)) == len(checkpoints("cqt"))
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    (own,) = re.findall('<li class="own">.*?</li>', stage)
+    assert translate(language, "vote.yours") in own
+    assert genre_name("blues", language) in own
+    assert makers in texts(app)
+    # Somebody who asks for another piece votes anew.
+    app.pills(key=f"example_{language}").set_value("rain").run()
+    assert headline(app)[1] == translate(language, "vote.ask")
+
+
+def test_only_mel_is_warned_of_a_dull_recording(write_sound: WriteSound) -> None:
+    dull = write_sound("dull.wav", tone(440, 12))
+    said = translate("en", "quality.dull", level=0).split("{")[0][:20]
+    app = open_page(lang="en", transform="cqt")
+    app.file_uploader(key="upload").upload("dull.wav", dull.read_bytes(), "audio/wav").run()
+    assert said not in texts(app).replace("\\", "")
+    app.segmented_control(key="transform").set_value("mel").run()
+    assert said in texts(app).replace("\\", "")
 
 
 def test_without_examples_the_page_asks_for_an_upload(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,20 +402,34 @@ def test_the_window_moves_and_the_verdicts_follow(analyses: Counter[str]) -> Non
 
 @needs_cqt
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_whole_piece_is_heard_on_demand(language: Language, write_sound: WriteSound) -> None:
+def test_the_whole_piece_is_judged_by_itself(language: Language, write_sound: WriteSound) -> None:
     rng = np.random.default_rng(0)
     song = write_sound("song.wav", rng.normal(0, 0.1, 22 * 44_100).astype(np.float32))
     app = open_page(lang=language)
+    before = charts(app)
+    assert "data-at" not in "".join(markup(app))  # 12 s have no course
     app.file_uploader(key="upload").upload("song.wav", song.read_bytes(), "audio/wav").run()
     assert_no_traceback(app)
-    before = charts(app)
-    app.button(key="begin_timeline").click().run()
+    assert charts(app) == before + 1
+    (strip,) = [body for body in markup(app) if 'class="strip"' in body]
+    starts = [float(middle) - 5 for middle in re.findall('data-at="(.*?)"', strip)]
+    assert starts == pytest.approx([0, 5, 10, 12])
+    assert "pending" not in strip
+    (curves,) = [c for c in app.get("plotly_chart") if "timeline" in str(c.proto.id)]
+    assert curves
+
+
+@needs_cqt
+def test_silent_windows_of_a_piece_have_no_genre(write_sound: WriteSound) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 10 * 44_100)
+    song = write_sound("rest.wav", np.pad(noise, (0, 12 * 44_100)).astype(np.float32))
+    app = open_page(lang="en")
+    app.file_uploader(key="upload").upload("rest.wav", song.read_bytes(), "audio/wav").run()
     assert_no_traceback(app)
-    assert charts(app) == before + 1
-    (course,) = [c for c in app.session_state.courses.values() if c]
-    assert list(course) == pytest.approx([0, 5, 10, 12])
-    app.run()
-    assert charts(app) == before + 1
+    (strip,) = [body for body in markup(app) if 'class="strip"' in body]
+    starts = [float(middle) - 5 for middle in re.findall('data-at="(.*?)"', strip)]
+    assert starts == pytest.approx([0, 5])  # those at 10 and 12 s are silent
+    assert "pending" not in strip
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -336,7 +477,7 @@ def test_a_model_that_is_switched_off_has_no_say(analyses: Counter[str]) -> None
     kept = list(switches.value[:2])
     switches.set_value(kept).run()
     assert_no_traceback(app)
-    assert len([c for c in app.caption if " parameters" in c.value]) == 2
+    assert len(lines(app)) == 2
     agreement = analyze_example("vibe_ace").result().select(kept).agreement
     assert agreement is not None
     assert agreement.models == 2
@@ -365,10 +506,11 @@ def test_both_transforms_stand_side_by_side_and_load_no_model_twice(
     app = open_page(example="rain")
     app.segmented_control(key="transform").set_value("both").run()
     assert_no_traceback(app)
-    said = texts(app).replace("\\", "")
-    assert "ResNet50 · CQT" in said
-    assert "ResNet50 · Mel" in said
-    assert charts(app) == 3 + 2 + 4  # waveform, two spectrograms, mean, table, cards and maps
+    assert [row.split("  ")[1].strip() for row in lines(app)] == [
+        "ResNet50 · CQT",
+        "ResNet50 · Mel",
+    ]
+    assert charts(app) == 3 + 2  # waveform, two spectrograms, maps
     assert sorted(opened) == ["resnet50_cqt", "resnet50_mel"]
 
 
@@ -379,7 +521,12 @@ def test_several_uploads_can_be_chosen_from() -> None:
     uploader.upload("one.ogg", EXAMPLES["rain"].read_bytes(), "audio/ogg")
     uploader.upload("two.ogg", EXAMPLES["celtica"].read_bytes(), "audio/ogg").run()
     assert_no_traceback(app)
-    assert r"two\.ogg" in texts(app)
+    assert headline(app)[0] == "two.ogg"
+    (table,) = [t.value for t in app.dataframe]
+    assert list(table[translate("en", "files.file")]) == ["one.ogg", "two.ogg"]
+    genres = [genre_name("environment", "en"), headline(app)[1].rsplit(" ", 1)[-1]]
+    assert list(table[translate("en", "files.genre")]) == genres
+    assert "Environment 5" in table[translate("en", "files.votes")][0]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -6,9 +6,9 @@ pytest.importorskip("plotly")
 from ccmusic.attention import Attention
 from ccmusic.audio import SAMPLE_RATE
 from ccmusic.dashboard.signal_figures import attention_figure, spectrogram_figure
-from ccmusic.dashboard.verdict_figures import bars_figure
 from ccmusic.picture import Preprocessing, draw
 from ccmusic.spectrogram import Cqt, Mel, Spectrogram
+from ccmusic.texts import Language, translate
 
 
 def tone(frequency: float) -> np.ndarray:
@@ -64,14 +64,22 @@ def test_silence_can_be_drawn() -> None:
     assert np.array(spectrogram_figure(silent, "en").data[0].z).max() == -120
 
 
-def test_bars_name_genres_and_probabilities_from_the_top() -> None:
-    figure = bars_figure([("jazz", 0.7), ("blues", 0.2)], {"jazz": "#0072B2"}, "zh")
-    assert figure.data[0].y == ("爵士", "布鲁斯")
-    assert figure.data[0].x == (0.7, 0.2)
-    assert figure.data[0].marker.color[0] == "#0072B2" != figure.data[0].marker.color[1]
-    assert [a.text for a in figure.layout.annotations] == ["爵士", "70%", "布鲁斯", "20%"]
-    top, bottom = figure.layout.yaxis.range
-    assert top > bottom
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(("transform", "name"), [(Cqt(), "CQT"), (Mel(), "Mel")])
+def test_both_axes_have_a_title_and_the_picture_a_name(
+    transform: Cqt | Mel, name: str, language: Language
+) -> None:
+    spectrogram = transform(tone(440))
+    axes = spectrogram_figure(spectrogram, language).layout
+    (below,) = axes.annotations
+    assert below.text == translate(language, "figure.time")
+    assert axes.yaxis.title.text.startswith(name)
+    preprocessing = Preprocessing.default(spectrogram.transform)
+    coarse = np.ones((7, 7), np.float32)
+    looked = Attention("jazz", coarse, draw(spectrogram, preprocessing), 0.0)
+    layout = attention_figure(looked, language, strongest=1.0).layout
+    (below_map,) = layout.annotations
+    assert {below_map.text, layout.yaxis.title.text} == {below.text, axes.yaxis.title.text}
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])

@@ -24,7 +24,7 @@ _OPTIONS = {
         "'Source Sans', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', "
         "sans-serif"
     ),
-    "theme_light_primaryColor": "#0072B2",
+    "theme_light_primaryColor": "#005E93",
     "theme_light_backgroundColor": "#FBFAF7",
     "theme_light_secondaryBackgroundColor": "#F0EEE8",
     "theme_light_textColor": "#22252B",

@@ -1,17 +1,20 @@
-"""The page: choose a recording, hear it, see it, and watch the models make up their minds."""
+"""The page: the verdict first, what it was made from beside it, and the choices below."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.audio import Clip
 from ccmusic.card import titles
+from ccmusic.dashboard.address import TRANSFORMS, VIEWS, apply_address, read_address, write_address
 from ccmusic.dashboard.attention import attention
 from ccmusic.dashboard.compute import (
-    PendingAnalysis,
     Piece,
     cached_spectrogram,
     decode_window,
@@ -22,36 +25,44 @@ from ccmusic.dashboard.compute import (
     waveform_envelope,
 )
 from ccmusic.dashboard.downloads import downloads
+from ccmusic.dashboard.files import files_table
 from ccmusic.dashboard.guide import guide
-from ccmusic.dashboard.inputs import choose_input
-from ccmusic.dashboard.markdown import plain, sentence
+from ccmusic.dashboard.inputs import choose_input, choose_upload
+from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.markup import headline
 from ccmusic.dashboard.pipeline import pipeline
-from ccmusic.dashboard.player import player, waveform, window
+from ccmusic.dashboard.player import move_to, play_button, player, waveform, window
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
-from ccmusic.dashboard.timeline import timeline
-from ccmusic.dashboard.verdicts import verdicts
+from ccmusic.dashboard.timeline import has_course, timeline
+from ccmusic.dashboard.verdicts import details, opinion, verdicts
 from ccmusic.dashboard.weights import weights_window
 from ccmusic.errors import CCMusicError, CheckpointError
+from ccmusic.genres import GENRES, genre_name
 from ccmusic.panel import Panel
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
 from ccmusic.texts import LANGUAGES, Language, translate
 
 _HERE = Path(__file__).parent
 _LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
-_VIEWS = ("verdicts", "way", "guide")
-_CHOICES: tuple[TransformChoice, ...] = ("cqt", "mel", "both", "chroma")
 
 _page_script = st.components.v2.component("ccmusic_page", js=(_HERE / "page.js").read_text("utf-8"))
 
 
 def page() -> None:
-    """Draw everything, from the top; Streamlit calls this anew after every touch."""
+    """Draw the page; Streamlit runs this again after every interaction."""
     st.set_page_config("CCMusic", str(_HERE / "icon.svg"), layout="wide")
     st.html(_HERE / "style.css")
-    language = _header()
-    left, right = st.columns([1, 2], gap="large")
-    with left:
-        piece = choose_input(language)
+    read_address()
+    language, view = _header()
+    if view == "guide":
+        write_address()
+        guide(language)
+        _page_script(key="page_script", data={"language": language}, on_address_change=_go)
+        return
+    stage = st.container(key="stage", gap=None)
+    verdict, picture = stage.container(key="verdict"), stage.container(key="picture")
+    with stage.container(key="controls"):
+        piece, pieces = choose_input(language)
         transform = _choose_transform(language)
         panel: Panel | CheckpointError
         try:
@@ -59,91 +70,147 @@ def page() -> None:
             panel = open_panel(transform)
         except CheckpointError as error:
             panel = error
-        on = _choose_models(panel, language) if isinstance(panel, Panel) else []
-        weights_window(language)
-    with right:
-        view = st.segmented_control(
-            translate(language, "page.view"),
-            _VIEWS,
-            format_func=lambda view: translate(language, f"page.view_{view}"),
-            key="view",
-            required=True,
-            label_visibility="collapsed",
+        on: list[str] = []
+        with st.container(horizontal=True, key="folded"):
+            if isinstance(panel, Panel):
+                on = _choose_models(panel, language)
+            weights_window(language)
+        st.toggle(
+            translate(language, "vote.first"),
+            key="vote_first",
+            persist_state="session",
+            help=translate(language, "vote.help"),
         )
-        _write_link(language, transform, view)
-        if view == "guide":
-            guide(language)
+    slot = verdict.empty()
+    write_address()
     if piece is None:
-        if view != "guide":
-            right.info(translate(language, "page.begin"))
+        slot.info(translate(language, "page.begin"))
         return
     try:
         start = window(piece)
         clip = decode_window(piece, start)
     except CCMusicError as error:
-        right.error(plain(error.message(language)))
+        slot.html(headline(piece.title, error.message(language), Counter(), language))
         return
-    # Begun before anything is drawn, so that the models think meanwhile.
+    # Started before anything is drawn, so that the models run meanwhile.
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
-    with left:
-        player(piece, clip, language)
+    shown = _Shown(piece, clip, transform, start, language)
     if view == "verdicts":
-        with right:
-            _spectrograms(piece, clip, transform, start, language)
+        with verdict:
+            covered = _ask_for_vote(piece, slot, language)
+            play_button(replace(piece, genre=None) if covered else piece, language)
+        with picture:
+            wave, strip = _pictures(shown)
+        analysis = None
         if isinstance(panel, CheckpointError):
-            st.info(sentence(panel.message(language)))
+            reason = panel.message(language)
+            slot.html(headline(piece.title, reason[0].upper() + reason[1:], Counter(), language))
+        elif not on:
+            all_off = translate(language, "page.all_off")
+            slot.html(headline(piece.title, all_off, Counter(), language))
+        elif pending and not covered:
+            own = st.session_state.votes.get(piece.key) if st.session_state.vote_first else None
+            analysis = verdicts(slot, piece.title, pending, on, language, own)
+        said = opinion(analysis, language) if analysis else ""
+        _script(shown, said)
+        waveform(wave, waveform_envelope(piece), piece, clip, language)
         for problem in faulty_checkpoints():
             st.warning(plain(problem.message(language)))
-        if isinstance(panel, Panel) and pending:
-            _opinions(piece, clip, transform, panel, pending, on, language)
-    elif view == "way" and pending:
+        if analysis:
+            attention(analysis, language)
+            details(analysis, language)
+            curves = st.container()
+            downloads(analysis, language)
+            if pieces:
+                files_table(pieces, transform, on, language, choose_upload)
+            if has_course(clip):
+                timeline(strip, curves, piece, clip, transform, on, language)
+    elif pending:
+        _script(shown, "")
         try:
-            with right:
+            with picture:
                 pipeline(pending.result(), waveform_envelope(piece), language)
         except CCMusicError as error:
-            right.error(plain(error.message(language)))
-    _page_script(key="page_script", data={"language": language})
+            picture.error(plain(error.message(language)))
 
 
-def _opinions(
-    piece: Piece,
-    clip: Clip,
-    transform: TransformChoice,
-    panel: Panel,
-    pending: PendingAnalysis,
-    on: Collection[str],
-    language: Language,
-) -> None:
-    if not on:
-        st.info(translate(language, "page.all_off"))
-        return
-    analysis = verdicts(pending, on, language)
-    if analysis:
-        attention(analysis, language)
-    timeline(piece, clip, transform, panel, on, language)
-    if analysis:
-        downloads(analysis, language)
+def _ask_for_vote(piece: Piece, slot: DeltaGenerator, language: Language) -> bool:
+    """Whether the verdicts stay covered, because the visitor has to vote first and has not."""
+    state, key = st.session_state, f"vote_{language}_{piece.key[1][:16]}"
+    if not state.vote_first or piece.key in state.votes:
+        return False
+    slot.html(headline(piece.title, translate(language, "vote.ask"), Counter(), language))
+
+    def vote() -> None:
+        state.votes[piece.key] = state[key]
+
+    st.pills(
+        translate(language, "vote.ask"),
+        list(GENRES),
+        format_func=lambda genre: genre_name(genre, language),
+        key=key,
+        on_change=vote,
+        label_visibility="collapsed",
+    )
+    return True
 
 
-def _header() -> Language:
-    """Title and language switch."""
+@dataclass(frozen=True)
+class _Shown:
+    """What the page is about."""
+
+    piece: Piece
+    clip: Clip
+    transform: TransformChoice
+    start: float | None
+    language: Language
+
+
+def _script(shown: _Shown, said: str) -> None:
+    """Hand the page's script what it needs; a click on the waveform comes back from it."""
+
+    def move() -> None:
+        middle = st.session_state.page_script.window
+        if middle is not None:
+            move_to(shown.clip, float(middle))
+
+    info = shown.clip.info
+    _page_script(
+        key="page_script",
+        data={
+            "language": shown.language,
+            "start": info.window_start,
+            "end": info.window_end,
+            "said": said,
+            "region": translate(shown.language, "player.region"),
+        },
+        on_window_change=move,
+        on_address_change=_go,
+    )
+
+
+def _go() -> None:
+    """Back or forward was pressed: the state is that of the address."""
+    address = st.session_state.page_script.address
+    if address is not None:
+        apply_address(address)
+
+
+def _header() -> tuple[Language, str]:
+    """Name, views and languages."""
     state = st.session_state
-    if "language" not in state:
-        asked, browser = st.query_params.get("lang"), st.context.locale or "zh"
-        by_browser = "zh" if browser.startswith("zh") else "en"
-        state.language = asked if asked in LANGUAGES else by_browser
-        view = st.query_params.get("view")
-        state.view = view if view in _VIEWS else _VIEWS[0]
     language: Language = state.language
-    with st.container(
-        key="header",
-        horizontal=True,
-        horizontal_alignment="distribute",
-        vertical_alignment="center",
-    ):
-        with st.container(width="content", gap=None):
-            st.title("CCMusic", anchor=False)
-            st.markdown(translate(language, "page.tagline"))
+    with st.container(key="header", horizontal=True, vertical_alignment="center"):
+        tagline = escape(translate(language, "page.tagline"))
+        st.html(f'<p class="brand"><b>CCMusic</b> <span>{tagline}</span></p>', width="stretch")
+        view = st.segmented_control(
+            translate(language, "page.view"),
+            VIEWS,
+            format_func=lambda view: translate(language, f"page.view_{view}"),
+            key="view",
+            required=True,
+            label_visibility="collapsed",
+        )
         st.segmented_control(
             translate(language, "page.language"),
             LANGUAGES,
@@ -152,22 +219,21 @@ def _header() -> Language:
             required=True,
             label_visibility="collapsed",
         )
-    # Streamlit's uploader speaks English only; the style sheet shows these words in its stead.
+    # Streamlit's uploader is in English only; the style sheet replaces its words.
     words = "".join(
         f'--upload-{part}: "{translate(language, f"page.upload_{part}")}"; '
         for part in ("hint", "button", "refused")
     )
     st.html(f"<style>:root {{ {words} }}</style>")
-    return language
+    return language, view or VIEWS[0]
 
 
 def _choose_transform(language: Language) -> TransformChoice:
     state = st.session_state
-    # Nothing of ours looks at chroma: it is offered to those who brought a model that does.
-    offered = [t for t in _CHOICES if t != "chroma" or has_models(t)]
-    if state.get("transform") not in offered:
-        asked = st.query_params.get("transform")
-        state.transform = asked if asked in offered else "cqt"
+    # No shipped model uses chroma: it is offered if the user has one that does.
+    offered = [t for t in TRANSFORMS if t != "chroma" or has_models(t)]
+    if state.transform not in offered:
+        state.transform = "cqt"
     st.segmented_control(
         translate(language, "page.transform"),
         offered,
@@ -176,6 +242,7 @@ def _choose_transform(language: Language) -> TransformChoice:
         ),
         key="transform",
         required=True,
+        persist_state="session",
         help=translate(language, "page.transform_help"),
     )
     transform: TransformChoice = state.transform
@@ -184,58 +251,49 @@ def _choose_transform(language: Language) -> TransformChoice:
 
 def _choose_models(panel: Panel, language: Language) -> list[str]:
     """Names of the models that are switched on: all, until the user says otherwise."""
-    names = titles(panel.cards)
-    return st.pills(
-        translate(language, "page.models"),
-        list(names),
-        selection_mode="multi",
-        default=list(names),
-        format_func=names.__getitem__,
-        key=f"models_{'_'.join(names)}",
-        wrap=True,
-    )
+    names, state = titles(panel.cards), st.session_state
+    key = f"models_{'_'.join(names)}"
+    state.setdefault(key, [name for name in names if name not in state.off])
 
+    def remember() -> None:
+        state.off = (state.off - set(names)) | (set(names) - set(state[key]))
 
-def _write_link(language: Language, transform: TransformChoice, view: str | None) -> None:
-    """Keep the address such that it leads back to this view."""
-    link: dict[str, str] = {"lang": language, "transform": transform}
-    if view and view != _VIEWS[0]:
-        link["view"] = view
-    if st.session_state.example:
-        link["example"] = st.session_state.example
-    st.query_params.from_dict(link)
-
-
-def _spectrograms(
-    piece: Piece,
-    clip: Clip,
-    transform: TransformChoice,
-    start: float | None,
-    language: Language,
-) -> None:
-    """Waveform above, and below it one spectrogram, or CQT and Mel side by side."""
-    title, turn = st.columns([3, 1], vertical_alignment="bottom")
-    title.markdown(f"##### {plain(piece.title)}")
-    turned = False
-    if transform in ("cqt", "both"):
-        turned = turn.toggle(translate(language, "page.turn"), key="turned")
-    decoded = waveform_envelope(piece)
-    slot = st.empty()
-    shown = transforms_of(transform)
-    for column, name in zip(st.columns(len(shown)), shown, strict=True):
-        column.plotly_chart(
-            spectrogram_figure(
-                cached_spectrogram(piece, name, start),
-                language,
-                start=clip.info.window_start,
-                sideways=name == "cqt" and not turned,
-            ),
-            config=buttons(language, zoom=True),
-            key=f"spectrogram_{name}",
-            alt=translate(language, "page.alt_spectrogram", name=piece.title),
+    with st.popover(translate(language, "page.models"), icon=":material/tune:"):
+        return st.pills(
+            translate(language, "page.models"),
+            list(names),
+            selection_mode="multi",
+            format_func=names.__getitem__,
+            key=key,
+            on_change=remember,
+            wrap=True,
         )
+
+
+def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """One spectrogram, or CQT and Mel side by side; below, room for waveform and genres."""
+    language, transforms = shown.language, transforms_of(shown.transform)
+    turned = st.session_state.turned or len(transforms) > 1
+    with st.container(key="spectrograms", horizontal=True, gap="small"):
+        for name in transforms:
+            st.plotly_chart(
+                spectrogram_figure(
+                    cached_spectrogram(shown.piece, name, shown.start),
+                    language,
+                    start=shown.clip.info.window_start,
+                    sideways=name == "cqt" and not turned,
+                ),
+                height="stretch",
+                config=buttons(language, zoom=True),
+                key=f"spectrogram_{name}",
+                alt=translate(language, "page.alt_spectrogram", name=shown.piece.title),
+            )
+    wave, strip = st.empty(), st.empty()
+    player(shown.piece, shown.clip, shown.transform, language)
+    if shown.transform == "cqt":
+        st.toggle(translate(language, "page.turn"), key="turned", persist_state="session")
     st.caption(translate(language, "page.listen"))
-    waveform(slot, decoded, piece, clip, language)
+    return wave, strip
 
 
 page()

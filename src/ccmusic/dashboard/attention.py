@@ -1,6 +1,8 @@
-"""An analysis in; every model's map over its spectrogram on the page, all on one scale."""
+"""Attention view: the map of every model over its spectrogram, all on one scale."""
 
 from __future__ import annotations
+
+from html import escape
 
 import streamlit as st
 
@@ -13,23 +15,43 @@ from ccmusic.texts import Language, translate
 
 
 def attention(analysis: Analysis, language: Language) -> None:
-    """Draw where each model saw its first choice, or a genre of the user's choice."""
+    """Draw the regions that support the first choice of each model, or a chosen genre."""
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
         return
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
-    genre = chooser.selectbox(
+    state, key = st.session_state, f"map_genre_{language}"
+    choices = ["", *analysis.genres]
+    state[key] = state.map_genre if state.map_genre in choices else ""
+
+    def choose() -> None:
+        state.map_genre = state[key]
+
+    chosen = chooser.selectbox(
         translate(language, "attention.genre"),
-        [None, *analysis.genres],
+        choices,
         format_func=lambda genre: (
             genre_name(genre, language) if genre else translate(language, "attention.first")
         ),
-        key=f"map_genre_{language}",
+        key=key,
+        on_change=choose,
         help=translate(language, "attention.help"),
     )
+    genre = chosen or None
     looked = {name: analysis.attention(name, genre) for name in given}
     strongest = max((float(m.coarse.max()) for m in looked.values() if m), default=0.0)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        # The style sheet fades the maps; nothing has to be asked of the server.
+        word = escape(translate(language, "attention.opacity"))
+        st.html(
+            f'<label class="opacity">{word} <input type="range" class="map-opacity" min="0" '
+            f'max="100" value="100"></label>',
+            width="content",
+        )
+        own_scale = st.toggle(
+            translate(language, "attention.own_scale"), key="own_scale", persist_state="session"
+        )
     both = analysis.transform == "both"
     with st.container(key="maps"):
         for name, looked_at in looked.items():
@@ -38,9 +60,31 @@ def attention(analysis: Analysis, language: Language) -> None:
                 st.markdown(f"**{plain(title_of)}**")
                 if looked_at:
                     st.plotly_chart(
-                        attention_figure(looked_at, language, strongest=strongest),
+                        attention_figure(
+                            looked_at,
+                            language,
+                            strongest=float(looked_at.coarse.max()) if own_scale else strongest,
+                        ),
                         config=buttons(language),
                         key=f"map_{name}",
                         alt=translate(language, "page.alt_attention", name=title_of),
                     )
-                st.caption(plain(region_line(analysis, name, genre, language)))
+                st.html(_region(analysis, name, genre, language))
+
+
+def _region(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
+    """Where a model saw the genre, and a button to hear just that; page.js plays it."""
+    said = f'<p class="region-line">{escape(region_line(analysis, name, genre, language))}</p>'
+    looked = analysis.attention(name, genre)
+    if looked is None or looked.region is None or looked.everywhere:
+        return said
+    region = looked.region
+    data = {
+        "start": region.start,
+        "end": region.end,
+        "low": region.lowest,
+        "high": region.highest,
+    }
+    attributes = " ".join(f'data-{key}="{value:.3f}"' for key, value in data.items())
+    word = escape(translate(language, "player.region"))
+    return f'{said}<button class="play-region" {attributes}>{word}</button>'

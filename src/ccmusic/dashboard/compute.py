@@ -1,7 +1,7 @@
-"""A recording in, what the page shows of it out, each thing computed once.
+"""Cached computations of the page.
 
-The caches belong to the process, and their keys are the content: whoever brings the same recording
-finds the same answer, and nobody finds another's.
+The caches belong to the process, with the content of a recording as key: visitors with the same
+recording share results.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, BinaryIO
 
@@ -20,8 +20,9 @@ import numpy.typing as npt
 import streamlit as st
 
 from ccmusic import audio, zoo
+from ccmusic.agreement import mean_probabilities
 from ccmusic.analysis import Analysis, prepare
-from ccmusic.audio import MAX_SECONDS, Clip, Samples
+from ccmusic.audio import MAX_SECONDS, AudioWarning, Clip, Samples
 from ccmusic.errors import CheckpointError
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
@@ -38,6 +39,8 @@ class Piece:
     title: str
     """What the page calls it."""
     content: bytes
+    genre: str | None = None
+    """What its makers call it, where they said so."""
 
     @cached_property
     def key(self) -> tuple[str, str]:
@@ -52,8 +55,8 @@ class Piece:
 class PendingAnalysis:
     """An analysis under way.
 
-    It runs in a thread of its own, so that a page that is drawn anew in its midst, in another
-    language say, joins in where it stands.
+    It runs in its own thread, so that a page that is drawn again meanwhile, for example in another
+    language, can join it.
     """
 
     def __init__(self, piece: Piece, clip: Clip, panel: Panel) -> None:
@@ -84,7 +87,7 @@ class PendingAnalysis:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will come."""
+        """Return whether the analysis is complete."""
         return self._outcome is not None
 
     def verdicts(self) -> Iterator[Verdict]:
@@ -101,7 +104,7 @@ class PendingAnalysis:
             seen += len(fresh)
 
     def result(self) -> Analysis:
-        """Wait for the whole.
+        """Wait for the complete analysis.
 
         Raises
         ------
@@ -114,6 +117,12 @@ class PendingAnalysis:
         if isinstance(self._outcome, Exception):
             raise self._outcome
         return self._outcome
+
+
+def warnings_for(clip: Clip, transform: TransformChoice) -> list[AudioWarning]:
+    """What lessens the worth of the verdicts; the CQT does not reach the band above 5 kHz."""
+    without = {"silence", "dull"} if transform == "cqt" else {"silence"}
+    return [warning for warning in clip.warnings if warning.code not in without]
 
 
 _STRETCHES = 600  # of a waveform: about as many as a screen has room for
@@ -196,7 +205,7 @@ def envelope(samples: Samples) -> tuple[Samples, Samples]:
 def cached_spectrogram(
     piece: Piece, transform: TransformName, start: float | None = None
 ) -> Spectrogram:
-    """Spectrogram of the window, which needs no checkpoint; errors as :func:`listen`."""
+    """Spectrogram of the window, without a checkpoint; errors as :func:`decode_window`."""
     return Preprocessing.default(transform).transform(decode_window(piece, start).samples)
 
 
@@ -204,11 +213,73 @@ def cached_spectrogram(
 def start_analysis(
     piece: Piece, transform: TransformChoice, start: float | None = None
 ) -> PendingAnalysis:
-    """Let the panel begin; errors as :func:`listen` and :func:`open_panel`."""
+    """Start an analysis; raises what :func:`decode_window` and :func:`open_panel` raise."""
     return PendingAnalysis(piece, decode_window(piece, start), open_panel(transform))
+
+
+_MOST_WINDOWS = 60  # of a whole piece, five seconds or more apart
+_HOP = 5.0
+
+
+class WholePiece:
+    """Verdicts on windows all along a piece, kept as far as somebody waited for them."""
+
+    def __init__(self, piece: Piece, panel: Panel) -> None:
+        seconds = min(MAX_SECONDS, decode_window(piece).info.duration)
+        hop = max(_HOP, seconds / _MOST_WINDOWS)
+        self._windows, self._panel = panel.timeline(piece.open(), hop=hop), panel
+        self.starts = self._windows.starts
+        """Seconds at which the windows begin."""
+        self._verdicts: dict[float, list[Verdict]] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether every window has been judged."""
+        return len(self._verdicts) == len(self.starts)
+
+    def advance(self) -> Iterator[None]:
+        """Judge the windows that are left, one at each step."""
+        for start in self.starts:
+            if start not in self._verdicts:
+                judged = self._panel.analyze(self._windows.window(start))
+                self._verdicts[start] = list(judged.verdicts.values())
+                yield
+
+    def course(self, on: Collection[str]) -> dict[float, dict[str, float]]:
+        """Mean of the models that are on, by the second at which a window begins."""
+        return {
+            start: mean_probabilities([v for v in self._verdicts[start] if v.card.name in on])
+            for start in self.starts
+            if start in self._verdicts
+        }
+
+
+@st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=_BY_CONTENT)
+def whole_piece(piece: Piece, transform: TransformChoice) -> WholePiece:
+    """Windows all along the piece; errors as :func:`start_analysis`."""
+    return WholePiece(piece, open_panel(transform))
+
+
+@st.cache_resource(show_spinner=False, max_entries=512, hash_funcs=_BY_CONTENT)
+def cached_analysis(piece: Piece, transform: TransformChoice) -> Analysis:
+    """Verdicts on the middle of a recording, without its sound and pictures, to be many.
+
+    Errors as :func:`start_analysis`.
+    """
+    panel = open_panel(transform)
+    prepared = prepare(piece.open(), panel.preprocessings, clip=decode_window(piece))
+    analysis = panel.analyze_prepared(prepared.without_sound())
+    return replace(analysis, spectrograms={}, pictures={})
 
 
 def forget_models() -> None:
     """Open the checkpoints anew, because some have come or gone; sounds and pictures stay."""
-    for known in (open_panel, has_models, faulty_checkpoints, start_analysis):
+    for known in (
+        open_panel,
+        has_models,
+        faulty_checkpoints,
+        start_analysis,
+        whole_piece,
+        cached_analysis,
+    ):
         known.clear()

@@ -1,4 +1,4 @@
-"""What there is to choose from: examples, files of one's own, the microphone."""
+"""Input chooser: examples, files, microphone."""
 
 from __future__ import annotations
 
@@ -6,41 +6,39 @@ from typing import Literal
 
 import streamlit as st
 
-from ccmusic.audio import SUFFIXES
 from ccmusic.dashboard.compute import Piece
-from ccmusic.dashboard.examples import find_examples
+from ccmusic.dashboard.examples import EXAMPLE_GENRES, find_examples
 from ccmusic.texts import Language, catalogue, translate
 
-_UPLOADS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 _MICROPHONE_RATE = 44_100
 
 
-def choose_input(language: Language) -> Piece | None:
-    """Draw the choice; what was touched last is taken."""
+def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
+    """Draw the choice; what was touched last is taken, and all files if it is one of several."""
     state, examples = st.session_state, find_examples()
-    if "example" not in state:
-        asked = st.query_params.get("example")
-        state.example = asked if asked in examples else next(iter(examples), None)
-        state.own = "upload"
     # Streamlit remembers a choice by its label, and labels change with the language.
     key = f"example_{language}"
 
     def prefer(own: Literal["upload", "microphone"]) -> None:
         state.own = own
-        state.example = state[key] = None
+        state.example = state[key] = state.asked_start = None
+
+    def choose() -> None:
+        if state[key] is not None:
+            state.example, state.asked_start = state[key], None
 
     if examples:
-        state.example = st.pills(
+        state[key] = state.example
+        st.pills(
             translate(language, "page.examples"),
             list(examples),
             format_func=lambda stem: _example_title(stem, language),
-            default=state.example,
             key=key,
+            on_change=choose,
             wrap=True,
         )
     uploads = st.file_uploader(
         translate(language, "page.upload"),
-        _UPLOADS,
         accept_multiple_files=True,
         key="upload",
         on_change=prefer,
@@ -53,23 +51,49 @@ def choose_input(language: Language) -> Piece | None:
             uploads,
             index=len(uploads) - 1,
             format_func=lambda file: file.name,
-            key=f"which_{len(uploads)}",
+            key=which_key(len(uploads)),
             on_change=prefer,
             args=("upload",),
         )
-    recording = st.audio_input(
-        translate(language, "page.microphone"),
-        sample_rate=_MICROPHONE_RATE,
-        key="microphone",
-        on_change=prefer,
-        args=("microphone",),
-    )
+    with st.expander(translate(language, "page.microphone"), icon=":material/mic:"):
+        recording = st.audio_input(
+            translate(language, "page.microphone"),
+            sample_rate=_MICROPHONE_RATE,
+            key="microphone",
+            on_change=prefer,
+            args=("microphone",),
+            label_visibility="collapsed",
+        )
     if state.example is not None:
         path = examples[state.example]
-        return Piece(path.name, _example_title(path.stem, language), path.read_bytes())
+        return Piece(
+            path.name,
+            _example_title(path.stem, language),
+            path.read_bytes(),
+            EXAMPLE_GENRES.get(path.stem),
+        ), []
     if recording and (state.own == "microphone" or not upload):
-        return Piece("recording.wav", translate(language, "page.recording"), recording.getvalue())
-    return Piece(upload.name, upload.name, upload.getvalue()) if upload else None
+        return Piece(
+            "recording.wav", translate(language, "page.recording"), recording.getvalue()
+        ), []
+    if upload:
+        pieces = [Piece(u.name, u.name, u.getvalue()) for u in uploads]
+        return pieces[uploads.index(upload)], pieces if len(pieces) > 1 else []
+    if examples:  # the file of one's own was taken away again
+        state.example = next(iter(examples))
+        st.rerun()
+    return None, []
+
+
+def choose_upload(place: int) -> None:
+    """Take one of several uploads."""
+    state = st.session_state
+    state[which_key(len(state.upload))] = state.upload[place]
+
+
+def which_key(uploads: int) -> str:
+    """Key of the choice among so many uploads."""
+    return f"which_{uploads}"
 
 
 def _example_title(stem: str, language: Language) -> str:

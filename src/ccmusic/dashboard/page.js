@@ -1,7 +1,20 @@
-// What Streamlit has no word for: a playhead over every picture of the sound that plays, a click on
-// a spectrogram that plays from there, and the language of the document.
-export default function ({ data }) {
+// What Streamlit has no word for: one player for all pictures of a sound. It plays the judged
+// window or any region of a spectrogram (its seconds and, by filters, its band), draws a playhead
+// over every picture, moves the window to a click, and tells Python when Back was pressed.
+const kept = (window.ccmusic ??= { graphs: new WeakMap(), range: null, start: null, source: null });
+const ORDER = 2; // filters in a row at each edge of a band: 24 dB per octave
+
+export default function ({ data, setTriggerValue, parentElement }) {
   document.documentElement.lang = data.language;
+  let status = parentElement.querySelector("[role=status]");
+  if (!status) {
+    status = document.createElement("div");
+    status.setAttribute("role", "status");
+    status.style.cssText = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)";
+    parentElement.append(status);
+  }
+  if (data.said !== undefined && status.textContent !== data.said) status.textContent = data.said;
+
   const audio = () => document.querySelector("audio[data-testid=stAudio], [data-testid=stAudio] audio");
   const plots = () => document.querySelectorAll(".js-plotly-plot");
   const timeAxis = (plot) => {
@@ -9,56 +22,201 @@ export default function ({ data }) {
     return layout?.meta?.time ? layout[`${layout.meta.time}axis`] : null;
   };
 
+  // ---- the sound
+  const band = (low, high) => {
+    const sound = audio();
+    let graph = kept.graphs.get(sound);
+    if (!graph && !low && !high) return;
+    if (!graph) {
+      const context = new AudioContext();
+      graph = { context, low: [], high: [] };
+      let node = context.createMediaElementSource(sound);
+      for (const [kind, list] of [["highpass", graph.low], ["lowpass", graph.high]]) {
+        for (let i = 0; i < ORDER; i++) {
+          const filter = new BiquadFilterNode(context, { type: kind });
+          node.connect(filter);
+          list.push((node = filter));
+        }
+      }
+      node.connect(context.destination);
+      kept.graphs.set(sound, graph);
+    }
+    graph.context.resume();
+    for (const filter of graph.low) filter.frequency.value = low || 1;
+    for (const filter of graph.high) filter.frequency.value = high || graph.context.sampleRate / 2;
+  };
+
+  const seek = (seconds) => {
+    kept.seeking = true;
+    audio().currentTime = seconds;
+  };
+
+  const play = (range) => {
+    const sound = audio();
+    if (!sound) return;
+    kept.range = range;
+    band(range.low, range.high);
+    seek(range.start);
+    sound.play().catch(() => {}); // paused before it began: nothing to do
+  };
+
+  const looping = () => document.querySelector(".play .loop")?.checked;
+  const playWindow = () => {
+    if (audio() && !audio().paused) audio().pause();
+    else play({ start: data.start, end: data.end, window: true });
+  };
+
+  const button = () => {
+    const playing = audio() && !audio().paused;
+    for (const b of document.querySelectorAll(".play-window")) {
+      b.textContent = playing ? b.dataset.pause : b.dataset.play;
+      b.classList.toggle("playing", playing);
+    }
+  };
+
+  // ---- the playhead
+  const place = (plot, name, box) => {
+    const canvas = plot.querySelector(".svg-container");
+    let mark = canvas.querySelector(`.${name}`);
+    if (!mark) {
+      mark = document.createElement("div");
+      mark.className = name;
+      canvas.append(mark);
+    }
+    mark.hidden = !box;
+    if (!box) return;
+    const sizes = { left: box[0], top: box[1], width: box[2], height: box[3] };
+    for (const [side, pixels] of Object.entries(sizes)) mark.style[side] = `${pixels}px`;
+  };
+
   const draw = () => {
     const now = audio()?.currentTime ?? 0;
     for (const plot of plots()) {
       const axis = timeAxis(plot);
-      const canvas = plot.querySelector(".svg-container");
-      if (!axis || !canvas) continue;
-      const layout = plot._fullLayout;
-      let line = canvas.querySelector(".playhead");
-      if (!line) {
-        line = document.createElement("div");
-        line.className = "playhead";
-        canvas.append(line);
-      }
-      const across = layout.meta.time === "x" ? layout.yaxis : layout.xaxis;
-      const place = axis.l2p(now);
-      line.hidden = now === 0 || place < 0 || place > axis._length;
-      const along = { start: `${axis._offset + place}px`, size: "2px" };
-      const over = { start: `${across._offset}px`, size: `${across._length}px` };
-      const [x, y] = layout.meta.time === "x" ? [along, over] : [over, along];
-      Object.assign(line.style, { left: x.start, width: x.size, top: y.start, height: y.size });
+      if (!axis || !plot.querySelector(".svg-container")) continue;
+      const { xaxis, yaxis, meta } = plot._fullLayout;
+      const at = axis.l2p(now);
+      const inside = now > 0 && at >= 0 && at <= axis._length;
+      const box = meta.time === "x"
+        ? [axis._offset + at, yaxis._offset, 2, yaxis._length]
+        : [xaxis._offset, axis._offset + at, xaxis._length, 2];
+      place(plot, "playhead", inside ? box : null);
     }
   };
 
   let frame = 0;
   const follow = () => {
+    const sound = audio();
+    const { range } = kept;
+    if (sound && range && sound.currentTime >= range.end - 0.01) {
+      if (looping()) seek(range.start);
+      else { sound.pause(); seek(range.start); }
+    }
     draw();
-    const playing = audio() && !audio().paused;
-    frame = playing ? requestAnimationFrame(follow) : 0;
+    button();
+    frame = sound && !sound.paused ? requestAnimationFrame(follow) : 0;
   };
-  const begin = () => { cancelAnimationFrame(frame); follow(); };
+  const begin = (event) => {
+    // Who drags the player's own handle wants to hear what is there, all of it.
+    if (event?.type === "seeking") {
+      if (!kept.seeking) { kept.range = null; band(0, 0); }
+      kept.seeking = false;
+    }
+    if (event?.type === "loadedmetadata" && data.start) seek(data.start);
+    cancelAnimationFrame(frame);
+    follow();
+  };
+  if (audio() && (kept.start !== data.start || kept.source !== audio().src)) {
+    const moved = kept.range?.window && !audio().paused && kept.source === audio().src;
+    Object.assign(kept, { start: data.start, source: audio().src });
+    if (moved) kept.range = { start: data.start, end: data.end, window: true };
+    else { audio().pause(); kept.range = null; }
+    if (audio().readyState > 0 && data.start !== undefined) seek(data.start);
+  }
 
-  const seek = (event) => {
+  // ---- the mouse and the keyboard
+  const plotAt = (event) => {
     const plot = event.target.closest?.(".js-plotly-plot");
-    const axis = plot && plot._fullLayout?.meta?.seek && timeAxis(plot);
-    if (!axis || !audio() || event.target.closest(".modebar")) return;
+    if (!plot || event.target.closest(".modebar") || !plot._fullLayout) return null;
     const box = plot.querySelector(".svg-container").getBoundingClientRect();
-    const sideways = plot._fullLayout.meta.time === "y";
-    const pixel = (sideways ? event.clientY - box.top : event.clientX - box.left) - axis._offset;
-    if (pixel < 0 || pixel > axis._length) return;
-    audio().currentTime = axis.p2l(pixel);
-    audio().play();
+    const { xaxis, yaxis, meta, dragmode } = plot._fullLayout;
+    const x = event.clientX - box.left - xaxis._offset;
+    const y = event.clientY - box.top - yaxis._offset;
+    const inside = x >= 0 && x <= xaxis._length && y >= 0 && y <= yaxis._length;
+    return { plot, x, y, inside, meta: meta ?? {}, xaxis, yaxis, dragmode };
+  };
+  const hertz = (axis, pixel) => {
+    const names = axis._categories;
+    const bin = Math.min(names.length - 1, Math.max(0, Math.round(axis.p2l(pixel))));
+    return parseFloat(names[bin]);
   };
 
-  // Media events do not bubble, but on their way down the document sees them.
-  const heard = ["play", "pause", "seeked", "timeupdate"];
-  for (const name of heard) document.addEventListener(name, begin, true);
-  document.addEventListener("click", seek, true);
+  let drag = null;
+  const down = (event) => {
+    drag = null;
+    if (event.pointerType === "touch" || event.button !== 0) return; // a finger scrolls
+    const at = plotAt(event);
+    if (at?.inside && at.meta.seek && !at.dragmode) drag = { from: at };
+  };
+  const move = (event) => {
+    if (!drag) return;
+    const { from } = drag;
+    const box = from.plot.querySelector(".svg-container").getBoundingClientRect();
+    const clamp = (v, axis) => Math.min(axis._length, Math.max(0, v));
+    const x = clamp(event.clientX - box.left - from.xaxis._offset, from.xaxis);
+    const y = clamp(event.clientY - box.top - from.yaxis._offset, from.yaxis);
+    if (!drag.to && Math.hypot(x - from.x, y - from.y) < 8) return;
+    drag.to = { x, y };
+    place(from.plot, "region", [
+      from.xaxis._offset + Math.min(x, from.x), from.yaxis._offset + Math.min(y, from.y),
+      Math.abs(x - from.x), Math.abs(y - from.y),
+    ]);
+  };
+  const up = () => {
+    if (!drag?.to) return;
+    const { from, to } = drag;
+    const [time, pitch] = from.meta.time === "x" ? ["x", "y"] : ["y", "x"];
+    const seconds = [from[time], to[time]].map((p) => from[`${time}axis`].p2l(p)).sort((a, b) => a - b);
+    const band = [from[pitch], to[pitch]].map((p) => hertz(from[`${pitch}axis`], p)).sort((a, b) => a - b);
+    play({ start: seconds[0], end: Math.max(seconds[1], seconds[0] + 0.1), low: band[0], high: band[1] });
+  };
+
+  const click = (event) => {
+    const region = event.target.closest?.(".play-region");
+    if (event.target.closest?.(".play-window")) return playWindow();
+    if (region) {
+      const [start, end, low, high] = ["start", "end", "low", "high"].map((k) => Number(region.dataset[k]));
+      return play({ start, end, low, high });
+    }
+    const cell = event.target.closest?.(".strip .at");
+    if (cell) return setTriggerValue("window", Number(cell.dataset.at));
+    if (drag?.to) { drag = null; return; }
+    const at = plotAt(event);
+    if (!at?.inside || at.dragmode) return;
+    for (const plot of plots()) if (plot.querySelector(".region")) place(plot, "region", null);
+    const axis = timeAxis(at.plot);
+    const seconds = axis?.p2l(at[at.meta.time]);
+    if (at.meta.window) setTriggerValue("window", seconds);
+    else if (at.meta.seek) play({ start: Math.min(seconds, data.end - 0.1), end: data.end, window: true });
+  };
+  const fade = (event) => {
+    if (!event.target.matches?.(".map-opacity")) return;
+    document.documentElement.style.setProperty("--map-opacity", event.target.value / 100);
+  };
+  const key = (event) => {
+    if (event.key === "Escape" && audio() && !audio().paused) audio().pause();
+  };
+  const back = () => setTriggerValue("address", location.search || "?");
+
+  const listeners = [
+    // Media events do not bubble, but on their way down the document sees them.
+    ...["play", "pause", "seeking", "seeked", "loadedmetadata", "timeupdate"].map((n) => [document, n, begin]),
+    [document, "pointerdown", down], [document, "pointermove", move], [document, "pointerup", up],
+    [document, "click", click], [document, "keydown", key], [document, "input", fade], [window, "popstate", back],
+  ];
+  for (const [target, name, act] of listeners) target.addEventListener(name, act, true);
   return () => {
     cancelAnimationFrame(frame);
-    for (const name of heard) document.removeEventListener(name, begin, true);
-    document.removeEventListener("click", seek, true);
+    for (const [target, name, act] of listeners) target.removeEventListener(name, act, true);
   };
 }

@@ -1,4 +1,4 @@
-"""An analysis in; every step from the file to the probabilities on the page, each to take away."""
+"""Pipeline view: every step from the file to the probabilities, each with a download."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def pipeline(analysis: Analysis, waveform_envelope: Future[Envelope], language: 
 
 
 def _stage(language: Language, key: str, **values: object) -> None:
-    st.markdown(f"##### {translate(language, f'way.{key}')}")
+    st.markdown(f"#### {translate(language, f'way.{key}')}")
     st.caption(plain(translate(language, f"way.{key}_is", **values)))
 
 
@@ -89,7 +89,8 @@ def _sound(analysis: Analysis, waveform_envelope: Future[Envelope], language: La
     st.plotly_chart(waveform_figure(original, language), config=quiet, key="way_mono")
     _download("mono.wav", lambda: _wav(clip.original, info.sample_rate))
     key = "resampled_looped" if info.looped else "resampled"
-    _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE)
+    nyquist = SAMPLE_RATE / 2
+    _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE, nyquist=nyquist)
     resampled = _envelope(clip.samples, SAMPLE_RATE, info.window_start)
     st.plotly_chart(waveform_figure(resampled, language), config=quiet, key="way_resampled")
     _download("resampled.wav", lambda: _wav(clip.samples, SAMPLE_RATE))
@@ -134,16 +135,18 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
         height=height,
     )
     shown = round(_PICTURE_WIDTH * width / max(height, width))
-    st.image(picture.scaled, width=shown, output_format="PNG")
+    alt = translate(language, "page.alt_spectrogram", name=spectrogram.transform)
+    st.image(picture.scaled, width=shown, output_format="PNG", alt=alt)
     _download("logarithm.npy", lambda: _npy(logarithm))
     _download("scaled.png", lambda: _png(picture.scaled))
     _stage(language, "pixels", size=preprocessing.size, mean=picture.pixels.mean())
-    st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG")
+    alt = translate(language, "report.picture")
+    st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG", alt=alt)
     _download("pixels.png", lambda: _png(picture.pixels))
     _stage(
         language,
         "input",
-        shape=" x ".join(map(str, picture.input.shape)),
+        shape=" × ".join(map(str, picture.input.shape)),
         mean=preprocessing.mean,
         std=preprocessing.std,
         lowest=picture.input.min(),
@@ -186,7 +189,7 @@ def _envelope(samples: Samples, rate: int, start: float) -> Envelope:
 
 
 def _wav(samples: Samples, rate: int) -> bytes:
-    """16 bits, to be listened to; the array itself is offered beside it."""
+    """WAV with 16 bits for listening; the exact array is offered as well."""
     memory = io.BytesIO()
     with wave.open(memory, "wb") as file:
         file.setnchannels(1)

@@ -1,60 +1,91 @@
-"""A piece in; player, waveform and movable window on the page."""
+"""Player, waveform, and movable window."""
 
 from __future__ import annotations
 
+import mimetypes
 from concurrent.futures import Future
+from html import escape
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.audio import CLIP_SECONDS, Clip
-from ccmusic.dashboard.compute import Envelope, Piece, decode_window
+from ccmusic.dashboard.compute import Envelope, Piece, decode_window, warnings_for
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import buttons, waveform_figure
 from ccmusic.errors import CCMusicError
+from ccmusic.genres import genre_name
 from ccmusic.report import info_line, window_line
+from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
 
 _STEP = 0.1  # seconds by which the window moves
+# Browsers ask for names that Python's table lacks or gives otherwise.
+_TYPES = {".m4a": "audio/mp4", ".opus": "audio/ogg", ".ogg": "audio/ogg", ".aac": "audio/aac"}
 
 
-def player(piece: Piece, clip: Clip, language: Language) -> None:
-    """What there is to hear, what to know about it, and which 10 s are judged."""
-    st.audio(piece.content, alt=piece.title)
-    st.caption(f"{plain(info_line(clip, language))}  \n{plain(window_line(clip, language))}")
-    for warning in clip.warnings:
-        st.warning(plain(warning.message(language)), icon=":material/warning:")
+def media_type(name: str) -> str:
+    """What a browser is told that a sound file is."""
+    suffix = f".{name.lower().rpartition('.')[2]}"
+    return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "audio/wav"
+
+
+def play_button(piece: Piece, language: Language) -> None:
+    """Button for the 10 s that are judged, and whether they are repeated; page.js moves them."""
+    makers = ""
+    if piece.genre:
+        name = genre_name(piece.genre, language)
+        makers = f"<span>{escape(translate(language, 'page.makers_genre', genre=name))}</span>"
+    words = {word: escape(translate(language, f"player.{word}")) for word in ("play", "pause")}
+    st.html(
+        f'<div class="play"><button class="play-window" data-play="{words["play"]}" '
+        f'data-pause="{words["pause"]}">{words["play"]}</button>'
+        f'<label><input type="checkbox" class="loop" checked> '
+        f"{escape(translate(language, 'player.loop'))}</label>{makers}</div>"
+    )
+
+
+def player(piece: Piece, clip: Clip, transform: TransformChoice, language: Language) -> None:
+    """The whole piece to hear, what to know about it, and which 10 s are judged."""
     if clip.info.duration > CLIP_SECONDS:
-        st.session_state.setdefault(_key(piece), clip.info.window_start)
+        state, key = st.session_state, f"window_{piece.key[1][:16]}"
+        state[key] = clip.info.window_start
+
+        def move() -> None:
+            state.asked_start = state[key]
+
         st.slider(
             translate(language, "page.move_window"),
             0.0,
             clip.info.duration - CLIP_SECONDS,
             step=_STEP,
             format="%.1f",
-            key=_key(piece),
+            key=key,
+            on_change=move,
         )
-
-
-def _key(piece: Piece) -> str:
-    return f"window_{piece.key[1][:16]}"
+    st.audio(piece.content, format=media_type(piece.name), alt=piece.title)
+    st.caption(f"{plain(info_line(clip, language))}  \n{plain(window_line(clip, language))}")
+    for warning in warnings_for(clip, transform):
+        st.caption(f":material/warning: {plain(warning.message(language))}")
 
 
 def window(piece: Piece) -> float | None:
     """Second to which the window was moved; None while it lies in the middle."""
-    start: float | None = st.session_state.get(_key(piece))
-    if start is None or abs(start - decode_window(piece).info.window_start) < _STEP:
+    start: float | None = st.session_state.asked_start
+    if start is None:
         return None
-    return start
+    middle = decode_window(piece).info
+    last = max(0.0, middle.duration - CLIP_SECONDS)
+    start = min(max(0.0, start), last)
+    return None if abs(start - middle.window_start) < _STEP else start
 
 
-def move_to(piece: Piece, clip: Clip, figure: str) -> None:
-    """Put the window around the place that was clicked on in a figure of the whole piece."""
-    points = st.session_state[figure].selection.points
-    if points and clip.info.duration > CLIP_SECONDS:
+def move_to(clip: Clip, middle: float) -> None:
+    """Put the window around a second of the piece."""
+    if clip.info.duration > CLIP_SECONDS:
         last = clip.info.duration - CLIP_SECONDS
-        start = min(max(0.0, points[0]["x"] - CLIP_SECONDS / 2), last)
-        st.session_state[_key(piece)] = round(start, 1)
+        start = min(max(0.0, middle - CLIP_SECONDS / 2), last)
+        st.session_state.asked_start = round(start, 1)
 
 
 def waveform(
@@ -73,7 +104,5 @@ def waveform(
         drawn,
         config=buttons(language),
         key="waveform",
-        on_select=lambda: move_to(piece, clip, "waveform"),
-        selection_mode="points",
         alt=translate(language, "page.alt_waveform", name=piece.title),
     )

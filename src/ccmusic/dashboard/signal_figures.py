@@ -1,4 +1,4 @@
-"""Sound in, Plotly figures out: waveforms, spectrograms, maps.
+"""Plotly figures of signals: waveforms, spectrograms, attention maps.
 
 A figure's ``meta`` names its time axis, along which the page's playhead runs.
 """
@@ -14,7 +14,7 @@ from plotly.colors import sequential
 from ccmusic.attention import Attention
 from ccmusic.audio import AudioInfo
 from ccmusic.dashboard.compute import Envelope
-from ccmusic.spectrogram import Spectrogram, note_name
+from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram, note_name
 from ccmusic.texts import Language, translate
 
 _RANGE_DB = 80.0
@@ -49,7 +49,7 @@ def waveform_figure(
     Parameters
     ----------
     window
-        Facts of the clip that is judged, to mark it.
+        Window to mark.
     """
     middles = (envelope.edges[1:] + envelope.edges[:-1]) / 2
     inside = np.full(len(middles), True)
@@ -62,17 +62,15 @@ def waveform_figure(
             y=(envelope.highest - envelope.lowest).round(3),
             width=np.diff(envelope.edges),
             marker={"color": np.where(inside, _BLUE, _GREY), "line": {"width": 0}},
-            selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 1}},
             hovertemplate=f"%{{x:.1f}}{translate(language, 'figure.seconds')}<extra></extra>",
         )
     )
     loudest = max(0.05, float(np.abs([envelope.lowest, envelope.highest]).max()))
     figure.update_layout(
-        height=110,
-        margin={"l": 8, "r": 24, "t": 0, "b": 8},
+        height=84,
+        margin={"l": 0, "r": 0, "t": 0, "b": 22},
         dragmode=False,
-        meta={"time": "x"},
+        meta={"time": "x", "window": window is not None},
     )
     if window:
         edges = {"x0": window.window_start, "x1": window.window_end, "y0": 0, "y1": 1}
@@ -90,7 +88,7 @@ def spectrogram_figure(
     *,
     start: float = 0.0,
     sideways: bool = False,
-    height: int = 560,
+    height: int | None = None,
 ) -> go.Figure:
     """Heatmap of levels; hovering tells time, frequency, nearest note and level.
 
@@ -101,21 +99,22 @@ def spectrogram_figure(
     sideways
         Pitch along x and time downwards, instead of time along x.
     height
-        Pixels.
+        Pixels; by default as high as its place on the page.
     """
     # Bins are categories named in full: the hover shows the name, the axis only chosen ticks.
     names = [f"{f:.1f} Hz · {note_name(f)}" for f in spectrogram.frequencies]
     times = np.round(spectrogram.times + start, 3)
     levels = spectrogram.decibels().round(1)
     positions, labels = _pitch_ticks(spectrogram)
-    pitch_axis = {
+    pitch_axis: dict[str, Any] = {
         "type": "category",
         "tickmode": "array",
         "tickvals": positions,
         "ticktext": labels,
     }
     seconds = translate(language, "figure.seconds")
-    time_axis = {"ticksuffix": seconds}
+    time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 14}}
+    pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
     time, pitch = ("y", "x") if sideways else ("x", "y")
     figure = go.Figure(
         go.Heatmap(
@@ -135,7 +134,7 @@ def spectrogram_figure(
                 "len": 0.6,
                 "thickness": 8,
                 "ticksuffix": " dB",
-                "dtick": 40,
+                "dtick": 80,
                 "tickangle": 0,
                 "ticklabelposition": "outside top",
             },
@@ -149,20 +148,17 @@ def spectrogram_figure(
         hoverlabel={"align": "left", "font_size": 14},
         meta={"time": time, "seek": True},
     )
-    figure.update_xaxes(pitch_axis if sideways else time_axis, automargin=True)
-    figure.update_yaxes(
-        {**time_axis, "autorange": "reversed"} if sideways else pitch_axis, automargin=True
-    )
+    _name_axes(figure, time_axis, pitch_axis, sideways=sideways)
     return figure
 
 
 def attention_figure(attention: Attention, language: Language, *, strongest: float) -> go.Figure:
-    """The spectrogram in grey, and in orange what speaks for the genre.
+    """The spectrogram in grey, and in orange the regions that support the genre.
 
     Parameters
     ----------
     strongest
-        Weight of the fullest orange, so that several figures share a scale.
+        Weight of the brightest orange, so that several figures share a scale.
     """
     spectrogram = attention.picture.spectrogram
     step = -(-len(spectrogram.times) // _MAP_FRAMES)
@@ -174,7 +170,7 @@ def attention_figure(attention: Attention, language: Language, *, strongest: flo
     levels = levels.reshape(len(levels), count, step).mean(axis=2).round()
     weights = attention.values[:, columns].round(2)
     positions, labels = _pitch_ticks(spectrogram)
-    pitch_axis = {
+    pitch_axis: dict[str, Any] = {
         "type": "category",
         "tickmode": "array",
         "tickvals": positions,
@@ -211,12 +207,42 @@ def attention_figure(attention: Attention, language: Language, *, strongest: flo
         hoverlabel={"align": "left"},
         meta={"time": time, "seek": True},
     )
-    time_axis = {"ticksuffix": seconds, "nticks": 4}
-    figure.update_xaxes(pitch_axis if sideways else time_axis, automargin=True, tickangle=0)
-    figure.update_yaxes(
-        {**time_axis, "autorange": "reversed"} if sideways else pitch_axis, automargin=True
-    )
+    time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 14}, "nticks": 4}
+    pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
+    _name_axes(figure, time_axis, pitch_axis, sideways=sideways)
     return figure
+
+
+def _name_axes(
+    figure: go.Figure, time_axis: dict[str, Any], pitch_axis: dict[str, Any], *, sideways: bool
+) -> None:
+    """Time downwards or to the right, the other axis for pitch, each with its title.
+
+    Plotly sets the lower title upon the labels when a figure is resized; ours keeps its distance.
+    """
+    below, beside = (pitch_axis, time_axis) if sideways else (time_axis, pitch_axis)
+    two_lines = any("<br>" in label for label in below.get("ticktext", ()))
+    depth = 46 if two_lines else 30
+    figure.add_annotation(
+        text=below.pop("title")["text"],
+        xref="paper",
+        yref="paper",
+        x=0.5,
+        y=0,
+        yanchor="top",
+        yshift=-depth,
+        showarrow=False,
+    )
+    figure.update_layout(margin_b=depth + 22)
+    figure.update_xaxes(below, automargin=False, tickangle=0)
+    figure.update_yaxes(beside, automargin=True)
+    if sideways:
+        figure.update_yaxes(autorange="reversed")
+
+
+def _pitch_title(spectrogram: Spectrogram, language: Language) -> str:
+    axis = translate(language, f"figure.pitch_{spectrogram.transform}")
+    return f"{TRANSFORM_TITLES[spectrogram.transform]} · {axis}"
 
 
 def _pitch_ticks(spectrogram: Spectrogram) -> tuple[list[float], list[str]]:

@@ -1,162 +1,175 @@
-"""Cards, opinion, table and advice on the page, as the models make up their minds."""
+"""The panel's opinion on the page, as the models make up their minds, and its details."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.advice import advise
-from ccmusic.agreement import Agreement
+from ccmusic.agreement import comparable
 from ccmusic.analysis import Analysis
 from ccmusic.card import titles
+from ccmusic.dashboard import markup
 from ccmusic.dashboard.compute import PendingAnalysis
-from ccmusic.dashboard.markdown import plain, sentence
+from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import buttons
-from ccmusic.dashboard.verdict_figures import bars_figure, genre_colours, table_figure, tie_figure
+from ccmusic.dashboard.verdict_figures import tie_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
-_STILL = {"staticPlot": True}
 
+def verdicts(
+    slot: DeltaGenerator,
+    title: str,
+    pending: PendingAnalysis,
+    on: Collection[str],
+    language: Language,
+    own: str | None = None,
+) -> Analysis | None:
+    """Fill the first screen's lines as the models decide; the analysis once it stands.
 
-def verdicts(pending: PendingAnalysis, on: Collection[str], language: Language) -> Analysis | None:
-    """The panel's opinion above, and each model's as it comes; the analysis once it stands."""
-    title, chooser = st.columns([2, 1], vertical_alignment="bottom")
-    title.subheader(translate(language, "page.verdicts"), anchor=False)
-    top_k = chooser.slider(translate(language, "page.top_k"), 1, 5, 3, key="top_k")
-    headline = st.empty()
+    Parameters
+    ----------
+    own
+        Genre that the visitor voted for, to stand among the others.
+    """
     cards = [card for card in pending.cards if card.name in on]
     names = titles(cards)
-    slots: dict[str, DeltaGenerator] = {}
-    with st.container(key="cards"):
-        for card in cards:
-            with st.container(border=True):
-                st.markdown(f"**{plain(names[card.name])}**")
-                slots[card.name] = st.empty()
+    waiting = translate(language, "page.waiting")
+    rows = {name: markup.notice(text, waiting, kind="waiting") for name, text in names.items()}
+
+    if own:
+        rows["own vote"] = markup.own_line(own, language)
+
+    def show(sentence: str, votes: Counter[str], below: str = "") -> None:
+        slot.html(
+            markup.headline(title, sentence, votes, language)
+            + markup.lines([*rows.values(), below], language)
+        )
 
     if not pending.finished:
-        for slot in slots.values():
-            slot.caption(translate(language, "page.waiting"))
         progress = {"models": len(cards)}
-        headline.info(translate(language, "page.progress", done=0, **progress))
+        show(translate(language, "page.progress", done=0, **progress), Counter())
         awaited = (v for v in pending.verdicts() if v.card.name in on)
         for done, verdict in enumerate(awaited, 1):
-            colours = genre_colours([verdict])
-            _verdict(slots[verdict.card.name], verdict, colours, top_k, language, stage="first")
-            headline.info(translate(language, "page.progress", done=done, **progress))
+            name = verdict.card.name
+            rows[name] = _line(verdict, names[name], language)
+            show(translate(language, "page.progress", done=done, **progress), Counter())
     try:
         analysis = pending.result().select(on)
     except CCMusicError as error:
-        headline.error(plain(error.message(language)))
+        slot.html(markup.headline(title, error.message(language), Counter(), language))
         return None
-    # Only now is it known which genres are someone's first choice: all cards share the colours.
-    colours = genre_colours(list(analysis.verdicts.values()))
     if not analysis.verdicts:
-        headline.info(sentence(analysis.message(language)))
-        for slot in slots.values():
-            slot.empty()
+        slot.html(markup.headline(title, opinion(analysis, language), Counter(), language))
         return analysis
-    if analysis.agreement is None:
-        headline.error(sentence(analysis.message(language)))
-    else:
-        _headline(headline, analysis, analysis.agreement, colours, top_k, language)
     for name, verdict in analysis.verdicts.items():
-        _verdict(slots[name], verdict, colours, top_k, language, stage="final")
-    if analysis.agreement is None:
-        return analysis
-    with st.expander(translate(language, "page.table"), expanded=True):
-        st.plotly_chart(
-            table_figure(analysis, language),
-            config=buttons(language),
-            key="table",
-            alt=translate(language, "page.table"),
-        )
+        rows[name] = _line(verdict, names[name], language)
+    show(opinion(analysis, language), _votes(analysis), _mean_line(analysis, language))
     return analysis
 
 
-def _verdict(
-    slot: DeltaGenerator,
-    verdict: Verdict,
-    colours: Mapping[str, str],
-    top_k: int,
-    language: Language,
-    *,
-    stage: str,
-) -> None:
+def opinion(analysis: Analysis, language: Language) -> str:
+    """Sentence for the headline: the agreement of the panel, or why there is none."""
+    return _sentence(analysis.message(language))
+
+
+def _votes(analysis: Analysis) -> Counter[str]:
+    return markup.votes_of(comparable(list(analysis.verdicts.values())))
+
+
+def _line(verdict: Verdict, name: str, language: Language) -> str:
     if verdict.error:
-        slot.error(plain(verdict.error.message(language)))
+        return markup.notice(name, verdict.error.message(language), kind="failed")
+    advice = verdict.advice(language, verdict.card.title())
+    return markup.line(
+        name, verdict.probabilities, language, band=verdict.band, advice=_sentence(advice)
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _mean_line(analysis: Analysis, language: Language) -> str:
+    if len(comparable(list(analysis.verdicts.values()))) < 2:
+        return ""
+    advice = advise(analysis)
+    return markup.line(
+        translate(language, "page.mean_short"),
+        analysis.mean,
+        language,
+        band=advice.band if advice else None,
+        advice=" ".join(advice.message(language)) if advice else "",
+        kind="mean",
+    )
+
+
+def details(analysis: Analysis, language: Language) -> None:
+    """Draw, folded away, what the first screen has no room for."""
+    if analysis.agreement is None:
         return
-    name = verdict.card.title()
-    with slot.container():
-        st.plotly_chart(
-            bars_figure(verdict.top(top_k), colours, language),
-            config=_STILL,
-            key=f"{stage}_{verdict.card.name}",
-            alt=translate(language, "page.alt_bars", name=name),
+    with st.expander(translate(language, "page.details"), key="details"):
+        top_k = st.slider(
+            translate(language, "page.top_k"), 1, 5, key="top_k", persist_state="session"
         )
-        st.caption(
-            translate(
-                language,
-                "page.model_facts",
-                latency=verdict.latency_ms,
-                millions=verdict.card.parameters / 1e6,
-            )
-        )
-        advice = verdict.advice(language, name)
-        if advice:
-            st.caption(sentence(advice))
-        if verdict.votes:
-            votes = ", ".join(
-                f"{genre_name(genre, language)} {n}" for genre, n in verdict.votes.items()
-            )
-            st.caption(translate(language, "page.votes", votes=plain(votes)))
-
-
-def _headline(
-    slot: DeltaGenerator,
-    analysis: Analysis,
-    agreement: Agreement,
-    colours: Mapping[str, str],
-    top_k: int,
-    language: Language,
-) -> None:
-    """What the panel says as one: the sentence, the ensemble's mean, and what to make of it."""
-    given = [v for v in analysis.verdicts.values() if not v.error]
-    ranking = sorted(analysis.mean.items(), key=lambda item: -item[1])[:top_k]
-    with slot.container(key="headline"):
-        words, mean = st.columns([2, 1], gap="large", vertical_alignment="center")
-        with words:
-            st.markdown(f"### {sentence(analysis.message(language))}")
-            st.caption(
-                translate(
+        cards = "".join(_card(v, top_k, analysis, language) for v in analysis.verdicts.values())
+        ranking = sorted(analysis.mean.items(), key=lambda item: -item[1])[:top_k]
+        mean = markup.card(translate(language, "page.mean"), ranking, (), language)
+        st.html(f'<div class="cards">{cards}{mean}</div>')
+        st.html(markup.table(analysis, language))
+        for line in _notes(analysis, language):
+            st.caption(plain(line))
+        if analysis.agreement.split:
+            st.plotly_chart(
+                tie_figure(
+                    [v for v in analysis.verdicts.values() if not v.error],
+                    analysis.agreement.split,
                     language,
-                    "page.divergence",
-                    divergence=agreement.divergence,
-                    seconds=analysis.elapsed_ms / 1000,
-                )
-            )
-            apart = len(given) - agreement.models
-            if apart:
-                st.caption(translate(language, "page.apart", models=agreement.models, apart=apart))
-            advice = advise(analysis)
-            for line in advice.message(language) if advice else ():
-                st.caption(plain(line))
-        with mean:
-            st.caption(translate(language, "page.mean"))
-            st.plotly_chart(
-                bars_figure(ranking, colours, language),
-                config=_STILL,
-                key="mean",
-                alt=translate(language, "page.alt_bars", name=translate(language, "page.mean")),
-            )
-        if agreement.split:
-            st.plotly_chart(
-                tie_figure(given, agreement.split, language),
+                ),
                 config=buttons(language),
                 key="tie",
                 alt=translate(language, "page.alt_tie"),
             )
+
+
+def _card(verdict: Verdict, top_k: int, analysis: Analysis, language: Language) -> str:
+    name = verdict.card.title(with_transform=analysis.transform == "both")
+    if verdict.error:
+        return markup.card(name, (), (verdict.error.message(language),), language)
+    notes = [
+        translate(
+            language,
+            "page.model_facts",
+            latency=verdict.latency_ms,
+            millions=verdict.card.parameters / 1e6,
+        )
+    ]
+    advice = verdict.advice(language, verdict.card.title())
+    if advice:
+        notes.append(_sentence(advice))
+    if verdict.votes:
+        votes = ", ".join(
+            f"{genre_name(genre, language)} {n}" for genre, n in verdict.votes.items()
+        )
+        notes.append(translate(language, "page.votes", votes=votes))
+    return markup.card(name, verdict.top(top_k), notes, language)
+
+
+def _notes(analysis: Analysis, language: Language) -> list[str]:
+    """Divergence and time, whom the mean leaves out, and what to make of it."""
+    agreement = analysis.agreement
+    assert agreement is not None
+    divergence = _sentence(agreement.divergence_message(language))
+    elapsed = translate(language, "page.elapsed", seconds=analysis.elapsed_ms / 1000)
+    lines = [" · ".join(filter(None, (divergence, elapsed)))]
+    apart = sum(not v.error for v in analysis.verdicts.values()) - agreement.models
+    if apart:
+        lines.append(translate(language, "page.apart", models=agreement.models, apart=apart))
+    advice = advise(analysis)
+    return lines + (advice.message(language) if advice else [])

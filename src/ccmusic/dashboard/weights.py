@@ -1,4 +1,4 @@
-"""The window through which one's own weights come into the panel, and leave it again."""
+"""Import and removal of the user's own weights."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _window(language: Language) -> None:
 
 
 def _options(guess: str, language: Language) -> dict[str, Any]:
-    """What a file without a card does not say of itself."""
+    """Draw the options of a file without a card."""
     ending = guess.lower().rsplit("_", 1)[-1]
     preprocessing = st.selectbox(
         translate(language, "weights.recipe"),
@@ -90,7 +90,7 @@ def _options(guess: str, language: Language) -> dict[str, Any]:
     default_value = translate(language, "weights.by_recipe")
     mean, std = (
         column.text_input(
-            part,
+            translate(language, f"weights.{part}"),
             placeholder=default_value,
             key=f"weights_{part}",
             help=translate(language, "weights.normalisation_help"),
@@ -107,7 +107,7 @@ def _options(guess: str, language: Language) -> dict[str, Any]:
 
 
 def _hidden_name(name: str) -> str:
-    """What a file is called on the disk: nothing of its owner's choice but the kind."""
+    """Name of an uploaded file on disk: only the kind comes from the user."""
     kind = name.lower().rsplit(".", 1)[-1]
     return f"upload.{kind if kind in _KINDS else 'pt'}"
 
@@ -131,7 +131,7 @@ def _import(
 
 
 def _without_folder(error: CCMusicError, folder: str) -> CCMusicError:
-    """Errors name files; a temporary folder is nobody's business."""
+    """Remove the temporary folder from the file names in an error."""
     values = getattr(error, "values", {})
     for key, value in values.items():
         if str(value).startswith(folder):

@@ -1,0 +1,83 @@
+"""The page's state as the query of its address: a link, a reload and Back bring it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+import streamlit as st
+
+from ccmusic.dashboard.examples import find_examples
+from ccmusic.spectrogram import TransformChoice
+from ccmusic.texts import LANGUAGES
+
+VIEWS = ("verdicts", "way", "guide")
+TRANSFORMS: tuple[TransformChoice, ...] = ("cqt", "mel", "both", "chroma")
+_TOP_K = range(1, 6)
+
+
+def read_address() -> None:
+    """On the first run of a session, take over what the address says."""
+    if "language" not in st.session_state:
+        _take(st.query_params.to_dict())
+
+
+def apply_address(query: str) -> None:
+    """Take over another address of this page, as Back and Forward bring it."""
+    _take(dict(parse_qsl(query.removeprefix("?"))))
+
+
+def _take(asked: Mapping[str, str]) -> None:
+    """What the address says, and the default wherever it says nothing or nonsense."""
+    state, examples = st.session_state, find_examples()
+    by_browser = "zh" if (st.context.locale or "zh").startswith("zh") else "en"
+    language = asked.get("lang")
+    state.language = language if language in LANGUAGES else by_browser
+    view = asked.get("view")
+    state.view = view if view in VIEWS else VIEWS[0]
+    transform = asked.get("transform")
+    state.transform = transform if transform in TRANSFORMS else TRANSFORMS[0]
+    example = asked.get("example")
+    state.example = example if example in examples else next(iter(examples), None)
+    state.own = "upload"
+    state.asked_start = _number(asked.get("start"))
+    state.off = set(filter(None, asked.get("off", "").split(",")))
+    for key in [k for k in state if str(k).startswith(("models_", "example_", "window_"))]:
+        del state[key]
+    k = _number(asked.get("top"))
+    state.top_k = int(k) if k is not None and k in _TOP_K else 3
+    state.turned = asked.get("turned") == "1"
+    state.map_genre = asked.get("map")
+    state.vote_first = asked.get("vote") == "1"
+    state.setdefault("votes", {})
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def write_address() -> None:
+    """Keep the address such that it leads back to this view."""
+    state = st.session_state
+    link = {"lang": state.language, "transform": state.transform}
+    if state.view != VIEWS[0]:
+        link["view"] = state.view
+    if state.example:
+        link["example"] = state.example
+    if state.asked_start is not None:
+        link["start"] = f"{state.asked_start:g}"
+    if state.off:
+        link["off"] = ",".join(sorted(state.off))
+    if state.top_k != 3:
+        link["top"] = str(state.top_k)
+    if state.turned:
+        link["turned"] = "1"
+    if state.map_genre:
+        link["map"] = state.map_genre
+    if state.vote_first:
+        link["vote"] = "1"
+    if st.query_params.to_dict() != link:
+        st.query_params.from_dict(link)

@@ -1,0 +1,113 @@
+"""Several recordings in; a table of what the panel says of each on the page, and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from ccmusic.advice import advise
+from ccmusic.agreement import comparable
+from ccmusic.dashboard.compute import Piece, cached_analysis, warnings_for
+from ccmusic.dashboard.markup import votes_of
+from ccmusic.errors import CCMusicError
+from ccmusic.escaping import cell
+from ccmusic.genres import genre_name
+from ccmusic.spectrogram import TransformChoice
+from ccmusic.texts import Language, translate
+
+_COLUMNS = ("file", "genre", "votes", "share", "sureness", "warnings")
+
+
+@dataclass(frozen=True)
+class _Row:
+    file: str
+    genre: str = ""
+    votes: str = ""
+    share: float | None = None
+    sureness: str = ""
+    warnings: str = ""
+
+
+def files_table(
+    pieces: Sequence[Piece],
+    transform: TransformChoice,
+    on: Collection[str],
+    language: Language,
+    choose: Callable[[int], None],
+) -> None:
+    """Draw the table as it fills, sortable; who clicks a row sees that recording above.
+
+    Parameters
+    ----------
+    choose
+        Called with the place of the recording whose row was clicked.
+    """
+    st.subheader(translate(language, "files.title"), anchor=False)
+    slot = st.empty()
+    words = [translate(language, f"files.{column}") for column in _COLUMNS]
+    rows: list[_Row] = []
+    for piece in pieces:
+        slot.caption(translate(language, "files.progress", done=len(rows), all=len(pieces)))
+        rows.append(_row(piece, transform, on, language))
+
+    def picked() -> None:
+        chosen = st.session_state.files_table.selection.rows
+        if chosen:
+            choose(chosen[0])
+
+    slot.dataframe(
+        [
+            dict(zip(words, (getattr(row, column) for column in _COLUMNS), strict=True))
+            for row in rows
+        ],
+        hide_index=True,
+        key="files_table",
+        on_select=picked,
+        selection_mode="single-row",
+        column_config={
+            words[3]: st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+        },
+    )
+    st.download_button(
+        translate(language, "files.download"),
+        lambda: _csv(words, rows),
+        file_name="ccmusic.csv",
+        mime="text/csv",
+        on_click="ignore",
+        key="files_csv",
+        icon=":material/download:",
+    )
+
+
+def _row(piece: Piece, transform: TransformChoice, on: Collection[str], language: Language) -> _Row:
+    try:
+        analysis = cached_analysis(piece, transform).select(on)
+    except CCMusicError as error:
+        return _Row(piece.title, warnings=error.message(language))
+    said = "; ".join(w.message(language) for w in warnings_for(analysis.clip, transform))
+    if analysis.agreement is None:
+        return _Row(piece.title, warnings=analysis.message(language))
+    votes = votes_of(comparable(list(analysis.verdicts.values())))
+    genre, share = max(analysis.mean.items(), key=lambda item: item[1])
+    advice = advise(analysis)
+    band = advice.band if advice else None
+    return _Row(
+        piece.title,
+        genre_name(genre, language),
+        ", ".join(f"{genre_name(g, language)} {n}" for g, n in votes.most_common()),
+        share,
+        translate(language, f"sureness.{band.level}") if band else "",
+        said,
+    )
+
+
+def _csv(words: Sequence[str], rows: Sequence[_Row]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(words)
+    writer.writerows([cell(getattr(row, column)) for column in _COLUMNS] for row in rows)
+    return text.getvalue().encode("utf-8-sig")  # the mark tells spreadsheets that it is UTF-8

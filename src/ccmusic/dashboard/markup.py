@@ -1,0 +1,139 @@
+"""Verdicts in, HTML out: lines, cards and table; every bar has its value beside it as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+from ccmusic.analysis import Analysis
+from ccmusic.card import Band
+from ccmusic.genres import genre_colour, genre_name
+from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
+
+
+def genre_mark(genre: str, language: Language) -> str:
+    """Name of a genre beside a square of its colour."""
+    return (
+        f'<span class="genre"><i class="swatch" style="background:{genre_colour(genre)}"></i>'
+        f"{escape(genre_name(genre, language))}</span>"
+    )
+
+
+def headline(title: str, sentence: str, votes: Counter[str], language: Language) -> str:
+    """Title of the piece and the panel's sentence; the votes beside it where they differ."""
+    counted = ""
+    if len(votes) > 1:
+        marks = (f"<li>{genre_mark(g, language)} {n}</li>" for g, n in votes.most_common())
+        label = escape(translate(language, "page.votes_label"))
+        counted = f'<ul class="votes" aria-label="{label}">{"".join(marks)}</ul>'
+    return (
+        f'<h1 class="piece">{escape(title)}</h1>'
+        f'<h2 class="opinion">{escape(sentence)}</h2>{counted}'
+    )
+
+
+def line(
+    name: str,
+    shares: Mapping[str, float],
+    language: Language,
+    *,
+    band: Band | None = None,
+    advice: str = "",
+    kind: str = "model",
+) -> str:
+    """One model's first choice: name, genre, bar, per cent, and how sure that is."""
+    genre, share = max(shares.items(), key=lambda item: item[1])
+    return (
+        f'<li class="{kind}"><span class="name">{escape(name)}</span>'
+        f"{genre_mark(genre, language)}{_bar(genre, share)}"
+        f'<span class="share">{share:.0%}</span>{_sureness(band, advice, language)}</li>'
+    )
+
+
+def notice(name: str, text: str, *, kind: str) -> str:
+    """Line of a model that has no verdict (yet), with the reason."""
+    return (
+        f'<li class="model {kind}"><span class="name">{escape(name)}</span>'
+        f'<span class="reason">{escape(text)}</span></li>'
+    )
+
+
+def own_line(genre: str, language: Language) -> str:
+    """The visitor's own vote, among those of the models."""
+    name = escape(translate(language, "vote.yours"))
+    return f'<li class="own"><span class="name">{name}</span>{genre_mark(genre, language)}</li>'
+
+
+def lines(rows: Iterable[str], language: Language) -> str:
+    """All lines of the panel."""
+    label = escape(translate(language, "page.verdicts"))
+    return f'<ol class="models" aria-label="{label}">{"".join(rows)}</ol>'
+
+
+def _sureness(band: Band | None, advice: str, language: Language) -> str:
+    if band is None:
+        return '<span class="sureness"></span>'
+    word = escape(translate(language, f"sureness.{band.level}"))
+    return (
+        f'<span class="sureness {band.level} tip" tabindex="0" role="note">'
+        f'<span>{word}</span><span class="bubble">{escape(advice)}</span></span>'
+    )
+
+
+def _bar(genre: str, share: float) -> str:
+    return (
+        '<span class="bar" aria-hidden="true">'
+        f'<i style="width:{share:.1%};background:{genre_colour(genre)}"></i></span>'
+    )
+
+
+def card(
+    name: str, shares: Sequence[tuple[str, float]], notes: Iterable[str], language: Language
+) -> str:
+    """A model's likeliest genres as bars, and what else there is to know about it."""
+    rows = "".join(
+        f"<li>{genre_mark(genre, language)}<span class='share'>{share:.0%}</span>"
+        f"{_bar(genre, share)}</li>"
+        for genre, share in shares
+    )
+    said = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    return f'<section class="card"><h4>{escape(name)}</h4><ol>{rows}</ol>{said}</section>'
+
+
+def table(analysis: Analysis, language: Language) -> str:
+    """Models x genres; the likeliest genres of the mean at the left, the mean itself below."""
+    both = analysis.transform == "both"
+    rows = {
+        v.card.title(with_transform=both): v.probabilities
+        for v in analysis.verdicts.values()
+        if not v.error
+    }
+    rows[translate(language, "page.mean")] = analysis.mean
+    genres = analysis.genres
+    head = "".join(f'<th scope="col">{genre_mark(g, language)}</th>' for g in genres)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        + "".join(_cell(genre, shares.get(genre)) for genre in genres)
+        + "</tr>"
+        for name, shares in rows.items()
+    )
+    label = escape(translate(language, "page.table"))
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table class="all">'
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(genre: str, share: float | None) -> str:
+    if share is None:
+        return "<td></td>"
+    colour = genre_colour(genre)
+    bar = f"background:linear-gradient({colour},{colour}) 0 100%/{share:.1%} 4px no-repeat"
+    return f'<td style="{bar}">{share:.0%}</td>'
+
+
+def votes_of(verdicts: Iterable[Verdict]) -> Counter[str]:
+    """First choices, the commonest first."""
+    return Counter(v.top(1)[0][0] for v in verdicts if v.error is None)

@@ -1,0 +1,48 @@
+import numpy as np
+
+from ccmusic.genres import CCMUSIC_CLASSES, GENRES, genre_colour
+
+# G. Machado, M. Oliveira, L. Fernandes, "A physiologically-based model for simulation of color
+# vision deficiency", 2009: linear RGB as eyes without red or green cones see it.
+SIGHTS = {
+    "usual": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+}
+TO_XYZ = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.072175],
+        [0.0193339, 0.119192, 0.9503041],
+    ]
+)
+
+
+def lab(colour: str, sight: str) -> np.ndarray:
+    levels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(np.asarray(SIGHTS[sight]) @ linear, 0, 1)
+    share = TO_XYZ @ seen / [0.95047, 1, 1.08883]
+    root = np.where(share > 0.008856, np.cbrt(share), 7.787 * share + 16 / 116)
+    return np.array([116 * root[1] - 16, 500 * (root[0] - root[1]), 200 * (root[1] - root[2])])
+
+
+def test_no_two_genres_look_alike_to_anybody() -> None:
+    for sight in SIGHTS:
+        seen = [lab(genre_colour(genre), sight) for genre in GENRES]
+        distances = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
+        assert min(distances) > 25, sight
+
+
+def test_every_class_has_a_colour_that_stays() -> None:
+    known = {genre_colour(genre) for genre in GENRES}
+    assert {genre_colour(name) for name in (*CCMUSIC_CLASSES, "fado")} <= known
+    assert genre_colour("fado") == genre_colour("fado")
