@@ -351,10 +351,10 @@ def _audio_stream(container: av.container.InputContainer, name: str) -> av.audio
     return stream
 
 
-def _tag(context: av.audio.AudioCodecContext) -> str:
+def _tag(context: av.CodecContext) -> str:
     """Four letters by which the container calls its codec; empty where they are none."""
     try:
-        return context.codec_tag
+        return str(context.codec_tag)
     except UnicodeDecodeError:  # a number, such as that of AAC in a WAV
         return ""
 
