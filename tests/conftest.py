@@ -21,6 +21,8 @@ FORMATS = {
     ".aac": ("adts", "aac"),
     ".webm": ("webm", "libopus"),
     ".caf": ("caf", "pcm_s16le"),
+    ".aiff": ("aiff", "pcm_s16be"),
+    ".wma": ("asf", "wmav2"),
 }
 LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 

@@ -85,6 +85,54 @@ def refusal(source, **options):
 # --- the right ten seconds ---------------------------------------------------------------------
 
 
+def _equals_a_decode_from_the_start(source, rate):
+    recording = audio.Recording(source)
+    whole = recording.load(crop="start", seconds=1_000, loop=False)
+    for start in (11.0, 17.5):
+        clip = recording.load(crop=start)
+        assert clip.info.window_start == start
+        first = round(start * rate)
+        np.testing.assert_array_equal(clip.original, whole.original[first : first + 10 * rate])
+        assert "damaged" not in codes(clip)
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "channels"),
+    [
+        ("a.wav", "adpcm_ms", 1),
+        ("a.wav", "adpcm_ima_wav", 2),
+        ("a.wav", "adpcm_yamaha", 1),
+        ("a.aiff", "adpcm_ima_qt", 1),
+        ("a.wma", "wmav2", 2),
+        ("a.wma", "libmp3lame", 1),
+    ],
+)
+def test_a_window_of_a_codec_that_cannot_be_sought(write_sound, noise, name, encoder, channels):
+    samples = np.tile(noise(30, amplitude=0.2, below=4_000), (channels, 1))
+    path = write_sound(name, samples, encoder=encoder, bit_rate=128_000)
+    whole = _equals_a_decode_from_the_start(path, 44_100)
+    assert whole.info.duration == pytest.approx(30, abs=0.1)
+
+
+@pytest.mark.parametrize(("name", "rate"), [("a.ogg", 44_100), ("a.opus", 48_000)])
+@pytest.mark.parametrize("other", ["another song", "the same again"])
+def test_every_song_of_a_chained_ogg_is_there(write_sound, noise, tone, name, rate, other):
+    songs = [tone(300, 14, rate) + noise(14, rate), tone(900, 16, rate) + noise(16, rate)]
+    if other == "the same again":
+        songs = songs[:1] * 2
+    songs = [np.stack([song, song]) for song in songs]  # FFmpeg's Vorbis encoder wants two channels
+    first = write_sound(name, songs[0], rate).read_bytes()
+    second = first if other == "the same again" else write_sound(name, songs[1], rate).read_bytes()
+    whole = _equals_a_decode_from_the_start(first + second, rate)
+    length = sum(song.shape[1] for song in songs) / rate
+    assert whole.info.duration == pytest.approx(length, abs=0.1)
+    assert len(whole.original) / rate == pytest.approx(length, abs=0.1)
+    assert "truncated" not in codes(whole)
+    last = pitch(whole.original[-5 * rate :], rate)
+    assert last == pytest.approx(300 if other == "the same again" else 900, abs=2)
+
+
 @pytest.mark.parametrize(("name", "encoder", "rate", "channels", "bit_rate"), CODECS)
 def test_window_is_where_it_says(write_sound, tone, noise, name, encoder, rate, channels, bit_rate):
     # 300 Hz before the centre's ten seconds, 600 Hz in them, 900 Hz after; the noise marks places.

@@ -43,3 +43,12 @@ def test_a_card_that_is_no_json_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff{")
     with pytest.raises(CheckpointError, match=r"broken\.json"):
         ModelCard.read(path)
+
+
+@pytest.mark.parametrize("name", ["con", "NUL", "aux.v2", "com1", "Lpt9.cqt"])
+def test_names_that_windows_keeps_are_refused(tmp_path: Path, name: str) -> None:
+    card = make_checkpoint(tmp_path, "small")
+    with pytest.raises(CheckpointError, match=f"^{name}: a name that Windows keeps"):
+        card.renamed(name)
+    assert card.renamed(f"my_{name}").name == f"my_{name}"
+    assert card.renamed("console").name == "console"

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -128,6 +130,21 @@ def test_a_child_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     with Sandbox(1) as sandbox:
         sandbox.run("a.mp3", misbehaviour.whisper)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+@pytest.mark.parametrize("limit", ["RLIMIT_AS, 8 << 30", "RLIMIT_CPU, 50", "RLIMIT_CORE, 0"])
+def test_lower_limits_of_the_system_are_kept(limit: str) -> None:
+    what, _, most = limit.partition(", ")
+    code = (
+        "import resource\n"
+        "from ccmusic.sandbox import Sandbox\n"
+        f"resource.setrlimit(resource.{what}, ({most}, {most}))\n"
+        "with Sandbox(1, memory=64 << 30) as sandbox:\n"
+        f"    soft, hard = sandbox.run('a', resource.getrlimit, resource.{what})\n"
+        f"    assert soft <= hard == {most}, (soft, hard)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parent)
 
 
 def _gone(process: int) -> None:

@@ -89,3 +89,12 @@ def test_the_users_checkpoint_hides_the_shipped_one(
     make_checkpoint(tmp_path / "shipped", "small", favourite="rock")
     make_checkpoint(folder, "small", favourite="jazz")
     assert zoo.find_one("small").path.parent == folder
+
+
+def test_names_that_differ_only_in_case_are_refused(folder: Path) -> None:
+    card = make_checkpoint(folder, "Jazz_cqt")
+    with pytest.raises(CheckpointError, match="Jazz_cqt is there already"):
+        zoo.store(card.renamed("jazz_CQT"), b"weights", folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["Jazz_cqt.json", "Jazz_cqt.onnx"]
+    zoo.store(card, b"other weights", folder)
+    assert (folder / "Jazz_cqt.onnx").read_bytes() == b"other weights"

@@ -23,6 +23,10 @@ _BACKBONE_TITLES = {
     "efficientnet_b0": "EfficientNet-B0",
     "mobilenet_v3_large": "MobileNetV3",
 }
+# Devices of Windows, whatever follows after a dot.
+_RESERVED = frozenset(
+    ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
+)
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -222,8 +226,10 @@ class ModelCard(_Strict):
         Raises
         ------
         CheckpointError
-            If the name is invalid.
+            If the name is invalid, or no file can have it on Windows.
         """
+        if name.lower().partition(".")[0] in _RESERVED:
+            raise CheckpointError("reserved_name", name=name)
         try:
             return self.model_validate({**self.model_dump(), "name": name})
         except ValidationError:

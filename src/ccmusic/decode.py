@@ -37,6 +37,12 @@ _GAP = 0.1  # larger differences between timestamps are gaps
 _FRAMES_AT_ONCE = 64  # few enough to stay in the CPU cache
 _PATIENCE = 1_000  # damaged places in a row until a file is given up
 _OGG_PAGE = 65_307  # bytes, at most
+_OGG_FIRST = b"OggS\0\x02"  # begins the first page of a stream
+_BLOCK = 1 << 20  # bytes of a file that are searched at once
+# In these containers FFmpeg finds a time by the average bytes per second of the header, which is
+# exact for few codecs. In ASF, times are in milliseconds, and those of WMA are late.
+_BY_AVERAGE = frozenset({"wav", "w64", "aiff", "au"})
+_EXACT_CODECS = ("pcm_", "mp2", "mp3")
 _MP3_FRAME = 2_881  # bytes, at most
 _RATES = range(1_000, 1_000_001)  # a header that gives another is damaged
 _LEAST_ROOM = 10.0  # seconds to decode, whatever a header says
@@ -100,6 +106,8 @@ class Header:
     """Seconds."""
     cut_off: bool
     """The end of the file is missing."""
+    sequential: bool = False
+    """A time is found only by reading on from the start and counting samples."""
 
 
 @dataclass(frozen=True)
@@ -123,20 +131,23 @@ def read_header(source: Stored) -> Header:
     name = name_of(source)
     with _file(source, name) as file:
         cut_off, (counted, whole) = _is_cut_off(file), _mp3_length(file)
+        chained = _is_chained(file)
         with _container(file, name) as container:
             stream = _audio_stream(container, name)
             announced = _announced(container, stream, counted)
             bit_rate = stream.codec_context.bit_rate or container.bit_rate or None
             codec = str(stream.codec_context.codec.canonical_name)
+            kind = container.format.name
+            inexact = (kind in _BY_AVERAGE and not codec.startswith(_EXACT_CODECS)) or kind == "asf"
         duration = announced
         # The header has no length, or a wrong one.
         tail = announced - _RUN_UP
         kept = whole if codec == "mp3" else _span(file, name, tail)[0] >= tail
-        if announced <= 0 or not kept:
-            duration, size = _span(file, name, 0.0)
+        if announced <= 0 or chained or not kept:
+            duration, size = _span(file, name, 0.0, chained=chained)
             bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else None
             cut_off |= announced - duration > _RUN_UP
-    return Header(codec, bit_rate, duration, cut_off)
+    return Header(codec, bit_rate, duration, cut_off, chained or inexact)
 
 
 def decode(source: Stored, header: Header, *, crop: Crop | float, seconds: float) -> Decoded:
@@ -153,11 +164,11 @@ def decode(source: Stored, header: Header, *, crop: Crop | float, seconds: float
     # The header may be wrong by some seconds, but the buffer must not be half an hour too long.
     longest = min(seconds, max(_LEAST_ROOM, duration + _RUN_UP))
     with _file(source, name) as file:
-        sound = _decode(file, name, start, longest)
+        sound = _decode(file, name, start, longest, sequential=header.sequential)
         if not sound.taken and start > 0:
             # The window lies in a gap, or seeking failed: take the beginning.
             start = 0.0
-            sound = _decode(file, name, start, longest)
+            sound = _decode(file, name, start, longest, sequential=header.sequential)
     if not sound.taken:
         raise AudioError("no_sound", file=name)
     if min(seconds, duration - start) - sound.taken / sound.rate > _RUN_UP:
@@ -268,6 +279,26 @@ def _is_cut_off(file: BinaryIO) -> bool:
     return False
 
 
+def _is_chained(file: BinaryIO) -> bool:
+    """Return whether songs were joined to one Ogg file: each starts the clock anew."""
+    file.seek(0)
+    place = 0
+    # The streams that are played together begin together.
+    while (page := file.read(_OGG_PAGE)).startswith(_OGG_FIRST):
+        lacing = page[27 : 27 + page[26]] if len(page) > 26 else b""
+        place += 27 + len(lacing) + sum(lacing)
+        file.seek(place)
+    if place == 0:
+        return False
+    file.seek(place)
+    end = b""
+    while block := file.read(_BLOCK):
+        if _OGG_FIRST in end + block:
+            return True
+        end = block[1 - len(_OGG_FIRST) :]
+    return False
+
+
 def _mp3_length(file: BinaryIO) -> tuple[bool, bool]:
     """Return (has_length_header, header_is_consistent) of an MP3.
 
@@ -318,9 +349,17 @@ def _audio_stream(container: av.container.InputContainer, name: str) -> av.audio
         raise AudioError("no_audio_track", file=name)
     stream = container.streams.audio[0]
     context = stream.codec_context
-    if context is None or context.codec_tag in {"aavd", "drms", "enca"}:
+    if context is None or _tag(context) in {"aavd", "drms", "enca"}:
         raise AudioError("protected", file=name)
     return stream
+
+
+def _tag(context: av.CodecContext) -> str:
+    """Four letters by which the container calls its codec; empty where they are none."""
+    try:
+        return str(context.codec_tag)
+    except UnicodeDecodeError:  # a number, such as that of AAC in a WAV
+        return ""
 
 
 def _announced(
@@ -366,8 +405,13 @@ def _origin(stream: av.audio.AudioStream) -> float:
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
-def _span(file: BinaryIO, name: str, after: float) -> tuple[float, int]:
+def _span(file: BinaryIO, name: str, after: float, *, chained: bool = False) -> tuple[float, int]:
     """Measure the packets from a time on without decoding them.
+
+    Parameters
+    ----------
+    chained
+        Whether the clock starts anew with each of several songs, whose lengths are added.
 
     Returns
     -------
@@ -376,12 +420,16 @@ def _span(file: BinaryIO, name: str, after: float) -> tuple[float, int]:
     size
         Bytes in these packets.
     """
-    end = size = 0
+    end = size = songs = 0
     seconds = 0.0
     for packet in _packets(file, name, after):
         size += packet.size
-        if packet.pts is not None and packet.pts + (packet.duration or 0) > end:
-            end = packet.pts + (packet.duration or 0)
+        if packet.pts is None:
+            continue
+        if chained and packet.pts + songs < end:
+            songs = end - packet.pts
+        if packet.pts + songs + (packet.duration or 0) > end:
+            end = packet.pts + songs + (packet.duration or 0)
             last = packet
     if end:
         seconds = float(end * (last.stream.time_base or 0)) - _origin(last.stream)
@@ -395,15 +443,16 @@ def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
     return named[crop] if isinstance(crop, str) else min(max(0.0, crop), last)
 
 
-def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> Sound:
+def _decode(file: BinaryIO, name: str, start: float, seconds: float, *, sequential: bool) -> Sound:
     """Decode up to ``seconds`` from ``start``."""
     sound = Sound()
     alike: Callable[[av.AudioFrame], Sequence[av.AudioFrame]] | None = None
     clock: float | None = None  # seconds at the next sample
     begin: float | None = None  # and at the first that is wanted, both on the container's clock
-    for packet in _packets(file, name, start - _RUN_UP):
+    for packet in _packets(file, name, 0.0 if sequential else start - _RUN_UP):
         if begin is None:
             begin = _origin(packet.stream) + start
+            clock = _origin(packet.stream) if sequential else None
         try:
             decoded = packet.decode()
             if alike is None and decoded:
@@ -417,7 +466,8 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float) -> Sound:
             sound.errors += 1
             continue
         for frame in frames:
-            if clock is None or (frame.time is not None and abs(frame.time - clock) > _GAP):
+            jump = clock is None or (frame.time is not None and abs(frame.time - clock) > _GAP)
+            if clock is None or (jump and not sequential):
                 sound.errors += clock is not None
                 clock = begin if frame.time is None else float(frame.time)
             skip = round((begin - clock) * sound.rate) if clock < begin else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -34,7 +35,9 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         If it cannot be opened.
     """
     mode = Path(path).stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder raises the right error
+    if stat.S_ISDIR(mode):  # opening one raises PermissionError on Windows
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(mode):
         raise NotAFileError
     return Path(path).open("rb")
 

@@ -104,11 +104,15 @@ def store(card: ModelCard, weights: bytes, folder: Path) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        If it cannot be written; nothing is left behind then.
+        If it cannot be written, or a name differs only in case, which some file systems do not
+        tell apart; nothing is left behind then.
     """
     checkpoint = Checkpoint(card, folder / f"{card.name}.onnx")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for other in folder.glob("*.onnx"):
+            if other.stem != card.name and other.stem.lower() == card.name.lower():
+                raise CheckpointError("duplicate_name", name=other.stem)
         with replacing(checkpoint.path) as beside:
             beside.write_bytes(weights)
         with replacing(checkpoint.path.with_suffix(".json")) as beside:

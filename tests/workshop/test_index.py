@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ccmusic.errors import DataError
-from ccmusic.workshop.data import read_manifest
+from ccmusic.workshop import index as index_module
+from ccmusic.workshop.data import Recording, read_manifest
 from ccmusic.workshop.fingerprint import find_duplicates, landmarks
 from ccmusic.workshop.index import index
 
@@ -77,6 +78,32 @@ def test_folders_become_genres_and_albums_stay_together(folder: Path) -> None:
 def test_the_split_is_the_same_every_time(folder: Path) -> None:
     first = index(folder).manifest.read_bytes()
     assert index(folder).manifest.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("groups", "size", "held"),
+    [(8, 4, 8), (2, 10, 10), (1, 10, 0), (10, 3, 6)],
+    ids=["nearer with half a group too many", "one at least", "but not the last", "exactly"],
+)
+def test_groups_are_held_out_up_to_a_fifth(groups: int, size: int, held: int) -> None:
+    recordings = [
+        Recording(f"{g}/{n}", Path(f"{g}/{n}"), "jazz", "", "", str(g), "")
+        for g in range(groups)
+        for n in range(size)
+    ]
+    for seed in range(3):
+        split = index_module._split(recordings, 0.2, np.random.default_rng(seed))
+        assert sum(r.split == "valid" for r in split) == held
+
+
+def test_paths_of_another_drive_are_written_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_windows(path: object, start: object) -> str:
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(index_module.os.path, "relpath", on_windows)
+    assert all(r.path.is_file() for r in read_manifest(index(folder).manifest))
 
 
 def test_a_copy_is_put_on_the_side_of_its_original(folder: Path) -> None:

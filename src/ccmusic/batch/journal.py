@@ -16,13 +16,17 @@ from ccmusic.batch.rows import Document, error_of
 from ccmusic.errors import DataError
 from ccmusic.files import open_regular
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+    import msvcrt
+else:
     import fcntl
 
 Stamp: TypeAlias = tuple[int, int]
 
 _SYNC_SECONDS = 5.0
 _KIND = {"ccmusic_batch": 2}  # begins the first line; another number is another form of lines
+# Windows locks bytes, and nobody else may read them: one that no journal ever reaches.
+_LOCKED_BYTE = (1 << 31) - 2
 _CHECK = b', "crc32": '
 
 
@@ -72,11 +76,14 @@ class Journal(AbstractContextManager["Journal"]):
         self._synced = time.monotonic()
 
     def _lock(self) -> None:
-        if sys.platform != "win32":
-            try:
+        try:
+            if sys.platform == "win32":
+                self._file.seek(_LOCKED_BYTE)
+                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise DataError(f"{self.path}: another batch is writing it") from None
+        except OSError:
+            raise DataError(f"{self.path}: another batch is writing it") from None
 
     def _read(self, wanted: dict[str, Any]) -> None:
         first = self._reader.readline()
@@ -146,6 +153,8 @@ class Journal(AbstractContextManager["Journal"]):
 
     def remove(self) -> None:
         """Delete the journal when the table is complete."""
+        if sys.platform == "win32":
+            self.close()  # no open file is deleted there; elsewhere the lock is kept to the end
         self.path.unlink()
 
     def close(self) -> None:

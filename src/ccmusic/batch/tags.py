@@ -134,12 +134,13 @@ def _can_replace(copy: Path, path: Path) -> bool:
 
 def _overwrite(path: Path, copy: Path) -> None:
     """Write a copy into a file, which keeps its names, owner and mode."""
-    with path.open("rb+") as file, copy.open("rb") as content:
+    with path.open("rb+") as file:
         size = copy.stat().st_size
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)  # a full disk shows before the first byte
-        kept = copy.rename(_kept(path))
-        shutil.copyfileobj(content, file)
+        kept = copy.rename(_kept(path))  # not while it is open: Windows refuses that
+        with kept.open("rb") as content:
+            shutil.copyfileobj(content, file)
         file.truncate()
         file.flush()
         os.fsync(file)

@@ -92,7 +92,7 @@ def export(
     preprocessing = Preprocessing.default(plan.transform)
     name = name or f"{plan.backbone}_{plan.transform}"
     recordings, pictures = held_out(manifest, plan.classes, preprocessing)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         path = Path(scratch) / "network.onnx"
         to_onnx(network, preprocessing, path)
         exact = infer(open_onnx(path), pictures, preprocessing)
@@ -184,7 +184,7 @@ def open_onnx(path: Path, *, threads: int = 0) -> onnxruntime.InferenceSession:
 
 def _relative_latency(measured: Path, preprocessing: Preprocessing) -> float:
     """Time of a network divided by that of MobileNetV3 in fp32: one thread, in turn, median."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         path = Path(scratch) / "reference.onnx"
         to_onnx(build("mobilenet_v3_large", n_classes=13), preprocessing, path)
         sessions = [open_onnx(each, threads=1) for each in (measured, path)]

@@ -107,8 +107,9 @@ def import_weights(
         or the checkpoint cannot be written. Nothing half-done stays.
     """
     name = name or _name_of(path)
-    if any(checkpoint.card.name == name for checkpoint in scan()[0]):
-        raise CheckpointError("duplicate_name", name=name)
+    for checkpoint in scan()[0]:
+        if checkpoint.card.name.lower() == name.lower():
+            raise CheckpointError("duplicate_name", name=checkpoint.card.name)
     if path.suffix.lower() == ".onnx":
         return Import(_take_onnx(path, name), None, ())
     state = read_weights(path)
@@ -135,7 +136,7 @@ def import_weights(
         notes=tuple(mapping.message("en")),
     ).renamed(name)
     try:
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             converted = Path(scratch) / "network.onnx"
             outputs = ["logits"] if mapping.explanation == "none" else ["logits", "maps"]
             to_onnx(network, drawn, converted, outputs=outputs)
@@ -278,7 +279,7 @@ def _take_onnx(path: Path, name: str) -> Checkpoint:
     size = path.stat().st_size
     if size > LARGEST:
         raise WeightsError("weights_too_large", file=path, size=size / 2**30, most=LARGEST / 2**30)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         alone = Path(scratch) / "network.onnx"  # without the files beside it
         shutil.copyfile(path, alone)
         try:

@@ -234,12 +234,21 @@ def _thin(recordings: Iterable[Recording]) -> list[str]:
 
 
 def _write(recordings: Iterable[Recording], folder: Path, out: Path) -> None:
-    """Write the manifest; paths are relative to its folder."""
+    """Write the manifest; paths are relative to its folder where there is a way from it."""
     columns = ["path", "genre", "source", "group", "split", "licence"]
+    home = out.parent.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         for r in recordings:
-            path = Path(os.path.relpath(r.path.resolve(), out.parent.resolve()))
-            writer.writerow([path.as_posix(), r.genre, r.source, r.group, r.split, r.licence])
+            writer.writerow(
+                [_relative(r.path.resolve(), home), r.genre, r.source, r.group, r.split, r.licence]
+            )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return path.as_posix()

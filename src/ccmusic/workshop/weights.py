@@ -75,7 +75,7 @@ def read_weights(path: Path, *, own: bool = False) -> StateDict:
     size = state.st_size
     if size > LARGEST:
         raise WeightsError("weights_too_large", file=path, size=size / 2**30, most=LARGEST / 2**30)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         # Tensors are too large for a pipe.
         plain = Path(scratch) / "plain.safetensors"
         memory = MEMORY + _TIMES_LARGER * size
