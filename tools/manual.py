@@ -13,7 +13,7 @@ import griffe
 ROOT = Path(__file__).parent.parent
 LOG = logging.getLogger("mkdocs.hooks")
 OUTSIDE = re.compile(r"\]\(\.\./([^)#]+)")
-ROLE = re.compile(r":(?:class|func|meth|mod|data):`~?([^`<]+?)(?: <[^>]+>)?`")
+ROLE = re.compile(r":(?:attr|class|data|exc|func|meth|mod):`~?([^`<]+?)(?: <[^>]+>)?`")
 DOCTEST = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
 
 
@@ -35,7 +35,12 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
 
 
 class Docstrings(griffe.Extension):
-    """Roles become code, examples fenced blocks."""
+    """Roles become code, examples fenced blocks; former names are left out."""
+
+    def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
+        for name, member in list(cls.members.items()):
+            if str(getattr(member, "value", "")).startswith("RenamedAttribute("):
+                cls.del_member(name)
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring:

@@ -49,7 +49,7 @@ def make_music(folder: Path, *, each: int = 16) -> None:
                 file.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
 
 
-def main(folder: str | None = None, epochs: str = "3") -> None:
+def main(folder: str | None = None, epochs: str = "1") -> None:
     from ccmusic.workshop.export import export
     from ccmusic.workshop.index import index
     from ccmusic.workshop.train import train
@@ -69,7 +69,7 @@ def main(folder: str | None = None, epochs: str = "3") -> None:
         backbone="mobilenet_v3_large",
         init_from=Path("mobilenet_v3_large_cqt"),  # a checkpoint by its name
         epochs=int(epochs),
-        final_epochs=1,
+        final_epochs=0,
         batch_size=16,
     )
     checkpoint = export(weights, found.manifest, name="mine", data="made sound", licence="CC0-1.0")
