@@ -39,8 +39,8 @@ def test_an_onnx_file_without_a_card_is_a_problem_with_a_name(folder: Path) -> N
     (folder / "orphan.json").unlink()
     found, problems = zoo.scan()
     assert [c.card.name for c in found] == ["good"]
-    assert "orphan.json: no card" in str(problems[0])
-    with pytest.raises(CheckpointError, match=r"orphan\.json: no card"):
+    assert "orphan.json: no model card" in str(problems[0])
+    with pytest.raises(CheckpointError, match=r"orphan\.json: no model card"):
         zoo.find("cqt", ["orphan"])
 
 

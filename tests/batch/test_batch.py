@@ -79,7 +79,7 @@ def test_a_table_has_a_row_for_each_recording(music: Path, tmp_path: Path, suffi
             assert len(shares) == 13
             assert sum(shares) == pytest.approx(1, abs=1e-4)
     (bad,) = [row for row in rows if row["error"]]
-    assert "not a sound file" in bad["error"]
+    assert "not a supported audio format" in bad["error"]
     assert not bad["genre"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [output.name, "home", "music"]
 

@@ -28,7 +28,7 @@ class Problem(BaseModel):
     status: int = Field(examples=[422])
     detail: str = Field(
         description="One line; in Chinese where `Accept-Language` prefers it.",
-        examples=["notes.mp3: not a sound file this program knows"],
+        examples=["notes.mp3: not a supported audio format"],
     )
     code: str | None = Field(default=None, description="For programs.", examples=["unknown_format"])
 
