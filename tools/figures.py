@@ -350,6 +350,25 @@ def installation() -> str:
     return table("what | packages | download | disk", rows)
 
 
+def teacher() -> str:
+    found = json.loads((ROOT / "references" / "results" / "teacher.json").read_text())
+    sides = list(next(iter(found.values())))
+    rows = [
+        [
+            name,
+            *(f"{of[side]['accuracy']:.2f} / {of[side]['mean_recall']:.2f}" for side in sides),
+        ]
+        for name, of in found.items()
+    ]
+    heads = [
+        f"{side} ({next(iter(found.values()))[side]['recordings']} clips)"
+        if side == "valid"
+        else f"without {side} ({next(iter(found.values()))[side]['recordings']} clips)"
+        for side in sides
+    ]
+    return table(" | ".join(["classifier on", *heads]), rows)
+
+
 def filled(text: str, contents: dict[str, str]) -> str:
     for name, content in contents.items():
         text = re.sub(
@@ -369,6 +388,7 @@ def main() -> None:
         pages[path] = filled(path.read_text(encoding="utf-8"), contents)
     for name, contents in (
         ("weights.md", {"import": importing()}),
+        ("training.md", {"teacher": teacher()}),
         ("batch.md", {"batch": batch(), "cost": cost()}),
         ("service.md", {"service": service()}),
         (

@@ -7,7 +7,7 @@ import pytest
 from ccmusic.errors import DataError
 from ccmusic.workshop.data import read_manifest, read_soft_targets
 from ccmusic.workshop.train import train
-from teach import teach
+from teach import Views, measure, teach
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def features(manifest: Path, tmp_path: Path) -> Path:
 
 
 def test_every_recording_gets_a_verdict(manifest: Path, features: Path, tmp_path: Path) -> None:
-    out = teach(manifest, features, tmp_path / "verdicts.csv")
+    out = teach(manifest, tmp_path / "verdicts.csv", [[features]])
     verdicts, names = read_soft_targets(out)
     assert names == ["hiss", "hum"]
     assert set(verdicts) == {r.key for r in read_manifest(manifest)}
@@ -43,7 +43,7 @@ def test_a_label_is_not_judged_by_a_teacher_that_has_seen_it(
         writer = csv.DictWriter(file, list(wrong))
         writer.writeheader()
         writer.writerows(rows)
-    verdicts, names = read_soft_targets(teach(changed, features, tmp_path / "verdicts.csv"))
+    verdicts, names = read_soft_targets(teach(changed, tmp_path / "verdicts.csv", [[features]]))
     assert names[verdicts[wrong["path"]].argmax()] == "hum"
 
 
@@ -52,10 +52,51 @@ def test_files_that_do_not_fit_together_are_refused(
 ) -> None:
     np.savez(tmp_path / "other.npz", path=["elsewhere.wav"], features=np.zeros((1, 8)))
     with pytest.raises(DataError, match="labelled training recording"):
-        teach(manifest, tmp_path / "other.npz", tmp_path / "v.csv")
+        teach(manifest, tmp_path / "v.csv", [[tmp_path / "other.npz"]])
     (tmp_path / "junk.npz").write_bytes(b"junk")
     with pytest.raises(DataError, match="cannot be read as features"):
-        teach(manifest, tmp_path / "junk.npz", tmp_path / "v.csv")
+        teach(manifest, tmp_path / "v.csv", [[tmp_path / "junk.npz"]])
     (tmp_path / "v.csv").write_text("path,hum,hiss\nx,0.5,0.5\n")
     with pytest.raises(DataError, match="expected the columns path, hiss, hum"):
         train(manifest, tmp_path / "run", backbone="resnet50", label_teacher=tmp_path / "v.csv")
+
+
+def test_views_are_averaged_and_may_have_several_files(
+    manifest: Path, features: Path, tmp_path: Path
+) -> None:
+    recordings = read_manifest(manifest)
+    columns = tmp_path / "columns.csv"
+    with columns.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "tonal"])
+        writer.writerows([r.key, 0.9 if "hum" in r.key else 0.1] for r in recordings)
+    views = [[features], [columns], [features, columns]]
+    judged = []
+    for chosen in (views, *([view] for view in views)):
+        known = Views(manifest, chosen)
+        judged.append(known.judge(known.labelled))
+        truth = ["hum" in r.key for r in known.recordings]
+        assert (judged[-1].argmax(axis=1) == truth).all()
+    together = np.exp(np.mean(np.log(judged[1:]), axis=0))
+    assert judged[0] == pytest.approx(together / together.sum(axis=1, keepdims=True), abs=1e-4)
+
+
+def test_sources_are_left_out_when_they_are_measured(
+    manifest: Path, features: Path, tmp_path: Path
+) -> None:
+    rows = list(csv.DictReader(manifest.open()))
+    # One source calls every hum a hiss and every hiss a hum: who learnt it would be misled.
+    strange = [row for row in rows if row["split"] == "train"][:4]
+    for row in rows:
+        row["source"] = "emotify" if row in strange else "own"
+        if row in strange:
+            row["genre"] = {"hum": "hiss", "hiss": "hum"}[row["genre"]]
+    changed = manifest.with_name("sources.csv")
+    with changed.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    found = measure(changed, [[features]])["features"]
+    assert found["recorded"] == {"recordings": 4, "accuracy": 0, "mean_recall": 0}
+    assert "GTZAN" not in found
+    assert set(found) == {"recorded", "valid"}
