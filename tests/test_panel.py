@@ -156,6 +156,23 @@ def test_of_several_slices_the_maps_are_those_of_the_middle_one(tmp_path: Path) 
     assert sum(whole.votes.values()) == 4
 
 
+def test_attention_shows_the_slice_whose_maps_are_kept(tmp_path: Path) -> None:
+    preprocessing = Preprocessing.default("cqt").model_copy(update={"slice_seconds": 4.0})
+    levels = np.repeat([0.02, 0.3, 0.05, 0.2], 4 * 22_050)  # four slices unlike each other
+    sound = np.random.default_rng(4).normal(0, levels).astype(np.float32)
+    with Panel([_checkpoint(tmp_path, "one", preprocessing=preprocessing)]) as panel:
+        analysis = panel.analyze((sound, 22_050))
+        slices = analysis.pictures[preprocessing]
+        assert len(slices) == 4
+        shown = analysis.attention("one")
+        assert shown is not None
+        assert shown.picture is slices[2]
+        (alone,) = panel.predict({preprocessing: (shown.picture,)})
+    maps = analysis.verdicts["one"].maps
+    assert maps is not None
+    np.testing.assert_allclose(maps, alone.maps, atol=1e-6)
+
+
 def test_models_are_asked_the_most_expensive_first_and_told_by_transform(tmp_path: Path) -> None:
     costs = {"a": 1, "c": 3, "b": 2}
     checkpoints = []
