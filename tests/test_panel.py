@@ -58,7 +58,7 @@ def test_a_failing_model_leaves_the_others_standing(
     assert isinstance(verdicts["bad"].error, CCMusicError)
     assert "sha256" in str(verdicts["bad"].error)
     assert verdicts["bad"].probabilities == {}
-    assert "13 scores for 2 classes" in str(verdicts["wrong"].error)
+    assert "outputs 13 scores, but its card lists 2 classes" in str(verdicts["wrong"].error)
 
 
 class _Session:

@@ -93,7 +93,7 @@ def test_the_users_checkpoint_hides_the_shipped_one(
 
 def test_names_that_differ_only_in_case_are_refused(folder: Path) -> None:
     card = make_checkpoint(folder, "Jazz_cqt")
-    with pytest.raises(CheckpointError, match="Jazz_cqt is there already"):
+    with pytest.raises(CheckpointError, match="Jazz_cqt exists already"):
         zoo.store(card.renamed("jazz_CQT"), b"weights", folder)
     assert sorted(path.name for path in folder.iterdir()) == ["Jazz_cqt.json", "Jazz_cqt.onnx"]
     zoo.store(card, b"other weights", folder)
