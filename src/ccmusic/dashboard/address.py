@@ -24,7 +24,9 @@ def read_address() -> None:
 
 def apply_address(query: str) -> None:
     """Take over another address of this page, as Back and Forward bring it."""
-    _take(dict(parse_qsl(query.removeprefix("?"))))
+    asked = dict(parse_qsl(query.removeprefix("?")))
+    _take(asked)
+    st.session_state.written = asked
 
 
 def _take(asked: Mapping[str, str]) -> None:
@@ -79,5 +81,11 @@ def write_address() -> None:
         link["map"] = state.map_genre
     if state.vote_first:
         link["vote"] = "1"
-    if st.query_params.to_dict() != link:
+    shown = st.query_params.to_dict()
+    if shown != state.get("written", shown):
+        # Back or Forward has moved the address, and apply_address follows: to write now would
+        # put the old view over the one that is asked for.
+        return
+    if shown != link:
         st.query_params.from_dict(link)
+    state.written = link
