@@ -442,7 +442,7 @@ def test_it_joins_the_panel_and_leaves_again(weights: Path, tmp_path: Path) -> N
     run = CliRunner().invoke(app, ["import", str(weights), *options])
     assert run.exit_code == 0, run.output
     assert "backbone mobilenet_v3_small: 100% covered" in run.output
-    assert "picture by the file's name: mel" in run.output
+    assert "spectrogram guessed from the file's name: mel" in run.output
     card = zoo.find_one("thesis_mel").card
     assert (card.preprocessing.mean, card.preprocessing.std, card.precision) == (0.4, 0.25, "fp16")
     song = Path(__file__).parents[2] / "examples" / "vibe_ace.ogg"
@@ -499,7 +499,7 @@ def test_onnx_comes_with_its_card(tmp_path: Path) -> None:
     content = json.loads(path.with_suffix(".json").read_text())
     wrong = {**content, "classes": ["a", "b", "c"]}
     path.with_suffix(".json").write_text(json.dumps(wrong))
-    with pytest.raises(WeightsError, match="outputs 2 scores, but its card lists 3 classes"):
+    with pytest.raises(WeightsError, match="it gives 2 scores for 3 classes"):
         import_weights(path, name="wrong")
     path.with_suffix(".json").unlink()
     with pytest.raises(WeightsError, match=r"needs its card beside it: theirs\.json"):
@@ -511,7 +511,7 @@ def test_a_nested_checkpoint_says_where_its_weights_lay(tmp_path: Path) -> None:
     torch.save(content, tmp_path / "best_mel.pt")
     imported = import_weights(tmp_path / "best_mel.pt", name="own")
     assert "taken from state_dict in the file" in imported.message("en")
-    assert "also in the file, not used: ema" in imported.message("en")
+    assert "also in the file, unused: ema" in imported.message("en")
     assert len(imported.message("zh")) == len(imported.message("en"))
 
 
