@@ -100,10 +100,10 @@ def test_a_guides_features_are_learnt(weights: Path, manifest: Path, tmp_path: P
         "crop_width": 80,
     }
     led = train(manifest, tmp_path / "led", **options)
-    assert load_weights(led)[1].guide.startswith("weights.pt ")
+    assert load_weights(led)[1].feature_teacher.startswith("weights.pt ")
     train(manifest, tmp_path / "led", **options)  # finished: nothing to do, and no complaint
     with pytest.raises(DataError, match="other options"):
-        train(manifest, tmp_path / "led", **{**options, "guide": None})
+        train(manifest, tmp_path / "led", **{**options, "feature_teacher": None})
     with pytest.raises(DataError, match="was trained on cqt, not on mel"):
         train(manifest, tmp_path / "mel", **{**options, "transform": "mel"})
 
