@@ -97,7 +97,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about itself, as far as it is to be believed."""
+    """What the header of a file says, where it is consistent."""
 
     codec: str
     bit_rate: int | None
