@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+PYTEST := pytest
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # From the file to the verdict. Without those that wait for children that hang, and build a wheel.
 CORE := $(filter-out tests/test_sandbox.py tests/test_licences.py,$(wildcard tests/test_*.py))
@@ -19,7 +20,7 @@ run: $(VENV)/run.stamp
 	$(BIN)/ccmusic dashboard --port $(PORT)
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m $(PYTEST)
 
 test-slow: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -m slow
@@ -31,9 +32,9 @@ check: $(VENV)/test.stamp
 core: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --quiet $(CORE)
 
-coverage: lint
+coverage: $(VENV)/test.stamp
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(MAKE) test PYTEST="coverage run -m pytest"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
