@@ -64,7 +64,7 @@ def advise(analysis: Analysis) -> Advice | None:
     if measured is None or not analysis.mean:
         return None
     names = titles(cards)
-    band = measured.metrics.band(max(analysis.mean.values()))
+    band = measured.reliability.band(max(analysis.mean.values()))
     if band and band.level == "high":
         return Advice(names, band)
     pair = measured.pairs[0] if measured.pairs else None

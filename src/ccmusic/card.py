@@ -140,11 +140,18 @@ class PanelCard(_Strict):
     members: dict[str, str]
     """sha256 of each model's file; the metrics hold for these files only."""
     metrics: Metrics
+    unknown_sources: Metrics | None = None
+    """As of :class:`ModelCard`, for the mean."""
     scaled_calibration_error: Share
     """Calibration error that would remain with a temperature of its own. The mean has none, so that
     it stays the mean of the displayed probabilities; the bands tell how reliable it is."""
     pairs: tuple[Pair, ...]
     """All pairs of models, the best mean first."""
+
+    @property
+    def reliability(self) -> Metrics:
+        """As of :class:`ModelCard`."""
+        return self.unknown_sources or self.metrics
 
     def describes(self, cards: Iterable[ModelCard]) -> bool:
         """Return whether these are the measured models."""
@@ -175,6 +182,8 @@ class ModelCard(_Strict):
     classes: tuple[str, ...] = Field(min_length=2)
     temperature: float = Field(1.0, gt=0)
     """Logits are divided by it before the softmax."""
+    width_divisor: int = Field(1, ge=1)
+    """The published network has this many times as many channels in every layer."""
     parameters: int = Field(gt=0)
     multiply_adds: int = Field(gt=0)
     """Multiply-adds of one inference, counted over convolutions and linear layers."""
@@ -190,6 +199,8 @@ class ModelCard(_Strict):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Hash of the ONNX file."""
     metrics: Metrics | None = None
+    unknown_sources: Metrics | None = None
+    """Metrics of a network trained alike, without the sources on which it was measured."""
     data: str
     """Description of the training."""
     sources: tuple[DataSource, ...] = ()
@@ -207,6 +218,11 @@ class ModelCard(_Strict):
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes: the same class is listed twice")
         return self
+
+    @property
+    def reliability(self) -> Metrics | None:
+        """Metrics whose bands tell how reliable a verdict is: on unknown sources, if measured."""
+        return self.unknown_sources or self.metrics
 
     @property
     def transform(self) -> TransformName:

@@ -50,9 +50,9 @@ class Verdict(Value):
     @property
     def band(self) -> Band | None:
         """Confidence band of the first choice, measured on held-out music; None if not measured."""
-        if self.logits is None or self.card.metrics is None:
+        if self.logits is None or self.card.reliability is None:
             return None
-        return self.card.metrics.band(self.top(1)[0][1])
+        return self.card.reliability.band(self.top(1)[0][1])
 
     def advice(self, language: Language, name: str) -> str:
         """Sentence about the :attr:`band` with this name of the model; empty without a band."""

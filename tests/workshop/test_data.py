@@ -66,3 +66,19 @@ def test_random_pictures_differ_and_repeat_with_the_seed(transform: str) -> None
     assert drawn(1).dtype == np.uint8
     np.testing.assert_array_equal(drawn(1), drawn(1))
     assert (drawn(1) != drawn(2)).mean() > 0.5
+
+
+def test_a_mixed_picture_holds_both_recordings() -> None:
+    preprocessing = Preprocessing.default("cqt")
+    low, high = (np.full((84, 400), -12, np.float16) for _ in range(2))
+    low[20], high[60] = 0, 0
+
+    def columns(values: np.ndarray, other: np.ndarray | None) -> np.ndarray:
+        rng = np.random.default_rng(3)
+        picture = random_picture(values, preprocessing, length=64, rng=rng, mixed_with=other)
+        return picture.mean(axis=0)
+
+    at_low, at_high = (round(bin_ * 224 / 84) for bin_ in (20.5, 60.5))
+    alone, mixed = columns(low, None), columns(low, high)
+    assert alone[at_low - 4 : at_low + 5].max() > 200 > 100 > alone[at_high - 4 : at_high + 5].max()
+    assert min(mixed[at - 4 : at + 5].max() for at in (at_low, at_high)) > 150

@@ -10,11 +10,11 @@ from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
 from ccmusic.workshop.data import Recording
 from ccmusic.workshop.evaluate import (
-    _judged,
     calibrate,
     evaluate,
     evaluate_panel,
     fit_temperature,
+    judge,
     measure,
 )
 from ccmusic.zoo import Checkpoint
@@ -139,7 +139,7 @@ def test_what_is_measured_is_what_users_get(
 
     together = evaluate_panel([checkpoint], manifest).metrics
     assert confidence(together) == pytest.approx(np.mean(expected), rel=1e-6)
-    recordings, logits = _judged(checkpoint, manifest, "valid")
+    recordings, logits = judge(checkpoint, manifest, "valid")
     assert [each.shape for each in logits] == [(3, 2)] * 3
     metrics = measure(logits, recordings, CLASSES, temperature=0.05, split="valid", refit=False)
     assert confidence(metrics) == pytest.approx(np.mean(expected), rel=1e-6)

@@ -14,10 +14,11 @@ from ccmusic.card import PanelCard
 from ccmusic.cli import app
 from ccmusic.errors import DataError
 from ccmusic.workshop import train as training
+from ccmusic.workshop.data import Material, read_manifest
 from ccmusic.workshop.evaluate import evaluate
 from ccmusic.workshop.export import export
-from ccmusic.workshop.runs import load_weights
-from ccmusic.workshop.train import train
+from ccmusic.workshop.runs import Plan, load_weights
+from ccmusic.workshop.train import _Targets, train
 
 OPTIONS = {
     "backbone": "mobilenet_v3_large",
@@ -180,6 +181,41 @@ def test_it_is_measured_drawn_and_calibrated(
     assert zoo.find_one("three").card.temperature == card.temperature
     assert zoo.find_one("one").card.temperature == 4
     assert zoo.find_one("three").open()
+
+
+@pytest.mark.parametrize(("share", "follows"), [(0.0, "label"), (1.0, "teacher")])
+def test_label_and_teacher_have_their_shares(
+    manifest: Path, tmp_path: Path, share: float, follows: str
+) -> None:
+    verdicts = tmp_path / "verdicts.csv"
+    wrong = [
+        f"{r.key},{float('hum' in r.key)},{float('hiss' in r.key)}" for r in read_manifest(manifest)
+    ]
+    verdicts.write_text("\n".join(["path,hiss,hum", *wrong]))
+    train(manifest, tmp_path / "run", **OPTIONS, label_teacher=verdicts, teacher_share=share)
+    accuracy = float(_log(tmp_path / "run")[-1]["valid_accuracy"])
+    assert accuracy >= 0.75 if follows == "label" else accuracy <= 0.25
+
+
+def test_a_share_is_between_0_and_1(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="teacher_share"):
+        train(manifest, tmp_path, **OPTIONS, teacher_share=1.5)
+
+
+def test_only_recordings_of_one_genre_are_mixed(manifest: Path) -> None:
+    recordings = [r for r in read_manifest(manifest) if r.split != "valid"]
+    material = Material(tuple(recordings), ())
+    plan = Plan(
+        **{**OPTIONS, "transform": "cqt", "classes": ("hiss", "hum"), "n_soft": 0, "taught": False},
+        bf16=False,
+        seed=0,
+    )
+    targets = _Targets(material, {}, {}, plan)
+    batch = np.arange(len(recordings)).repeat(20)
+    partners = targets.partners(batch, np.random.default_rng(0))
+    mixed = [(i, j) for i, j in zip(batch, partners, strict=True) if i != j and recordings[i].genre]
+    assert len(mixed) > 0.15 * len(batch)
+    assert all(recordings[i].genre == recordings[j].genre for i, j in mixed)
 
 
 def test_a_run_without_progress_stops_early(manifest: Path, tmp_path: Path) -> None:

@@ -100,6 +100,10 @@ def train(
             help="Probabilities from another classifier: path and one column per genre.",
         ),
     ] = None,
+    teacher_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Weight of the label teacher beside a label."),
+    ] = 0.3,
     epochs: Annotated[int, typer.Option(min=0, help="Epochs over crops of pictures.")] = 20,
     crop_width: Annotated[
         int, typer.Option(min=32, help="Width of a crop along time in pixels.")
@@ -133,6 +137,7 @@ def train(
         feature_teacher=feature_teacher,
         soft_targets=soft_targets,
         label_teacher=label_teacher,
+        teacher_share=teacher_share,
         epochs=epochs,
         crop_width=crop_width,
         final_epochs=final_epochs,

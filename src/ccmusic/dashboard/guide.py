@@ -78,13 +78,15 @@ def _answers(checkpoints: Sequence[Checkpoint], language: Language) -> list[str]
 
 def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
     card = checkpoint.card
-    metrics = card.metrics
+    metrics, unknown = card.metrics, card.unknown_sources
     row: dict[str, object] = {
         translate(language, "guide.model"): card.name,
         translate(language, "guide.accuracy"): f"{metrics.accuracy:.0%}" if metrics else None,
+        translate(language, "guide.unknown"): f"{unknown.accuracy:.0%}" if unknown else None,
         translate(language, "guide.recall"): f"{metrics.macro_recall:.0%}" if metrics else None,
         translate(language, "guide.latency"): card.relative_latency
         and f"{card.relative_latency:.1f} x",
+        translate(language, "guide.width"): f"1/{card.width_divisor}".removesuffix("/1"),
         translate(language, "guide.parameters"): f"{card.parameters / 1e6:.1f} M",
         translate(language, "guide.size"): f"{checkpoint.path.stat().st_size / 1e6:.1f} MB",
     }

@@ -22,6 +22,7 @@ def random_picture(
     *,
     length: int,
     rng: np.random.Generator,
+    mixed_with: npt.NDArray[np.float16] | None = None,
 ) -> Pixels:
     """Crop, loop, filter, and mask a spectrogram, and draw it.
 
@@ -32,6 +33,8 @@ def random_picture(
     length
         Extent of the picture along time, pixels. Less than the full size gives a crop of the
         picture at the same scale: fewer seconds, not smaller ones.
+    mixed_with
+        Another spectrogram, which sounds at the same time at about the same level.
 
     Returns
     -------
@@ -41,9 +44,16 @@ def random_picture(
     db = _DB if transform.name == "cqt" else 2 * _DB
     n_frames = 1 + int(CLIP_SECONDS * transform.sample_rate) // transform.hop_length
     n_frames = max(1, round(n_frames * length / preprocessing.size))
-    picture = _crop_and_loop(values, n_frames, rng).astype(np.float32)
-    picture = _shift_pitch(picture, int(rng.integers(-1, 2)))
-    picture += _equaliser(transform.frequencies, rng) * db
+    picture = _recording(values, n_frames, transform.frequencies, rng, db)
+    if mixed_with is not None:
+        other = _recording(mixed_with, n_frames, transform.frequencies, rng, db)
+        level = picture.mean() - other.mean() + db * rng.uniform(-6, 6)
+        picture = np.logaddexp(picture, other + level)
+    if rng.random() < 0.3:
+        picture = _lossy_codec(picture, rng, db)
+    if rng.random() < 0.4:
+        # Compressed or expanded dynamics.
+        picture = picture.max() + (picture - picture.max()) * rng.uniform(0.85, 1.15)
     if rng.random() < 0.25:
         # Hiss, as of microphones and tapes.
         picture = np.logaddexp(picture, picture.max() - db * rng.uniform(55, 110))
@@ -54,6 +64,19 @@ def random_picture(
     return resize(
         scaled, *((preprocessing.size, length) if along_x else (length, preprocessing.size))
     )
+
+
+def _recording(
+    values: npt.NDArray[np.float16],
+    n_frames: int,
+    frequencies: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+    db: float,
+) -> npt.NDArray[np.float32]:
+    """Part of a spectrogram at another pitch and through another equaliser."""
+    picture = _crop_and_loop(values, n_frames, rng).astype(np.float32)
+    picture = _shift_pitch(picture, int(rng.integers(-1, 2)))
+    return picture + _equaliser(frequencies, rng) * np.float32(db)
 
 
 def _crop_and_loop(
@@ -79,14 +102,28 @@ def _shift_pitch(picture: npt.NDArray[np.float32], bins: int) -> npt.NDArray[np.
 def _equaliser(
     frequencies: npt.NDArray[np.float64], rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Tilt and band limits in dB, float32 [n_bins, 1]."""
+    """Tilt, bumps, and band limits in dB, float32 [n_bins, 1]."""
     octaves = np.log2(frequencies / 500)
     curve = octaves * rng.normal(0, 0.7)
-    if rng.random() < 0.15:
-        curve -= 24 * np.maximum(0, octaves - np.log2(rng.uniform(2_000, 10_000) / 500))
-    if rng.random() < 0.15:
-        curve -= 12 * np.maximum(0, np.log2(rng.uniform(40, 200) / 500) - octaves)
+    if rng.random() < 0.7:
+        for _ in range(rng.integers(2, 6)):
+            centre, width = rng.uniform(-4, 4.5), rng.uniform(0.4, 2)
+            curve += rng.normal(0, 4) * np.exp(-0.5 * ((octaves - centre) / width) ** 2)
+    if rng.random() < 0.3:
+        slope = rng.choice([24, 60])
+        curve -= slope * np.maximum(0, octaves - np.log2(rng.uniform(2_500, 10_000) / 500))
+    if rng.random() < 0.3:
+        slope = rng.choice([12, 24])
+        curve -= slope * np.maximum(0, np.log2(rng.uniform(40, 250) / 500) - octaves)
     return curve[:, None].astype(np.float32)
+
+
+def _lossy_codec(
+    picture: npt.NDArray[np.float32], rng: np.random.Generator, db: float
+) -> npt.NDArray[np.float32]:
+    """Fade what lies far below the loudest bin of its frame, as lossy codecs drop it."""
+    audible = picture.max(axis=0, keepdims=True) - db * rng.uniform(35, 65)
+    return np.where(picture < audible, picture - db * rng.uniform(5, 40), picture)
 
 
 def _mask(picture: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -43,8 +43,16 @@ def evaluate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") ->
         If the checkpoint cannot be opened.
     """
     card = checkpoint.card
-    recordings, logits = _judged(checkpoint, manifest, split)
-    return measure(logits, recordings, card.classes, temperature=card.temperature, split=split)
+    recordings, logits = judge(checkpoint, manifest, split)
+    return measure(
+        logits,
+        recordings,
+        card.classes,
+        temperature=card.temperature,
+        split=split,
+        # A temperature that unknown sources gave was not fitted to this split.
+        refit=card.unknown_sources is None,
+    )
 
 
 def evaluate_panel(
@@ -60,7 +68,7 @@ def evaluate_panel(
         card = checkpoint.card
         if card.classes != classes:
             raise DataError(f"{card.name}: does not have the classes of {checkpoints[0].card.name}")
-        recordings, logits = _judged(checkpoint, manifest, split)
+        recordings, logits = judge(checkpoint, manifest, split)
         shares.append(_shares(logits, card.temperature))
 
     def measured(chosen: Sequence[int], *, refit: bool = False) -> Metrics:
@@ -95,10 +103,12 @@ def calibrate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") -
     The card with the new temperature and metrics; nothing is written.
     """
     card = checkpoint.card
-    recordings, logits = _judged(checkpoint, manifest, split)
+    recordings, logits = judge(checkpoint, manifest, split)
     temperature = fit_temperature(logits, recordings, card.classes)
     metrics = measure(logits, recordings, card.classes, temperature=temperature, split=split)
-    return card.model_copy(update={"temperature": temperature, "metrics": metrics})
+    return card.model_copy(
+        update={"temperature": temperature, "metrics": metrics, "unknown_sources": None}
+    )
 
 
 def held_out(
@@ -120,10 +130,13 @@ def _nothing(manifest: Path, split: str) -> DataError:
     return DataError(f"{manifest}: no readable recording with a known genre in {split!r}")
 
 
-def _judged(
+def judge(
     checkpoint: Checkpoint, manifest: Path, split: str
 ) -> tuple[list[Recording], list[Logits]]:
-    """Recordings of a split with a known genre, and the logits of each one's slices."""
+    """Recordings of a split with a known genre, and the logits of each one's slices.
+
+    Errors as :func:`evaluate`.
+    """
     card, session = checkpoint.card, checkpoint.open()
     recordings, logits = [], []
     chosen = _labelled(manifest, card.classes, split)

@@ -112,6 +112,7 @@ def export(
         preprocessing=preprocessing,
         classes=plan.classes,
         temperature=temperature,
+        width_divisor=plan.width_divisor,
         parameters=sum(p.numel() for p in network.parameters()),
         multiply_adds=count_multiply_adds(network, preprocessing),
         precision=precision,

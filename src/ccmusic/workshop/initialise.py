@@ -151,12 +151,6 @@ def _take_checkpoint(
     noise: float,
     pictures: Pictures,
 ) -> None:
-    """Unfold the normalisations, which the export folds into the convolutions before them.
-
-    Each gets mean and variance of its convolution on the pictures, and the scale and bias that undo
-    them. The network then does the same in evaluation, and nearly the same in training, where the
-    statistics are those of a batch.
-    """
     card = ModelCard.read(path.with_suffix(".json"))
     Checkpoint(card, path).verify()
     if card.backbone != backbone:
@@ -165,16 +159,51 @@ def _take_checkpoint(
         raise DataError("its weights are int8, too coarse to train on; export it as fp16")
     tensors, biases = _read_onnx(path)
     before, now = card.preprocessing.orientation, Preprocessing.default(transform).orientation
-    parts = ("features.", "head") if card.classes == classes else ("features.",)
+    if before != now:
+        tensors = {name: turn(tensor, upright=before) for name, tensor in tensors.items()}
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    tensors = {
+        name: _widen_with_noise(tensor, shapes[name], noise)
+        for name, tensor in tensors.items()
+        if name in shapes
+    }
+    biases = {name: widen(bias, shapes[name][:1]) for name, bias in biases.items()}
+    unfold(network, tensors, biases, pictures(), heads=card.classes == classes)
+
+
+@torch.no_grad()
+def unfold(
+    network: Backbone, tensors: Tensors, biases: Tensors, pictures: torch.Tensor, *, heads: bool
+) -> None:
+    """Fill a network from a graph whose normalisations are folded into the convolutions.
+
+    Each gets mean and variance of its convolution on the pictures, and the scale and bias that undo
+    them. The network then does the same in evaluation, and nearly the same in training, where the
+    statistics are those of a batch.
+
+    Parameters
+    ----------
+    tensors
+        Weights of the convolutions, and all values of normalisations that stand before one.
+    biases
+        Bias of each convolution by the name of its weights.
+    pictures
+        A few pictures, float32 [n, channels, size, size].
+    heads
+        Take the classifier too.
+
+    Raises
+    ------
+    DataError
+        If a convolution has a bias that this backbone has no place for.
+    """
+    parts = ("features.", "head") if heads else ("features.",)
     folded: dict[nn.Module, torch.Tensor] = {}
     names = {module: name for name, module in network.named_modules() if name.startswith(parts)}
     for conv in (module for module in names if isinstance(module, nn.Conv2d)):
         weight = tensors[f"{names[conv]}.weight"]
-        if before != now:
-            weight = turn(weight, upright=before)
-        conv.weight.copy_(_widen_with_noise(weight, conv.weight.shape, noise))
+        conv.weight.copy_(weight)
         bias = biases.get(f"{names[conv]}.weight", torch.zeros(len(weight)))
-        bias = widen(bias, conv.weight.shape[:1])
         if conv.bias is None:
             folded[conv] = bias
         else:
@@ -187,8 +216,7 @@ def _take_checkpoint(
         conv: Any = getattr(inputs[0], "convolution", None)
         scale, shift = torch.tensor(1.0), folded.pop(conv, torch.tensor(0.0))
         if conv is None:  # before a convolution, and so not folded
-            own = (tensors[f"{names[norm]}.{part}"] for part in _NORM)
-            weight, bias, mean, variance = (widen(t, norm.weight.shape) for t in own)
+            weight, bias, mean, variance = (tensors[f"{names[norm]}.{part}"] for part in _NORM)
             scale = weight / (variance + norm.eps).sqrt()
             shift = bias - scale * mean
         mean = inputs[0].mean((0, 2, 3))
@@ -206,7 +234,7 @@ def _take_checkpoint(
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
     ]
     training = network.training
-    network.eval()(pictures())
+    network.eval()(pictures)
     network.train(training)
     for hook in hooks:
         hook.remove()

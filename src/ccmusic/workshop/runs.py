@@ -46,6 +46,8 @@ class Plan:
     seed: int
     patience: int = 0
     """Epochs without a better accuracy on ``valid`` after which the run ends; 0: never."""
+    teacher_share: float = 0.3
+    """Weight of the other classifier's verdict beside a label."""
     init_from: str = ""
     """Name and hash of the file with the first weights; empty: they were random."""
     width_divisor: int = 1

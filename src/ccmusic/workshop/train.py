@@ -38,10 +38,11 @@ from ccmusic.workshop.initialise import describe_file, initialise, locate
 from ccmusic.workshop.runs import Plan, load_weights, plan_of, reading
 
 _LABEL_SMOOTHING = 0.05
+_HEAVIEST = 4.0  # weight of a label in the mean over all
 _SOFT_WEIGHT = 10.0
 _FEATURE_WEIGHT = 3.0
 _RARE = 4.0  # standard deviations: features beyond are not chased
-_TEACHER_SHARE = 0.3  # weight of the teacher's verdict beside a label
+_MIXED = 0.3  # share of pictures that hold two recordings
 _AVERAGING = 0.99
 _NOISE = 0.05  # of widened kernels
 _SETTLING = 192  # pictures over which the averaged network measures its BatchNorm statistics
@@ -65,6 +66,7 @@ def train(
     feature_teacher: Path | None = None,
     soft_targets: Path | None = None,
     label_teacher: Path | None = None,
+    teacher_share: float = 0.3,
     epochs: int = 20,
     crop_width: int = 64,
     final_epochs: int = 2,
@@ -101,6 +103,8 @@ def train(
     label_teacher
         CSV of a teacher's probabilities of the genres, ``path`` and one column per genre:
         targets for unlabelled recordings, mixed with the label of the others.
+    teacher_share
+        Weight of the teacher's probabilities beside a label, 0..1; for the label remains the rest.
     patience
         Stop early, and keep the weights of the best epoch by accuracy on ``valid``, when so many
         epochs have brought nothing better. What is then measured on ``valid`` is flattered by the
@@ -114,6 +118,8 @@ def train(
     DataError
         If the data cannot be trained on, the start does not fit, or the folder holds another plan.
     """
+    if not 0 <= teacher_share <= 1:
+        raise DataError(f"teacher_share: expected 0 to 1, not {teacher_share}")
     if not (epochs or final_epochs or init_from):
         raise DataError("nothing to do: give --epochs, --final-epochs, or --init-from")
     init_from = locate(init_from) if init_from else None
@@ -137,6 +143,7 @@ def train(
         bf16=bf16,
         seed=seed,
         patience=patience,
+        teacher_share=teacher_share,
         init_from=describe_file(init_from) if init_from else "",
         width_divisor=width_divisor,
         feature_teacher=describe_file(feature_teacher) if feature_teacher else "",
@@ -341,7 +348,9 @@ class _Run:
             progress = self.epoch + number / len(batches)
             for group in self.optimizer.param_groups:
                 group["lr"] = plan.learning_rate * self._rate(progress)
-            loss = self._loss(self._pictures(material, batch, rng, length), targets, batch)
+            partners = targets.partners(batch, rng)
+            pictures = self._pictures(material, batch, rng, length, partners)
+            loss = self._loss(pictures, targets, batch, partners)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.learning.parameters(), 5.0)
@@ -359,10 +368,17 @@ class _Run:
         batch: npt.NDArray[np.int64],
         rng: np.random.Generator,
         length: int,
+        partners: npt.NDArray[np.int64] | None = None,
     ) -> torch.Tensor:
         pictures = [
-            random_picture(material.values[i], self.preprocessing, length=length, rng=rng)
-            for i in batch
+            random_picture(
+                material.values[i],
+                self.preprocessing,
+                length=length,
+                rng=rng,
+                mixed_with=material.values[j] if j != i else None,
+            )
+            for i, j in zip(batch, batch if partners is None else partners, strict=True)
         ]
         return _tensor(pictures, self.preprocessing)
 
@@ -394,21 +410,28 @@ class _Run:
         return float(peak * rise * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * done))))
 
     def _loss(
-        self, pictures: torch.Tensor, targets: _Targets, batch: npt.NDArray[np.int64]
+        self,
+        pictures: torch.Tensor,
+        targets: _Targets,
+        batch: npt.NDArray[np.int64],
+        partners: npt.NDArray[np.int64],
     ) -> torch.Tensor:
         """Cross-entropy on labels, binary cross-entropy on soft targets, distance to a teacher."""
-        chosen = torch.from_numpy(batch)
+        labels, soft, soft_known = (
+            (each[batch] + each[partners]) / 2
+            for each in (targets.labels, targets.soft, targets.soft_known)
+        )
         with self._autocast():
             features = self.network.features(pictures)
             logits, _, soft_logits = self.network.predict(features)
             distance = self.feature_teacher(features, pictures) if self.feature_teacher else 0.0
         # A recording without any target has a row of zeros and no influence.
-        loss = -(targets.labels[chosen] * F.log_softmax(logits.float(), dim=1)).sum() / len(batch)
+        loss = -(labels * F.log_softmax(logits.float(), dim=1)).sum() / len(batch)
         if soft_logits is not None:
             each = F.binary_cross_entropy_with_logits(
-                soft_logits.float(), targets.soft[chosen], reduction="none"
+                soft_logits.float(), soft, reduction="none"
             ).mean(dim=1)
-            loss = loss + _SOFT_WEIGHT * (each * targets.soft_known[chosen]).sum() / len(batch)
+            loss = loss + _SOFT_WEIGHT * (each * soft_known.floor()).sum() / len(batch)
         return loss + _FEATURE_WEIGHT * distance
 
 
@@ -452,9 +475,14 @@ class _Targets:
         self.labelled = np.array([r.split == "train" and r.genre != "" for r in recordings])
         self.with_label = np.flatnonzero(self.labelled)
         counts = Counter(recordings[i].genre for i in self.with_label)
-        # Rare genres weigh more, but less than in full, against overfitting on their few clips.
-        weights = {genre: (len(self.with_label) / n) ** 0.7 for genre, n in counts.items()}
-        mean = sum(weights[g] * n for g, n in counts.items()) / len(self.with_label)
+        of_source = Counter((recordings[i].genre, recordings[i].source) for i in self.with_label)
+        # Rare genres weigh more, but less than in full, against overfitting on their few clips;
+        # and so do the rare sources of a genre.
+        weights = {
+            (genre, source): counts[genre] ** -0.7 * (n / counts[genre]) ** -0.25
+            for (genre, source), n in of_source.items()
+        }
+        mean = sum(weights[pair] * n for pair, n in of_source.items()) / len(self.with_label)
         labels = np.zeros((len(recordings), len(plan.classes)), np.float32)
         for i, recording in enumerate(recordings):
             taught = verdicts.get(recording.key)
@@ -465,12 +493,33 @@ class _Targets:
             label = np.full(len(plan.classes), _LABEL_SMOOTHING / len(plan.classes))
             label[plan.classes.index(recording.genre)] += 1 - _LABEL_SMOOTHING
             if taught is not None:
-                label += _TEACHER_SHARE * (taught - label)
-            labels[i] = label * weights[recording.genre] / mean
+                label += plan.teacher_share * (taught - label)
+            weight = weights[recording.genre, recording.source] / mean
+            labels[i] = label * min(weight, _HEAVIEST)
         self.labels = torch.from_numpy(labels)
         blank = np.zeros(plan.n_soft, np.float32)
         self.soft = torch.from_numpy(np.stack([soft.get(r.key, blank) for r in recordings]))
         self.soft_known = torch.tensor([float(r.key in soft) for r in recordings])
+        self._alike = {
+            genre: np.array([i for i in self.with_label if recordings[i].genre == genre])
+            for genre in counts
+        }
+        self._genres = [
+            r.genre if known else "" for r, known in zip(recordings, self.labelled, strict=True)
+        ]
+
+    def partners(
+        self, batch: npt.NDArray[np.int64], rng: np.random.Generator
+    ) -> npt.NDArray[np.int64]:
+        """For each recording another to mix with it, of its genre if it has one, or itself."""
+        return np.array(
+            [
+                rng.choice(self._alike.get(self._genres[i], len(self._genres)))
+                if rng.random() < _MIXED
+                else i
+                for i in batch
+            ]
+        )
 
 
 def _accuracy(
