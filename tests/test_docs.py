@@ -1,5 +1,6 @@
 """What the documents say is what the files say."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,13 +10,16 @@ import pytest
 
 from ccmusic.audio import load
 from ccmusic.card import ModelCard
+from ccmusic.genres import GENRES
 from ccmusic.zoo import SHIPPED, panel_card
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.mark.parametrize("script", ["figures.py", "cards.py", "schema.py", "commands.py"])
+@pytest.mark.parametrize(
+    "script", ["figures.py", "cards.py", "schema.py", "commands.py", "showcase.py"]
+)
 def test_generated_pages_have_not_drifted(script: str) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / script, "--check"], capture_output=True, text=True
@@ -48,6 +52,31 @@ def test_every_example_is_short_and_credited() -> None:
         whole_piece = song.name == "total_breakdown.ogg"
         assert load(song).info.duration <= (140 if whole_piece else 12.01)
         assert song.stat().st_size < 2e6
+
+
+def test_the_showcase_has_one_free_recording_of_each_genre() -> None:
+    folder = ROOT / "docs" / "showcase"
+    shown = json.loads((folder / "recordings.json").read_text(encoding="utf-8"))
+    assert [piece["genre"] for piece in shown] == list(GENRES)
+    credits = (EXAMPLES / "CREDITS.md").read_text(encoding="utf-8")
+    for piece in shown:
+        path = ROOT / piece["file"]
+        assert (ROOT / "LICENSES" / f"{piece['licence']}.txt").exists()
+        assert piece["author"]
+        if path.parent == folder:
+            assert load(path).info.duration <= 12.01
+            assert path.stat().st_size < 120_000
+        else:
+            assert f"`{path.name}`" in credits
+    of_ours = {ROOT / piece["file"] for piece in shown}
+    assert set(folder.glob("*.ogg")) <= of_ours
+
+
+@pytest.mark.parametrize("name", ["showcase.md", "showcase.zh.md"])
+def test_the_showcase_shows_all_its_pictures(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    shown = re.findall(r"\]\(showcase/([^)]+\.webp)\)", text)
+    assert sorted(shown) == sorted(p.name for p in (ROOT / "docs" / "showcase").glob("*.webp"))
 
 
 def test_shipped_checkpoints_are_measured_and_light() -> None:

@@ -45,3 +45,12 @@ def test_no_import_points_back() -> None:
         for file in files:
             found = set(imports(file, set(order))) - {name, *SUGAR.get(name, ())}
             assert found <= set(order[:place]), f"{file.name} imports {found - set(order[:place])}"
+
+
+def test_both_languages_describe_the_same_modules() -> None:
+    def modules(name: str) -> list[str]:
+        lines = (ROOT / "docs" / name).read_text("utf-8").splitlines()
+        first = (line.split("|")[1] for line in lines if line.startswith("|"))
+        return [code for cell in first for code in re.findall(r"`(\w+(?:/|\.py))`", cell)]
+
+    assert modules("architecture.zh.md") == modules("architecture.md")

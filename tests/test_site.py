@@ -50,7 +50,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_every_link_of_the_site_leads_somewhere(site: Path) -> None:
     pages = {path: _Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
-    assert len(pages) >= 28  # fourteen in two languages
+    assert len(pages) >= 30  # fifteen in two languages
     for path, page in pages.items():
         for link in [*page.links, *page.fetched]:
             parts = urlsplit(link)
@@ -77,6 +77,13 @@ def test_every_public_object_is_in_the_manual(name: str) -> None:
     text = (DOCS / name).read_text("utf-8")
     described = re.findall(r"^::: ccmusic\.(\w+)$", text, re.MULTILINE)
     assert sorted(described) == sorted({*ccmusic.__all__, "schema"} - {"__version__"})
+
+
+def test_every_page_is_there_in_both_languages() -> None:
+    english = {path.stem for path in DOCS.glob("*.md") if not path.stem.endswith(".zh")}
+    chinese = {path.name.removesuffix(".zh.md") for path in DOCS.glob("*.zh.md")}
+    assert english - chinese == {"glossary"}  # which has both languages on one page
+    assert not chinese - english
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.glob("*.zh.md")), ids=lambda path: path.name)

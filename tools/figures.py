@@ -55,6 +55,62 @@ WORDS = {
         "rate": "{rate:.1f} clips/s",
         "service": "`ccmusic serve`, {n} clients at once",
         "answers": "{rate:.1f} answers/s; median {median:.1f} s, 95 % within {p95:.1f} s",
+        "import_table": "backbone | file | import | reading the file alone",
+        "measured_on": "Measured on {cores} cores.",
+        "batch_plain": (
+            "plain loop: librosa decodes and transforms, PyTorch fp32 looks, file after file"
+        ),
+        "batch_ours": "`ccmusic batch` of {files} files, start and table included",
+        "batch_run": "Ten-second MP3s, the same five networks, {cores} cores, one run:",
+        "batch_table": "what | clips per second | ratio",
+        "batch_memory": (
+            "Memory over {many_files} files, all processes together: "
+            "{memory_mb_after_a_tenth:.0f} MB after a tenth, {memory_mb_at_the_end:.0f} MB at the "
+            "end."
+        ),
+        "batch_stacks": (
+            "The models alone, pictures of several files stacked into one inference:"
+        ),
+        "batch_stacks_table": "pictures in one inference | clips per second",
+        "cost": (
+            "One core of the machine measured above judges {core:.1f} recordings per second, one "
+            "window each, five models. If the cores of the cluster are like it, and its disks "
+            "keep up:"
+        ),
+        "cost_table": "recordings | core-hours | on 64 cores",
+        "minutes": "{minutes:.1f} min",
+        "service_alone": "one client alone, median",
+        "service_clients": "{clients} clients for {seconds:.0f} s",
+        "service_answers": "{answers} answers, {lost} lost, {wrong} wrong",
+        "service_rate": "answers per second",
+        "service_median": "median, 95th percentile",
+        "service_memory": "memory after a tenth of the time, at the end",
+        "service_crowd": "{crowd} clients at the same moment",
+        "service_crowd_answers": (
+            "{crowd_answered} answered within {crowd_s:.0f} s, 429 sent {crowd_sent_away} times, "
+            "{crowd_failed} failed"
+        ),
+        "service_after": "one client alone afterwards, median",
+        "service_run": (
+            "Ten-second MP3s, five models, {cores} cores that the clients use as well, one run."
+        ),
+        "service_table": "what | measured",
+        "limit_peak": (
+            "One core reaches {fp32_1:.0f} GMAC/s (billion multiply-adds per second) in fp32 and "
+            "{int8_1:.0f} in int8, measured with matrix products in the same runtime; {cores} "
+            "cores {fp32_all:.0f} and {int8_all:.0f}."
+        ),
+        "limit_table": "model | GMAC | stored as | one core | GMAC/s | of the peak",
+        "limit_five": (
+            "At the peak of all cores the five would take {five_at_least_ms:.0f} ms; they take "
+            "{five_at_once_ms:.0f} ms, {share_of_peak:.0%} of what is possible."
+        ),
+        "settings_table": "setting | time of the five, one core, in turn",
+        "integers_table": "model | what is in integers | same first choice | time over fp32's",
+        "install_ours": "ccmusic with its models",
+        "install_dashboard": "the same with the dashboard",
+        "install_reference": "PyTorch (the build for processors), torchvision, librosa",
+        "install_table": "what | packages | download | disk",
     },
     "zh": {
         "models": "模型 | 准确率 | 各流派平均召回率 | 最好与最弱的流派 | 参数量 | 大小",
@@ -90,6 +146,76 @@ WORDS = {
         "rate": "每秒 {rate:.1f} 个片段",
         "service": "`ccmusic serve`：{n} 个客户端同时请求",
         "answers": "每秒 {rate:.1f} 个回答；中位数 {median:.1f} 秒，95 % 在 {p95:.1f} 秒内",
+        "import_table": "骨干网络 | 文件 | 导入 | 仅读取文件",
+        "measured_on": "在 {cores} 个核心上测得。",
+        "batch_plain": "普通循环：librosa 解码并变换，PyTorch fp32 判断，逐个文件处理",
+        "batch_ours": "`ccmusic batch`，{files} 个文件，含启动和写表",
+        "batch_run": "10 秒的 MP3，同样的五个网络，{cores} 个核心，同一次运行：",
+        "batch_table": "项目 | 每秒片段数 | 比值",
+        "batch_memory": (
+            "处理 {many_files} 个文件时所有进程的内存合计：完成十分之一时 "
+            "{memory_mb_after_a_tenth:.0f} MB，结束时 {memory_mb_at_the_end:.0f} MB。"
+        ),
+        "batch_stacks": "只看模型，把几个文件的图叠成一批推理：",
+        "batch_stacks_table": "一批的图数 | 每秒片段数",
+        "cost": (
+            "上面那台机器的一个核心每秒判断 {core:.1f} 个录音（每个一个窗口，五个模型）。"
+            "如果集群的核心与它相当，磁盘也跟得上："
+        ),
+        "cost_table": "录音数 | 核时 | 用 64 个核心",
+        "minutes": "{minutes:.1f} 分钟",
+        "service_alone": "只有一个客户端，中位数",
+        "service_clients": "{clients} 个客户端，{seconds:.0f} 秒",
+        "service_answers": "{answers} 个回答，丢失 {lost}，错误 {wrong}",
+        "service_rate": "每秒回答数",
+        "service_median": "中位数，第 95 百分位",
+        "service_memory": "内存：过了十分之一时间，结束时",
+        "service_crowd": "{crowd} 个客户端同时到来",
+        "service_crowd_answers": (
+            "{crowd_answered} 个在 {crowd_s:.0f} 秒内得到回答，返回 429 共 "
+            "{crowd_sent_away} 次，失败 {crowd_failed}"
+        ),
+        "service_after": "之后只有一个客户端，中位数",
+        "service_run": (
+            "10 秒的 MP3，五个模型，{cores} 个核心（客户端也在用），同一次运行。"
+        ),
+        "service_table": "项目 | 实测",
+        "limit_peak": (
+            "一个核心每秒可做 {fp32_1:.0f} GMAC（十亿次乘加）的 fp32 运算、{int8_1:.0f} GMAC 的 "
+            "int8 运算，用同一运行时的矩阵乘法测得；{cores} 个核心为 {fp32_all:.0f} 和 "
+            "{int8_all:.0f}。"
+        ),
+        "limit_table": "模型 | GMAC | 存储格式 | 一个核心 | GMAC/s | 占峰值",
+        "limit_five": (
+            "若所有核心都达到峰值，五个网络需要 {five_at_least_ms:.0f} ms；实际需要 "
+            "{five_at_once_ms:.0f} ms，是可能速度的 {share_of_peak:.0%}。"
+        ),
+        "settings_table": "设置 | 五个网络在一个核心上依次运行的时间",
+        "integers_table": "模型 | 哪些用整数 | 首选相同 | 与 fp32 的时间之比",
+        "install_ours": "ccmusic 及其模型",
+        "install_dashboard": "同上，加仪表盘",
+        "install_reference": "PyTorch（仅 CPU）、torchvision、librosa",
+        "install_table": "项目 | 软件包数 | 下载 | 磁盘",
+        # What benchmarks/results names in English.
+        "as it is": "现用设置",
+        "not optimised": "不优化",
+        "basic": "基本优化",
+        "extended": "扩展优化",
+        "an arena for each model": "每个模型一个内存池",
+        "memory patterns": "内存规划",
+        "no memory arena": "不用内存池",
+        "all cores for one model": "一个模型用全部核心",
+        "branches at once": "并行执行分支",
+        "normalised outside": "在外部归一化",
+        "uint8 in, normalised inside": "输入 uint8，在图内归一化",
+        "OpenVINO": "OpenVINO",
+        "the panel, on all cores": "评审，使用全部核心",
+        "in use": "现用",
+        "the first layer too": "包括第一层",
+        "eight bits": "8 位",
+        "one scale per layer": "每层一个比例",
+        "sums in integers too": "求和也用整数",
+        "from least to greatest": "从最小值到最大值",
     },
 }  # fmt: skip
 
@@ -193,7 +319,8 @@ def speed(language: str) -> str:
     )
 
 
-def importing() -> str:
+def importing(language: str) -> str:
+    words = WORDS[language]
     kept = json.loads((RESULTS / "importing.json").read_text())
     rows = [
         [
@@ -204,9 +331,8 @@ def importing() -> str:
         ]
         for name, run in kept["result"].items()
     ]
-    return f"Measured on {kept['machine']['cores']} cores.\n\n" + table(
-        "backbone | file | import | reading the file alone", rows
-    )
+    measured = words["measured_on"].format(cores=kept["machine"]["cores"])
+    return f"{measured}\n\n{table(words['import_table'], rows)}"
 
 
 def _result(name: str) -> dict[str, Any]:
@@ -214,82 +340,62 @@ def _result(name: str) -> dict[str, Any]:
     return {**kept["result"], "cores": kept["machine"]["cores"]}
 
 
-def batch() -> str:
-    run = _result("batch")
+def batch(language: str) -> str:
+    words, run = WORDS[language], _result("batch")
     rows = [
+        [words["batch_plain"], f"{run['loop_clips_per_s']:.2f}", "1"],
         [
-            "plain loop: librosa decodes and transforms, PyTorch fp32 looks, file after file",
-            f"{run['loop_clips_per_s']:.2f}",
-            "1",
-        ],
-        [
-            f"`ccmusic batch` of {run['files']} files, start and table included",
+            words["batch_ours"].format(**run),
             f"{run['batch_clips_per_s']:.2f}",
             f"{run['ratio']:.2f}",
         ],
     ]
     stacks = [[n, f"{rate:.2f}"] for n, rate in run["stacked_clips_per_s"].items()]
     return "\n\n".join([
-        f"Ten-second MP3s, the same five networks, {run['cores']} cores, one run:",
-        table("what | clips per second | ratio", rows),
-        f"Memory over {run['many_files']} files, all processes together: "
-        f"{run['memory_mb_after_a_tenth']:.0f} MB after a tenth, "
-        f"{run['memory_mb_at_the_end']:.0f} MB at the end.",
-        "The models alone, pictures of several files stacked into one inference:",
-        table("pictures in one inference | clips per second", stacks),
+        words["batch_run"].format(**run),
+        table(words["batch_table"], rows),
+        words["batch_memory"].format(**run),
+        words["batch_stacks"],
+        table(words["batch_stacks_table"], stacks),
     ])  # fmt: skip
 
 
-def cost() -> str:
-    run = _result("batch")
+def cost(language: str) -> str:
+    words, run = WORDS[language], _result("batch")
     core = run["batch_clips_per_s"] / run["cores"]
     rows = [
         [
             f"{n:,}".replace(",", " "),
             f"{n / core / 3600:.1f}",
-            f"{60 * n / core / 3600 / 64:.1f} min",
+            words["minutes"].format(minutes=60 * n / core / 3600 / 64),
         ]
         for n in (10_000, 100_000, 1_000_000)
     ]
-    return (
-        f"One core of the machine measured above judges {core:.1f} recordings per second, one "
-        "window each, five models. If the cores of the cluster are like it, and its disks keep "
-        "up:\n\n"
-    ) + table("recordings | core-hours | on 64 cores", rows)
+    return f"{words['cost'].format(core=core)}\n\n{table(words['cost_table'], rows)}"
 
 
-def service() -> str:
-    run = _result("service")
+def service(language: str) -> str:
+    words, run = WORDS[language], _result("service")
     rows = [
-        ["one client alone, median", f"{run['alone_ms']:.0f} ms"],
+        [words["service_alone"], f"{run['alone_ms']:.0f} ms"],
+        [words["service_clients"].format(**run), words["service_answers"].format(**run)],
+        [words["service_rate"], f"{run['answers_per_s']:.1f}"],
         [
-            f"{run['clients']} clients for {run['seconds']:.0f} s",
-            f"{run['answers']} answers, {run['lost']} lost, {run['wrong']} wrong",
-        ],
-        ["answers per second", f"{run['answers_per_s']:.1f}"],
-        [
-            "median, 95th percentile",
+            words["service_median"],
             f"{run['median_ms']:.0f} ms, {run['p95_ms']:.0f} ms ({run['p95_over_median']:.2f} x)",
         ],
         [
-            "memory after a tenth of the time, at the end",
+            words["service_memory"],
             f"{run['memory_mb_after_a_tenth']:.0f} MB, {run['memory_mb_at_the_end']:.0f} MB",
         ],
-        [
-            f"{run['crowd']} clients at the same moment",
-            f"{run['crowd_answered']} answered within {run['crowd_s']:.0f} s, "
-            f"429 sent {run['crowd_sent_away']} times, {run['crowd_failed']} failed",
-        ],
-        ["one client alone afterwards, median", f"{run['alone_after_ms']:.0f} ms"],
+        [words["service_crowd"].format(**run), words["service_crowd_answers"].format(**run)],
+        [words["service_after"], f"{run['alone_after_ms']:.0f} ms"],
     ]
-    return (
-        f"Ten-second MP3s, five models, {run['cores']} cores that the clients use as well, one run."
-        "\n\n"
-    ) + table("what | measured", rows)
+    return f"{words['service_run'].format(**run)}\n\n{table(words['service_table'], rows)}"
 
 
-def limit() -> str:
-    run = _result("limit")
+def limit(language: str) -> str:
+    words, run = WORDS[language], _result("limit")
     rows = [
         [
             f"`{name}`",
@@ -301,56 +407,52 @@ def limit() -> str:
         ]
         for name, model in run["models"].items()
     ]
-    peak, all_cores = run["peak"], run["cores"]
+    peak, cores = run["peak"], run["cores"]
+    together = {"fp32_all": peak[f"fp32_{cores}"], "int8_all": peak[f"int8_{cores}"]}
     return "\n\n".join([
-        f"One core makes {peak['fp32_1']:.0f} thousand million multiply-adds a second in fp32 and "
-        f"{peak['int8_1']:.0f} in int8, measured with products of matrices in the same runtime; "
-        f"{all_cores} cores {peak[f'fp32_{all_cores}']:.0f} and {peak[f'int8_{all_cores}']:.0f}.",
-        table(
-            "model | thousand million multiply-adds | stored as | one core | "
-            "thousand million per second | of the peak",
-            rows,
-        ),
-        f"At the peak of all cores the five would take {run['five_at_least_ms']:.0f} ms; they take "
-        f"{run['five_at_once_ms']:.0f} ms, {run['share_of_peak']:.0%} of what is possible.",
+        words["limit_peak"].format(**peak, **together, cores=cores),
+        table(words["limit_table"], rows),
+        words["limit_five"].format(**run),
     ])  # fmt: skip
 
 
-def settings() -> str:
-    run = _result("variants")["settings"]
-    rows = [[name, f"{ratio:.2f}"] for name, ratio in run.items()]
-    return table("setting | time of the five, one core, in turn", rows)
+def settings(language: str) -> str:
+    words, run = WORDS[language], _result("variants")["settings"]
+    rows = [[words.get(name, name), f"{ratio:.2f}"] for name, ratio in run.items()]
+    return table(words["settings_table"], rows)
 
 
-def integers() -> str:
+def integers(language: str) -> str:
+    words = WORDS[language]
     rows = [
-        [f"`{model}`", way, f"{kept['same_choice']:.1%}", f"{kept['time']:.2f}"]
+        [f"`{model}`", words.get(way, way), f"{kept['same_choice']:.1%}", f"{kept['time']:.2f}"]
         for model, ways in _result("integers")["models"].items()
         for way, kept in ways.items()
     ]
-    return table("model | what is in integers | same first choice | time over fp32's", rows)
+    return table(words["integers_table"], rows)
 
 
-def installation() -> str:
+def installation(language: str) -> str:
+    words, run = WORDS[language], _result("install")
     names = {
-        "ccmusic": "ccmusic with its models",
-        "ccmusic_dashboard": "the same with the dashboard",
-        "reference": "PyTorch (the build for processors), torchvision, librosa",
+        "ccmusic": "install_ours",
+        "ccmusic_dashboard": "install_dashboard",
+        "reference": "install_reference",
     }
-    run = _result("install")
     rows = [
         [
-            words,
+            words[key],
             str(run[name]["packages"]),
             f"{run[name]['download_mb']:.0f} MB",
             f"{run[name]['disk_mb']:.0f} MB",
         ]
-        for name, words in names.items()
+        for name, key in names.items()
     ]
-    return table("what | packages | download | disk", rows)
+    return table(words["install_table"], rows)
 
 
-def teacher() -> str:
+def teacher(_language: str) -> str:
+    # In English on both pages: it names material and sources by their ids.
     found = json.loads((ROOT / "references" / "results" / "teacher.json").read_text())
     sides = list(next(iter(found.values())))
     rows = [
@@ -382,29 +484,27 @@ def filled(text: str, contents: dict[str, str]) -> str:
 
 def main() -> None:
     pages = {}
-    for language, name in (("en", "README.md"), ("zh", "README.zh.md")):
-        path = ROOT / name
-        contents = {"models": models(language), "speed": speed(language)}
-        pages[path] = filled(path.read_text(encoding="utf-8"), contents)
-    for name, contents in (
-        ("weights.md", {"import": importing()}),
-        ("training.md", {"teacher": teacher()}),
-        ("batch.md", {"batch": batch(), "cost": cost()}),
-        ("service.md", {"service": service()}),
-        (
-            "speed.md",
-            {
-                "speed": speed("en"),
-                "limit": limit(),
-                "settings": settings(),
-                "integers": integers(),
-                "installation": installation(),
-            },
-        ),
-    ):
-        for path in (ROOT / "docs" / name, (ROOT / "docs" / name).with_suffix(".zh.md")):
-            if path.exists():
-                pages[path] = filled(path.read_text(encoding="utf-8"), contents)
+    for language, ending in (("en", ".md"), ("zh", ".zh.md")):
+        for name, tables in (
+            ("README", {"models": models, "speed": speed}),
+            ("docs/weights", {"import": importing}),
+            ("docs/training", {"teacher": teacher}),
+            ("docs/batch", {"batch": batch, "cost": cost}),
+            ("docs/service", {"service": service}),
+            (
+                "docs/speed",
+                {
+                    "speed": speed,
+                    "limit": limit,
+                    "settings": settings,
+                    "integers": integers,
+                    "installation": installation,
+                },
+            ),
+        ):
+            path = ROOT / f"{name}{ending}"
+            contents = {block: written(language) for block, written in tables.items()}
+            pages[path] = filled(path.read_text(encoding="utf-8"), contents)
     update(pages, sys.argv)
 
 

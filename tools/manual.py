@@ -18,7 +18,7 @@ DOCTEST = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:
-    """Lead links to other files of the repository to its home; mark pages left in English."""
+    """Lead links to other files of the repository to its home."""
 
     def link(match: re.Match[str]) -> str:
         target = match[1]
@@ -26,11 +26,6 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
             LOG.warning("%s links to ../%s, which does not exist", page.file.src_uri, target)
         return f"]({config.extra['repository']}/blob/main/{target}"
 
-    # The plugin i18n puts the English page where there is no Chinese one.
-    in_chinese = page.file.src_uri.endswith(".zh.md") or page.file.src_uri == "glossary.md"
-    if page.file.dest_uri.startswith("zh/") and not in_chinese:
-        title, _, body = markdown.partition("\n")
-        markdown = f"{title}\n\n*本页暂无中文版，以下为英文。*\n{body}"
     return OUTSIDE.sub(link, markdown)
 
 

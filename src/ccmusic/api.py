@@ -27,14 +27,19 @@ def analyze(
 
     Parameters
     ----------
-    source, crop, on_verdict
-        As in :meth:`Panel.analyze <ccmusic.panel.Panel.analyze>`.
+    source
+        A path, the bytes of a file, a binary file object, samples with their rate, or a clip; see
+        :func:`ccmusic.audio.load`.
     transform
         Transform of the models: CQT by default, ``both`` for all of CQT and Mel.
     models
         Names of checkpoints or backbones; all of the transform by default.
+    crop
+        Window of the piece, see :func:`ccmusic.audio.load`; a clip has been cropped already.
     panel
         An open panel to reuse; ``transform`` and ``models`` are left out then.
+    on_verdict
+        Called in this thread with each verdict as it comes.
 
     Raises
     ------

@@ -111,10 +111,10 @@ class Metrics(_Strict):
     bands: tuple[Band, ...] = ()
     """Two or three bands, the lowest first, from the same verdicts as the bins."""
 
-    def taken_for(self, genre: str) -> str:
-        """What a genre was mistaken for, in English: ``Rock 5, Pop 2``."""
+    def taken_for(self, genre: str, language: str = "en") -> str:
+        """What a genre was mistaken for: ``Rock 5, Pop 2``."""
         return ", ".join(
-            f"{genre_name(choice, 'en')} {count}"
+            f"{genre_name(choice, language)} {count}"
             for choice, count in self.confusion[genre].items()
             if choice != genre
         )

@@ -6,10 +6,11 @@ Each of these alone is also true of some music, all of them together hardly. The
 
 - E. Scheirer, M. Slaney, "Construction and evaluation of a robust multifeature speech/music
   discriminator", ICASSP 1997: modulation at 4 Hz, share of quiet frames, spectral change, pulse;
-- J. Saunders, "Real-time discrimination of broadcast speech/music", ICASSP 1996: skewness of a
-  measure that consonants and vowels drive apart;
-- T. Tolonen, M. Karjalainen, "A computationally efficient multipitch analysis model", 2000: pitch
-  as the peak of the autocorrelation that a compressed spectrum gives.
+- J. Saunders, "Real-time discrimination of broadcast speech/music", ICASSP 1996, pages 993 to 996:
+  skewness; there that of the zero-crossing rate, here that of the onsets;
+- T. Tolonen, M. Karjalainen, "A computationally efficient multipitch analysis model", IEEE
+  Transactions on Speech and Audio Processing 8 (6), 2000: pitch as the peak of the autocorrelation
+  that a compressed spectrum gives.
 
 The coefficients are fitted by ``references/speech.py``, which also prints how often they are right.
 """

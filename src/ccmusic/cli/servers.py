@@ -44,7 +44,7 @@ def serve(
         float, typer.Option(min=1, help="Time limit of a request in seconds.")
     ] = 120,
     queue: Annotated[
-        int, typer.Option(min=1, help="Maximum number of running requests; others get 503.")
+        int, typer.Option(min=1, help="Maximum number of running requests; others get 429.")
     ] = 64,
 ) -> None:
     """Start the HTTP service (extra `api`): verdicts, spectrograms, the list of models.
