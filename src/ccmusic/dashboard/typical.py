@@ -55,14 +55,22 @@ def typical(slot: DeltaGenerator, analysis: Analysis, language: Language) -> Non
     # Imported networks may have classes of their own.
     genres = list(GENRES)
     first = max(genres, key=lambda genre: analysis.mean.get(genre, 0.0))
+    state, key = st.session_state, f"typical_genre_{language}"
+    if state.get("typical_first") != first:
+        state.typical_first = state.typical_genre = first
+    state[key] = state.typical_genre
+
+    def choose() -> None:
+        state.typical_genre = state[key]
+
     label = translate(language, "typical.open", genre=genre_name(first, language))
     with slot.popover(label, icon=":material/gallery_thumbnail:", key="typical"):
         genre = st.selectbox(
             translate(language, "typical.genre"),
             genres,
-            index=genres.index(first),
             format_func=lambda genre: genre_name(genre, language),
-            key=f"typical_genre_{language}_{first}",
+            key=key,
+            on_change=choose,
         )
         if typical_pictures()[genre]:
             st.caption(translate(language, "typical.intro"))
@@ -72,7 +80,7 @@ def typical(slot: DeltaGenerator, analysis: Analysis, language: Language) -> Non
         for transform in transforms_of(analysis.transform):
             if both:
                 st.markdown(f"**{TRANSFORM_TITLES[transform]}**")
-            turned = transform == "cqt" and (both or st.session_state.turned)
+            turned = transform == "cqt" and (both or state.turned)
             st.html(_figures(genre, transform, language, turned=turned))
 
 
