@@ -1,5 +1,6 @@
 """What is in the wheel has a licence that the wheel declares, and its text."""
 
+import json
 import re
 import tomllib
 import zipfile
@@ -16,6 +17,7 @@ from ccmusic.zoo import SHIPPED
 wheel_builder = pytest.importorskip("hatchling.builders.wheel")
 
 ROOT = Path(__file__).parent.parent
+TYPICAL = ROOT / "src" / "ccmusic" / "dashboard" / "typical_pictures"
 INFO = f"ccmusic-{__version__}.dist-info"
 # Foreign networks that checkpoints may have begun as or learnt from, by their names on the cards.
 ORIGINS = ("EfficientNet-Lite0", "musicnn", "YAMNet")
@@ -47,12 +49,23 @@ def _credits() -> dict[str, str]:
     return {name: licence.replace(" ", "-") for name, licence in rows}
 
 
+def _typical() -> dict[str, str]:
+    """SPDX identifiers of what the typical pictures show, by the pictures' names."""
+    index = json.loads((TYPICAL / "typical.json").read_text(encoding="utf-8"))
+    return {
+        f"{genre}-{place}-{transform}.webp": one["licence"]
+        for genre, recordings in index.items()
+        for place, one in enumerate(recordings, 1)
+        for transform in ("cqt", "mel")
+    }
+
+
 def _cards() -> list[ModelCard]:
     return [ModelCard.read(path) for path in SHIPPED.glob("*.json")]
 
 
 def test_declared_licences_are_those_of_what_is_inside(metadata: Message) -> None:
-    inside = {"MIT", *_credits().values()}
+    inside = {"MIT", *_credits().values(), *_typical().values()}
     for card in _cards():
         inside.update(card.licence.partition(";")[0].split(" AND "))
         if "EfficientNet-Lite0" in card.data:
@@ -67,6 +80,19 @@ def test_every_recording_is_credited(files: set[str]) -> None:
     assert recordings == set(_credits())
 
 
+def test_every_typical_picture_is_credited(files: set[str]) -> None:
+    folder = "ccmusic/dashboard/typical_pictures/"
+    pictures = {f.removeprefix(folder) for f in files if f.startswith(folder)}
+    assert pictures == {"typical.json", *_typical()}
+    named = "".join(
+        (ROOT / name).read_text(encoding="utf-8") for name in ("NOTICE", "examples/CREDITS.md")
+    )
+    index = json.loads((TYPICAL / "typical.json").read_text(encoding="utf-8"))
+    credited = {one["credit"] for recordings in index.values() for one in recordings}
+    makers = {credit.split(",")[0].partition(" (")[0] for credit in credited}
+    assert not {maker for maker in makers if maker not in named}
+
+
 def test_every_checkpoint_has_its_card(files: set[str]) -> None:
     weights = {f.removesuffix(".onnx") for f in files if f.endswith(".onnx")}
     assert weights == {f"ccmusic/checkpoints/{card.name}" for card in _cards()}
@@ -76,7 +102,10 @@ def test_every_checkpoint_has_its_card(files: set[str]) -> None:
 def test_nothing_else_of_foreign_origin_is_inside(files: set[str]) -> None:
     """A new kind of file must be thought about here: who made it, and under which licence."""
     own = re.compile(r"ccmusic/(?:[\w-]+/)*[\w-]+\.(?:py|json|js|css|svg)|ccmusic/py\.typed")
-    known = re.compile(rf"{INFO}/.*|ccmusic/examples/.*|ccmusic/checkpoints/\w+\.onnx")
+    known = re.compile(
+        rf"{INFO}/.*|ccmusic/examples/.*|ccmusic/checkpoints/\w+\.onnx"
+        r"|ccmusic/dashboard/typical_pictures/.*\.webp"
+    )
     assert {f for f in files if not own.fullmatch(f) and not known.fullmatch(f)} == set()
 
 

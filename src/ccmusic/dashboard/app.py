@@ -34,6 +34,8 @@ from ccmusic.dashboard.pipeline import pipeline
 from ccmusic.dashboard.player import move_to, play_button, player, waveform, window
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
 from ccmusic.dashboard.timeline import has_course, timeline
+from ccmusic.dashboard.tour import keyboard, tour
+from ccmusic.dashboard.typical import typical
 from ccmusic.dashboard.verdicts import details, opinion, verdicts
 from ccmusic.dashboard.weights import weights_window
 from ccmusic.errors import CCMusicError, CheckpointError
@@ -62,6 +64,7 @@ def page() -> None:
     stage = st.container(key="stage", gap=None)
     verdict, picture = stage.container(key="verdict"), stage.container(key="picture")
     with stage.container(key="controls"):
+        looks = st.empty()
         piece, pieces = choose_input(language)
         transform = _choose_transform(language)
         panel: Panel | CheckpointError
@@ -117,6 +120,7 @@ def page() -> None:
         for problem in faulty_checkpoints():
             st.warning(plain(problem.message(language)))
         if analysis:
+            typical(looks, analysis, language)
             attention(analysis, language)
             details(analysis, language)
             curves = st.container()
@@ -174,6 +178,7 @@ def _script(shown: _Shown, said: str) -> None:
         if middle is not None:
             move_to(shown.clip, float(middle))
 
+    keyboard(shown.language)
     info = shown.clip.info
     _page_script(
         key="page_script",
@@ -219,6 +224,7 @@ def _header() -> tuple[Language, str]:
             required=True,
             label_visibility="collapsed",
         )
+        tour(language)
     # Streamlit's uploader is in English only; the style sheet replaces its words.
     words = "".join(
         f'--upload-{part}: "{translate(language, f"page.upload_{part}")}"; '
@@ -292,7 +298,8 @@ def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
     player(shown.piece, shown.clip, shown.transform, language)
     if shown.transform == "cqt":
         st.toggle(translate(language, "page.turn"), key="turned", persist_state="session")
-    st.caption(translate(language, "page.listen"))
+    hints = f"{translate(language, 'term.decibel')}\n\n{translate(language, 'keyboard.help')}"
+    st.caption(translate(language, "page.listen"), help=hints)
     return wave, strip
 
 

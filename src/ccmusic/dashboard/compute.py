@@ -170,7 +170,7 @@ def decode_window(piece: Piece, start: float | None = None) -> Clip:
     return audio.load(piece.open(), crop="center" if start is None else start)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Envelope:
     """Lowest and highest samples of a whole piece, in equal stretches of time."""
 

@@ -8,6 +8,7 @@ _FOLDERS = (Path(__file__).parents[1] / "examples", Path(__file__).parents[3] / 
 
 EXAMPLE_GENRES = {
     "celtica": "folk",
+    "coherence": "electronic",
     "eastern_dreams": "world",
     "enemy_unknown": "electronic",
     "muldjord": "metal",

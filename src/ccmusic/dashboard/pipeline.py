@@ -50,9 +50,11 @@ def pipeline(analysis: Analysis, waveform_envelope: Future[Envelope], language: 
     _prediction(verdict, language)
 
 
-def _stage(language: Language, key: str, **values: object) -> None:
+def _stage(language: Language, key: str, *terms: str, **values: object) -> None:
+    """Draw a heading and a sentence; the terms of the field are explained in a tooltip."""
     st.markdown(f"#### {translate(language, f'way.{key}')}")
-    st.caption(plain(translate(language, f"way.{key}_is", **values)))
+    explained = "\n\n".join(translate(language, f"term.{term}") for term in terms)
+    st.caption(plain(translate(language, f"way.{key}_is", **values)), help=explained or None)
 
 
 def _download(name: str, content: Callable[[], bytes]) -> None:
@@ -104,6 +106,8 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
     _stage(
         language,
         f"spectrogram_{spectrogram.transform}",
+        spectrogram.transform,
+        "decibel",
         n_bins=n_bins,
         n_frames=n_frames,
         hop=preprocessing.transform.hop_length,
@@ -158,7 +162,8 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
 def _prediction(verdict: Verdict, language: Language) -> None:
     card = verdict.card
     assert verdict.logits is not None
-    _stage(language, "probabilities", name=card.title(), temperature=card.temperature)
+    terms, name = ("logit", "temperature"), card.title()
+    _stage(language, "probabilities", *terms, name=name, temperature=card.temperature)
     columns = ("genre", "logit", "divided", "probability")
     rows = [
         (genre, float(logit), float(logit) / card.temperature, verdict.probabilities[genre])

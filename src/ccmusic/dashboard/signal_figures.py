@@ -1,10 +1,12 @@
 """Plotly figures of signals: waveforms, spectrograms, attention maps.
 
-A figure's ``meta`` names its time axis, along which the page's playhead runs.
+A figure's ``meta`` names its time axis, along which the page's playhead runs. Figures are kept, for
+every touch of the page asks for most of them again, and to build one takes Plotly some 20 ms.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,7 @@ def buttons(language: Language, *, zoom: bool = False) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=16)
 def waveform_figure(
     envelope: Envelope, language: Language, *, window: AudioInfo | None = None
 ) -> go.Figure:
@@ -82,6 +85,7 @@ def waveform_figure(
     return figure
 
 
+@lru_cache(maxsize=32)
 def spectrogram_figure(
     spectrogram: Spectrogram,
     language: Language,
@@ -152,6 +156,7 @@ def spectrogram_figure(
     return figure
 
 
+@lru_cache(maxsize=64)
 def attention_figure(attention: Attention, language: Language, *, strongest: float) -> go.Figure:
     """The spectrogram in grey, and in orange the regions that support the genre.
 
@@ -223,21 +228,23 @@ def _name_axes(
     below, beside = (pitch_axis, time_axis) if sideways else (time_axis, pitch_axis)
     two_lines = any("<br>" in label for label in below.get("ticktext", ()))
     depth = 46 if two_lines else 30
-    figure.add_annotation(
-        text=below.pop("title")["text"],
-        xref="paper",
-        yref="paper",
-        x=0.5,
-        y=0,
-        yanchor="top",
-        yshift=-depth,
-        showarrow=False,
+    title = {
+        "text": below.pop("title")["text"],
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0.5,
+        "y": 0,
+        "yanchor": "top",
+        "yshift": -depth,
+        "showarrow": False,
+    }
+    # All at once: Plotly takes some milliseconds for each update.
+    figure.update_layout(
+        margin_b=depth + 22,
+        annotations=[title],
+        xaxis={**below, "automargin": False, "tickangle": 0},
+        yaxis={**beside, "automargin": True, "autorange": "reversed" if sideways else None},
     )
-    figure.update_layout(margin_b=depth + 22)
-    figure.update_xaxes(below, automargin=False, tickangle=0)
-    figure.update_yaxes(beside, automargin=True)
-    if sideways:
-        figure.update_yaxes(autorange="reversed")
 
 
 def _pitch_title(spectrogram: Spectrogram, language: Language) -> str:

@@ -123,7 +123,9 @@ def details(analysis: Analysis, language: Language) -> None:
         mean = markup.card(translate(language, "page.mean"), ranking, (), language)
         st.html(f'<div class="cards">{cards}{mean}</div>')
         st.html(markup.table(analysis, language))
-        for line in _notes(analysis, language):
+        divergence, *notes = _notes(analysis, language)
+        st.caption(plain(divergence), help=translate(language, "term.divergence"))
+        for line in notes:
             st.caption(plain(line))
         if analysis.agreement.split:
             st.plotly_chart(

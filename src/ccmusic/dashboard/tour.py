@@ -1,0 +1,48 @@
+"""A tour of four steps, and the pictures' keys: what helps to find one's way about the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from ccmusic.texts import Language, translate
+
+_HERE = Path(__file__).parent
+_STEPS = {
+    "listen": ".play",
+    "look": ".st-key-spectrograms",
+    "compare": ".models",
+    "ask": ".st-key-maps",
+}
+"""Of the tour: what it is about, and where on the page that is."""
+_WORDS = ("open", "end", "back", "next", "done")
+
+_tour = st.components.v2.component(
+    "ccmusic_tour",
+    js=(_HERE / "tour.js").read_text("utf-8"),
+    css=(_HERE / "tour.css").read_text("utf-8"),
+)
+_keyboard = st.components.v2.component(
+    "ccmusic_keyboard", js=(_HERE / "keyboard.js").read_text("utf-8")
+)
+
+
+def tour(language: Language) -> None:
+    """Button that opens the tour; it never opens by itself."""
+    words = {word: translate(language, f"tour.{word}") for word in _WORDS}
+    steps = [
+        {
+            "selector": selector,
+            "title": translate(language, f"tour.{step}_title"),
+            "text": translate(language, f"tour.{step}"),
+        }
+        for step, selector in _STEPS.items()
+    ]
+    _tour(key="tour", data={**words, "steps": steps}, width="content")
+
+
+def keyboard(language: Language) -> None:
+    """Let the arrow keys move a cursor over the pictures."""
+    words = {word: translate(language, f"keyboard.{word}") for word in ("picture", "waveform")}
+    _keyboard(key="keyboard", data=words)

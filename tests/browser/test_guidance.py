@@ -1,0 +1,249 @@
+"""What helps a visitor along: keys in the place of the mouse, the tour, terms, typical pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+pytest.importorskip("playwright")
+pytest.importorskip("streamlit")
+
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from ccmusic.dashboard.typical import typical_pictures
+from ccmusic.genres import genre_name
+from ccmusic.texts import LANGUAGES, Language, translate
+from live_page import PATIENCE, browser, chromium, dashboard, settle
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium (Debian: apt install chromium)"),
+]
+SOUND = "document.querySelector('[data-testid=stAudio]')"
+STEPS = ("listen", "look", "compare", "ask")
+expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with dashboard(CCMUSIC_HOME=str(tmp_path_factory.mktemp("home"))) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Open the page as somebody new; what fails in its scripts fails the test."""
+    opened: list[Page] = []
+    failures: list[str] = []
+
+    def open_page(link: str, width: int = 1440, height: int = 900, **options: object) -> Page:
+        viewport = {"width": width, "height": height}
+        page = chrome.new_context(viewport=viewport, **options).new_page()  # type: ignore[arg-type]
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(f"{address}/?{link}")
+        if "view=" not in link:
+            page.locator(".models .mean").wait_for()
+        settle(page)
+        opened.append(page)
+        return page
+
+    yield open_page
+    for page in opened:
+        assert not page.locator("[data-testid=stException]").count()
+        page.context.close()
+    assert not failures
+
+
+def plot(page: Page, key: str) -> Locator:
+    return page.locator(f".st-key-{key} .js-plotly-plot")
+
+
+def values(page: Page) -> tuple[float, float]:
+    """Seconds and hertz under the cursor, as they are read out."""
+    status = page.locator(".st-key-keyboard [role=status]")
+    expect(status).to_have_text(re.compile(r"Hz · [A-G]♯?\d, [\d.]+ s, [−-]?[\d.]+ dB"))
+    page.wait_for_timeout(300)  # a key may have been pressed just now; then the text changes
+    hertz, seconds = re.findall(r"([\d.]+) Hz.*?, ([\d.]+) s", status.inner_text())[0]
+    return float(seconds), float(hertz)
+
+
+def test_arrow_keys_read_the_spectrogram(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=celtica")
+    picture = plot(page, "spectrogram_cqt")
+    expect(picture).to_have_attribute("aria-label", re.compile("Celtica.*Arrow keys"))
+    picture.focus()
+    page.keyboard.press("ArrowRight")
+    seconds, hertz = values(page)
+    for _ in range(12):  # pitch runs to the right: an octave
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".st-key-keyboard [role=status]")).not_to_contain_text(f"{hertz} Hz")
+    assert values(page) == (pytest.approx(seconds), pytest.approx(2 * hertz, rel=1e-3))
+    for _ in range(10):  # and time downwards
+        page.keyboard.press("ArrowDown")
+    assert values(page) == (
+        pytest.approx(seconds + 1, abs=0.05),
+        pytest.approx(2 * hertz, rel=1e-3),
+    )
+    # The same is seen beside the cursor, and is gone with the focus.
+    expect(picture.locator(".hoverlayer .hovertext")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(picture.locator(".hoverlayer .hovertext")).to_have_count(0)
+    expect(picture.locator(".cursor")).to_be_hidden()
+
+
+def test_keys_play_from_the_cursor_and_a_region(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=celtica")
+    picture = plot(page, "spectrogram_cqt")
+    picture.focus()
+    page.keyboard.press("ArrowDown")
+    seconds, _ = values(page)
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"!{SOUND}.paused")
+    heard = page.evaluate("window.ccmusic.range")
+    assert heard["start"] == pytest.approx(seconds, abs=0.1)
+    page.keyboard.press("Escape")
+    page.wait_for_function(f"{SOUND}.paused")
+    for key in [*["Shift+ArrowDown"] * 10, *["Shift+ArrowRight"] * 12]:
+        page.keyboard.press(key)
+    expect(picture.locator(".region")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"!{SOUND}.paused")
+    heard = page.evaluate("window.ccmusic.range")
+    assert heard["start"] == pytest.approx(seconds, abs=0.1)
+    assert heard["end"] == pytest.approx(seconds + 1, abs=0.15)
+    assert heard["high"] == pytest.approx(2 * heard["low"], rel=0.13)
+
+
+def test_keys_move_the_window_and_zoom(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=celtica")
+    before = page.locator("[data-testid=stSlider]").first.inner_text()
+    plot(page, "waveform").focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-testid=stSlider]").first).not_to_have_text(before)
+    settle(page)
+    picture = plot(page, "spectrogram_cqt")
+    zoom = picture.get_by_role("button", name=translate("en", "figure.zoom"))
+    zoom.focus()
+    expect(picture.locator(".modebar")).to_have_css("opacity", "1")
+    page.keyboard.press("Enter")
+    picture.focus()
+    for key in [*["Shift+ArrowDown"] * 20, *["Shift+ArrowRight"] * 24, "Enter"]:
+        page.keyboard.press(key)
+    figure = "document.querySelector('.st-key-spectrogram_cqt .js-plotly-plot')"
+    page.wait_for_function(
+        f"Math.abs({figure}._fullLayout.xaxis.range[1] - {figure}._fullLayout.xaxis.range[0]) < 40"
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_tour_comes_when_it_is_called(
+    visit: Callable[..., Page], language: Language, width: int
+) -> None:
+    page = visit(f"lang={language}&example=celtica", width, 844)
+    tour = page.get_by_role("dialog")
+    expect(tour).to_have_count(0)  # not by itself
+    button = page.get_by_role("button", name=translate(language, "tour.open"), exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    for step in STEPS:
+        expect(tour.get_by_role("heading")).to_have_text(translate(language, f"tour.{step}_title"))
+        expect(tour).to_contain_text(translate(language, f"tour.{step}"))
+        box = tour.bounding_box()
+        assert box
+        assert min(box["x"], box["y"]) >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= 844
+        page.keyboard.press("Enter")
+    expect(tour).to_have_count(0)
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(tour).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(tour).to_have_count(0)
+    expect(button).to_be_focused()
+    page.reload()
+    settle(page)
+    expect(tour).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("view", "term"), [("way", "temperature"), ("way", "decibel"), ("verdicts", "divergence")]
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_of_the_field_are_explained_where_they_stand(
+    visit: Callable[..., Page], language: Language, view: str, term: str
+) -> None:
+    page = visit(f"lang={language}&example=rain&view={view}")
+    for closed in page.locator("[data-testid=stExpander] summary").all():
+        closed.click()
+    divergence = {"en": "ivergence", "zh": "分歧度"}[language]
+    word = {"temperature": "logit", "decibel": "dB", "divergence": divergence}[term]
+    caption = page.locator("[data-testid=stCaptionContainer]").filter(has_text=word)
+    caption = caption.filter(has=page.get_by_role("button")).first
+    caption.get_by_role("button").focus()
+    expect(page.get_by_role("tooltip")).to_contain_text(translate(language, f"term.{term}")[:20])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("transform", ["cqt", "both"])
+def test_typical_pictures_stand_beside_the_verdict(
+    visit: Callable[..., Page], language: Language, transform: str
+) -> None:
+    page = visit(f"lang={language}&example=rain&transform={transform}")
+    label = translate(language, "typical.open", genre=genre_name("environment", language))
+    page.get_by_role("button", name=label).click()
+    pictures = page.locator(".typical img")
+    count = len(typical_pictures()["environment"]) * (2 if transform == "both" else 1)
+    expect(pictures).to_have_count(count)
+    widths = pictures.evaluate_all("all => all.map(i => i.complete && i.naturalWidth)")
+    assert widths == [224] * count
+    chooser = page.locator("[class*=st-key-typical_genre_] input")
+    chooser.click()
+    chooser.press_sequentially(genre_name("metal", language))
+    chooser.press("Enter")
+    expect(page.locator(".typical figcaption").first).to_contain_text("Muldjord")
+    settle(page)
+
+
+def test_who_asks_for_little_motion_gets_none(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=celtica", reduced_motion="reduce")
+    moving = """[...document.querySelectorAll("body *")].filter((element) =>
+        ["", "::before", "::after"].some((part) => {
+            const style = getComputedStyle(element, part || null);
+            const times = `${style.transitionDuration}, ${style.animationDuration}`.split(", ");
+            return times.some((time) => parseFloat(time) > 0.001);
+        })).map((element) => element.outerHTML.slice(0, 120))"""
+    assert page.evaluate(moving) == []
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("zh", "dark"), ("en", "light")])
+def test_axe_finds_nothing_serious_in_the_tour_and_the_pictures(
+    visit: Callable[..., Page], language: Language, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = visit(f"lang={language}&example=rain", color_scheme=scheme)
+
+    def serious() -> list[tuple[str, str]]:
+        found = axe.run(page).response["violations"]
+        worst = [v for v in found if v["impact"] in ("serious", "critical")]
+        return [(v["id"], v["nodes"][0]["html"][:200]) for v in worst]
+
+    page.locator(".st-key-typical button").first.click()
+    expect(page.locator(".typical")).to_be_visible()
+    assert serious() == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name=translate(language, "tour.open"), exact=True).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert serious() == []
