@@ -1,12 +1,13 @@
-"""Make the shipped checkpoints: ``python references/make.py DATA WORK``.
+"""Make ten checkpoints: ``python references/make.py DATA WORK``.
 
-One command from the data to ten files and their panel cards. WORK gets
+One command from the data to ten files and their panel cards, which are to follow version 0.1.
+WORK gets
 
 - ``material``, by ``references/gather.py``, and in it ``verdicts.csv``, by ``references/teach.py``;
 - ``earlier``, first weights, by ``references/earlier.py``;
 - ``runs``, a training for each network;
 - ``left_out``, their stand-ins, by ``references/left_out.py``;
-- ``checkpoints``, what is shipped.
+- ``checkpoints``, what is to be shipped.
 
 Run it again to resume. Two processes, one with ``--transform cqt`` and one with ``--transform
 mel``, train on two cores once the material is there; a last run without it exports.

@@ -1,4 +1,4 @@
-"""The ten networks that are shipped, and how each is trained."""
+"""The ten networks of ``references/make.py``, and how each is trained."""
 
 from __future__ import annotations
 

@@ -82,7 +82,6 @@ def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
     row: dict[str, object] = {
         translate(language, "guide.model"): card.name,
         translate(language, "guide.accuracy"): f"{metrics.accuracy:.0%}" if metrics else None,
-        translate(language, "guide.unknown"): f"{unknown.accuracy:.0%}" if unknown else None,
         translate(language, "guide.recall"): f"{metrics.macro_recall:.0%}" if metrics else None,
         translate(language, "guide.latency"): card.relative_latency
         and f"{card.relative_latency:.1f} x",
@@ -90,6 +89,8 @@ def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
         translate(language, "guide.parameters"): f"{card.parameters / 1e6:.1f} M",
         translate(language, "guide.size"): f"{checkpoint.path.stat().st_size / 1e6:.1f} MB",
     }
+    if unknown:
+        row[translate(language, "guide.unknown")] = f"{unknown.accuracy:.0%}"
     if metrics:
         ranking = sorted(metrics.recall, key=lambda genre: metrics.recall[genre])
         for key, genre in (("best_genre", ranking[-1]), ("weakest_genre", ranking[0])):
