@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -63,6 +63,33 @@ def browser() -> Iterator[Browser]:
         )
         yield opened
         opened.close()
+
+
+@contextmanager
+def visits(chrome: Browser, address: str, **defaults: object) -> Iterator[Callable[..., Page]]:
+    """Open the page as somebody new; what fails in its scripts fails the test.
+
+    ``defaults`` are options of a browser context, which each visit may replace.
+    """
+    opened: list[Page] = []
+    failures: list[str] = []
+
+    def open_page(link: str = "lang=en&example=rain", **options: object) -> Page:
+        page = chrome.new_context(**{**defaults, **options}).new_page()  # type: ignore[arg-type]
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(f"{address}/?{link}")
+        if "view=" not in link:
+            page.locator(".models .mean").wait_for()
+        settle(page)
+        opened.append(page)
+        return page
+
+    yield open_page
+    for page in opened:
+        assert not page.locator("[data-testid=stException]").count()
+        page.context.close()
+    assert not failures
 
 
 def settle(page: Page) -> None:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from ccmusic.dashboard.typical import typical_pictures
 from ccmusic.genres import genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
-from live_page import PATIENCE, browser, chromium, dashboard, settle
+from live_page import PATIENCE, browser, chromium, dashboard, settle, visits
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,27 +40,8 @@ def chrome() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """Open the page as somebody new; what fails in its scripts fails the test."""
-    opened: list[Page] = []
-    failures: list[str] = []
-
-    def open_page(link: str, width: int = 1440, height: int = 900, **options: object) -> Page:
-        viewport = {"width": width, "height": height}
-        page = chrome.new_context(viewport=viewport, **options).new_page()  # type: ignore[arg-type]
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto(f"{address}/?{link}")
-        if "view=" not in link:
-            page.locator(".models .mean").wait_for()
-        settle(page)
-        opened.append(page)
-        return page
-
-    yield open_page
-    for page in opened:
-        assert not page.locator("[data-testid=stException]").count()
-        page.context.close()
-    assert not failures
+    with visits(chrome, address, viewport={"width": 1440, "height": 900}) as open_page:
+        yield open_page
 
 
 def plot(page: Page, key: str) -> Locator:
@@ -151,7 +132,7 @@ def test_keys_move_the_window_and_zoom(visit: Callable[..., Page]) -> None:
 def test_the_tour_comes_when_it_is_called(
     visit: Callable[..., Page], language: Language, width: int
 ) -> None:
-    page = visit(f"lang={language}&example=celtica", width, 844)
+    page = visit(f"lang={language}&example=celtica", viewport={"width": width, "height": 844})
     tour = page.get_by_role("dialog")
     expect(tour).to_have_count(0)  # not by itself
     button = page.get_by_role("button", name=translate(language, "tour.open"), exact=True)
@@ -188,6 +169,7 @@ def test_words_of_the_field_are_explained_where_they_stand(
     page = visit(f"lang={language}&example=rain&view={view}")
     for closed in page.locator("[data-testid=stExpander] summary").all():
         closed.click()
+    settle(page)  # a tooltip does not stay while the page moves
     divergence = {"en": "ivergence", "zh": "分歧度"}[language]
     word = {"temperature": "logit", "decibel": "dB", "divergence": divergence}[term]
     caption = page.locator("[data-testid=stCaptionContainer]").filter(has_text=word)

@@ -19,7 +19,7 @@ from ccmusic import analyze
 from ccmusic.genres import GENRES, genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
 from ccmusic.zoo import find
-from live_page import PATIENCE, browser, chromium, dashboard, settle
+from live_page import PATIENCE, browser, chromium, dashboard, settle, visits
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,27 +52,8 @@ def chrome() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """Open the page as somebody new; what fails in its scripts fails the test."""
-    opened: list[Page] = []
-    failures: list[str] = []
-
-    def open_page(link: str = "lang=en&example=rain", **options: object) -> Page:
-        context = chrome.new_context(**{"viewport": VIEWPORT, **options})  # type: ignore[arg-type]
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto(f"{address}/?{link}")
-        if "view=" not in link:
-            page.locator(".models .mean").wait_for()
-        settle(page)
-        opened.append(page)
-        return page
-
-    yield open_page
-    for page in opened:
-        assert not page.locator("[data-testid=stException]").count()
-        page.context.close()
-    assert not failures
+    with visits(chrome, address, viewport=VIEWPORT) as open_page:
+        yield open_page
 
 
 @pytest.fixture(scope="module")
