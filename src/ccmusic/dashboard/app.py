@@ -29,7 +29,7 @@ from ccmusic.dashboard.files import files_table
 from ccmusic.dashboard.guide import guide
 from ccmusic.dashboard.inputs import choose_input, choose_upload
 from ccmusic.dashboard.markdown import plain
-from ccmusic.dashboard.markup import headline
+from ccmusic.dashboard.markup import STATUS, headline
 from ccmusic.dashboard.pipeline import pipeline
 from ccmusic.dashboard.player import move_to, play_button, player, waveform, window
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
@@ -47,7 +47,9 @@ from ccmusic.texts import LANGUAGES, Language, translate
 _HERE = Path(__file__).parent
 _LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
 
-_page_script = st.components.v2.component("ccmusic_page", js=(_HERE / "page.js").read_text("utf-8"))
+_page_script = st.components.v2.component(
+    "ccmusic_page", html=STATUS, js=(_HERE / "page.js").read_text("utf-8")
+)
 
 
 def page() -> None:

@@ -6,13 +6,7 @@ const STEP = 0.1; // seconds, or a hundredth of what is shown
 const REST = 150; // milliseconds after the last key, before the values are read out
 
 export default function ({ data, parentElement }) {
-  let status = parentElement.querySelector("[role=status]");
-  if (!status) {
-    status = document.createElement("div");
-    status.setAttribute("role", "status");
-    status.style.cssText = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)";
-    parentElement.append(status);
-  }
+  const status = parentElement.querySelector("[role=status]");
   const places = new WeakMap(); // of the cursor in each picture, and where its region began
 
   const reachable = () => {

@@ -12,6 +12,12 @@ from ccmusic.genres import genre_colour, genre_name
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
+STATUS = (
+    '<div role="status" style="position:absolute;width:1px;height:1px;overflow:hidden;'
+    'clip-path:inset(50%)"></div>'
+)
+"""What a script writes here is read out and not seen."""
+
 
 def genre_mark(genre: str, language: Language) -> str:
     """Name of a genre beside a square of its colour."""

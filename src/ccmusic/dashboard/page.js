@@ -6,13 +6,7 @@ const ORDER = 2; // filters in a row at each edge of a band: 24 dB per octave
 
 export default function ({ data, setTriggerValue, parentElement }) {
   document.documentElement.lang = data.language;
-  let status = parentElement.querySelector("[role=status]");
-  if (!status) {
-    status = document.createElement("div");
-    status.setAttribute("role", "status");
-    status.style.cssText = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)";
-    parentElement.append(status);
-  }
+  const status = parentElement.querySelector("[role=status]");
   if (data.said !== undefined && status.textContent !== data.said) status.textContent = data.said;
 
   const audio = () => document.querySelector("audio[data-testid=stAudio], [data-testid=stAudio] audio");

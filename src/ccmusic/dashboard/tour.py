@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ccmusic.dashboard.markup import STATUS
 from ccmusic.texts import Language, translate
 
 _HERE = Path(__file__).parent
@@ -24,7 +25,7 @@ _tour = st.components.v2.component(
     css=(_HERE / "tour.css").read_text("utf-8"),
 )
 _keyboard = st.components.v2.component(
-    "ccmusic_keyboard", js=(_HERE / "keyboard.js").read_text("utf-8")
+    "ccmusic_keyboard", html=STATUS, js=(_HERE / "keyboard.js").read_text("utf-8")
 )
 
 
