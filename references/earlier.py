@@ -1,6 +1,6 @@
 """Write the checkpoints of version 0.1 as first weights: ``references/earlier.py clips.csv OUT``.
 
-The current checkpoints went on from those of version 0.1, which are in the repository's history.
+Those of ``references/make.py`` go on from version 0.1, which is in the repository's history.
 Three of their backbones were widened copies of narrow networks, in which every channel was there
 twice or four times; here they are made narrow again, and int8 becomes float. OUT gets
 ``BACKBONE_TRANSFORM.pt`` for each, which ``ccmusic train --init-from`` takes. Needs a clone with
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ from ccmusic.picture import Preprocessing, normalise
 from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import calibration_pictures
 from ccmusic.workshop.initialise import unfold
-from ccmusic.workshop.runs import Plan
+from ccmusic.workshop.runs import Plan, stored
 from networks import NETWORKS, TRANSFORMS
 
 REVISION = "3232601"
@@ -68,10 +67,7 @@ def earlier(manifest: Path, out: Path) -> None:
                 seed=0,
                 width_divisor=divisor,
             )
-            content = {
-                "plan": {**asdict(plan), "classes": list(plan.classes)},
-                "network": network.state_dict(),
-            }
+            content = {"plan": stored(plan), "network": network.state_dict()}
             with replacing(out / f"{name}.pt") as beside:
                 torch.save(content, beside)
 

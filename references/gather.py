@@ -65,19 +65,19 @@ def gather(data: Path, out: Path, pool: Path | None = None) -> Path:
                 renamed[row["path"]] = new = str(folder / row["path"])
                 rows.append({**row, "path": new, "genre": "", "split": "pool"})
     manifest = out / "clips.csv"
-    _write(manifest, _COLUMNS, [[row[column] for column in _COLUMNS] for row in rows])
+    write_table(manifest, _COLUMNS, [[row[column] for column in _COLUMNS] for row in rows])
 
     tags: dict[str, Floats] = {}
     for path in (data / "teacher_tags.csv", *(folder / "tags.csv" for folder in pools)):
         values, names = read_soft_targets(path)
         tags |= {renamed[key]: value for key, value in values.items() if key in renamed}
-    _write(out / "tags.csv", ("path", *names), [[key, *row] for key, row in tags.items()])
+    write_table(out / "tags.csv", ("path", *names), [[key, *row] for key, row in tags.items()])
     _join("teacher_features.npz", "musicnn.npz", data, out, pools, renamed)
     yamnet = _join("yamnet_features.npz", "yamnet.npz", data, out, pools, renamed)
     music = dict(zip(yamnet["path"].tolist(), yamnet["scores"][:, _MUSIC], strict=True))
     header = ("path", *names, *(f"yamnet:{i}" for i in range(_MUSIC.start, _MUSIC.stop)))
     soft = [[key, *row, *music[key]] for key, row in tags.items()]
-    _write(out / "soft.csv", header, soft)
+    write_table(out / "soft.csv", header, soft)
     return manifest
 
 
@@ -110,7 +110,8 @@ def _module(path: Path) -> Any:
     return module
 
 
-def _write(path: Path, header: tuple[str, ...], rows: Sequence[Sequence[object]]) -> None:
+def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write a CSV file."""
     with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows])
 

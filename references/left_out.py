@@ -7,7 +7,9 @@ has a stand-in, trained in the same way, in fewer passes, without the recorded c
 songs of generators that sing; the stand-in is measured on these. ``left_out/NAME.json`` gets
 its metrics on unknown sources and on ``valid``, and the temperature that fits each.
 
-The first weights know none of these sources: version 0.1 was trained before they were gathered.
+The first weights, those of version 0.1, had learnt from the greater part of these sources nothing:
+only four songs of fretsonfire-songs-muldjord with their label, and pieces of tannerhelland,
+ultrastar and opensurge without one.
 ``references/make.py`` runs this for its ten networks, in its folder WORK. With ``--without`` the
 stand-in learns without one ingredient, which tells what the ingredient brings.
 """
@@ -15,7 +17,6 @@ stand-in learns without one ingredient, which tells what the ingredient brings.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,11 +30,13 @@ from ccmusic.card import Metrics
 from ccmusic.files import replacing, write
 from ccmusic.genres import GENRES
 from ccmusic.picture import Pixels, Preprocessing, orient, resize, scale
+from ccmusic.verdict import softmax
 from ccmusic.workshop import train as training
 from ccmusic.workshop.data import read_manifest, read_table
 from ccmusic.workshop.evaluate import fit_temperature, held_out, measure
 from ccmusic.workshop.runs import load_weights
 from ccmusic.workshop.train import predict
+from gather import write_table
 from networks import options, views
 from teach import LEFT_OUT, teach
 
@@ -83,9 +86,7 @@ def together(work: Path, names: Sequence[str]) -> Metrics:
     shares = []
     for name in names:
         temperature = json.loads((out / f"{name}.json").read_text())["unknown"]["temperature"]
-        scaled = np.load(out / name / "unknown.npy") / temperature
-        odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        shares.append(odds / odds.sum(axis=1, keepdims=True))
+        shares.append(softmax(np.load(out / name / "unknown.npy") / temperature))
     mean = np.log(np.mean(shares, axis=0))
     return measure(mean, recordings, CLASSES, temperature=1, split="unknown", refit=False)
 
@@ -123,13 +124,7 @@ def split(material: Path, out: Path, without: str = "") -> tuple[Path, Path]:
     unknown = [{**r, "split": "unknown"} for r in rows if r["source"] in UNKNOWN and r["genre"]]
     out.mkdir(parents=True, exist_ok=True)
     for name, chosen in (("known.csv", known), ("unknown.csv", unknown)):
-        with (
-            replacing(out / name) as beside,
-            beside.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(chosen)
+        write_table(out / name, list(rows[0]), [list(row.values()) for row in chosen])
     return out / "known.csv", out / "unknown.csv"
 
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ccmusic import Panel
-from ccmusic.dashboard.typical import FOLDER, PER_GENRE, Typical
+from ccmusic.dashboard.typical import FOLDER, PER_GENRE, Typical, picture_path
 from ccmusic.genres import GENRES
 from ccmusic.spectrogram import TransformName
 
@@ -120,10 +120,10 @@ def main(manifest: str) -> None:
     found: dict[str, list[Typical]] = {}
     for genre in GENRES:
         found[genre] = []
-        for place, one in enumerate(surest(judged, genre), 1):
+        for place, one in enumerate(surest(judged, genre)):
             for transform, pixels in one.pictures.items():
                 colours = matplotlib.colormaps["magma"](pixels, bytes=True)[..., :3]
-                path = FOLDER / f"{genre}-{place}-{transform}.webp"
+                path = picture_path(genre, place, transform)
                 Image.fromarray(colours).save(path, quality=QUALITY, method=6)
             source = one.clip.source
             share = round(one.mean[genre], 3)

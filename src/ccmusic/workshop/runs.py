@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,11 @@ def reading(path: Path) -> Iterator[None]:
     except Exception as error:  # damaged files fail in many ways inside torch
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: not a file of ccmusic train ({reason})") from None
+
+
+def stored(plan: Plan) -> dict[str, Any]:
+    """Content of a plan for a file; :func:`plan_of` reads it."""
+    return {**asdict(plan), "classes": list(plan.classes)}
 
 
 def plan_of(saved: dict[str, Any]) -> Plan:

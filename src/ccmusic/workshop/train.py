@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import time
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ from ccmusic.workshop.data import (
     read_soft_targets,
 )
 from ccmusic.workshop.initialise import describe_file, initialise, locate
-from ccmusic.workshop.runs import Plan, load_weights, plan_of, reading
+from ccmusic.workshop.runs import Plan, load_weights, plan_of, reading, stored
 
 _LABEL_SMOOTHING = 0.05
 _HEAVIEST = 4.0  # weight of a label in the mean over all
@@ -151,6 +150,8 @@ def train(
     preprocessing = Preprocessing.default(transform)
     out.mkdir(parents=True, exist_ok=True)
     run = _Run(plan, preprocessing, out, init_from, feature_teacher, manifest)
+    if run.epoch and run.finished:
+        return out / "weights.pt"
     usable = [
         r
         for r in recordings
@@ -231,7 +232,7 @@ class _Run:
                 backbone=plan.backbone,
                 transform=plan.transform,
                 classes=plan.classes,
-                noise=0 if self._finished else _NOISE,
+                noise=0 if self.finished else _NOISE,
                 pictures=lambda: _tensor(
                     calibration_pictures(manifest, preprocessing), preprocessing
                 ),
@@ -265,14 +266,14 @@ class _Run:
             self.best, self.waited = saved["best"], saved["waited"]
 
     @property
-    def _finished(self) -> bool:
+    def finished(self) -> bool:
         out_of_patience = self.plan.patience > 0 and self.waited >= self.plan.patience
         return self.epoch >= self.plan.epochs + self.plan.final_epochs or out_of_patience
 
     def _keep(self) -> None:
-        plan = {**asdict(self.plan), "classes": list(self.plan.classes)}
+        plan = stored(self.plan)
         # The result before the state: a run that counts as finished has its weights.
-        if self.waited == 0 if self.plan.patience else self._finished:
+        if self.waited == 0 if self.plan.patience else self.finished:
             network = {
                 key: value
                 for key, value in self.averaged.module.state_dict().items()
@@ -299,9 +300,9 @@ class _Run:
         valid: tuple[list[Recording], list[Pixels]],
     ) -> None:
         """Train the epochs that are still to do; without any, the start is the result."""
-        if self._finished and not self.epoch:
+        if self.finished and not self.epoch:
             self._keep()
-        while not self._finished:
+        while not self.finished:
             started = time.monotonic()
             loss = self._epoch(material, targets)
             self._settle(material, targets)
