@@ -152,6 +152,8 @@ def _card(verdict: Verdict, top_k: int, analysis: Analysis, language: Language) 
             millions=verdict.card.parameters / 1e6,
         )
     ]
+    if verdict.card.width_divisor > 1:
+        notes.append(translate(language, "page.width", divisor=verdict.card.width_divisor))
     advice = verdict.advice(language, verdict.card.title())
     if advice:
         notes.append(_sentence(advice))
