@@ -126,6 +126,15 @@ class Panel(AbstractContextManager["Panel"]):
         """Whether every model is loaded, or has failed to."""
         return all(session.done() for _, session in self._sessions)
 
+    @property
+    def failed(self) -> list[str]:
+        """Names of the models that could not be loaded."""
+        return [
+            checkpoint.card.name
+            for checkpoint, opened in self._sessions
+            if opened.done() and opened.exception()
+        ]
+
     def select(self, names: Sequence[str]) -> Self:
         """Panel of some of these models, by checkpoint or backbone; they stay the same open ones.
 

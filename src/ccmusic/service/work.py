@@ -68,12 +68,7 @@ class Work:
 
     def failed(self) -> list[str]:
         """Names of the models that could not be loaded."""
-        sessions = [session for panel in self._panels.values() for session in panel._sessions]
-        return sorted(
-            checkpoint.card.name
-            for checkpoint, opened in sessions
-            if opened.done() and opened.exception()
-        )
+        return sorted(name for panel in self._panels.values() for name in panel.failed)
 
     @property
     def panels(self) -> dict[TransformName, Panel]:
