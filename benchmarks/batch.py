@@ -2,9 +2,9 @@
 
 Needs the extras ``batch`` and ``torch``. The loop is what one would write in an afternoon: librosa
 decodes and transforms, PyTorch in fp32 looks, five networks one after the other, file after file.
-Both take the same ten-second MP3s through to probabilities of five models. Then pictures of
-several files are stacked into one inference, to see whether that is faster; and the batch goes on
-over many files, to see whether its memory grows.
+Both take the same ten-second MP3s through to probabilities of five models, then the centres of
+five-minute ones. Then pictures of several files are stacked into one inference, to see whether
+that is faster; and the batch goes on over many files, to see whether its memory grows.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from pieces import long_song
 from timing import keep
 
 ROOT = Path(__file__).parent.parent
@@ -71,7 +72,8 @@ def plain_loop(files: list[Path]) -> float:
     import torch
 
     def predict(file: Path) -> list[list[float]]:
-        samples, _ = librosa.load(file, sr=22_050, mono=True, duration=10.0)
+        start = max(0, librosa.get_duration(path=file) / 2 - 5)
+        samples, _ = librosa.load(file, sr=22_050, mono=True, offset=start, duration=10.0)
         levels = np.log(np.abs(librosa.cqt(samples, sr=22_050)) + 1e-6)
         scaled = torch.from_numpy((levels - levels.min()) / np.ptp(levels)).float()[None, None]
         small = torch.nn.functional.interpolate(scaled, (224, 224), mode="bilinear", antialias=True)
@@ -150,20 +152,35 @@ def main() -> None:
         folder = Path(temporary, "music")
         folder.mkdir()
         files = make_music(folder, arguments.files)
-        loops, batches = [], []
+        long = Path(temporary, "long")
+        long.mkdir()
+        longer = [long_song(long, minutes) for minutes in (5.0, 5.1, 5.2, 5.3)]
+        for i in range(len(longer), arguments.files):
+            (long / f"{i:05d}.mp3").hardlink_to(longer[i % len(longer)])
+        loops: dict[str, list[float]] = {"": [], "long_": []}
+        batches: dict[str, list[float]] = {"": [], "long_": []}
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=spawn) as one:
             one.submit(plain_loop, files[:2]).result()  # librosa compiles at its first call
             print("warm", flush=True)
             # In turns, for the machine may be busier at one time than at another.
             for turn in range(2):
-                loops.append(one.submit(plain_loop, files[: arguments.loop_files]).result())
-                batches.append(batch(folder, Path(temporary, f"{turn}.parquet"))[0])
+                for kind, of in (("", folder), ("long_", long)):
+                    some = sorted(of.iterdir())[: arguments.loop_files]
+                    loops[kind].append(one.submit(plain_loop, some).result())
+                    table = Path(temporary, f"{kind}{turn}.parquet")
+                    batches[kind].append(batch(of, table)[0])
         rows |= {
             "files": arguments.files,
-            "loop_clips_per_s": median(loops),
-            "batch_clips_per_s": median(batches),
-            "ratio": median(batches) / median(loops),
+            **{
+                f"{kind}{name}": value
+                for kind in loops
+                for name, value in (
+                    ("loop_clips_per_s", median(loops[kind])),
+                    ("batch_clips_per_s", median(batches[kind])),
+                    ("ratio", median(batches[kind]) / median(loops[kind])),
+                )
+            },
             "stacked_clips_per_s": stacked(),
         }
         print(json.dumps(rows, indent=2), flush=True)
