@@ -41,7 +41,7 @@ from networks import options, views
 from teach import LEFT_OUT, teach
 
 UNKNOWN = (*LEFT_OUT["recorded"], "acestep1", "acestep15", "yue", "diffrhythm")
-EPOCHS = 4
+EPOCHS = 3
 CLASSES = tuple(GENRES)
 INGREDIENTS = ("augmentation", "log-mel", "pool", "yamnet")
 

@@ -25,10 +25,10 @@ class Training:
 
 NETWORKS = {
     "mobilenet_v3_large": Training(11, began_as="EfficientNet-Lite0"),
-    "resnet50": Training(15, learning_rate=1.5e-3, width_divisor=4, bf16=True),
-    "vgg19_bn": Training(11, width_divisor=4, bf16=True),
-    "densenet121": Training(8, learning_rate=1.5e-3, width_divisor=2, bf16=True),
-    "efficientnet_b0": Training(6, began_as="EfficientNet-Lite0"),
+    "resnet50": Training(10, learning_rate=1.5e-3, width_divisor=4, bf16=True),
+    "vgg19_bn": Training(8, width_divisor=4, bf16=True),
+    "densenet121": Training(6, learning_rate=1.5e-3, width_divisor=2, bf16=True),
+    "efficientnet_b0": Training(5, began_as="EfficientNet-Lite0"),
 }
 
 
