@@ -34,7 +34,7 @@ _FORMATS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,mov,mp4,matroska,webm,asf,avi"
 # asks for 80 ms, AAC for one frame.
 _RUN_UP = 0.5
 _GAP = 0.1  # larger differences between timestamps are gaps
-_FRAMES_AT_ONCE = 64  # few enough to stay in the CPU cache
+_SAMPLES_AT_ONCE = 1 << 16  # few enough to stay in the CPU cache
 _PATIENCE = 1_000  # damaged places in a row until a file is given up
 _OGG_PAGE = 65_307  # bytes, at most
 _OGG_FIRST = b"OggS\0\x02"  # begins the first page of a stream
@@ -56,7 +56,7 @@ FFMPEG = av.ffmpeg_version_info
 class Sound:
     """A window in mono, and statistics of its channels for the warnings.
 
-    Mixed a few frames at a time: half an hour would be gigabytes in all its channels.
+    Mixed a second or so at a time: half an hour would be gigabytes in all its channels.
     """
 
     original: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -71,25 +71,14 @@ class Sound:
     clipped: int = 0
     """Number of samples of all channels at full scale."""
     taken: int = 0
-    """Number of samples so far, including those not mixed yet."""
-    waiting: list[Samples] = field(default_factory=list)
+    """Number of samples so far."""
 
     def add(self, planes: Samples) -> None:
-        """Take samples, float32 [channels, n], as long as there is room."""
+        """Mix samples, float32 [channels, n], to mono, as long as there is room."""
         planes = planes[:, : len(self.original) - self.taken]
-        self.taken += planes.shape[1]
-        self.waiting.append(planes)
-        if len(self.waiting) == _FRAMES_AT_ONCE:
-            self.mix()
-
-    def mix(self) -> None:
-        """Mix the waiting frames to mono."""
-        if not self.waiting:
-            return
-        planes = np.concatenate(self.waiting, axis=1)
-        self.waiting.clear()
         with np.errstate(over="ignore", invalid="ignore"):  # the peak shows it
-            self.original[self.taken - planes.shape[1] : self.taken] = planes.mean(axis=0)
+            self.original[self.taken : self.taken + planes.shape[1]] = planes.mean(axis=0)
+        self.taken += planes.shape[1]
         if planes.size:
             self.peak = float(np.maximum(self.peak, peak(planes)))
         self.clipped += int(np.count_nonzero(planes >= _FULL) + np.count_nonzero(planes <= -_FULL))
@@ -446,6 +435,8 @@ def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
 def _decode(file: BinaryIO, name: str, start: float, seconds: float, *, sequential: bool) -> Sound:
     """Decode up to ``seconds`` from ``start``."""
     sound = Sound()
+    # Frames are many and short: NumPy would take longer for each than the decoder.
+    waiting = av.AudioFifo()
     alike: Callable[[av.AudioFrame], Sequence[av.AudioFrame]] | None = None
     clock: float | None = None  # seconds at the next sample
     begin: float | None = None  # and at the first that is wanted, both on the container's clock
@@ -472,11 +463,18 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float, *, sequenti
                 clock = begin if frame.time is None else float(frame.time)
             skip = round((begin - clock) * sound.rate) if clock < begin else 0
             clock += frame.samples / sound.rate
-            if skip < frame.samples:
-                sound.add(_planes(frame)[:, skip:])
-        if alike and sound.taken == len(sound.original):
+            if skip >= frame.samples:
+                continue
+            frame.pts = None  # the queue would want them without a gap
+            if waiting.samples and (skip or waiting.samples >= _SAMPLES_AT_ONCE):
+                sound.add(_planes(waiting))
+            waiting.write(frame)
+            if skip:
+                waiting.read(skip)
+        if alike and sound.taken + waiting.samples >= len(sound.original):
             break
-    sound.mix()
+    if waiting.samples:
+        sound.add(_planes(waiting))
     sound.original = sound.original[: sound.taken]
     return sound
 
@@ -486,10 +484,10 @@ def _alike(first: av.AudioFrame) -> Callable[[av.AudioFrame], Sequence[av.AudioF
 
     Both may change in the middle of a file in which songs were joined.
     """
-    # Float planes already, as of MP3, AAC, Vorbis and Opus. Else packed, because PyAV crashes on
-    # the planes of a frame with eight channels or more.
-    few = first.layout.nb_channels < 8
-    plain = ("fltp", first.layout.name, first.sample_rate) if few else None
+    # Float planes, as MP3, AAC, Vorbis and Opus have them. Packed if there are many, because PyAV
+    # crashes on the planes of a frame with eight channels or more.
+    wanted = "fltp" if first.layout.nb_channels < 8 else "flt"
+    plain = (wanted, first.layout.name, first.sample_rate)
     resamplers: dict[tuple[str, str, int], av.AudioResampler] = {}
 
     def convert(frame: av.AudioFrame) -> Sequence[av.AudioFrame]:
@@ -497,14 +495,16 @@ def _alike(first: av.AudioFrame) -> Callable[[av.AudioFrame], Sequence[av.AudioF
         if kind == plain:
             return (frame,)
         if kind not in resamplers:
-            resamplers[kind] = av.AudioResampler("flt", first.layout, first.sample_rate)
+            resamplers[kind] = av.AudioResampler(wanted, first.layout, first.sample_rate)
         return resamplers[kind].resample(frame)
 
     return convert
 
 
-def _planes(frame: av.AudioFrame) -> Samples:
-    """float32 [channels, n] of a frame of float samples."""
+def _planes(waiting: av.AudioFifo) -> Samples:
+    """All samples of a queue of floats, float32 [channels, n]; it is empty afterwards."""
+    frame = waiting.read()
+    assert frame is not None
     values = np.asarray(frame.to_ndarray(), np.float32)
     return values if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels).T
 
