@@ -12,8 +12,9 @@ import pytest
 from pyarrow import parquet
 
 from ccmusic import batch
-from ccmusic.batch.index import Index
+from ccmusic.batch.index import Index, retain
 from ccmusic.batch.journal import Journal
+from ccmusic.batch.lines import stamp
 from ccmusic.batch.rows import Options
 from ccmusic.errors import DataError
 
@@ -200,6 +201,23 @@ def test_a_row_or_line_that_is_lost_is_judged_again(
     assert _run(music, output) == batch.Summary(7, 1, damaged=1)
     assert judged == [str(music / "a.mp3"), str(music / "b.mp3")]
     assert _sizes(output) == _expected(music)
+
+
+def test_a_tag_is_no_new_recording(music: Path, tmp_path: Path, judged: list[str]) -> None:
+    output = tmp_path / "out.csv"
+    retain(output, {})  # nothing is there
+    _run(music, output)
+    tagged, changed = music / "a.mp3", music / "b.mp3"
+    changed.write_bytes(b"x" * 20)
+    stamps = {}
+    for path in (tagged, changed):
+        before = stamp(str(path))
+        path.write_bytes(path.read_bytes() + b"tag")
+        stamps[str(path)] = before, stamp(str(path))
+    retain(output, stamps)
+    judged.clear()
+    _run(music, output)
+    assert judged == [str(changed)]
 
 
 def test_under_a_wrong_path_nothing_is_lost_until_the_end(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ccmusic.batch import tables
-from ccmusic.batch.lines import Entry, different, entry_of, first_line, line
+from ccmusic.batch.lines import Entry, Stamp, different, entry_of, first_line, line
 from ccmusic.batch.rows import Row
 from ccmusic.errors import DataError
 from ccmusic.files import open_regular, replacing
@@ -31,7 +31,7 @@ class Index:
     def __init__(
         self, output: Path, fingerprint: Mapping[str, Any], columns: Mapping[str, type]
     ) -> None:
-        self.path = output.with_name(f"{output.name}.index.jsonl")
+        self.path = _path(output)
         self.part = output.with_name(f"{output.stem}.part{output.suffix}")
         self.table = next((table for table in (self.part, output) if table.exists()), None)
         """The table that it belongs to."""
@@ -109,3 +109,37 @@ class Index:
                 file.writelines(line(path, e.stamp, e.failed) for path, e in self.entries.items())
         except OSError as error:
             raise DataError(f"{self.path}: cannot be written ({error.strerror})") from None
+
+
+def retain(output: Path, changes: Mapping[str, tuple[Stamp | None, Stamp | None]]) -> None:
+    """Let the rows of files stand that were changed without changing their sound.
+
+    Parameters
+    ----------
+    changes
+        Stamps of files before and after; what had changed already is judged again all the same.
+
+    Raises
+    ------
+    DataError
+        If the index of the table cannot be written.
+    """
+    path = _path(output)
+    if not path.exists():
+        return
+    try:
+        with replacing(path) as beside, open_regular(path) as old, beside.open("wb") as new:
+            for text in old:
+                found = entry_of(text, 0)
+                if found and found[0] in changes:
+                    before, after = changes[found[0]]
+                    if found[1].stamp == before:
+                        new.write(line(found[0], after, found[1].failed))
+                        continue
+                new.write(text)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _path(output: Path) -> Path:
+    return output.with_name(f"{output.name}.index.jsonl")
