@@ -172,12 +172,24 @@ def test_other_options_columns_and_strangers_tables_are_refused(
 
 
 def test_without_its_table_an_index_is_nothing(
-    music: Path, tmp_path: Path, judged: list[str]
+    music: Path, tmp_path: Path, judged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = tmp_path / "out.csv"
     _run(music, output)
     output.unlink()
     judged.clear()
+    written, write = [0], Index._write
+
+    def once(index: Index) -> None:
+        written[0] += 1
+        if written[0] == 2:
+            raise RuntimeError
+        write(index)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(Index, "_write", once)
+        _run(music, output, crop="whole")
+    assert len(_rows(tmp_path / "out.part.csv")) == len(judged) == 2
     _run(music, output, crop="whole")
     assert len(judged) == 7
 

@@ -81,8 +81,8 @@ class Index:
         DataError
             If one of them cannot be written; then the journal must be kept.
         """
-        if not self.path.exists():
-            self._write()  # a table without an index would be taken for a stranger's
+        if not self.table:
+            self._write()  # a table without an index, or with an old one, would be refused
         keep = (path for path in self.entries if path not in entries)
         tables.write(table, self._columns, rows, old=self.table, keep=keep)
         self.table = table
