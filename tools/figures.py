@@ -7,6 +7,7 @@ Accuracy comes from the cards of the shipped checkpoints, speed from ``benchmark
 import json
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,20 @@ WORDS = {
             "The models alone, pictures of several files stacked into one inference:"
         ),
         "batch_stacks_table": "pictures in one inference | clips per second",
+        "scale": (
+            "{recordings:,} real files, of a second each; decoding and models, whose time is the "
+            "same for every file, are replaced by one analysis that was made before. Seconds of "
+            "one processor, for all else: listing (of the folder: {list_s:.1f} s), journal, table "
+            "(`.parquet`), index."
+        ),
+        "scale_steps": "recordings done | seconds for the last 10 000 | memory",
+        "scale_runs": "the same command | files judged | seconds | memory at most",
+        "scale_first": "the first time",
+        "scale_again": "again",
+        "scale_added": "with {judged} more files in the folder",
+        "scale_journal": (
+            "The journal had at most {journal_mb_at_most:.0f} MB, the index has {index_mb:.0f} MB."
+        ),
         "cost": (
             "One core of the machine measured above judges {core:.1f} recordings per second, one "
             "window each, five models. If the cores of the cluster are like it, and its disks "
@@ -182,6 +197,17 @@ WORDS = {
         ),
         "batch_stacks": "只看模型，把几个文件的图叠成一批推理：",
         "batch_stacks_table": "一批的图数 | 每秒片段数",
+        "scale": (
+            "{recordings:,} 个真实文件，每个 1 秒；解码和模型对每个文件耗时相同，"
+            "这里用事先算好的一份分析结果代替。其余部分的耗时（单个处理器的秒数）："
+            "列出文件夹（{list_s:.1f} 秒）、日志、结果表（`.parquet`）、索引。"
+        ),
+        "scale_steps": "已完成的录音 | 最近 10 000 个的秒数 | 内存",
+        "scale_runs": "同样的命令 | 分析的文件 | 秒数 | 最大内存",
+        "scale_first": "第一次",
+        "scale_again": "再次运行",
+        "scale_added": "文件夹中新增 {judged} 个文件后",
+        "scale_journal": "日志最大 {journal_mb_at_most:.0f} MB，索引 {index_mb:.0f} MB。",
         "cost": (
             "上面那台机器的一个核心每秒判断 {core:.1f} 个录音（每个一个窗口，五个模型）。"
             "如果集群的核心与它相当，磁盘也跟得上："
@@ -405,6 +431,34 @@ def batch(language: str) -> str:
     ])  # fmt: skip
 
 
+def scale(language: str) -> str:
+    words, runs = WORDS[language], _result("scale")
+    first = runs["first"]
+    steps = [
+        [
+            f"{step['recordings']:,}".replace(",", " "),
+            f"{step['seconds'] - before['seconds']:.1f}",
+            f"{step['megabytes']:.0f} MB",
+        ]
+        for before, step in pairwise(first["steps"])
+    ]
+    rows = [
+        [
+            words[f"scale_{name}"].format(**runs[name]),
+            f"{runs[name]['judged']:,}".replace(",", " "),
+            f"{runs[name]['processor_s']:.1f}",
+            f"{runs[name]['megabytes_at_most']:.0f} MB",
+        ]
+        for name in ("first", "again", "added")
+    ]
+    return "\n\n".join([
+        words["scale"].format(**first).replace(",000", " 000"),
+        table(words["scale_steps"], steps),
+        table(words["scale_runs"], rows),
+        words["scale_journal"].format(**first),
+    ])  # fmt: skip
+
+
 def cost(language: str) -> str:
     words, run = WORDS[language], _result("batch")
     core = run["batch_clips_per_s"] / run["cores"]
@@ -530,7 +584,7 @@ def main() -> None:
             ("README", {"models": models, "speed": speed}),
             ("docs/weights", {"import": importing}),
             ("docs/training", {"teacher": teacher}),
-            ("docs/batch", {"batch": batch, "cost": cost}),
+            ("docs/batch", {"batch": batch, "scale": scale, "cost": cost}),
             ("docs/service", {"service": service}),
             (
                 "docs/speed",

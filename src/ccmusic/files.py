@@ -7,13 +7,16 @@ import os
 import re
 import shutil
 import stat
+import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ccmusic.errors import CCMusicError
+
+_LONGEST = 50  # characters of a name in that of a temporary file, which has at most 255 bytes
 
 
 class NotAFileError(OSError):
@@ -68,8 +71,7 @@ class Reader:
 def beside(path: Path) -> Iterator[Path]:
     """Create an empty file with a unique name in the folder of another; removed at the end."""
     # Not by the tempfile module: the file is to have the mode of any new file.
-    # A name has at most 255 bytes.
-    own = path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.part")
+    own = path.with_name(f".{path.name[:_LONGEST]}.{uuid.uuid4().hex}.part")
     own.touch(exist_ok=False)
     try:
         yield own
@@ -77,12 +79,14 @@ def beside(path: Path) -> Iterator[Path]:
         own.unlink(missing_ok=True)
 
 
-def clear(path: Path) -> None:
-    """Remove temporary files of killed writers; no other writer may be running."""
-    left = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{32}\.part")
-    for file in path.parent.iterdir():
-        if left.fullmatch(file.name):
-            file.unlink(missing_ok=True)
+def clear(*paths: Path) -> None:
+    """Remove temporary files of killed writers of one folder; no other writer may be running."""
+    names = "|".join(re.escape(path.name[:_LONGEST]) for path in paths)
+    left = re.compile(rf"\.({names})\.[0-9a-f]{{32}}\.part")
+    with os.scandir(paths[0].parent) as entries:  # there may be a hundred thousand
+        found = [entry.path for entry in entries if left.fullmatch(entry.name)]
+    for file in found:
+        Path(file).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -107,12 +111,24 @@ def replacing(path: Path) -> Iterator[Path]:
         if mode is not None:
             shutil.copymode(target, own)
         own.replace(target)
+        _sync_folder(target.parent)
 
 
 def sync(path: Path) -> None:
     """Wait until the content of a file is on the disk."""
     with path.open("rb+") as file:
         os.fsync(file)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, as far as the system can tell."""
+    if sys.platform != "win32":
+        with suppress(OSError):  # some network disks cannot, and some folders may not be read
+            opened = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
 
 
 def write(path: Path, content: bytes) -> None:

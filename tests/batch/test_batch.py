@@ -81,7 +81,8 @@ def test_a_table_has_a_row_for_each_recording(music: Path, tmp_path: Path, suffi
     (bad,) = [row for row in rows if row["error"]]
     assert "not a supported audio format" in bad["error"]
     assert not bad["genre"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == [output.name, "home", "music"]
+    names = [output.name, f"{output.name}.index.jsonl", "home", "music"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
 
 
 def test_a_row_says_what_classify_says(music: Path) -> None:
@@ -144,6 +145,7 @@ def test_other_tables_and_damaged_models_are_refused_before_the_work(
     with pytest.raises(DataError, match="exists already"):
         batch.run(files, tmp_path / "old.csv", Options())
     assert (tmp_path / "old.csv").read_text() == "precious"
+    assert [p.name for p in tmp_path.glob("old.*")] == ["old.csv"]
     (home / "rock_cqt.onnx").write_bytes(b"damaged")
     with pytest.raises(CheckpointError):
         batch.run(files, tmp_path / "x.csv", Options())
@@ -396,5 +398,7 @@ def test_killed_again_and_again_it_ends_with_the_same_table(music: Path, tmp_pat
         "home",
         "music",
         "once.jsonl",
+        "once.jsonl.index.jsonl",
         "out.jsonl",
+        "out.jsonl.index.jsonl",
     ]

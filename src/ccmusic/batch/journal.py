@@ -1,4 +1,4 @@
-"""Journal of a batch: one line of JSON per finished recording."""
+"""Journal of a batch: one line of JSON per recording that is finished and not in the table."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 import os
 import sys
 import time
-import zlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
+from ccmusic.batch.lines import Entry, Stamp, different, entry_of, first_line, line
 from ccmusic.batch.rows import Document, error_of
 from ccmusic.errors import DataError
 from ccmusic.files import open_regular
@@ -21,26 +21,14 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-Stamp: TypeAlias = tuple[int, int]
-
 _SYNC_SECONDS = 5.0
 _KIND = {"ccmusic_batch": 2}  # begins the first line; another number is another form of lines
 # Windows locks bytes, and nobody else may read them: one that no journal ever reaches.
 _LOCKED_BYTE = (1 << 31) - 2
-_CHECK = b', "crc32": '
-
-
-def stamp(file: str) -> Stamp | None:
-    """Size and time of change in ns, by which a file that was replaced is known; None without."""
-    try:
-        status = Path(file).stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 class Journal(AbstractContextManager["Journal"]):
-    """Finished recordings of a batch, in ``OUTPUT.part.jsonl`` beside its table.
+    """Finished recordings that are not in the table yet, in ``OUTPUT.part.jsonl`` beside it.
 
     The first line tells the options, each other one holds all analyses of a recording, in the
     form of :mod:`ccmusic.schema`, its size and time, and a checksum of the line. A
@@ -49,17 +37,16 @@ class Journal(AbstractContextManager["Journal"]):
     Raises
     ------
     DataError
-        If the table is complete already; if the journal belongs to other options or to a batch
-        that is running, cannot be written, or is no journal.
+        If the journal belongs to other options or to a batch that is running, cannot be written,
+        or is no journal.
     """
 
     def __init__(self, output: Path, fingerprint: Mapping[str, Any]) -> None:
         self.path = output.with_name(f"{output.name}.part.jsonl")
         self.damaged = 0
         """Lines that were there, but cannot be read."""
-        self._lines: dict[str, tuple[int, bool, Stamp | None]] = {}
-        if output.exists() and not self.path.exists():
-            raise DataError(f"{output}: exists already; delete it or choose another name")
+        self.entries: dict[str, Entry] = {}
+        self._first = first_line(_KIND, fingerprint)
         try:
             if self.path.exists():
                 open_regular(self.path).close()
@@ -69,7 +56,7 @@ class Journal(AbstractContextManager["Journal"]):
             raise DataError(f"{self.path}: cannot be written ({error.strerror})") from None
         try:
             self._lock()
-            self._read({**_KIND, **json.loads(json.dumps(fingerprint))})
+            self._read()
         except BaseException:
             self.close()
             raise
@@ -82,48 +69,48 @@ class Journal(AbstractContextManager["Journal"]):
                 msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
             else:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(self._file.fileno()).st_nlink == 0:
+                    raise OSError  # a batch that ended just now has deleted it
         except OSError:
             raise DataError(f"{self.path}: another batch is writing it") from None
 
-    def _read(self, wanted: dict[str, Any]) -> None:
+    def _read(self) -> None:
         first = self._reader.readline()
         # All there is may be the beginning of a first line.
-        if (json.dumps(wanted).encode() + b"\n").startswith(first):
+        if self._first.startswith(first):
             if not first.endswith(b"\n"):
                 self._file.truncate(0)
-                self._write(wanted)
+                self._write(self._first)
                 return
-        else:
-            _compare(self.path, first, wanted)
+        elif others := different(self.path, first, self._first):
+            raise DataError(
+                f"{self.path}: an unfinished batch with other {', '.join(others)}; "
+                "use the same options, or delete this file to start again"
+            )
         end = len(first)
-        for line in self._reader:
-            if not line.endswith(b"\n"):  # torn by a sudden end
+        for text in self._reader:
+            if not text.endswith(b"\n"):  # torn by a sudden end
                 self._file.truncate(end)
                 break
-            content = _checked(line)
-            if content is None:
+            found = entry_of(text, end)
+            if found is None:
                 self.damaged += 1
             else:
-                found = content["stamp"] and tuple(content["stamp"])
-                self._lines[content["path"]] = (end, content["failed"], found)
-            end += len(line)
-
-    def has(self, file: str, of: Stamp | None) -> bool:
-        """Whether a recording is finished, and was the same file then."""
-        return file in self._lines and self._lines[file][2] == of
-
-    def failed(self, file: str) -> bool:
-        """Whether something went wrong with a recording."""
-        return self._lines[file][1]
+                self.entries[found[0]] = found[1]
+            end += len(text)
 
     def documents(self, file: str) -> list[Document]:
         """Analyses of a recording that is finished."""
-        self._reader.seek(self._lines[file][0])
+        self._reader.seek(self.entries[file].start)
         documents: list[Document] = json.loads(self._reader.readline())["documents"]
         return documents
 
-    def add(self, file: str, documents: list[Document], of: Stamp | None) -> None:
+    def add(self, file: str, documents: list[Document], of: Stamp | None) -> bool:
         """Keep the analyses of a recording, and the stamp that it had before it was read.
+
+        Returns
+        -------
+        Whether something went wrong with it.
 
         Raises
         ------
@@ -131,18 +118,15 @@ class Journal(AbstractContextManager["Journal"]):
             If they cannot be written.
         """
         failed = any(error_of(document) for document in documents)
-        start = self._write({"path": file, "stamp": of, "failed": failed, "documents": documents})
-        self._lines[file] = (start, failed, of)
+        start = self._write(line(file, of, failed, documents=documents))
+        self.entries[file] = Entry(of, failed, start)
         if time.monotonic() - self._synced > _SYNC_SECONDS:
             os.fsync(self._file)
             self._synced = time.monotonic()
+        return failed
 
-    def _write(self, content: Mapping[str, Any]) -> int:
+    def _write(self, line: bytes) -> int:
         start = self._file.seek(0, os.SEEK_END)
-        line = json.dumps(content).encode()
-        if "path" in content:
-            line = line[:-1] + _CHECK + b"%d}" % zlib.crc32(line)
-        line += b"\n"
         try:
             written = self._file.write(line)
         except OSError as error:
@@ -151,8 +135,15 @@ class Journal(AbstractContextManager["Journal"]):
             raise DataError(f"{self.path}: cannot be written (the disk is full)")
         return start
 
+    def clear(self) -> None:
+        """Empty the journal when what was in it is in the table."""
+        self._file.truncate(len(self._first))
+        self._reader.close()  # it has read ahead
+        self._reader = self.path.open("rb")
+        self.entries.clear()
+
     def remove(self) -> None:
-        """Delete the journal when the table is complete."""
+        """Delete the journal when all is in the table."""
         if sys.platform == "win32":
             self.close()  # no open file is deleted there; elsewhere the lock is kept to the end
         self.path.unlink()
@@ -164,31 +155,3 @@ class Journal(AbstractContextManager["Journal"]):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _checked(line: bytes) -> dict[str, Any] | None:
-    """Content of a line, if it is as it was written."""
-    text, _, check = line.rpartition(_CHECK)
-    if check != b"%d}\n" % zlib.crc32(text + b"}"):
-        return None
-    content: dict[str, Any] = json.loads(line)
-    return content
-
-
-def _compare(path: Path, first: bytes, wanted: dict[str, Any]) -> None:
-    """Raise an error if the first line is of another batch."""
-    try:
-        found = json.loads(first)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not _KIND.items() <= found.items():
-        raise DataError(
-            f"{path}: stands where the batch keeps its journal, but is none that this version "
-            "can read; move it away, or choose another name for the table"
-        )
-    different = [name for name in wanted if found.get(name) != wanted[name]]
-    if different:
-        raise DataError(
-            f"{path}: an unfinished batch with other {', '.join(different)}; "
-            "use the same options, or delete this file to start again"
-        )

@@ -64,10 +64,11 @@ def batch(
     ] = 0.7,
     yes: Annotated[bool, typer.Option("--yes", help="With --write-tags: write the tags.")] = False,
 ) -> None:
-    """Classify a library of music into one table; run the same command again to resume.
+    """Classify a library of music into one table; run the same command again to resume, or to add.
 
-    A recording that fails becomes a row with an error. `--write-tags` lists the differences between
-    tags and verdicts; nothing is written without `--yes`.
+    An existing table gets the recordings that are new or have changed. A recording that fails
+    becomes a row with an error. `--write-tags` lists the differences between tags and verdicts;
+    nothing is written without `--yes`.
 
     Example: `ccmusic batch music/ --recursive -o genres.parquet`
     """
@@ -90,7 +91,7 @@ def batch(
                 on_progress=lambda so_far: show(so_far.recordings, so_far.failures),
             )
         if summary.damaged:
-            complain(f"{summary.damaged} damaged lines of the journal; judged those files again")
+            complain(f"{summary.damaged} damaged lines about files; judged those again")
         print(f"{output}: {summary.recordings} recordings, {summary.failures} with errors")
     if write_tags:
         _write_tags(output, threshold, write=yes)
@@ -137,6 +138,8 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from ccmusic.batch.index import retain
+    from ccmusic.batch.lines import stamp
     from ccmusic.sandbox import Sandbox
 
     try:
@@ -162,13 +165,19 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
         Console().print(differences)
         if not write:
             print(f"{len(changes)} files differ; nothing was written, --yes writes")
-        for change in changes if write else ():
-            try:
-                tags.write(change, sandbox=sandbox)
-            except CCMusicError as error:
-                complain(str(error))
-                failed = True
-            else:
-                print(printable(f"{change.path}: {change.after}"))
+        written = {}
+        try:
+            for change in changes if write else ():
+                before = stamp(change.path)
+                try:
+                    tags.write(change, sandbox=sandbox)
+                except CCMusicError as error:
+                    complain(str(error))
+                    failed = True
+                else:
+                    written[change.path] = before, stamp(change.path)
+                    print(printable(f"{change.path}: {change.after}"))
+        finally:
+            retain(table, written)
     if failed:
         raise typer.Exit(1)
