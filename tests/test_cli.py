@@ -288,11 +288,13 @@ def test_without_its_extra_a_command_says_what_to_install(
 
 
 def test_nothing_but_plot_methods_needs_matplotlib(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    output.mkdir()
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "import ccmusic\n"
         "from ccmusic.cli import app\n"
-        f"song, folder = {SONG!r}, {str(tmp_path)!r}\n"
+        f"song, folder = {SONG!r}, {str(output)!r}\n"
         "for words in (['classify', song], ['report', song, '-o', folder + '/report.html'],\n"
         "              ['spectrogram', song, '-o', folder + '/raw.png'],\n"
         "              ['spectrogram', song, '-o', folder + '/seen.png', '--stage', 'picture']):\n"
@@ -308,7 +310,8 @@ def test_nothing_but_plot_methods_needs_matplotlib(folder: Path, tmp_path: Path)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("pip install 'ccmusic[plot]'\n")
-    assert sorted(os.listdir(tmp_path)) == ["raw.png", "report.html", "seen.png"]
+    made = sorted(path.name for path in output.iterdir())
+    assert made == ["raw.png", "report.html", "seen.png"]
 
 
 def test_batch_writes_a_table_and_shows_what_tags_would_change(
