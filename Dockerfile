@@ -17,13 +17,11 @@ FROM build AS build-service
 RUN /opt/ccmusic/bin/pip install --no-cache-dir --constraint constraints.txt '.[api,batch]'
 
 FROM python:3.13-slim AS base
-# On a read-only file system matplotlib would look for a place for its list of fonts in every process,
-# and complain. The folder of checkpoints is made here so that a volume on it belongs to this user.
+# The folder of checkpoints is made here so that a volume on it belongs to this user.
 RUN useradd --system --create-home --uid 1000 ccmusic \
     && install --directory --owner ccmusic --group ccmusic /home/ccmusic/data
 ENV PATH=/opt/ccmusic/bin:$PATH \
     CCMUSIC_HOME=/home/ccmusic/data \
-    MPLCONFIGDIR=/tmp/matplotlib \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /home/ccmusic

@@ -46,6 +46,10 @@ def main() -> None:
         assert not any("error" in model for model in verdicts["models"].values()), verdicts
         print(f"{song.name}: {verdicts['agreement']['message']}")
 
+        # Drawn without any extra.
+        run(ccmusic, "report", str(song), "-o", "report.html")
+        run(ccmusic, "spectrogram", str(song), "-o", "spectrogram.png")
+
         try_dashboard(ccmusic)
         print("the dashboard answers")
 

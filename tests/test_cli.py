@@ -287,6 +287,33 @@ def test_without_its_extra_a_command_says_what_to_install(
     assert f"pip install 'ccmusic[{extra}]'" in done.stderr
 
 
+def test_nothing_but_plot_methods_needs_matplotlib(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    output.mkdir()
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "import ccmusic\n"
+        "from ccmusic.cli import app\n"
+        f"song, folder = {SONG!r}, {str(output)!r}\n"
+        "for words in (['classify', song], ['report', song, '-o', folder + '/report.html'],\n"
+        "              ['spectrogram', song, '-o', folder + '/raw.png'],\n"
+        "              ['spectrogram', song, '-o', folder + '/seen.png', '--stage', 'picture']):\n"
+        "    app(words, standalone_mode=False)\n"
+        "try:\n"
+        "    ccmusic.load(song).plot()\n"
+        "except ccmusic.MissingExtraError as error:\n"
+        "    print(error)\n"
+    )
+    environment = {**os.environ, "PYTHONUTF8": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("pip install 'ccmusic[plot]'\n")
+    made = sorted(path.name for path in output.iterdir())
+    assert made == ["raw.png", "report.html", "seen.png"]
+
+
 def test_batch_writes_a_table_and_shows_what_tags_would_change(
     folder: Path, tmp_path: Path, run, write_sound, tone
 ) -> None:
@@ -340,7 +367,7 @@ def test_the_base_install_needs_no_extra() -> None:
     project = tomllib.loads((EXAMPLES.parent / "pyproject.toml").read_text())
     heavy = ["torch", "streamlit", "plotly", "matplotlib", "librosa", "scipy", "pandas"]
     heavy += ["fastapi", "uvicorn", "ray", "pyarrow", "mutagen"]
-    assert not {"torch", "streamlit"} & {
+    assert not {"torch", "streamlit", "matplotlib"} & {
         d.split(">")[0] for d in project["project"]["dependencies"]
     }
     code = (

@@ -41,11 +41,13 @@ class _Page(HTMLParser):
         super().__init__()
         self.sources: list[str] = []
         self.tags: list[str] = []
+        self.described: list[str] = []
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
+        self.described += [value or "" for name, value in attrs if name == "aria-label"]
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -61,7 +63,12 @@ def test_page_holds_everything_it_shows(analysis: Analysis, language: Language) 
     assert not re.search(r"url\(|@import|<script|<link", text)
     assert "<b>song" not in text  # a file's name is text, not markup
     assert "<b>song & more.flac" in page.text
-    assert page.tags.count("img") == 2 * 2 + 3  # spectrogram and pixels of both; three maps
+    assert page.tags.count("svg") == 2 * 2 + 3  # spectrogram and pixels of both; three maps
+    assert len(page.described) == 2 * 2 + 3
+    assert page.described[::2][:2] == ["CQT", "Mel"]
+    for axis in ("time", "pitch_cqt", "pitch_mel"):
+        title = translate(language, f"figure.{axis}")
+        assert title[:1].upper() + title[1:] in page.text
     assert translate(language, "attention.title") in page.text
     for name, verdict in analysis.verdicts.items():
         assert name in page.text
@@ -100,7 +107,7 @@ def test_silence_has_no_table_and_no_maps_in_any_kind(analysis: Analysis) -> Non
     page = report.render(silent, "html", "zh")
     assert "这段是静音，不作判断" in page
     assert "<table" not in page
-    assert page.count("<img") == 2 * 2
+    assert page.count("<svg") == 2 * 2
     (row,) = csv.DictReader(io.StringIO(report.to_csv(silent)))
     assert (row["file"], row["judged"], row["class"]) == ("rest.flac", "silent", "")
     content = json.loads(report.to_json(silent))

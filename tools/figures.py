@@ -140,6 +140,15 @@ WORDS = {
         "install_dashboard": "the same with the dashboard",
         "install_reference": "PyTorch (the build for processors), torchvision, librosa",
         "install_table": "what | packages | download | disk",
+        "parts_table": "package | disk | why it is there",
+        "parts_rest": "the other {n}",
+        "ccmusic": "the checkpoints, the example recordings, the program",
+        "av": "FFmpeg, for every format of sound; a third of it is video encoders",
+        "onnxruntime": "runs the networks",
+        "numpy": "spectrograms; half of it is OpenBLAS",
+        "pillow": "resizes pictures as in training; draws PNGs",
+        "pydantic-core": "checks cards, options and JSON",
+        "pygments": "required by Rich, which prints the tables and is required by Typer",
     },
     "zh": {
         "models": (
@@ -252,6 +261,15 @@ WORDS = {
         "install_dashboard": "同上，加仪表盘",
         "install_reference": "PyTorch（仅 CPU）、torchvision、librosa",
         "install_table": "项目 | 软件包数 | 下载 | 磁盘",
+        "parts_table": "软件包 | 磁盘 | 用途",
+        "parts_rest": "其余 {n} 个",
+        "ccmusic": "检查点、示例录音和程序本身",
+        "av": "FFmpeg，解码各种音频格式；其中约三分之一是视频编码器",
+        "onnxruntime": "运行网络",
+        "numpy": "计算频谱图；约一半是 OpenBLAS",
+        "pillow": "按训练时的方式缩放图片；绘制 PNG",
+        "pydantic-core": "校验模型卡、选项和 JSON",
+        "pygments": "Rich（输出表格）的依赖，Typer 又依赖 Rich",
         # What benchmarks/results names in English.
         "as it is": "现用设置",
         "not optimised": "不优化",
@@ -550,6 +568,19 @@ def installation(language: str) -> str:
     return table(words["install_table"], rows)
 
 
+def parts(language: str) -> str:
+    """What of the base installation weighs most; the small ones in one line."""
+    words, sizes = WORDS[language], _result("install")["ccmusic"]["parts_mb"]
+    heavy = {name: size for name, size in sizes.items() if size >= 3}
+    rows = []
+    for name, size in heavy.items():
+        key = name.lower().replace("_", "-")
+        rows.append([f"`{key}`", f"{size:.0f} MB", words[key]])
+    rest = sum(sizes.values()) - sum(heavy.values())
+    rows.append([words["parts_rest"].format(n=len(sizes) - len(heavy)), f"{rest:.0f} MB", ""])
+    return table(words["parts_table"], rows)
+
+
 def teacher(language: str) -> str:
     words = WORDS[language]
     found = json.loads((ROOT / "references" / "results" / "teacher.json").read_text())
@@ -594,6 +625,7 @@ def main() -> None:
                     "settings": settings,
                     "integers": integers,
                     "installation": installation,
+                    "parts": parts,
                 },
             ),
         ):

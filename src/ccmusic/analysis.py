@@ -257,9 +257,9 @@ def prepare(
         clip = source
     elif clip is None:
         clip = audio.load(source, crop=crop)
+    transforms = {preprocessing.transform for preprocessing in preprocessings}
     spectrograms = {
-        t: _transformed(clip.samples, t)
-        for t in {preprocessing.transform for preprocessing in preprocessings}
+        t: _transformed(clip.samples, t) for t in sorted(transforms, key=lambda t: t.name)
     }
     whole = clip
     if any(p.slice_seconds for p in preprocessings) and not isinstance(source, Clip):

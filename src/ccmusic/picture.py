@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from ccmusic.values import Value
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
+_Cell = TypeVar("_Cell", bound=np.generic)
 
 _TOP_DB = 80.0
 _QUIETEST = 1e-10  # power; librosa takes no logarithm of less
@@ -131,7 +132,7 @@ def draw(
     else:
         logarithm = np.log(spectrogram.values + np.float32(preprocessing.log_floor))
     scaled = scale(orient(logarithm, preprocessing))
-    coloured = _magma()[scaled] if preprocessing.colours == "magma" else scaled
+    coloured = magma()[scaled] if preprocessing.colours == "magma" else scaled
     if preprocessing.canvas:
         width, height = preprocessing.canvas
         blocks = Image.fromarray(coloured).resize((width, height), Image.Resampling.NEAREST)
@@ -178,15 +179,15 @@ def _decibels(spectrogram: Spectrogram, loudest: float | None) -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _magma() -> Pixels:
-    """The 256 colours, uint8 [256, 3]."""
+def magma() -> Pixels:
+    """Matplotlib's 256 colours of this name, darkest first, uint8 [256, 3]."""
     stops = np.frombuffer(_MAGMA, np.uint8).reshape(-1, 3)
     greys = np.arange(256)
     colours = [np.interp(greys, np.arange(0, 256, 5), stops[:, c]) for c in range(3)]
     return np.stack(colours, axis=1).round().astype(np.uint8)
 
 
-def orient(values: Floats, preprocessing: Preprocessing) -> Floats:
+def orient(values: npt.NDArray[_Cell], preprocessing: Preprocessing) -> npt.NDArray[_Cell]:
     """Turn [n_bins, n_frames] into the orientation of the preprocessing: [height, width]."""
     return values.T if preprocessing.orientation == "pitch_along_x" else values[::-1]
 

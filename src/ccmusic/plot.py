@@ -1,27 +1,170 @@
-"""PNGs with axes and scale: spectrograms, attention maps, measurements."""
+"""Pictures with axes and a scale, as a PNG or as SVG: spectrogram, network's pixels, attention."""
 
 from __future__ import annotations
 
+import base64
 import io
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from html import escape
+from typing import NamedTuple
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from ccmusic.attention import Attention
-from ccmusic.card import Metrics
-from ccmusic.genres import genre_name
-from ccmusic.picture import Picture, Preprocessing
+from ccmusic.picture import Picture, Pixels, Preprocessing, magma, orient
 from ccmusic.spectrogram import Spectrogram
+from ccmusic.texts import Language, translate
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
+_AREA = 864  # pixels in each direction that an image covers
+_FONT = 28  # pixels; large, for pages show these pictures at a third of their size
+_LEFT, _TOP = 130, 56  # of the image; "2093 Hz" must fit beside it
+_TICK, _GAP = 8, 16  # length of a tick; from an edge to its labels
+_BAR, _MARGIN = 30, 4
 _RANGE_DB = 80.0
-_STRETCHES = 1_000  # of a waveform: more than a plot has pixels across
+_ORANGE = (255, 140, 0)
+_GREYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+_LATIN = str.maketrans("–×♯", "-x#")  # Pillow's own font has no more than ASCII
 
 
-def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: float = 0) -> bytes:
+class Axis(NamedTuple):
+    """An edge of the image."""
+
+    title: str
+    """Key of the catalogue."""
+    ticks: list[tuple[float, str]]
+    """Share of the way from the left or from the top, and label; a label may have two lines."""
+
+
+class Scale(NamedTuple):
+    """What the colours mean."""
+
+    unit: str
+    colours: Pixels
+    """uint8 [256, 3], lowest first."""
+    ticks: list[tuple[float, str]]
+    """Share of the way from the bottom, and label."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """An image with two axes and, unless it is None, the scale of its colours."""
+
+    image: Image.Image
+    x: Axis
+    y: Axis
+    scale: Scale | None = None
+
+    def png(self) -> bytes:
+        """Draw in pixels, black on white, in English: the font has no Chinese."""
+        canvas = _Raster(*self._size)
+        self._draw(canvas, "en")
+        return _encode(canvas.page)
+
+    def svg(self, language: Language, title: str) -> str:
+        """Draw an ``<svg>`` element for an HTML page, in the page's font and colour of text.
+
+        Parameters
+        ----------
+        title
+            What the picture shows, for those who do not see it.
+        """
+        canvas = _Vector()
+        self._draw(canvas, language)
+        width, height = self._size
+        return (
+            f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
+            f'font-size="{_FONT}" fill="currentColor" stroke-width="2">'
+            f"{''.join(canvas.parts)}</svg>"
+        )
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        beside = _BAR + 4 * _FONT if self.scale else 2 * _FONT
+        lines = max((label.count("\n") + 1 for _, label in self.x.ticks), default=0)
+        below = _GAP + (lines + 2) * _FONT
+        return _LEFT + self.image.width + beside, _TOP + self.image.height + below
+
+    def _draw(self, canvas: _Raster | _Vector, language: Language) -> None:
+        left, top, (width, height) = _LEFT, _TOP, self.image.size
+        right, bottom = left + width, top + height
+        canvas.image(left, top, self.image)
+        # Above its axis, not beside it: upright text is easier to read, Chinese above all.
+        canvas.text(_MARGIN, _FONT, _title(self.y, language), "start")
+        for share, label in self.y.ticks:
+            y = top + share * height
+            canvas.line(left - _TICK, y, left, y)
+            _lines(canvas, left - _GAP, y + 0.35 * _FONT, label, "end")
+        for share, label in self.x.ticks:
+            x = left + share * width
+            canvas.line(x, bottom, x, bottom + _TICK)
+            _lines(canvas, x, bottom + _GAP + _FONT, label, "middle")
+        end = self._size[1] - 0.5 * _FONT
+        canvas.text(left + width / 2, end, _title(self.x, language), "middle")
+        if self.scale:
+            colours = Image.fromarray(self.scale.colours[::-1, None])
+            bar = colours.resize((_BAR, height), Image.Resampling.BOX)
+            canvas.image(right + _FONT, top, bar)
+            canvas.text(self._size[0] - _MARGIN, _FONT, self.scale.unit, "end")
+            for share, label in self.scale.ticks:
+                x, y = right + _FONT + _BAR, bottom - share * height
+                canvas.line(x, y, x + _TICK, y)
+                canvas.text(x + _GAP, y + 0.35 * _FONT, label, "start")
+
+
+def _title(axis: Axis, language: Language) -> str:
+    title = translate(language, axis.title)
+    return title[:1].upper() + title[1:]
+
+
+def _lines(canvas: _Raster | _Vector, x: float, y: float, text: str, anchor: str) -> None:
+    for line in text.split("\n"):
+        canvas.text(x, y, line, anchor)
+        y += _FONT
+
+
+class _Raster:
+    """A page of pixels, origin at the top left; text stands on ``y`` as on a line."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.page = Image.new("RGB", (width, height), "white")
+        self.pen = ImageDraw.Draw(self.page)
+        self.font = ImageFont.load_default(_FONT)
+
+    def image(self, x: int, y: int, image: Image.Image) -> None:
+        self.page.paste(image, (x, y))
+
+    def line(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        self.pen.line((x0, y0, x1, y1), "black", 2)
+
+    def text(self, x: float, y: float, text: str, anchor: str) -> None:
+        place = {"start": "ls", "middle": "ms", "end": "rs"}[anchor]
+        self.pen.text((x, y), text.translate(_LATIN), "black", self.font, anchor=place)
+
+
+class _Vector:
+    """The same as SVG elements."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+
+    def image(self, x: int, y: int, image: Image.Image) -> None:
+        data = base64.b64encode(_encode(image)).decode()
+        self.parts.append(
+            f'<image x="{x}" y="{y}" width="{image.width}" height="{image.height}" '
+            f'href="data:image/png;base64,{data}"/>'
+        )
+
+    def line(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        self.parts.append(f'<path d="M{x0:.0f} {y0:.0f}L{x1:.0f} {y1:.0f}" stroke="currentColor"/>')
+
+    def text(self, x: float, y: float, text: str, anchor: str) -> None:
+        self.parts.append(
+            f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(text)}</text>'
+        )
+
+
+def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: float = 0) -> Plot:
     """Draw levels in dB in the orientation of the preprocessing.
 
     Parameters
@@ -29,32 +172,20 @@ def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: flo
     start
         Seconds of the piece at which the spectrogram begins.
     """
-    figure, axes = _canvas(7, 6)
-    drawn = spectrogram.plot(axes, start=start, pitch_along_x=_sideways(preprocessing))
-    _label_by_units(axes, preprocessing)
-    figure.colorbar(drawn, label="dB")
-    return _png(figure)
+    image = magma()[_brightness(spectrogram, preprocessing)]
+    scale = Scale("dB", magma(), _round_ticks(-_RANGE_DB, 0))
+    return _plot(image, spectrogram, preprocessing, start, scale)
 
 
-def picture(seen: Picture, *, start: float = 0) -> bytes:
+def picture(seen: Picture, *, start: float = 0) -> Plot:
     """Draw the pixels that a network sees, with the axes of their spectrogram."""
-    figure, axes = _canvas(7, 6)
-    drawn = seen.spectrogram.draw(
-        axes,
-        seen.pixels,
-        start=start,
-        pitch_along_x=_sideways(seen.preprocessing),
-        cmap="gray",
-        vmin=0,
-        vmax=255,
-    )
-    _label_by_units(axes, seen.preprocessing)
     size = seen.preprocessing.size
-    figure.colorbar(drawn, label=f"0–255, {size} × {size} px")
-    return _png(figure)
+    colours = magma() if seen.preprocessing.colours == "magma" else _GREYS
+    scale = Scale(f"0–255, {size} × {size} px", colours, _round_ticks(0, 255))
+    return _plot(seen.pixels, seen.spectrogram, seen.preprocessing, start, scale)
 
 
-def attention(looked: Attention, *, strongest: float) -> bytes:
+def attention(looked: Attention, *, strongest: float) -> Plot:
     """Draw the spectrogram in grey, and over it in orange the regions that support the genre.
 
     Parameters
@@ -62,75 +193,50 @@ def attention(looked: Attention, *, strongest: float) -> bytes:
     strongest
         Weight of the brightest orange, so that several maps share a scale.
     """
-    figure, axes = _canvas(4, 3.4)
-    looked.plot(axes, strongest=strongest)
-    _label_by_units(axes, looked.picture.preprocessing)
-    return _png(figure)
+    spectrogram, preprocessing = looked.picture.spectrogram, looked.picture.preprocessing
+    weights = orient(np.clip(looked.values / max(strongest, 1e-6), 0, 1), preprocessing)
+    opacity = 0.8 * weights[..., None]
+    grey = _brightness(spectrogram, preprocessing)[..., None]
+    mixed = (1 - opacity) * grey + opacity * np.array(_ORANGE, np.float32)
+    return _plot(mixed.round().astype(np.uint8), spectrogram, preprocessing, looked.start)
 
 
-def _sideways(preprocessing: Preprocessing) -> bool:
-    return preprocessing.orientation == "pitch_along_x"
+def _brightness(spectrogram: Spectrogram, preprocessing: Preprocessing) -> Pixels:
+    """Levels from the quietest that is shown to the loudest, uint8 [height, width], oriented."""
+    shares = np.clip(spectrogram.decibels() / _RANGE_DB + 1, 0, 1)
+    return orient((255 * shares).round().astype(np.uint8), preprocessing)
 
 
-def _label_by_units(axes: Axes, preprocessing: Preprocessing) -> None:
-    """Units are the same in every language, and the font may lack Chinese."""
-    labels = ("Hz", "s") if _sideways(preprocessing) else ("s", "Hz")
-    axes.set(xlabel=labels[0], ylabel=labels[1])
+def _plot(
+    pixels: Pixels,
+    spectrogram: Spectrogram,
+    preprocessing: Preprocessing,
+    start: float,
+    scale: Scale | None = None,
+) -> Plot:
+    # Cells become blocks with sharp edges; where there are more cells than pixels, means of cells.
+    image = Image.fromarray(pixels).convert("RGB").resize((_AREA, _AREA), Image.Resampling.BOX)
+    time = _round_ticks(start + spectrogram.times[0], start + spectrogram.times[-1])
+    bins, _ = spectrogram.pitch_ticks()
+    shares = ((place + 0.5) / len(spectrogram.frequencies) for place in bins)
+    pitch = list(zip(shares, spectrogram.pitch_labels(), strict=True))
+    title = f"figure.pitch_{spectrogram.transform}"
+    if preprocessing.orientation == "pitch_along_x":
+        return Plot(image, Axis(title, pitch), Axis("figure.time", time), scale)
+    upwards = [(1 - share, label) for share, label in pitch]
+    return Plot(image, Axis("figure.time", time), Axis(title, upwards), scale)
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    # pyplot would look for a window system; a plain Figure does not.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
-
-
-def confusion(metrics: Metrics) -> bytes:
-    """Draw genres against first choices; every row is normalised by the recordings of its genre."""
-    genres = list(metrics.recall)
-    chosen = {choice for row in metrics.confusion.values() for choice in row}
-    choices = genres + sorted(chosen - set(genres))
-    counts = np.array([[metrics.confusion[g].get(c, 0) for c in choices] for g in genres])
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    figure, axes = _canvas(0.5 * len(choices) + 3, 0.45 * len(genres) + 2)
-    drawn = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        dark = shares[row, column] < 0.5
-        axes.text(column, row, counts[row, column], ha="center", va="center", color="wk"[not dark])
-    axes.set_xticks(range(len(choices)), [genre_name(c, "en") for c in choices], rotation=45)
-    axes.set_yticks(
-        range(len(genres)), [f"{genre_name(g, 'en')} ({metrics.support[g]})" for g in genres]
-    )
-    axes.set_xlabel("first choice")
-    axes.set_ylabel("genre (recordings)")
-    figure.colorbar(drawn, label="share of the genre's recordings")
-    return _png(figure)
+def _round_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Two to six round values between two ends, each with its share of the way."""
+    span = (high - low) or 1.0
+    power = 10.0 ** np.floor(np.log10(span))
+    step = next(s for s in power * np.array([0.2, 0.5, 1, 2]) if span <= 6 * s)
+    values = step * np.arange(np.ceil(low / step), np.floor(high / step) + 1)
+    return [(float(value - low) / span, f"{value + 0:g}") for value in values]
 
 
-def calibration(metrics: Metrics) -> bytes:
-    """Draw accuracy against confidence; the diagonal is perfect calibration."""
-    figure, axes = _canvas(5, 5)
-    axes.plot([0, 1], [0, 1], color="gray", linestyle="--")
-    bins = metrics.calibration
-    axes.plot([b.confidence for b in bins], [b.accuracy for b in bins], color="#0072B2")
-    axes.scatter(
-        [b.confidence for b in bins],
-        [b.accuracy for b in bins],
-        s=[12 + 4 * b.recordings for b in bins],
-        color="#0072B2",
-    )
-    axes.set(
-        xlim=(0, 1),
-        ylim=(0, 1.02),
-        xlabel="probability of the first choice, mean of the bin",
-        ylabel="share that was right",
-        title=f"expected calibration error {metrics.calibration_error:.3f}; area: recordings",
-    )
-    return _png(figure)
-
-
-def _png(figure: Figure) -> bytes:
+def _encode(image: Image.Image) -> bytes:
     memory = io.BytesIO()
-    figure.savefig(memory, format="png", dpi=150)
+    image.save(memory, "PNG")
     return memory.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
@@ -29,8 +28,9 @@ _STYLE = """
 body { font: 16px/1.6 "Source Sans 3", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC",
   sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { overflow-wrap: anywhere; }
-img { max-width: 100%; height: auto; background: white; }
-.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: 1rem; }
+svg { display: block; width: 100%; height: auto; }
+.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr));
+  gap: 1rem; margin: 1rem 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; }
 th, td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap; }
@@ -126,9 +126,7 @@ def to_html(analysis: Analysis, language: Language) -> str:
         *(_paragraph(f"⚠ {warning.message(language)}") for warning in clip.warnings),
         _heading(_capital(analysis.message(language))),
         *_figures(analysis, language),
-        '<div class="row">',
         *_spectrograms(analysis, language),
-        "</div>",
         *_models(analysis, language),
         _paragraph(f"CCMusic {__version__}"),
     ]
@@ -207,14 +205,18 @@ def _spectrograms(analysis: Analysis, language: Language) -> list[str]:
         preprocessing = Preprocessing.default(transform.name)
         seen = next(slices for r, slices in analysis.pictures.items() if r.transform == transform)
         figures += [
+            '<div class="row">',
             _figure(
                 plot.levels(spectrogram, preprocessing, start=start),
                 TRANSFORM_TITLES[transform.name],
+                language,
             ),
             _figure(
                 plot.picture(seen[len(seen) // 2], start=start),
                 translate(language, "report.picture"),
+                language,
             ),
+            "</div>",
         ]
     return figures
 
@@ -228,16 +230,16 @@ def _maps(analysis: Analysis, language: Language) -> list[str]:
             plot.attention(looked, strongest=strongest),
             f"{analysis.verdicts[name].card.title(with_transform=both)}: "
             f"{region_line(analysis, name, None, language)}",
+            language,
         )
         for name, looked in maps.items()
         if looked
     ]
 
 
-def _figure(png: bytes, caption: str) -> str:
-    data, text = base64.b64encode(png).decode(), escape(caption)
-    image = f'<img src="data:image/png;base64,{data}" alt="{text}">'
-    return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
+def _figure(shown: plot.Plot, caption: str, language: Language) -> str:
+    image = shown.svg(language, caption)
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _model(verdict: Verdict, language: Language) -> str:

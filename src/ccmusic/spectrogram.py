@@ -127,11 +127,9 @@ class Spectrogram(Value):
         )
         time_axis, pitch_axis = (ax.yaxis, ax.xaxis) if pitch_along_x else (ax.xaxis, ax.yaxis)
         time_axis.set_label_text("time, s")
-        places, frequencies = self.pitch_ticks()
-        notes = self.transform == "cqt"
-        names = [f"{note_name(f)}\n{f:.0f} Hz" if notes else f"{f:.0f}" for f in frequencies]
-        pitch_axis.set_ticks([place + 0.5 for place in places], names)
-        pitch_axis.set_label_text("pitch" if notes else "frequency, Hz")
+        places, _ = self.pitch_ticks()
+        pitch_axis.set_ticks([place + 0.5 for place in places], self.pitch_labels())
+        pitch_axis.set_label_text("frequency, Hz" if self.transform == "mel" else "pitch")
         return drawn
 
     def notes(self) -> list[str]:
@@ -157,6 +155,15 @@ class Spectrogram(Value):
         ticks = _TICKS[(lowest <= _TICKS) & (highest >= _TICKS)]
         bins = np.arange(len(self.frequencies))
         return np.interp(ticks, self.frequencies, bins).tolist(), ticks.tolist()
+
+    def pitch_labels(self) -> list[str]:
+        """Labels of the :meth:`pitch_ticks`: ``C4`` over ``262 Hz``, ``500``, or ``C♯``."""
+        _, frequencies = self.pitch_ticks()
+        if self.transform == "mel":
+            return [f"{frequency:.0f}" for frequency in frequencies]
+        if self.transform == "chroma":
+            return [note_name(frequency).rstrip("0123456789") for frequency in frequencies]
+        return [f"{note_name(frequency)}\n{frequency:.0f} Hz" for frequency in frequencies]
 
 
 def note_name(frequency: float) -> str:

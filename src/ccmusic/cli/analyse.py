@@ -109,10 +109,10 @@ def spectrogram(
     preprocessing = Preprocessing.default(transform)
     drawn = preprocessing.transform(clip.samples)
     if stage == "raw":
-        png = plot.levels(drawn, preprocessing, start=clip.info.window_start)
+        shown = plot.levels(drawn, preprocessing, start=clip.info.window_start)
     else:
-        png = plot.picture(draw(drawn, preprocessing), start=clip.info.window_start)
-    write(output, png)
+        shown = plot.picture(draw(drawn, preprocessing), start=clip.info.window_start)
+    write(output, shown.png())
 
 
 def report(

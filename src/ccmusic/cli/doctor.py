@@ -12,7 +12,7 @@ from ccmusic import __version__
 from ccmusic.cli.options import JsonOption, complain, print_json
 
 _LIBRARIES = ("av", "numpy", "soxr", "pydantic", "typer")
-_EXTRAS = ("torch", "streamlit", "fastapi", "pyarrow", "mutagen", "ray")
+_EXTRAS = ("torch", "streamlit", "fastapi", "pyarrow", "mutagen", "ray", "matplotlib")
 
 
 def _print_version(wanted: bool) -> None:

@@ -176,8 +176,8 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table
 
-    from ccmusic import plot
     from ccmusic.workshop import evaluate as evaluation
+    from ccmusic.workshop import metric_plots
     from ccmusic.zoo import find_one
 
     checkpoints = [find_one(name) for name in names]
@@ -191,8 +191,8 @@ def evaluate(
     if output:
         output.mkdir(parents=True, exist_ok=True)
         for name, metrics in measured.items():
-            write(output / f"{name}-confusion.png", plot.confusion(metrics))
-            write(output / f"{name}-calibration.png", plot.calibration(metrics))
+            write(output / f"{name}-confusion.png", metric_plots.confusion(metrics))
+            write(output / f"{name}-calibration.png", metric_plots.calibration(metrics))
     if as_json:
         for name, metrics in measured.items():
             print_json({"name": name, **metrics.model_dump(mode="json")})

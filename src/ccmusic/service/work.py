@@ -234,7 +234,7 @@ def _spectrogram(
     clip, spectrogram = prepared.clip, prepared.spectrograms[preprocessing.transform]
     drawn = b""
     if png:
-        drawn = plot.levels(spectrogram, preprocessing, start=clip.info.window_start)
+        drawn = plot.levels(spectrogram, preprocessing, start=clip.info.window_start).png()
     yield prepared.without_sound().clip, spectrogram, drawn
 
 
