@@ -283,7 +283,6 @@ def _cut(planes: npt.NDArray[Any], rate: int, start: float, seconds: float) -> S
         floats = (floats - np.float32(full * (values.dtype.kind == "u"))) / np.float32(full)
     sound = Sound(np.empty(floats.shape[1], np.float32), rate, len(floats))
     sound.add(floats)
-    sound.mix()
     return sound
 
 
