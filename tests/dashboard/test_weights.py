@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ pytest.importorskip("torch")
 
 import streamlit as st
 import torch
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
+from ccmusic.dashboard import visitors
 from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import torchvision_models
 from small_models import make_checkpoint
@@ -23,9 +26,12 @@ APP = Path(dashboard.__file__).with_name("app.py")
 
 
 @pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "home"))
     st.cache_resource.clear()
+    config.set_option("server.address", "localhost")
+    yield
+    config.set_option("server.address", None)
 
 
 def weights() -> bytes:
@@ -41,6 +47,7 @@ def open_window(language: Language, name: str, content: bytes) -> AppTest:
     app = AppTest.from_file(str(APP), default_timeout=240)
     app.query_params.update(lang=language, example="rain", transform="mel")
     app.run()
+    app.button(key="open_weights").click().run()
     app.file_uploader(key="weights_file").upload(name, content, "application/octet-stream").run()
     return app
 
@@ -57,9 +64,10 @@ def test_a_file_becomes_a_model_of_the_panel(language: Language) -> None:
     assert app.selectbox(key="weights_recipe_thesis_mel").value == "mel"
     app.text_area(key="weights_classes").set_value("fado\nmorna, samba").run()
     click(app, translate(language, "weights.import"))
-    assert [s.value for s in app.success] == [
-        translate(language, "weights.done", name="thesis_mel")
-    ]
+    done = translate(language, "weights.done", name="thesis_mel", transform="Mel")
+    assert [e.value for e in app.error] == []
+    assert [s.value.replace("\\", "") for s in app.success] == [done]
+    assert "thesis_mel" in panel(app)  # at once
     card = zoo.find_one("thesis_mel").card
     assert card.classes == ("fado", "morna", "samba")
     assert any("mobilenet_v3_small" in m.value for m in app.markdown)
@@ -67,17 +75,61 @@ def test_a_file_becomes_a_model_of_the_panel(language: Language) -> None:
     again = AppTest.from_file(str(APP), default_timeout=240)
     again.query_params.update(lang=language, example="rain", transform="mel")
     again.run()
-    assert any("thesis" in m.value for m in again.markdown)
+    assert "thesis_mel" in panel(again)
+    again.button(key="open_weights").click().run()
     again.button(key="remove_thesis_mel").click().run()
+    again.button(key="keep").click().run()
+    assert "thesis_mel" in panel(again)
+    again.button(key="remove_thesis_mel").click().run()
+    again.button(key="remove").click().run()
     assert not again.exception
+    assert "thesis_mel" not in panel(again)
     assert list(zoo.user_folder().iterdir()) == []
+
+
+def panel(app: AppTest) -> list[str]:
+    """Names of the models that can be switched on and off."""
+    (switches,) = [pills for pills in app.pills if str(pills.key).startswith("models_")]
+    return list(switches.value)
+
+
+def test_where_others_come_a_model_is_its_visitors_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config.set_option("server.address", "0.0.0.0")
+    classes = ("fado", "morna")
+    make_checkpoint(tmp_path, "theirs", transform="mel", classes=classes, favourite="fado")
+    network, card = ((tmp_path / f"theirs.{kind}").read_bytes() for kind in ("onnx", "json"))
+    monkeypatch.setattr(visitors, "cookie", lambda: "mine")
+    app = open_window("en", "theirs.onnx", network)
+    assert any(translate("en", "weights.private") in m.value for m in app.markdown)
+    both = [("theirs.json", card, "application/json"), ("theirs.onnx", network, "")]
+    app.file_uploader(key="weights_file").set_value(both).run()
+    click(app, translate("en", "weights.import"))
+    assert "theirs" in panel(app)
+    assert not zoo.user_folder().exists()
+
+    def visit(secret: str, **link: str) -> AppTest:
+        monkeypatch.setattr(visitors, "cookie", lambda: secret)
+        other = AppTest.from_file(str(APP), default_timeout=240)
+        other.query_params.update(lang="en", example="rain", transform="mel", **link)
+        return other.run()
+
+    assert "theirs" in panel(visit("mine"))  # reloaded
+    assert "theirs" not in panel(visit("yours"))
+    mine = visit("mine")
+    mine.button(key="open_weights").click().run()
+    mine.button(key="remove_theirs").click().run()
+    mine.button(key="remove").click().run()
+    assert not mine.exception
+    assert "theirs" not in panel(visit("mine"))
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_broken_file_is_refused_under_its_own_name(language: Language) -> None:
     app = open_window(language, "half_mel.pt", weights()[:5000])
     click(app, translate(language, "weights.import"))
-    (line,) = [e.value for e in app.error]
+    (line,) = [e.value.replace("\\", "") for e in app.error]
     assert line.startswith("half_mel.pt")
     assert "/" not in line.partition(":")[0]
     assert not zoo.user_folder().exists()
@@ -90,7 +142,7 @@ def test_an_onnx_file_brings_its_card(language: Language, tmp_path: Path) -> Non
     network, card = ((tmp_path / f"theirs.{kind}").read_bytes() for kind in ("onnx", "json"))
     app = open_window(language, "theirs.onnx", network)
     click(app, translate(language, "weights.import"))
-    assert [e.value for e in app.error if "theirs.onnx" in e.value]
+    assert [e.value for e in app.error if "theirs.onnx" in e.value.replace("\\", "")]
     both = [("theirs.json", card, "application/json"), ("theirs.onnx", network, "")]
     app.file_uploader(key="weights_file").set_value(both).run()
     click(app, translate(language, "weights.import"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
@@ -39,9 +40,14 @@ def _take(asked: Mapping[str, str]) -> None:
     state.view = view if view in VIEWS else VIEWS[0]
     transform = asked.get("transform")
     state.transform = transform if transform in TRANSFORMS else TRANSFORMS[0]
+    # The shelf of a visitor's own pieces is one session's: who comes later to the same browser
+    # finds it only by an address of that session.
+    shelf, _, own = asked.get("own", "").partition("-")
+    state.shelf = shelf or state.get("shelf") or secrets.token_hex(4)
+    state.own = own or None
     example = asked.get("example")
-    state.example = example if example in examples else next(iter(examples), None)
-    state.own = "upload"
+    first = None if own else next(iter(examples), None)
+    state.example = example if example in examples else first
     state.asked_start = _number(asked.get("start"))
     state.off = set(filter(None, asked.get("off", "").split(",")))
     for key in [k for k in state if str(k).startswith(("models_", "example_", "window_"))]:
@@ -69,6 +75,8 @@ def write_address() -> None:
         link["view"] = state.view
     if state.example:
         link["example"] = state.example
+    if state.own or state.get("pieces"):
+        link["own"] = f"{state.shelf}-{state.own or ''}"
     if state.asked_start is not None:
         link["start"] = f"{state.asked_start:g}"
     if state.off:

@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.audio import Clip
 from ccmusic.card import titles
+from ccmusic.dashboard import dialog
 from ccmusic.dashboard.address import TRANSFORMS, VIEWS, apply_address, read_address, write_address
 from ccmusic.dashboard.attention import attention
 from ccmusic.dashboard.compute import (
@@ -27,7 +28,8 @@ from ccmusic.dashboard.compute import (
 from ccmusic.dashboard.downloads import downloads
 from ccmusic.dashboard.files import files_table
 from ccmusic.dashboard.guide import guide
-from ccmusic.dashboard.inputs import choose_input, choose_upload
+from ccmusic.dashboard.inputs import choose_input, show
+from ccmusic.dashboard.live import live_window
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.markup import STATUS, headline
 from ccmusic.dashboard.pipeline import pipeline
@@ -37,6 +39,7 @@ from ccmusic.dashboard.timeline import has_course, timeline
 from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
 from ccmusic.dashboard.verdicts import details, opinion, verdicts
+from ccmusic.dashboard.visitors import remember_visitor
 from ccmusic.dashboard.weights import weights_window
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.genres import GENRES, genre_name
@@ -61,7 +64,7 @@ def page() -> None:
     if view == "guide":
         write_address()
         guide(language)
-        _page_script(key="page_script", data={"language": language}, on_address_change=_go)
+        _script_alone(language)
         return
     stage = st.container(key="stage", gap=None)
     verdict, picture = stage.container(key="verdict"), stage.container(key="picture")
@@ -69,6 +72,7 @@ def page() -> None:
         looks = st.empty()
         piece, pieces = choose_input(language)
         transform = _choose_transform(language)
+        live_window(transform, language)
         panel: Panel | CheckpointError
         try:
             # Models load while the rest is drawn.
@@ -88,14 +92,18 @@ def page() -> None:
         )
     slot = verdict.empty()
     write_address()
+    remember_visitor()
     if piece is None:
-        slot.info(translate(language, "page.begin"))
+        lost = st.session_state.own is not None
+        slot.info(translate(language, "page.lost" if lost else "page.begin"))
+        _script_alone(language)
         return
     try:
         start = window(piece)
         clip = decode_window(piece, start)
     except CCMusicError as error:
         slot.html(headline(piece.title, error.message(language), Counter(), language))
+        _script_alone(language)
         return
     # Started before anything is drawn, so that the models run meanwhile.
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
@@ -128,8 +136,11 @@ def page() -> None:
             curves = st.container()
             downloads(analysis, language)
             if pieces:
-                files_table(pieces, transform, on, language, choose_upload)
-            if has_course(clip):
+                files_table(
+                    pieces, transform, on, language, lambda place: show(pieces[place].token)
+                )
+            # What is done in a window waits for the end of this run: nothing long, then.
+            if has_course(clip) and not dialog.is_open():
                 timeline(strip, curves, piece, clip, transform, on, language)
     elif pending:
         _script(shown, "")
@@ -194,6 +205,11 @@ def _script(shown: _Shown, said: str) -> None:
         on_window_change=move,
         on_address_change=_go,
     )
+
+
+def _script_alone(language: Language) -> None:
+    """The page's script where there is no sound: Back and forward work there too."""
+    _page_script(key="page_script", data={"language": language}, on_address_change=_go)
 
 
 def _go() -> None:

@@ -1,7 +1,7 @@
 """Cached computations of the page.
 
 The caches belong to the process, with the content of a recording as key: visitors with the same
-recording share results.
+recording and the same models share results.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from ccmusic import audio, zoo
 from ccmusic.agreement import mean_probabilities
 from ccmusic.analysis import Analysis, prepare
 from ccmusic.audio import MAX_SECONDS, AudioWarning, Clip, Samples
+from ccmusic.dashboard.models import private_models
 from ccmusic.errors import CheckpointError
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
-from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName
+from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName, transforms_of
 from ccmusic.verdict import Verdict
+from ccmusic.zoo import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Piece:
     def key(self) -> tuple[str, str]:
         """What tells two pieces apart."""
         return self.name, hashlib.sha256(self.content).hexdigest()
+
+    @cached_property
+    def token(self) -> str:
+        """What the page's address calls it."""
+        return hashlib.sha256("\0".join(self.key).encode()).hexdigest()[:12]
 
     def open(self) -> BinaryIO:
         """Stream that messages call by the name of the piece."""
@@ -127,12 +134,16 @@ def warnings_for(clip: Clip, transform: TransformChoice) -> list[AudioWarning]:
 
 _STRETCHES = 600  # of a waveform: about as many as a screen has room for
 _decoders = ThreadPoolExecutor(1, thread_name_prefix="ccmusic-outline")
-_BY_CONTENT: dict[str | type[Any], Callable[[Any], Any]] = {Piece: lambda piece: piece.key}
+_BY_CONTENT: dict[str | type[Any], Callable[[Any], Any]] = {
+    Piece: lambda piece: piece.key,
+    Checkpoint: lambda checkpoint: (str(checkpoint.path), checkpoint.card.sha256),
+}
+_Own = tuple[Checkpoint, ...]
+"""Models that only one visitor sees."""
 
 
-@st.cache_resource(show_spinner=False)
 def open_panel(transform: TransformChoice) -> Panel:
-    """Panel of all checkpoints, kept open; loading goes on in the background.
+    """Panel of all checkpoints, the visitor's own included; loading goes on in the background.
 
     Every model is loaded once, whether it is asked with both transforms or with its own.
 
@@ -141,15 +152,41 @@ def open_panel(transform: TransformChoice) -> Panel:
     CheckpointError
         If the transform has no checkpoints.
     """
-    if transform == "both" and has_models("cqt") and has_models("mel"):
-        return open_panel("cqt").combine(open_panel("mel"))
-    return Panel.open(transform)
+    own = _own(transform)
+    return _own_panel(transform, own) if own else _open_panel(transform)
+
+
+def _own(transform: TransformChoice) -> _Own:
+    return tuple(c for c in private_models() if c.card.transform in transforms_of(transform))
 
 
 @st.cache_resource(show_spinner=False)
+def _open_panel(transform: TransformChoice) -> Panel:
+    if transform == "both" and {"cqt", "mel"} <= _transforms():
+        return _open_panel("cqt").combine(_open_panel("mel"))
+    return Panel.open(transform)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8, hash_funcs=_BY_CONTENT)
+def _own_panel(transform: TransformChoice, own: _Own) -> Panel:
+    mine = Panel(own)
+    try:
+        others = _open_panel(transform)
+    except CheckpointError:
+        return mine
+    taken = {checkpoint.card.name for checkpoint in own}
+    names = [card.name for card in others.cards if card.name not in taken]
+    return others.select(names).combine(mine)
+
+
 def has_models(transform: TransformName) -> bool:
     """Whether any checkpoint looks at a transform."""
-    return any(checkpoint.card.transform == transform for checkpoint in zoo.scan()[0])
+    return transform in _transforms() or bool(_own(transform))
+
+
+@st.cache_resource(show_spinner=False)
+def _transforms() -> set[str]:
+    return {checkpoint.card.transform for checkpoint in zoo.scan()[0]}
 
 
 @st.cache_resource(show_spinner=False)
@@ -209,11 +246,17 @@ def cached_spectrogram(
     return Preprocessing.default(transform).transform(decode_window(piece, start).samples)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
 def start_analysis(
     piece: Piece, transform: TransformChoice, start: float | None = None
 ) -> PendingAnalysis:
     """Start an analysis; raises what :func:`decode_window` and :func:`open_panel` raise."""
+    return _start_analysis(piece, transform, start, _own(transform))
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
+def _start_analysis(
+    piece: Piece, transform: TransformChoice, start: float | None, own: _Own
+) -> PendingAnalysis:
     return PendingAnalysis(piece, decode_window(piece, start), open_panel(transform))
 
 
@@ -254,18 +297,26 @@ class WholePiece:
         }
 
 
-@st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=_BY_CONTENT)
 def whole_piece(piece: Piece, transform: TransformChoice) -> WholePiece:
     """Windows all along the piece; errors as :func:`start_analysis`."""
+    return _whole_piece(piece, transform, _own(transform))
+
+
+@st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=_BY_CONTENT)
+def _whole_piece(piece: Piece, transform: TransformChoice, own: _Own) -> WholePiece:
     return WholePiece(piece, open_panel(transform))
 
 
-@st.cache_resource(show_spinner=False, max_entries=512, hash_funcs=_BY_CONTENT)
 def cached_analysis(piece: Piece, transform: TransformChoice) -> Analysis:
     """Verdicts on the middle of a recording, without its sound and pictures, to be many.
 
     Errors as :func:`start_analysis`.
     """
+    return _cached_analysis(piece, transform, _own(transform))
+
+
+@st.cache_resource(show_spinner=False, max_entries=512, hash_funcs=_BY_CONTENT)
+def _cached_analysis(piece: Piece, transform: TransformChoice, own: _Own) -> Analysis:
     panel = open_panel(transform)
     prepared = prepare(piece.open(), panel.preprocessings, clip=decode_window(piece))
     analysis = panel.analyze_prepared(prepared.without_sound())
@@ -275,11 +326,11 @@ def cached_analysis(piece: Piece, transform: TransformChoice) -> Analysis:
 def forget_models() -> None:
     """Open the checkpoints anew, because some have come or gone; sounds and pictures stay."""
     for known in (
-        open_panel,
-        has_models,
+        _open_panel,
+        _transforms,
         faulty_checkpoints,
-        start_analysis,
-        whole_piece,
-        cached_analysis,
+        _start_analysis,
+        _whole_piece,
+        _cached_analysis,
     ):
         known.clear()

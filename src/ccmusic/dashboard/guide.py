@@ -8,6 +8,7 @@ import streamlit as st
 
 from ccmusic import zoo
 from ccmusic.card import ModelCard
+from ccmusic.dashboard.models import private_models
 from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.verdict_figures import guide_figure
 from ccmusic.genres import genre_name
@@ -18,7 +19,7 @@ from ccmusic.zoo import Checkpoint
 
 def guide(language: Language) -> None:
     """Draw recommendations, a figure, and a table of all models."""
-    checkpoints = zoo.scan()[0]
+    checkpoints = zoo.scan()[0] + private_models()
     measured = [c for c in checkpoints if c.card.metrics and c.card.relative_latency]
     st.subheader(translate(language, "guide.title"), anchor=False)
     st.markdown(translate(language, "guide.intro"))

@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
+from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import Piece
 from ccmusic.dashboard.examples import EXAMPLE_GENRES, find_examples
+from ccmusic.dashboard.visitors import Keep, known_visitor, visitor
 from ccmusic.texts import Language, catalogue, translate
 
 _MICROPHONE_RATE = 44_100
+_KEPT = Keep[Piece](seconds=3600, most=2**30, each=2**28, size=lambda piece: len(piece.content))
+"""Own pieces of all visitors, an hour after they were last seen: a reload finds them here."""
 
 
 def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
     """Draw the choice; what was touched last is taken, and all files if it is one of several."""
     state, examples = st.session_state, find_examples()
+    state.setdefault("pieces", {})  # the visitor's own, by token
+    if state.get("fetched") != state.shelf:
+        state.fetched, secret = state.shelf, known_visitor()
+        state.pieces |= _KEPT.get(secret + state.shelf) if secret else {}
+    if state.pieces:
+        _KEPT.put(visitor() + state.shelf, state.pieces)
+    state.setdefault("files", {})  # token of each file in the uploader, by Streamlit's name for it
     # Streamlit remembers a choice by its label, and labels change with the language.
-    key = f"example_{language}"
-
-    def prefer(own: Literal["upload", "microphone"]) -> None:
-        state.own = own
-        state.example = state[key] = state.asked_start = None
+    example, which = f"example_{language}", f"which_{language}"
 
     def choose() -> None:
-        if state[key] is not None:
-            state.example, state.asked_start = state[key], None
+        if state[example] is not None:
+            state.example, state.own, state.asked_start = state[example], None, None
+
+    def choose_own() -> None:
+        if state[which] is not None:
+            show(state[which])
 
     if examples:
-        state[key] = state.example
+        state[example] = state.example
         st.pills(
             translate(language, "page.examples"),
             list(examples),
             format_func=lambda stem: _example_title(stem, language),
-            key=key,
+            key=example,
             on_change=choose,
             wrap=True,
         )
@@ -41,27 +53,28 @@ def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
         translate(language, "page.upload"),
         accept_multiple_files=True,
         key="upload",
-        on_change=prefer,
-        args=("upload",),
+        on_change=_take_uploads,
     )
-    upload = uploads[-1] if uploads else None
-    if len(uploads) > 1:
-        upload = st.selectbox(
+    # On another view of the page Streamlit forgets what the uploader holds; that removes nothing.
+    state.files = {u.file_id: state.files[u.file_id] for u in uploads if u.file_id in state.files}
+    files = {token: piece for token, piece in state.pieces.items() if piece.title}
+    if len(files) > 1 or set(files) - {state.own}:
+        state[which] = state.own if state.own in files else None
+        st.selectbox(
             translate(language, "page.which_upload"),
-            uploads,
-            index=len(uploads) - 1,
-            format_func=lambda file: file.name,
-            key=which_key(len(uploads)),
-            on_change=prefer,
-            args=("upload",),
+            list(files),
+            format_func=lambda token: files[token].title,
+            key=which,
+            on_change=choose_own,
+            placeholder=translate(language, "page.own_files", files=len(files)),
         )
+    dialog.opener("live", translate(language, "live.open"), ":material/graphic_eq:")
     with st.expander(translate(language, "page.microphone"), icon=":material/mic:"):
-        recording = st.audio_input(
+        st.audio_input(
             translate(language, "page.microphone"),
             sample_rate=_MICROPHONE_RATE,
             key="microphone",
-            on_change=prefer,
-            args=("microphone",),
+            on_change=_take_recording,
             label_visibility="collapsed",
         )
     if state.example is not None:
@@ -72,28 +85,59 @@ def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
             path.read_bytes(),
             EXAMPLE_GENRES.get(path.stem),
         ), []
-    if recording and (state.own == "microphone" or not upload):
-        return Piece(
-            "recording.wav", translate(language, "page.recording"), recording.getvalue()
-        ), []
-    if upload:
-        pieces = [Piece(u.name, u.name, u.getvalue()) for u in uploads]
-        return pieces[uploads.index(upload)], pieces if len(pieces) > 1 else []
-    if examples:  # the file of one's own was taken away again
+    if piece := state.pieces.get(state.own):
+        if not piece.title:
+            return replace(piece, title=translate(language, "page.recording")), []
+        return piece, list(files.values()) if len(files) > 1 else []
+    if state.own is None and examples:  # the file of one's own was taken away again
         state.example = next(iter(examples))
         st.rerun()
     return None, []
 
 
-def choose_upload(place: int) -> None:
-    """Take one of several uploads."""
+def hold(piece: Piece) -> None:
+    """Show a piece of the visitor's; recordings have no title, which depends on the language."""
+    st.session_state.pieces[piece.token] = piece
+    show(piece.token)
+
+
+def show(token: str) -> None:
+    """Show one of the pieces that the visitor brought."""
     state = st.session_state
-    state[which_key(len(state.upload))] = state.upload[place]
+    state.own, state.example, state.asked_start = token, None, None
 
 
-def which_key(uploads: int) -> str:
-    """Key of the choice among so many uploads."""
-    return f"which_{uploads}"
+def _drop(tokens: Sequence[str]) -> None:
+    """Forget pieces that the visitor took away; the newest of the others takes their place."""
+    state = st.session_state
+    for token in tokens:
+        state.pieces.pop(token, None)
+    _KEPT.remove(visitor() + state.shelf, tokens)
+    if state.own in tokens:
+        state.own = next(reversed(state.pieces), None)
+
+
+def _take_uploads() -> None:
+    state = st.session_state
+    before, state.files = state.files, {}
+    for upload in state.upload:
+        if upload.file_id in before:
+            state.files[upload.file_id] = before[upload.file_id]
+        else:
+            piece = Piece(upload.name, upload.name, upload.getvalue())
+            state.files[upload.file_id] = piece.token
+            hold(piece)
+    _drop([token for token in before.values() if token not in state.files.values()])
+
+
+def _take_recording() -> None:
+    state = st.session_state
+    if state.microphone:
+        piece = Piece("recording.wav", "", state.microphone.getvalue())
+        state.recorded = piece.token
+        hold(piece)
+    else:
+        _drop([state.recorded] if "recorded" in state else [])
 
 
 def _example_title(stem: str, language: Language) -> str:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ccmusic import zoo
+from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import forget_models
-from ccmusic.errors import CCMusicError, MissingExtraError
+from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.models import import_model, others_come, own_models, remove_model
+from ccmusic.errors import CCMusicError
+from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
+
+if TYPE_CHECKING:
+    from ccmusic.workshop.importer import Import
 
 _KINDS = ("pt", "pth", "safetensors", "onnx", "json")
 _LARGEST_MB = 1024
@@ -21,26 +28,36 @@ _ACTIVATIONS = ("relu", "gelu", "silu", "hardswish", "tanh")
 
 
 def weights_window(language: Language) -> None:
-    """Draw the button, and what opens below it."""
+    """Draw the button, and the window that it opens."""
+    state = st.session_state
+    if not dialog.is_open("weights"):
+        state.imported = state.leaving = None
+    label = translate(language, "weights.open")
+    dialog.opener("weights", label, ":material/upload_file:")
+    dialog.window("weights", label, partial(_window, language), width="large")
+
+
+def _window(language: Language) -> None:
     words = "".join(
         f'--upload-{part}: "{translate(language, f"weights.{part}", mb=_LARGEST_MB)}"; '
         for part in ("hint", "refused")
     )
-    with st.popover(translate(language, "weights.open"), icon=":material/upload_file:"):
-        st.html(f"<style>.st-key-weights {{ {words} }}</style>")
-        with st.container(key="weights"):
-            _window(language)
-
-
-def _window(language: Language) -> None:
+    st.html(f"<style>.st-key-weights {{ {words} }}</style>")
+    _own(language)
+    if st.session_state.imported:
+        _outcome(st.session_state.imported, language)
+        return
     st.markdown(translate(language, "weights.intro"))
-    uploads = st.file_uploader(
-        translate(language, "weights.file"),
-        _KINDS,
-        accept_multiple_files=True,
-        key="weights_file",
-        max_upload_size=_LARGEST_MB,
-    )
+    if others_come():
+        st.markdown(translate(language, "weights.private"))
+    with st.container(key="weights"):
+        uploads = st.file_uploader(
+            translate(language, "weights.file"),
+            _KINDS,
+            accept_multiple_files=True,
+            key="weights_file",
+            max_upload_size=_LARGEST_MB,
+        )
     weights = next((u for u in uploads if not u.name.lower().endswith(".json")), None)
     card = next((u for u in uploads if u.name.lower().endswith(".json")), None)
     onnx = weights is not None and weights.name.lower().endswith(".onnx")
@@ -48,20 +65,33 @@ def _window(language: Language) -> None:
     name = st.text_input(translate(language, "weights.name"), guess, key=f"weights_name_{guess}")
     options: dict[str, Any] = {} if onnx else _options(guess, language)
     ready = weights is not None and name != "" and (onnx or options["preprocessing"] is not None)
+    outcome = st.container()  # above the button, where it is seen
     if st.button(translate(language, "weights.import"), type="primary", disabled=not ready):
         assert weights is not None
         files = {_hidden_name(weights.name): weights.getvalue()}
         if onnx and card:
             files[_hidden_name(card.name)] = card.getvalue()
         try:
-            with st.spinner(translate(language, "weights.working")):
-                lines = _import(files, {"name": name, **options}, language)
+            with outcome, st.spinner(translate(language, "weights.working")):
+                st.session_state.imported = _import(files, {"name": name, **options})
         except CCMusicError as error:
-            st.error(error.message(language).replace(_hidden_name(weights.name), weights.name))
+            said = error.message(language).replace(_hidden_name(weights.name), weights.name)
+            outcome.error(plain(said))
         else:
-            st.success(translate(language, "weights.done", name=name))
-            st.markdown("\n".join(f"- {line}" for line in lines))
-    _own(language)
+            st.rerun()  # the whole page, whose panel it has joined
+
+
+def _outcome(imported: Import, language: Language) -> None:
+    """What has just been imported, in the place of the form."""
+
+    def again() -> None:
+        st.session_state.imported = None
+
+    card = imported.checkpoint.card
+    values = {"name": card.name, "transform": TRANSFORM_TITLES[card.transform]}
+    st.success(plain(translate(language, "weights.done", **values)))
+    st.markdown("\n".join(f"- {line}" for line in imported.message(language)))
+    st.button(translate(language, "weights.another"), on_click=again)
 
 
 def _options(guess: str, language: Language) -> dict[str, Any]:
@@ -112,22 +142,16 @@ def _hidden_name(name: str) -> str:
     return f"upload.{kind if kind in _KINDS else 'pt'}"
 
 
-def _import(
-    files: Mapping[str, bytes], options: Mapping[str, Any], language: Language
-) -> list[str]:
-    try:
-        from ccmusic.workshop.importer import import_weights
-    except ImportError:
-        raise MissingExtraError("importing weights", "torch") from None
+def _import(files: Mapping[str, bytes], options: Mapping[str, Any]) -> Import:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
         try:
-            imported = import_weights(Path(folder) / next(iter(files)), **options)
+            imported = import_model(Path(folder) / next(iter(files)), **options)
         except CCMusicError as error:
-            raise _without_folder(error, folder) from None
+            raise _without_folder(error, tempfile.gettempdir()) from None
     forget_models()
-    return imported.message(language)
+    return imported
 
 
 def _without_folder(error: CCMusicError, folder: str) -> CCMusicError:
@@ -140,18 +164,30 @@ def _without_folder(error: CCMusicError, folder: str) -> CCMusicError:
 
 
 def _own(language: Language) -> None:
-    """Checkpoints of the user's, each with a button to remove it."""
-    folder = zoo.user_folder()
-    own = [c for c in zoo.scan()[0] if c.path.parent == folder]
+    """The visitor's models, each with a button to remove it, which asks back."""
+    state, own = st.session_state, own_models()
     if not own:
         return
-    st.divider()
     st.markdown(f"**{translate(language, 'weights.own')}**")
     for checkpoint in own:
         card = checkpoint.card
         left, right = st.columns([3, 1], vertical_alignment="center")
         left.markdown(f"`{card.name}` · {card.backbone} · {card.transform} · {len(card.classes)}")
-        if right.button(translate(language, "weights.remove"), key=f"remove_{card.name}"):
-            zoo.remove(card.name)
-            forget_models()
-            st.rerun()
+
+        def ask(name: str | None) -> None:
+            state.leaving = name
+
+        if state.leaving != card.name:
+            remove = translate(language, "weights.remove")
+            key = f"remove_{card.name}"
+            right.button(remove, key=key, on_click=ask, args=(card.name,))
+            continue
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(plain(translate(language, "weights.ask_remove", name=card.name)))
+            st.button(translate(language, "weights.keep"), key="keep", on_click=ask, args=(None,))
+            if st.button(translate(language, "weights.remove"), key="remove", type="primary"):
+                remove_model(card.name)
+                forget_models()
+                state.leaving = state.imported = None
+                st.rerun()
+    st.divider()

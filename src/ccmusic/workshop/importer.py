@@ -74,8 +74,9 @@ def import_weights(
     std: Normalisation | None = None,
     activation: Activation = "relu",
     precision: str = "fp32",
+    folder: Path | None = None,
 ) -> Import:
-    """Convert a weights file into a checkpoint in the user's folder.
+    """Convert a weights file into a checkpoint, by default in the user's folder.
 
     Parameters
     ----------
@@ -97,6 +98,8 @@ def import_weights(
         Between linear layers of an unusual classifier.
     precision
         ``fp32``, or ``fp16`` to store halves.
+    folder
+        Where the checkpoint is written; by default :func:`ccmusic.zoo.user_folder`.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def import_weights(
         if checkpoint.card.name.lower() == name.lower():
             raise CheckpointError("duplicate_name", name=checkpoint.card.name)
     if path.suffix.lower() == ".onnx":
-        return Import(_take_onnx(path, name), None, ())
+        return Import(_take_onnx(path, name, folder or user_folder()), None, ())
     state = read_weights(path)
     network, mapping = map_weights(path, state, backbone=backbone, activation=activation)
     notes = _leftovers(state)
@@ -148,7 +151,7 @@ def import_weights(
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise CheckpointError("conversion", file=path, reason=reason) from None
     card = card.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
-    return Import(store(card, content, user_folder()), mapping, tuple(notes))
+    return Import(store(card, content, folder or user_folder()), mapping, tuple(notes))
 
 
 def _name_of(path: Path) -> str:
@@ -267,7 +270,7 @@ def _compare(path: Path, converted: Path, network: torch.nn.Module, card: ModelC
         raise CheckpointError("onnx_differs", file=path, difference=float(difference))
 
 
-def _take_onnx(path: Path, name: str) -> Checkpoint:
+def _take_onnx(path: Path, name: str, folder: Path) -> Checkpoint:
     """Try an ONNX file with the card beside it in a child process, and take both."""
     beside = path.with_suffix(".json")
     if not path.exists():
@@ -289,7 +292,7 @@ def _take_onnx(path: Path, name: str) -> Checkpoint:
                 sandbox.run(str(path), _try_onnx, path, alone, card)
         except AudioError as error:  # of the child, which has its own sentences
             raise WeightsError(error.key, **error.values) from None
-        return store(card, alone.read_bytes(), user_folder())
+        return store(card, alone.read_bytes(), folder)
 
 
 def _try_onnx(path: Path, alone: Path, card: ModelCard) -> None:

@@ -1,0 +1,43 @@
+"""Windows over the page, one at a time, each with the button that opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import streamlit as st
+
+
+def opener(name: str, label: str, icon: str) -> None:
+    """Button that opens a window."""
+
+    def ask() -> None:
+        st.session_state.dialog = name
+
+    st.button(label, icon=icon, key=f"open_{name}", on_click=ask)
+
+
+def window(
+    name: str, title: str, content: Callable[[], None], *, width: Literal["small", "large"]
+) -> None:
+    """Draw a window that was asked for; what is touched in it does not run the page again."""
+    if not is_open(name):
+        return
+
+    # Streamlit tells windows apart by the names of their functions.
+    @st.dialog(title, width=width, on_dismiss=close)
+    def draw() -> None:
+        content()
+
+    draw()
+
+
+def is_open(name: str | None = None) -> bool:
+    """Whether this window is open, or any."""
+    shown = st.session_state.get("dialog")
+    return shown is not None and name in (None, shown)
+
+
+def close() -> None:
+    """Close the window with the next run of the page."""
+    st.session_state.dialog = None
