@@ -99,7 +99,8 @@ def page() -> None:
         return
     # Started before anything is drawn, so that the models run meanwhile.
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
-    shown = _Shown(piece, clip, transform, start, language)
+    turned = st.session_state.turned or transform == "both"
+    shown = _Shown(piece, clip, transform, start, turned, language)
     if view == "verdicts":
         with verdict:
             covered = _ask_for_vote(piece, slot, language)
@@ -123,7 +124,7 @@ def page() -> None:
             st.warning(plain(problem.message(language)))
         if analysis:
             typical(looks, analysis, language)
-            attention(analysis, language)
+            attention(analysis, language, turned=turned)
             details(analysis, language)
             curves = st.container()
             downloads(analysis, language)
@@ -169,6 +170,8 @@ class _Shown:
     clip: Clip
     transform: TransformChoice
     start: float | None
+    turned: bool
+    """Time to the right in every spectrogram."""
     language: Language
 
 
@@ -280,16 +283,15 @@ def _choose_models(panel: Panel, language: Language) -> list[str]:
 
 def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
     """One spectrogram, or CQT and Mel side by side; below, room for waveform and genres."""
-    language, transforms = shown.language, transforms_of(shown.transform)
-    turned = st.session_state.turned or len(transforms) > 1
+    language = shown.language
     with st.container(key="spectrograms", horizontal=True, gap="small"):
-        for name in transforms:
+        for name in transforms_of(shown.transform):
             st.plotly_chart(
                 spectrogram_figure(
                     cached_spectrogram(shown.piece, name, shown.start),
                     language,
                     start=shown.clip.info.window_start,
-                    sideways=name == "cqt" and not turned,
+                    sideways=name == "cqt" and not shown.turned,
                 ),
                 height="stretch",
                 config=buttons(language, zoom=True),

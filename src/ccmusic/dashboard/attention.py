@@ -14,8 +14,14 @@ from ccmusic.report import region_line
 from ccmusic.texts import Language, translate
 
 
-def attention(analysis: Analysis, language: Language) -> None:
-    """Draw the regions that support the first choice of each model, or a chosen genre."""
+def attention(analysis: Analysis, language: Language, *, turned: bool) -> None:
+    """Draw the regions that support the first choice of each model, or a chosen genre.
+
+    Parameters
+    ----------
+    turned
+        Time to the right on every map, not only where the model had it so.
+    """
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
         return
@@ -64,6 +70,8 @@ def attention(analysis: Analysis, language: Language) -> None:
                             looked_at,
                             language,
                             strongest=float(looked_at.coarse.max()) if own_scale else strongest,
+                            sideways=looked_at.picture.preprocessing.orientation == "pitch_along_x"
+                            and not turned,
                         ),
                         config=buttons(language),
                         key=f"map_{name}",

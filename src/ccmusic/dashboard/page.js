@@ -175,6 +175,36 @@ export default function ({ data, setTriggerValue, parentElement }) {
     play({ start: seconds[0], end: Math.max(seconds[1], seconds[0] + 0.1), low: band[0], high: band[1] });
   };
 
+  // ---- the crosshair: a place in one spectrogram is marked in those beside it as well. Plotly
+  // draws it where it believes the mouse.
+  let linking = false;
+  const link = (event) => {
+    const from = !linking && event.target.matches?.(".nsewdrag") && plotAt(event);
+    const group = from?.meta?.seek && from.plot.closest(".st-key-spectrograms, .st-key-comparison");
+    if (!group) return;
+    const over = event.type === "mousemove" && from.inside;
+    const axes = (plot) => {
+      const { xaxis, yaxis, meta } = plot._fullLayout;
+      return meta.time === "x" ? { meta, time: xaxis, pitch: yaxis } : { meta, time: yaxis, pitch: xaxis };
+    };
+    const { meta, time, pitch } = axes(from.plot);
+    const seconds = time.p2l(from[meta.time]) - meta.start;
+    const tone = hertz(pitch, from[meta.time === "x" ? "y" : "x"]);
+    linking = true;
+    for (const plot of group.querySelectorAll(".js-plotly-plot")) {
+      if (plot === from.plot || !plot._fullLayout?.meta?.seek) continue;
+      const to = axes(plot);
+      const far = to.pitch._categories.map((name) => Math.abs(Math.log(parseFloat(name) / tone)));
+      const along = to.time.l2p(seconds + to.meta.start);
+      const across = to.pitch.l2p(far.indexOf(Math.min(...far)));
+      const [x, y] = to.meta.time === "x" ? [along, across] : [across, along];
+      const layer = plot.querySelector(".nsewdrag"), box = layer.getBoundingClientRect();
+      const at = { clientX: box.left + x, clientY: box.top + y, bubbles: true, view: window };
+      layer.dispatchEvent(new MouseEvent(over ? "mousemove" : "mouseout", at));
+    }
+    linking = false;
+  };
+
   const click = (event) => {
     const region = event.target.closest?.(".play-region");
     if (event.target.closest?.(".play-window")) return playWindow();
@@ -206,7 +236,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
     // Media events do not bubble, but on their way down the document sees them.
     ...["play", "pause", "seeking", "seeked", "loadedmetadata", "timeupdate"].map((n) => [document, n, begin]),
     [document, "pointerdown", down], [document, "pointermove", move], [document, "pointerup", up],
-    [document, "click", click], [document, "keydown", key], [document, "input", fade], [window, "popstate", back],
+    [document, "mousemove", link], [document, "mouseout", link], [document, "click", click], [document, "keydown", key], [document, "input", fade], [window, "popstate", back],
   ];
   for (const [target, name, act] of listeners) target.addEventListener(name, act, true);
   return () => {
