@@ -41,10 +41,14 @@ def _take(asked: Mapping[str, str]) -> None:
     state.transform = transform if transform in TRANSFORMS else TRANSFORMS[0]
     example = asked.get("example")
     state.example = example if example in examples else next(iter(examples), None)
+    other = asked.get("other")
+    state.other = other if other in examples else None
     state.own = "upload"
     state.asked_start = _number(asked.get("start"))
     state.off = set(filter(None, asked.get("off", "").split(",")))
-    for key in [k for k in state if str(k).startswith(("models_", "example_", "window_"))]:
+    for key in [
+        k for k in state if str(k).startswith(("models_", "example_", "other_", "window_"))
+    ]:
         del state[key]
     k = _number(asked.get("top"))
     state.top_k = int(k) if k is not None and k in _TOP_K else 3
@@ -69,6 +73,8 @@ def write_address() -> None:
         link["view"] = state.view
     if state.example:
         link["example"] = state.example
+    if state.other in find_examples():
+        link["other"] = state.other
     if state.asked_start is not None:
         link["start"] = f"{state.asked_start:g}"
     if state.off:

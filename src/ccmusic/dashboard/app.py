@@ -14,6 +14,7 @@ from ccmusic.audio import Clip
 from ccmusic.card import titles
 from ccmusic.dashboard.address import TRANSFORMS, VIEWS, apply_address, read_address, write_address
 from ccmusic.dashboard.attention import attention
+from ccmusic.dashboard.compare import compare
 from ccmusic.dashboard.compute import (
     Piece,
     cached_spectrogram,
@@ -27,7 +28,7 @@ from ccmusic.dashboard.compute import (
 from ccmusic.dashboard.downloads import downloads
 from ccmusic.dashboard.files import files_table
 from ccmusic.dashboard.guide import guide
-from ccmusic.dashboard.inputs import choose_input, choose_upload
+from ccmusic.dashboard.inputs import choose_input, choose_other, choose_upload
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.markup import STATUS, headline
 from ccmusic.dashboard.pipeline import pipeline
@@ -65,6 +66,7 @@ def page() -> None:
         return
     stage = st.container(key="stage", gap=None)
     verdict, picture = stage.container(key="verdict"), stage.container(key="picture")
+    other = None
     with stage.container(key="controls"):
         looks = st.empty()
         piece, pieces = choose_input(language)
@@ -77,6 +79,8 @@ def page() -> None:
             panel = error
         on: list[str] = []
         with st.container(horizontal=True, key="folded"):
+            if piece:
+                other = choose_other(piece, language)
             if isinstance(panel, Panel):
                 on = _choose_models(panel, language)
             weights_window(language)
@@ -124,6 +128,8 @@ def page() -> None:
             st.warning(plain(problem.message(language)))
         if analysis:
             typical(looks, analysis, language)
+            if other:
+                compare(piece, analysis, start, other, on, language, turned=turned)
             attention(analysis, language, turned=turned)
             details(analysis, language)
             curves = st.container()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import streamlit as st
@@ -65,13 +66,7 @@ def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
             label_visibility="collapsed",
         )
     if state.example is not None:
-        path = examples[state.example]
-        return Piece(
-            path.name,
-            _example_title(path.stem, language),
-            path.read_bytes(),
-            EXAMPLE_GENRES.get(path.stem),
-        ), []
+        return _example(examples[state.example], language), []
     if recording and (state.own == "microphone" or not upload):
         return Piece(
             "recording.wav", translate(language, "page.recording"), recording.getvalue()
@@ -85,6 +80,36 @@ def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
     return None, []
 
 
+def choose_other(piece: Piece, language: Language) -> Piece | None:
+    """Draw the choice of a second piece to compare with: examples and uploads, but the first."""
+    state, examples = st.session_state, find_examples()
+    here = piece.name, len(piece.content)
+    uploads = {u.file_id: u for u in state.upload or () if (u.name, u.size) != here}
+    names = {s: _example_title(s, language) for s in examples if s != state.example}
+    names |= {place: upload.name for place, upload in uploads.items()}
+    if state.other not in names:
+        state.other = None
+    key = f"other_{language}"
+
+    def choose() -> None:
+        state.other = state[key]
+
+    state[key] = state.other
+    with st.popover(translate(language, "compare.open"), icon=":material/compare:"):
+        st.pills(
+            translate(language, "compare.other"),
+            list(names),
+            format_func=names.__getitem__,
+            key=key,
+            on_change=choose,
+            wrap=True,
+        )
+    if state.other in uploads:
+        upload = uploads[state.other]
+        return Piece(upload.name, upload.name, upload.getvalue())
+    return _example(examples[state.other], language) if state.other else None
+
+
 def choose_upload(place: int) -> None:
     """Take one of several uploads."""
     state = st.session_state
@@ -94,6 +119,11 @@ def choose_upload(place: int) -> None:
 def which_key(uploads: int) -> str:
     """Key of the choice among so many uploads."""
     return f"which_{uploads}"
+
+
+def _example(path: Path, language: Language) -> Piece:
+    title, genre = _example_title(path.stem, language), EXAMPLE_GENRES.get(path.stem)
+    return Piece(path.name, title, path.read_bytes(), genre)
 
 
 def _example_title(stem: str, language: Language) -> str:
