@@ -205,6 +205,19 @@ def test_maps_show_any_genre_and_recompute_nothing(
 
 
 @needs_cqt
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_map_can_be_enlarged(language: Language, analyses: Counter[str]) -> None:
+    app = open_page(lang=language, example="vibe_ace")
+    before = charts(app)
+    bigger = [b for b in app.button if b.label == translate(language, "attention.enlarge")]
+    assert len(bigger) == len(checkpoints("cqt"))
+    bigger[0].click().run()
+    assert_no_traceback(app)
+    assert charts(app) == before + 1
+    assert analyses == {"cqt": 1}
+
+
+@needs_cqt
 def test_two_users_do_not_mix(analyses: Counter[str]) -> None:
     one, other = open_page("zh-CN", example="rain"), open_page("en-US", example="celtica")
     assert analyses == {"cqt": 2}

@@ -171,7 +171,12 @@ def spectrogram_figure(
 
 @lru_cache(maxsize=64)
 def attention_figure(
-    attention: Attention, language: Language, *, strongest: float, sideways: bool = False
+    attention: Attention,
+    language: Language,
+    *,
+    strongest: float,
+    sideways: bool = False,
+    height: int = 260,
 ) -> go.Figure:
     """The spectrogram in grey, and in orange the regions that support the genre.
 
@@ -181,6 +186,8 @@ def attention_figure(
         Weight of the brightest orange, so that several figures share a scale.
     sideways
         Pitch along x and time downwards, instead of time along x.
+    height
+        Pixels.
     """
     spectrogram = attention.picture.spectrogram
     step = -(-len(spectrogram.times) // _MAP_FRAMES)
@@ -222,7 +229,7 @@ def attention_figure(
         ]
     )
     figure.update_layout(
-        height=260,
+        height=height,
         margin={"l": 4, "r": 4, "t": 4, "b": 4},
         dragmode=False,
         hoverlabel={"align": "left"},
