@@ -218,7 +218,8 @@ export default function ({ data, setTriggerValue, parentElement }) {
       const across = to.pitch.l2p(far.indexOf(Math.min(...far)));
       const [x, y] = to.meta.time === "x" ? [along, across] : [across, along];
       const layer = plot.querySelector(".nsewdrag"), box = layer.getBoundingClientRect();
-      const at = { clientX: box.left + x, clientY: box.top + y, bubbles: true, view: window };
+      // Browsers cut fractions of a pixel off, which may be the next cell.
+      const at = { clientX: Math.round(box.left + x), clientY: Math.round(box.top + y), bubbles: true };
       layer.dispatchEvent(new MouseEvent(over ? "mousemove" : "mouseout", at));
     }
     linking = false;
