@@ -80,7 +80,7 @@ def visits(chrome: Browser, address: str, **defaults: object) -> Iterator[Callab
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.goto(f"{address}/?{link}")
         if "view=" not in link:
-            page.locator(".models .mean").wait_for()
+            page.locator(".models .mean").first.wait_for()
         settle(page)
         opened.append(page)
         return page

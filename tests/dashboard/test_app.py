@@ -205,6 +205,19 @@ def test_maps_show_any_genre_and_recompute_nothing(
 
 
 @needs_cqt
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_map_can_be_enlarged(language: Language, analyses: Counter[str]) -> None:
+    app = open_page(lang=language, example="vibe_ace")
+    before = charts(app)
+    bigger = [b for b in app.button if b.label == translate(language, "attention.enlarge")]
+    assert len(bigger) == len(checkpoints("cqt"))
+    bigger[0].click().run()
+    assert_no_traceback(app)
+    assert charts(app) == before + 1
+    assert analyses == {"cqt": 1}
+
+
+@needs_cqt
 def test_two_users_do_not_mix(analyses: Counter[str]) -> None:
     one, other = open_page("zh-CN", example="rain"), open_page("en-US", example="celtica")
     assert analyses == {"cqt": 2}
@@ -365,6 +378,58 @@ def test_without_examples_the_page_asks_for_an_upload(monkeypatch: pytest.Monkey
     assert_no_traceback(app)
     assert translate("en", "page.begin") in texts(app)
     assert charts(app) == 0
+
+
+@needs_cqt
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_second_piece_stands_beside_the_first(language: Language, analyses: Counter[str]) -> None:
+    app = open_page(lang=language, example="vibe_ace")
+    alone = charts(app)
+    assert translate(language, "compare.title") not in texts(app)
+    app.pills(key=f"other_{language}").set_value("rain").run()
+    assert_no_traceback(app)
+    assert dict(app.query_params)["other"] in ("rain", ["rain"])
+    assert charts(app) == alone + 2
+    assert analyses == {"cqt": 2}
+    one, other = (analyze_example(stem).result() for stem in ("vibe_ace", "rain"))
+    for analysis in (one, other):
+        assert _capital(analysis.message(language)) in texts(app)
+    (table,) = [body for body in markup(app) if 'class="differences"' in body]
+    rows = [re.sub("<.*?>", " ", row).split() for row in re.findall("<tr>(.*?)</tr>", table)[1:]]
+    assert len(rows) > 1
+    for first, second, apart in (row[-3:] for row in rows):
+        points = int(second.rstrip("%")) - int(first.rstrip("%"))
+        assert int(apart.replace("−", "-")) == points
+    assert [abs(int(row[-1].replace("−", "-"))) for row in rows] == sorted(
+        (abs(int(row[-1].replace("−", "-"))) for row in rows), reverse=True
+    )
+    (sentence,) = [m.value for m in app.markdown if genre_name("environment", language) in m.value]
+    assert rows[0][1] in sentence.replace("\\", "")
+    app.pills(key=f"other_{language}").set_value(None).run()
+    assert_no_traceback(app)
+    assert charts(app) == alone
+    assert "other" not in app.query_params
+
+
+@needs_cqt
+def test_a_link_brings_the_second_piece_and_a_file_can_be_one() -> None:
+    app = open_page(lang="en", example="vibe_ace", other="rain")
+    assert_no_traceback(app)
+    assert app.pills(key="other_en").value == "rain"
+    # What is no music is one line; the first piece stands.
+    app.file_uploader(key="upload").upload("broken.mp3", b"no music in here", "audio/mpeg").run()
+    app.pills(key="example_en").set_value("vibe_ace").run()
+    (upload,) = app.session_state.upload
+    app.pills(key="other_en").set_value(upload.file_id).run()
+    assert_no_traceback(app)
+    expected = AudioError("unknown_format", file="broken.mp3").message("en")
+    assert expected in texts(app).replace("\\", "")
+    assert "other" not in app.query_params
+    assert headline(app)[0] == translate("en", "example.vibe_ace")
+    # A piece is not compared with itself.
+    app.pills(key="other_en").set_value("rain").run()
+    app.pills(key="example_en").set_value("rain").run()
+    assert app.pills(key="other_en").value is None
 
 
 @needs_cqt

@@ -64,6 +64,12 @@ def test_silence_can_be_drawn() -> None:
     assert np.array(spectrogram_figure(silent, "en").data[0].z).max() == -120
 
 
+def test_two_pictures_can_share_a_scale() -> None:
+    figure = spectrogram_figure(Cqt()(tone(440)), "en", below=6.0)
+    assert np.array(figure.data[0].z).max() == pytest.approx(-6)
+    assert (figure.data[0].zmin, figure.data[0].zmax) == (-80, 0)
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize(("transform", "name"), [(Cqt(), "CQT"), (Mel(), "Mel")])
 def test_both_axes_have_a_title_and_the_picture_a_name(
@@ -90,7 +96,8 @@ def test_maps_lie_on_the_spectrogram_and_share_a_scale(transform: str) -> None:
     attention = Attention(
         "jazz", coarse, draw(preprocessing.transform(tone(440)), preprocessing), 5.0
     )
-    below, above = attention_figure(attention, "en", strongest=4.0).data
+    figure = attention_figure(attention, "en", strongest=4.0, sideways=transform == "cqt")
+    below, above = figure.data
     assert np.shape(below.z) == np.shape(above.z) == (len(below.y), len(below.x))
     assert (above.zmin, above.zmax) == (0, 4)
     np.testing.assert_array_equal(above.z, below.customdata)

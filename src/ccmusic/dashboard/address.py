@@ -48,9 +48,12 @@ def _take(asked: Mapping[str, str]) -> None:
     example = asked.get("example")
     first = None if own else next(iter(examples), None)
     state.example = example if example in examples else first
+    state.other = asked.get("other")
     state.asked_start = _number(asked.get("start"))
     state.off = set(filter(None, asked.get("off", "").split(",")))
-    for key in [k for k in state if str(k).startswith(("models_", "example_", "window_"))]:
+    for key in [
+        k for k in state if str(k).startswith(("models_", "example_", "other_", "window_"))
+    ]:
         del state[key]
     k = _number(asked.get("top"))
     state.top_k = int(k) if k is not None and k in _TOP_K else 3
@@ -77,6 +80,8 @@ def write_address() -> None:
         link["example"] = state.example
     if state.own or state.get("pieces"):
         link["own"] = f"{state.shelf}-{state.own or ''}"
+    if state.other:
+        link["other"] = state.other
     if state.asked_start is not None:
         link["start"] = f"{state.asked_start:g}"
     if state.off:

@@ -15,6 +15,7 @@ from ccmusic.card import titles
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.address import TRANSFORMS, VIEWS, apply_address, read_address, write_address
 from ccmusic.dashboard.attention import attention
+from ccmusic.dashboard.compare import compare
 from ccmusic.dashboard.compute import (
     Piece,
     cached_spectrogram,
@@ -28,7 +29,7 @@ from ccmusic.dashboard.compute import (
 from ccmusic.dashboard.downloads import downloads
 from ccmusic.dashboard.files import files_table
 from ccmusic.dashboard.guide import guide
-from ccmusic.dashboard.inputs import choose_input, show
+from ccmusic.dashboard.inputs import choose_input, choose_other, show
 from ccmusic.dashboard.live import live_window
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.markup import STATUS, headline
@@ -68,6 +69,7 @@ def page() -> None:
         return
     stage = st.container(key="stage", gap=None)
     verdict, picture = stage.container(key="verdict"), stage.container(key="picture")
+    other = None
     with stage.container(key="controls"):
         looks = st.empty()
         piece, pieces = choose_input(language)
@@ -81,6 +83,8 @@ def page() -> None:
             panel = error
         on: list[str] = []
         with st.container(horizontal=True, key="folded"):
+            if piece:
+                other = choose_other(piece, language)
             if isinstance(panel, Panel):
                 on = _choose_models(panel, language)
             weights_window(language)
@@ -107,7 +111,8 @@ def page() -> None:
         return
     # Started before anything is drawn, so that the models run meanwhile.
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
-    shown = _Shown(piece, clip, transform, start, language)
+    turned = st.session_state.turned or transform == "both"
+    shown = _Shown(piece, clip, transform, start, turned, language)
     if view == "verdicts":
         with verdict:
             covered = _ask_for_vote(piece, slot, language)
@@ -131,7 +136,9 @@ def page() -> None:
             st.warning(plain(problem.message(language)))
         if analysis:
             typical(looks, analysis, language)
-            attention(analysis, language)
+            if other:
+                compare(piece, analysis, start, other, on, language, turned=turned)
+            attention(analysis, language, turned=turned)
             details(analysis, language)
             curves = st.container()
             downloads(analysis, language)
@@ -180,6 +187,8 @@ class _Shown:
     clip: Clip
     transform: TransformChoice
     start: float | None
+    turned: bool
+    """Time to the right in every spectrogram."""
     language: Language
 
 
@@ -296,16 +305,15 @@ def _choose_models(panel: Panel, language: Language) -> list[str]:
 
 def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
     """One spectrogram, or CQT and Mel side by side; below, room for waveform and genres."""
-    language, transforms = shown.language, transforms_of(shown.transform)
-    turned = st.session_state.turned or len(transforms) > 1
+    language = shown.language
     with st.container(key="spectrograms", horizontal=True, gap="small"):
-        for name in transforms:
+        for name in transforms_of(shown.transform):
             st.plotly_chart(
                 spectrogram_figure(
                     cached_spectrogram(shown.piece, name, shown.start),
                     language,
                     start=shown.clip.info.window_start,
-                    sideways=name == "cqt" and not turned,
+                    sideways=name == "cqt" and not shown.turned,
                 ),
                 height="stretch",
                 config=buttons(language, zoom=True),

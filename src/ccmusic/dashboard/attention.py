@@ -13,9 +13,17 @@ from ccmusic.genres import genre_name
 from ccmusic.report import region_line
 from ccmusic.texts import Language, translate
 
+_SMALL, _LARGE = 260, 600  # pixels of a map
 
-def attention(analysis: Analysis, language: Language) -> None:
-    """Draw the regions that support the first choice of each model, or a chosen genre."""
+
+def attention(analysis: Analysis, language: Language, *, turned: bool) -> None:
+    """Draw the regions that support the first choice of each model, or a chosen genre.
+
+    Parameters
+    ----------
+    turned
+        Time to the right on every map, not only where the model had it so.
+    """
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
         return
@@ -53,23 +61,43 @@ def attention(analysis: Analysis, language: Language) -> None:
             translate(language, "attention.own_scale"), key="own_scale", persist_state="session"
         )
     both = analysis.transform == "both"
+
+    def draw(name: str, *, large: bool = False) -> None:
+        if looked_at := looked[name]:
+            pitch_along_x = looked_at.picture.preprocessing.orientation == "pitch_along_x"
+            figure = attention_figure(
+                looked_at,
+                language,
+                strongest=float(looked_at.coarse.max()) if own_scale else strongest,
+                sideways=pitch_along_x and not turned,
+                height=_LARGE if large else _SMALL,
+            )
+            title = given[name].card.title(with_transform=both)
+            st.plotly_chart(
+                figure,
+                config=buttons(language, zoom=large),
+                key=f"{'large' if large else 'map'}_{name}",
+                alt=translate(language, "page.alt_attention", name=title),
+            )
+        st.html(_region(analysis, name, genre, language))
+
+    word = translate(language, "attention.enlarge")
     with st.container(key="maps"):
         for name, looked_at in looked.items():
-            title_of = given[name].card.title(with_transform=both)
+            title_of = plain(given[name].card.title(with_transform=both))
             with st.container(border=True):
-                st.markdown(f"**{plain(title_of)}**")
-                if looked_at:
-                    st.plotly_chart(
-                        attention_figure(
-                            looked_at,
-                            language,
-                            strongest=float(looked_at.coarse.max()) if own_scale else strongest,
-                        ),
-                        config=buttons(language),
-                        key=f"map_{name}",
-                        alt=translate(language, "page.alt_attention", name=title_of),
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    st.markdown(f"**{title_of}**")
+                    enlarged = looked_at and st.button(
+                        word,
+                        key=f"enlarge_{name}",
+                        icon=":material/open_in_full:",
+                        type="tertiary",
+                        help=word,
                     )
-                st.html(_region(analysis, name, genre, language))
+                draw(name)
+                if enlarged:
+                    st.dialog(title_of, width="large")(draw)(name, large=True)
 
 
 def _region(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import streamlit as st
 
@@ -78,21 +79,42 @@ def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
             label_visibility="collapsed",
         )
     if state.example is not None:
-        path = examples[state.example]
-        return Piece(
-            path.name,
-            _example_title(path.stem, language),
-            path.read_bytes(),
-            EXAMPLE_GENRES.get(path.stem),
-        ), []
+        return _example(examples[state.example], language), []
     if piece := state.pieces.get(state.own):
-        if not piece.title:
-            return replace(piece, title=translate(language, "page.recording")), []
-        return piece, list(files.values()) if len(files) > 1 else []
+        several = piece.title and len(files) > 1
+        return _titled(piece, language), list(files.values()) if several else []
     if state.own is None and examples:  # the file of one's own was taken away again
         state.example = next(iter(examples))
         st.rerun()
     return None, []
+
+
+def choose_other(piece: Piece, language: Language) -> Piece | None:
+    """Draw the choice of a second piece to compare with: examples and what the visitor brought."""
+    state, examples = st.session_state, find_examples()
+    brought = {token: own for token, own in state.pieces.items() if token != piece.token}
+    names = {s: _example_title(s, language) for s in examples if s != state.example}
+    names |= {token: _titled(own, language).title for token, own in brought.items()}
+    if state.other not in names:
+        state.other = None
+    key = f"other_{language}"
+
+    def choose() -> None:
+        state.other = state[key]
+
+    state[key] = state.other
+    with st.popover(translate(language, "compare.open"), icon=":material/compare:"):
+        st.pills(
+            translate(language, "compare.other"),
+            list(names),
+            format_func=names.__getitem__,
+            key=key,
+            on_change=choose,
+            wrap=True,
+        )
+    if state.other in brought:
+        return _titled(brought[state.other], language)
+    return _example(examples[state.other], language) if state.other else None
 
 
 def hold(piece: Piece) -> None:
@@ -138,6 +160,16 @@ def _take_recording() -> None:
         hold(piece)
     else:
         _drop([state.recorded] if "recorded" in state else [])
+
+
+def _titled(piece: Piece, language: Language) -> Piece:
+    """Piece of the visitor's with the title that a recording has in this language."""
+    return piece if piece.title else replace(piece, title=translate(language, "page.recording"))
+
+
+def _example(path: Path, language: Language) -> Piece:
+    title, genre = _example_title(path.stem, language), EXAMPLE_GENRES.get(path.stem)
+    return Piece(path.name, title, path.read_bytes(), genre)
 
 
 def _example_title(stem: str, language: Language) -> str:

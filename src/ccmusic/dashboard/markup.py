@@ -132,6 +132,29 @@ def table(analysis: Analysis, language: Language) -> str:
     )
 
 
+def differences(
+    titles: tuple[str, str], rows: Iterable[tuple[str, int, int]], language: Language
+) -> str:
+    """Genres x two pieces, in per cent, and the difference."""
+    words = (translate(language, "files.genre"), *titles, translate(language, "compare.points"))
+    head = "".join(f'<th scope="col" title="{escape(w)}">{escape(w)}</th>' for w in words)
+    body = "".join(
+        f'<tr><th scope="row">{genre_mark(genre, language)}</th><td>{one}%</td><td>{other}%</td>'
+        f"<td>{_signed(other - one)}</td></tr>"
+        for genre, one, other in rows
+    )
+    label = escape(translate(language, "compare.table"))
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
+        f'<table class="differences"><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
+        "</table></div>"
+    )
+
+
+def _signed(points: int) -> str:
+    return f"{points:+d}".replace("-", "−") if points else "0"
+
+
 def _cell(genre: str, share: float | None) -> str:
     if share is None:
         return "<td></td>"

@@ -1,7 +1,7 @@
 // What Streamlit has no word for: one player for all pictures of a sound. It plays the judged
 // window or any region of a spectrogram (its seconds and, by filters, its band), draws a playhead
 // over every picture, moves the window to a click, and tells Python when Back was pressed.
-const kept = (window.ccmusic ??= { graphs: new WeakMap(), range: null, start: null, source: null });
+const kept = (window.ccmusic ??= { graphs: new WeakMap(), range: null, start: null, source: null, second: false });
 const ORDER = 2; // filters in a row at each edge of a band: 24 dB per octave
 
 export default function ({ data, setTriggerValue, parentElement }) {
@@ -9,7 +9,17 @@ export default function ({ data, setTriggerValue, parentElement }) {
   const status = parentElement.querySelector("[role=status]");
   if (data.said !== undefined && status.textContent !== data.said) status.textContent = data.said;
 
-  const audio = () => document.querySelector("audio[data-testid=stAudio], [data-testid=stAudio] audio");
+  // The page's piece, and the second one where two are compared: one of them plays at a time.
+  const main = () => document.querySelector("audio[data-testid=stAudio], [data-testid=stAudio] audio");
+  const second = () => document.querySelector(".st-key-second audio");
+  const audio = () => (kept.second && second()) || main();
+  const ofSecond = (element) => element.closest(".st-key-second") !== null;
+  const sounds = (element) => ofSecond(element) === (audio() === second());
+  const select = (element) => {
+    if (ofSecond(element) === kept.second) return;
+    audio()?.pause();
+    kept.second = ofSecond(element);
+  };
   const plots = () => document.querySelectorAll(".js-plotly-plot");
   const timeAxis = (plot) => {
     const layout = plot._fullLayout;
@@ -55,14 +65,19 @@ export default function ({ data, setTriggerValue, parentElement }) {
   };
 
   const looping = () => document.querySelector(".play .loop")?.checked;
+  const judged = () => {
+    const { start = data.start, end = data.end } =
+      (kept.second && document.querySelector(".st-key-second .play-window")?.dataset) || {};
+    return { start: Number(start), end: Number(end), window: true };
+  };
   const playWindow = () => {
     if (audio() && !audio().paused) audio().pause();
-    else play({ start: data.start, end: data.end, window: true });
+    else play(judged());
   };
 
   const button = () => {
-    const playing = audio() && !audio().paused;
     for (const b of document.querySelectorAll(".play-window")) {
+      const playing = audio() && !audio().paused && sounds(b);
       b.textContent = playing ? b.dataset.pause : b.dataset.play;
       b.classList.toggle("playing", playing);
     }
@@ -90,7 +105,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
       if (!axis || !plot.querySelector(".svg-container")) continue;
       const { xaxis, yaxis, meta } = plot._fullLayout;
       const at = axis.l2p(now);
-      const inside = now > 0 && at >= 0 && at <= axis._length;
+      const inside = sounds(plot) && now > 0 && at >= 0 && at <= axis._length;
       const box = meta.time === "x"
         ? [axis._offset + at, yaxis._offset, 2, yaxis._length]
         : [xaxis._offset, axis._offset + at, xaxis._length, 2];
@@ -111,6 +126,8 @@ export default function ({ data, setTriggerValue, parentElement }) {
     frame = sound && !sound.paused ? requestAnimationFrame(follow) : 0;
   };
   const begin = (event) => {
+    if (event?.type === "play") select(event.target);
+    if (event && event.target !== audio()) return;
     // Who drags the player's own handle wants to hear what is there, all of it.
     if (event?.type === "seeking") {
       if (!kept.seeking) { kept.range = null; band(0, 0); }
@@ -120,7 +137,8 @@ export default function ({ data, setTriggerValue, parentElement }) {
     cancelAnimationFrame(frame);
     follow();
   };
-  if (audio() && (kept.start !== data.start || kept.source !== audio().src)) {
+  if (main() && (kept.start !== data.start || kept.source !== main().src)) {
+    select(main());
     const moved = kept.range?.window && !audio().paused && kept.source === audio().src;
     Object.assign(kept, { start: data.start, source: audio().src });
     if (moved) kept.range = { start: data.start, end: data.end, window: true };
@@ -169,15 +187,49 @@ export default function ({ data, setTriggerValue, parentElement }) {
   const up = () => {
     if (!drag?.to) return;
     const { from, to } = drag;
+    select(from.plot);
     const [time, pitch] = from.meta.time === "x" ? ["x", "y"] : ["y", "x"];
     const seconds = [from[time], to[time]].map((p) => from[`${time}axis`].p2l(p)).sort((a, b) => a - b);
     const band = [from[pitch], to[pitch]].map((p) => hertz(from[`${pitch}axis`], p)).sort((a, b) => a - b);
     play({ start: seconds[0], end: Math.max(seconds[1], seconds[0] + 0.1), low: band[0], high: band[1] });
   };
 
+  // ---- the crosshair: a place in one spectrogram is marked in those beside it as well. Plotly
+  // draws it where it believes the mouse.
+  let linking = false;
+  const link = (event) => {
+    const from = !linking && event.target.matches?.(".nsewdrag") && plotAt(event);
+    const group = from?.meta?.seek && from.plot.closest(".st-key-spectrograms, .st-key-comparison");
+    if (!group) return;
+    const over = event.type === "mousemove" && from.inside;
+    const axes = (plot) => {
+      const { xaxis, yaxis, meta } = plot._fullLayout;
+      return meta.time === "x" ? { meta, time: xaxis, pitch: yaxis } : { meta, time: yaxis, pitch: xaxis };
+    };
+    const { meta, time, pitch } = axes(from.plot);
+    const seconds = time.p2l(from[meta.time]) - meta.start;
+    const tone = hertz(pitch, from[meta.time === "x" ? "y" : "x"]);
+    linking = true;
+    for (const plot of group.querySelectorAll(".js-plotly-plot")) {
+      if (plot === from.plot || !plot._fullLayout?.meta?.seek) continue;
+      const to = axes(plot);
+      const far = to.pitch._categories.map((name) => Math.abs(Math.log(parseFloat(name) / tone)));
+      const along = to.time.l2p(seconds + to.meta.start);
+      const across = to.pitch.l2p(far.indexOf(Math.min(...far)));
+      const [x, y] = to.meta.time === "x" ? [along, across] : [across, along];
+      const layer = plot.querySelector(".nsewdrag"), box = layer.getBoundingClientRect();
+      // Browsers cut fractions of a pixel off, which may be the next cell.
+      const at = { clientX: Math.round(box.left + x), clientY: Math.round(box.top + y), bubbles: true };
+      layer.dispatchEvent(new MouseEvent(over ? "mousemove" : "mouseout", at));
+    }
+    linking = false;
+  };
+
   const click = (event) => {
     const region = event.target.closest?.(".play-region");
-    if (event.target.closest?.(".play-window")) return playWindow();
+    const whole = event.target.closest?.(".play-window");
+    if (whole || region) select(event.target);
+    if (whole) return playWindow();
     if (region) {
       const [start, end, low, high] = ["start", "end", "low", "high"].map((k) => Number(region.dataset[k]));
       return play({ start, end, low, high });
@@ -191,7 +243,11 @@ export default function ({ data, setTriggerValue, parentElement }) {
     const axis = timeAxis(at.plot);
     const seconds = axis?.p2l(at[at.meta.time]);
     if (at.meta.window) setTriggerValue("window", seconds);
-    else if (at.meta.seek) play({ start: Math.min(seconds, data.end - 0.1), end: data.end, window: true });
+    else if (at.meta.seek) {
+      select(at.plot);
+      const range = judged();
+      play({ ...range, start: Math.min(seconds, range.end - 0.1) });
+    }
   };
   const fade = (event) => {
     if (!event.target.matches?.(".map-opacity")) return;
@@ -206,7 +262,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
     // Media events do not bubble, but on their way down the document sees them.
     ...["play", "pause", "seeking", "seeked", "loadedmetadata", "timeupdate"].map((n) => [document, n, begin]),
     [document, "pointerdown", down], [document, "pointermove", move], [document, "pointerup", up],
-    [document, "click", click], [document, "keydown", key], [document, "input", fade], [window, "popstate", back],
+    [document, "mousemove", link], [document, "mouseout", link], [document, "click", click], [document, "keydown", key], [document, "input", fade], [window, "popstate", back],
   ];
   for (const [target, name, act] of listeners) target.addEventListener(name, act, true);
   return () => {

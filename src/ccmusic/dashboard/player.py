@@ -9,7 +9,7 @@ from html import escape
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ccmusic.audio import CLIP_SECONDS, Clip
+from ccmusic.audio import CLIP_SECONDS, AudioInfo, Clip
 from ccmusic.dashboard.compute import Envelope, Piece, decode_window, warnings_for
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import buttons, waveform_figure
@@ -36,12 +36,22 @@ def play_button(piece: Piece, language: Language) -> None:
     if piece.genre:
         name = genre_name(piece.genre, language)
         makers = f"<span>{escape(translate(language, 'page.makers_genre', genre=name))}</span>"
-    words = {word: escape(translate(language, f"player.{word}")) for word in ("play", "pause")}
     st.html(
-        f'<div class="play"><button class="play-window" data-play="{words["play"]}" '
-        f'data-pause="{words["pause"]}">{words["play"]}</button>'
+        f'<div class="play">{window_button(language)}'
         f'<label><input type="checkbox" class="loop" checked> '
         f"{escape(translate(language, 'player.loop'))}</label>{makers}</div>"
+    )
+
+
+def window_button(language: Language, info: AudioInfo | None = None) -> str:
+    """The button alone; with ``info`` it plays the window of a piece that is not the page's."""
+    words = {word: escape(translate(language, f"player.{word}")) for word in ("play", "pause")}
+    edges = (
+        f' data-start="{info.window_start:.3f}" data-end="{info.window_end:.3f}"' if info else ""
+    )
+    return (
+        f'<button class="play-window" data-play="{words["play"]}" '
+        f'data-pause="{words["pause"]}"{edges}>{words["play"]}</button>'
     )
 
 

@@ -24,6 +24,13 @@ _RANGE_DB = 80.0
 # of its theme.
 _MAGMA = ["rgb(0, 0, 4)", *sequential.Magma[1:]]
 _MAP_FRAMES = 110  # of a small figure: more would be hidden by the pixels and cost the network
+_CROSSHAIR: dict[str, Any] = {
+    "showspikes": True,
+    "spikemode": "across",
+    "spikethickness": 1,
+    "spikedash": "solid",
+    "spikecolor": "white",
+}
 _BLUE, _GREY = "#0072B2", "#9A9A9A"
 
 
@@ -93,6 +100,7 @@ def spectrogram_figure(
     start: float = 0.0,
     sideways: bool = False,
     height: int | None = None,
+    below: float = 0.0,
 ) -> go.Figure:
     """Heatmap of levels; hovering tells time, frequency, nearest note and level.
 
@@ -104,11 +112,14 @@ def spectrogram_figure(
         Pitch along x and time downwards, instead of time along x.
     height
         Pixels; by default as high as its place on the page.
+    below
+        dB by which the loudest cell lies below the top of the scale, so that several figures share
+        a scale.
     """
     # Bins are categories named in full: the hover shows the name, the axis only chosen ticks.
     names = [f"{f:.1f} Hz · {note_name(f)}" for f in spectrogram.frequencies]
     times = np.round(spectrogram.times + start, 3)
-    levels = spectrogram.decibels().round(1)
+    levels = (spectrogram.decibels() - below).round(1)
     positions, labels = _pitch_ticks(spectrogram)
     pitch_axis: dict[str, Any] = {
         "type": "category",
@@ -150,20 +161,33 @@ def spectrogram_figure(
         # A finger that scrolls past must not zoom; the buttons above the plot still do.
         dragmode=False,
         hoverlabel={"align": "left", "font_size": 14},
-        meta={"time": time, "seek": True},
+        meta={"time": time, "seek": True, "start": start},
     )
+    time_axis |= _CROSSHAIR
+    pitch_axis |= _CROSSHAIR
     _name_axes(figure, time_axis, pitch_axis, sideways=sideways)
     return figure
 
 
 @lru_cache(maxsize=64)
-def attention_figure(attention: Attention, language: Language, *, strongest: float) -> go.Figure:
+def attention_figure(
+    attention: Attention,
+    language: Language,
+    *,
+    strongest: float,
+    sideways: bool = False,
+    height: int = 260,
+) -> go.Figure:
     """The spectrogram in grey, and in orange the regions that support the genre.
 
     Parameters
     ----------
     strongest
         Weight of the brightest orange, so that several figures share a scale.
+    sideways
+        Pitch along x and time downwards, instead of time along x.
+    height
+        Pixels.
     """
     spectrogram = attention.picture.spectrogram
     step = -(-len(spectrogram.times) // _MAP_FRAMES)
@@ -182,7 +206,6 @@ def attention_figure(attention: Attention, language: Language, *, strongest: flo
         "ticktext": [label.partition("<br>")[0].removesuffix(" Hz") for label in labels],
     }
     seconds = translate(language, "figure.seconds")
-    sideways = attention.picture.preprocessing.orientation == "pitch_along_x"
     if sideways:
         levels, weights = levels.T, weights.T
     time, pitch = ("y", "x") if sideways else ("x", "y")
@@ -206,7 +229,7 @@ def attention_figure(attention: Attention, language: Language, *, strongest: flo
         ]
     )
     figure.update_layout(
-        height=260,
+        height=height,
         margin={"l": 4, "r": 4, "t": 4, "b": 4},
         dragmode=False,
         hoverlabel={"align": "left"},

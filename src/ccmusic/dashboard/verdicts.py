@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from html import escape
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -72,6 +73,14 @@ def verdicts(
         rows[name] = _line(verdict, names[name], language)
     show(opinion(analysis, language), _votes(analysis), _mean_line(analysis, language))
     return analysis
+
+
+def panel_lines(analysis: Analysis, language: Language) -> str:
+    """The panel's sentence and a line per model, of an analysis that stands."""
+    names = titles(verdict.card for verdict in analysis.verdicts.values())
+    rows = [_line(v, names[name], language) for name, v in analysis.verdicts.items()]
+    said = f'<p class="said">{escape(opinion(analysis, language))}</p>'
+    return said + markup.lines([*rows, _mean_line(analysis, language)], language)
 
 
 def opinion(analysis: Analysis, language: Language) -> str:

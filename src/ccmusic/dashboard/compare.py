@@ -1,0 +1,128 @@
+"""Two pieces side by side: the same transform, one colour scale, and where the means differ."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from html import escape
+
+import numpy as np
+import streamlit as st
+
+from ccmusic.analysis import Analysis
+from ccmusic.dashboard.compute import Piece, cached_spectrogram, start_analysis
+from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.markup import differences
+from ccmusic.dashboard.player import media_type, window_button
+from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
+from ccmusic.dashboard.verdicts import panel_lines
+from ccmusic.errors import CCMusicError
+from ccmusic.genres import genre_name
+from ccmusic.spectrogram import Spectrogram, transforms_of
+from ccmusic.texts import Language, translate
+
+_HEIGHT = 340  # pixels of a spectrogram
+
+
+def compare(
+    piece: Piece,
+    analysis: Analysis,
+    start: float | None,
+    other: Piece,
+    on: Collection[str],
+    language: Language,
+    *,
+    turned: bool,
+) -> None:
+    """Draw the piece of the page beside another one, of which the middle is judged.
+
+    Parameters
+    ----------
+    start
+        Second at which the window of the first piece begins; None for its middle.
+    on
+        Names of the models that are asked.
+    turned
+        Time to the right in every spectrogram.
+    """
+    st.subheader(translate(language, "compare.title"), anchor=False)
+    try:
+        judged = start_analysis(other, analysis.transform).result().select(on)
+    except CCMusicError as error:
+        st.info(plain(error.message(language)))
+        return
+    names = transforms_of(analysis.transform)
+    sides = {
+        "first": (piece, analysis, [cached_spectrogram(piece, name, start) for name in names]),
+        "second": (other, judged, [cached_spectrogram(other, name) for name in names]),
+    }
+    pairs = zip(*(drawn for *_, drawn in sides.values()), strict=True)
+    loudest = [max(map(_peak, pair)) for pair in pairs]
+    with st.container(key="comparison"):
+        columns = st.columns(2, gap="medium")
+        for column, (side, (shown, said, drawn)) in zip(columns, sides.items(), strict=True):
+            with column.container(key=side):
+                st.html(f'<h4 class="side">{escape(shown.title)}</h4>')
+                for spectrogram, peak in zip(drawn, loudest, strict=True):
+                    name = spectrogram.transform
+                    st.plotly_chart(
+                        spectrogram_figure(
+                            spectrogram,
+                            language,
+                            start=said.clip.info.window_start,
+                            sideways=name == "cqt" and not turned,
+                            height=_HEIGHT,
+                            below=peak - _peak(spectrogram),
+                        ),
+                        config=buttons(language, zoom=True),
+                        key=f"{side}_{name}",
+                        alt=translate(language, "page.alt_spectrogram", name=shown.title),
+                    )
+                st.html(window_button(language, said.clip.info if side == "second" else None))
+                if side == "second":  # not seen: the button and the spectrograms play it
+                    st.audio(shown.content, format=media_type(shown.name))
+                st.html(panel_lines(said, language))
+    titles, means = (piece.title, other.title), (analysis.mean, judged.mean)
+    rows = by_difference(*means)
+    if rows:
+        st.markdown(plain(_sentence(titles, means, rows[0], language)))
+        st.html(differences(titles, rows, language))
+    st.caption(translate(language, "compare.scale"))
+
+
+def _peak(spectrogram: Spectrogram) -> float:
+    """Level of the loudest cell in dB."""
+    peak = max(float(spectrogram.values.max()), float(np.finfo(np.float32).tiny))
+    return spectrogram.decibels_per_decade * float(np.log10(peak))
+
+
+def by_difference(
+    one: Mapping[str, float], other: Mapping[str, float]
+) -> list[tuple[str, int, int]]:
+    """Genres with both means in per cent, the farthest apart first; none that neither has."""
+    rows = [(g, round(100 * one[g]), round(100 * other[g])) for g in one if g in other]
+    rows.sort(key=lambda row: (-abs(row[1] - row[2]), -row[1]))
+    return [row for row in rows if row[1] or row[2]]
+
+
+def _sentence(
+    titles: tuple[str, str],
+    means: tuple[Mapping[str, float], Mapping[str, float]],
+    farthest: tuple[str, int, int],
+    language: Language,
+) -> str:
+    """What each is by its mean, and in which genre they differ most."""
+    first, second = (max(mean, key=mean.__getitem__) for mean in means)
+    said = translate(
+        language,
+        "compare.same" if first == second else "compare.different",
+        one=titles[0],
+        other=titles[1],
+        genre=genre_name(first, language),
+        other_genre=genre_name(second, language),
+    )
+    genre, one, other = farthest
+    if one == other:
+        return said
+    return said + translate(
+        language, "compare.most", genre=genre_name(genre, language), one=one, other=other
+    )
