@@ -85,10 +85,10 @@ WORDS = {
         ),
         "batch_stacks_table": "pictures in one inference | clips per second",
         "scale": (
-            "{recordings:,} real files, of a second each; decoding and models, whose time is the "
-            "same for every file, are replaced by one analysis that was made before. Seconds of "
-            "one processor, for all else: listing (of the folder: {list_s:.1f} s), journal, table "
-            "(`.parquet`), index."
+            "{recordings:,} names of a few real files, of a second each; decoding and models, "
+            "whose time is the same for every file, are replaced by one analysis that was made "
+            "before. Seconds of one processor, for all else: listing the folder ({list_s:.1f} s), "
+            "journal, table (`.parquet`), index."
         ),
         "scale_steps": "recordings done | seconds for the last 10 000 | memory",
         "scale_runs": "the same command | files judged | seconds | memory at most",
@@ -207,7 +207,7 @@ WORDS = {
         "batch_stacks": "只看模型，把几个文件的图叠成一批推理：",
         "batch_stacks_table": "一批的图数 | 每秒片段数",
         "scale": (
-            "{recordings:,} 个真实文件，每个 1 秒；解码和模型对每个文件耗时相同，"
+            "{recordings:,} 个文件名（指向几个真实文件，各 1 秒）；解码和模型对每个文件耗时相同，"
             "这里用事先算好的一份分析结果代替。其余部分的耗时（单个处理器的秒数）："
             "列出文件夹（{list_s:.1f} 秒）、日志、结果表（`.parquet`）、索引。"
         ),
