@@ -90,7 +90,7 @@ def test_a_file_becomes_a_model_of_the_panel(language: Language) -> None:
 def panel(app: AppTest) -> list[str]:
     """Names of the models that can be switched on and off."""
     (switches,) = [pills for pills in app.pills if str(pills.key).startswith("models_")]
-    return list(switches.value)
+    return [str(name) for name in switches.value or ()]
 
 
 def test_where_others_come_a_model_is_its_visitors_alone(
@@ -106,7 +106,10 @@ def test_where_others_come_a_model_is_its_visitors_alone(
     both = [("theirs.json", card, "application/json"), ("theirs.onnx", network, "")]
     app.file_uploader(key="weights_file").set_value(both).run()
     click(app, translate("en", "weights.import"))
+    assert [e.value for e in app.error] == []
     assert "theirs" in panel(app)
+    done = translate("en", "weights.done", name="theirs", transform="Mel")
+    assert [m.value.replace("\\", "") for m in app.success] == [done]
     assert not zoo.user_folder().exists()
 
     def visit(secret: str, **link: str) -> AppTest:
