@@ -424,7 +424,7 @@ def test_a_link_brings_the_second_piece_and_a_file_can_be_one() -> None:
     assert_no_traceback(app)
     expected = AudioError("unknown_format", file="broken.mp3").message("en")
     assert expected in texts(app).replace("\\", "")
-    assert "other" not in app.query_params
+    assert app.query_params["other"] in (token, [token])
     assert headline(app)[0] == translate("en", "example.vibe_ace")
     # A piece is not compared with itself.
     app.pills(key="other_en").set_value("rain").run()
