@@ -102,12 +102,12 @@ WORDS: dict[Language, dict[str, str]] = {
         "side": "## 对照",
         "side_on": (
             "`valid` 中的录音，都没有参与训练，每个录音一次判断；它们的来源与训练材料相同。"
-            "「未知来源」是 {unknown} 个录音，来自训练时整个留出的合集，"
+            "「陌生来源」是 {unknown} 个录音，来自训练时整个留出的合集，"
             "由没有学过这些合集的替身模型代为判断（[做法](training.zh.md)）：对别人的音乐，应以这个数字为准。"
             "95 % 区间：GTZAN 曲目用 Wilson 区间，其余用自助法。"
         ),
         "side_table": (
-            "模型 | 未知来源 | 其平均召回率 | GTZAN 曲目 | 全部 | 平均召回率 | "
+            "模型 | 陌生来源 | 其平均召回率 | GTZAN 曲目 | 全部 | 平均召回率 | "
             "最弱的流派 | 认出环境音 | 音乐误判为环境音 | "
             "校准误差（偶然所致） | 首选与 fp32 相同 | 大小 | 时间（MobileNetV3 fp32 为 1）"
         ),
@@ -117,11 +117,11 @@ WORDS: dict[Language, dict[str, str]] = {
         "genres": "## 各流派",
         "genres_on": (
             "每个流派学自哪里，以及全部模型的平均把它误判为什么：先是 `valid` 的录音，"
-            "再是未知来源的录音（由替身模型判断）。某流派不足五个片段的来源不列入本表，"
+            "再是陌生来源的录音（由替身模型判断）。某流派不足五个片段的来源不列入本表，"
             "完整列表见 [data.zh.md](data.zh.md)。"
         ),
         "taught_table": (
-            "流派 | 学自（片段数） | `valid` 召回率 | 误判为 | 未知来源召回率 | 误判为"
+            "流派 | 学自（片段数） | `valid` 召回率 | 误判为 | 陌生来源召回率 | 误判为"
         ),
         "none": "无",
         "together": "## 合起来",
@@ -134,7 +134,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "build": "{parameters:.1f} M 参数，{macs:.2f} GMAC，以 {precision} 存储",
         "width": "，每层通道数为公开网络的 1/{divisor}",
         "unknown": (
-            "在未知来源的 {recordings} 个录音上（由替身模型判断）：准确率 {accuracy}，"
+            "在陌生来源的 {recordings} 个录音上（由替身模型判断）：准确率 {accuracy}，"
             "平均召回率 {recall}，期望校准误差 {error:.3f}。"
         ),
         "latency": "，时间为 MobileNetV3 fp32 的 {latency:.1f} 倍",
@@ -155,7 +155,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "low": "较小",
         "from": "{above:.2f} 起",
         "bins_table": "概率 | 平均 | 判对 | 录音数",
-        "by_source": "按录音的来源；斜体为未知来源：",
+        "by_source": "按录音的来源；斜体为陌生来源：",
         "sources_table": "来源 | 录音数 | 准确率",
         "data": "# 训练材料",
         "data_from": (

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
@@ -465,7 +466,8 @@ def _decode(file: BinaryIO, name: str, start: float, seconds: float, *, sequenti
             clock += frame.samples / sound.rate
             if skip >= frame.samples:
                 continue
-            frame.pts = None  # the queue would want them without a gap
+            # The queue would want times without a gap, in one unit.
+            frame.pts, frame.time_base = None, Fraction(1, sound.rate)
             if waiting.samples and (skip or waiting.samples >= _SAMPLES_AT_ONCE):
                 sound.add(_planes(waiting))
             waiting.write(frame)
