@@ -17,11 +17,11 @@ from ccmusic.verdict import Verdict
 
 # A clear majority is two thirds of the votes: 4 of 5, 2 of 3, 7 of 10, but not 3 of 5.
 _MAJORITY = 2 / 3
-# Divergences of the shipped panels on `valid`: a third lies below 0.03 to 0.04, where nine of ten
-# first choices are right, a third above 0.075 to 0.093, where half of them are.
+# Divergences of the shipped panels on `valid`: a third lies below 0.022 to 0.028, where nine of ten
+# first choices are right, a third above 0.047 to 0.055, where six of ten are.
 # benchmarks/results/divergence.json, written by tools/divergence.py
-_ONE_OPINION = 0.03
-_FAR_APART = 0.085
+_ONE_OPINION = 0.025
+_FAR_APART = 0.05
 
 Spread = Literal["one_opinion", "some_difference", "far_apart"]
 
