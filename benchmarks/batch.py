@@ -4,11 +4,10 @@ Needs the extras ``batch`` and ``torch``. The loop is what one would write in an
 decodes and transforms, PyTorch in fp32 looks, five networks one after the other, file after file.
 Both take the same ten-second MP3s through to probabilities of five models, then the centres of
 five-minute ones. Then pictures of several files are stacked into one inference, to see whether
-that is faster; and the batch goes on over many files, to see whether its memory grows.
+that is faster.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import re
@@ -88,19 +87,15 @@ def plain_loop(files: list[Path]) -> float:
     return len(files) / (time.perf_counter() - started)
 
 
-def batch(folder: Path, output: Path) -> tuple[float, list[float]]:
-    """Clips per second from the start of the command to the table, and megabytes over time."""
+def batch(folder: Path, output: Path) -> float:
+    """Clips per second from the start of the command to the table."""
     started = time.perf_counter()
-    process = subprocess.Popen(
+    subprocess.run(
         [sys.executable, "-m", "ccmusic", "batch", str(folder), "-o", str(output)],
-        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    held = []
-    while process.poll() is None:
-        time.sleep(0.5)
-        held.append(memory(process.pid))
-    assert process.returncode == 0
-    return len(list(folder.iterdir())) / (time.perf_counter() - started), [h for h in held if h]
+        check=True,
+        capture_output=True,
+    )
+    return len(list(folder.iterdir())) / (time.perf_counter() - started)
 
 
 def memory(group: int) -> float:
@@ -145,7 +140,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=200)
     parser.add_argument("--loop-files", type=int, default=40, help="the loop gets as many of them")
-    parser.add_argument("--many", type=int, default=2000, help="files to watch the memory over")
     arguments = parser.parse_args()
     rows: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -169,7 +163,7 @@ def main() -> None:
                     some = sorted(of.iterdir())[: arguments.loop_files]
                     loops[kind].append(one.submit(plain_loop, some).result())
                     table = Path(temporary, f"{kind}{turn}.parquet")
-                    batches[kind].append(batch(of, table)[0])
+                    batches[kind].append(batch(of, table))
         rows |= {
             "files": arguments.files,
             **{
@@ -182,17 +176,6 @@ def main() -> None:
                 )
             },
             "stacked_clips_per_s": stacked(),
-        }
-        print(json.dumps(rows, indent=2), flush=True)
-        for i in range(arguments.files, arguments.many):
-            (folder / f"{i:05d}.mp3").hardlink_to(files[i % len(files)])
-        rate, held = batch(folder, Path(temporary, "many.parquet"))
-        tenth = len(held) // 10
-        rows |= {
-            "many_files": arguments.many,
-            "many_clips_per_s": rate,
-            "memory_mb_after_a_tenth": median(held[tenth : 2 * tenth]),
-            "memory_mb_at_the_end": median(held[-tenth:-1]),
         }
     keep("batch", rows)
 

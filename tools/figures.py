@@ -75,11 +75,6 @@ WORDS = {
         "batch_ours": "`ccmusic batch` of {files} files, start and table included",
         "batch_run": "Ten-second MP3s, the same five networks, {cores} cores, one run:",
         "batch_table": "what | clips per second | ratio",
-        "batch_memory": (
-            "Memory over {many_files} files, all processes together: "
-            "{memory_mb_after_a_tenth:.0f} MB after a tenth, {memory_mb_at_the_end:.0f} MB at the "
-            "end."
-        ),
         "batch_stacks": (
             "The models alone, pictures of several files stacked into one inference:"
         ),
@@ -200,10 +195,6 @@ WORDS = {
         "batch_ours": "`ccmusic batch`，{files} 个文件，含启动和写表",
         "batch_run": "10 秒的 MP3，同样的五个网络，{cores} 个核心，同一次运行：",
         "batch_table": "项目 | 每秒片段数 | 比值",
-        "batch_memory": (
-            "处理 {many_files} 个文件时所有进程的内存合计：完成十分之一时 "
-            "{memory_mb_after_a_tenth:.0f} MB，结束时 {memory_mb_at_the_end:.0f} MB。"
-        ),
         "batch_stacks": "只看模型，把几个文件的图叠成一批推理：",
         "batch_stacks_table": "一批的图数 | 每秒片段数",
         "scale": (
@@ -443,7 +434,6 @@ def batch(language: str) -> str:
     return "\n\n".join([
         words["batch_run"].format(**run),
         table(words["batch_table"], rows),
-        words["batch_memory"].format(**run),
         words["batch_stacks"],
         table(words["batch_stacks_table"], stacks),
     ])  # fmt: skip
