@@ -57,7 +57,8 @@ def under(picture: Locator) -> tuple[float, float]:
     """Hertz and seconds that the label of a crosshair tells."""
     label = picture.locator(".hoverlayer .hovertext")
     expect(label).to_contain_text(re.compile(r"Hz.*s.*dB"))
-    hertz, seconds = re.findall(r"([\d.]+) Hz .*?([\d.]+)\ss", label.text_content() or "")[0]
+    lines = label.evaluate("(e) => [...e.querySelectorAll('tspan')].map((t) => t.textContent)")
+    hertz, seconds = re.findall(r"([\d.]+) Hz [^|]*\|[^|]*?([\d.]+)\ss", "|".join(lines))[0]
     return float(hertz), float(seconds)
 
 
