@@ -287,9 +287,11 @@ def test_report_opens_offline(visit: Callable[..., Page], chrome: Browser, tmp_p
     report = context.new_page()
     report.goto(saved.as_uri())
     assert report.locator("h2").first.inner_text().lower() == opinion(page).lower()
-    widths = report.evaluate("[...document.images].map(i => i.naturalWidth)")
+    drawn = "[...document.querySelectorAll('svg image')]"
+    widths = report.evaluate(f"{drawn}.map((image) => image.getBoundingClientRect().width)")
     assert len(widths) >= 3
-    assert min(widths) > 100
+    assert max(widths) > 100
+    assert all(report.evaluate(f"{drawn}.map((image) => image.href.baseVal.startsWith('data:'))"))
     context.close()
 
 

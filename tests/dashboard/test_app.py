@@ -584,7 +584,7 @@ def test_several_uploads_can_be_chosen_from() -> None:
     app = open_page(example="rain")
     uploader = app.file_uploader(key="upload")
     uploader.upload("one.ogg", EXAMPLES["rain"].read_bytes(), "audio/ogg")
-    uploader.upload("two.ogg", EXAMPLES["celtica"].read_bytes(), "audio/ogg").run()
+    uploader.upload("two.ogg", EXAMPLES["enemy_unknown"].read_bytes(), "audio/ogg").run()
     assert_no_traceback(app)
     assert headline(app)[0] == "two.ogg"
     (table,) = [t.value for t in app.dataframe]
