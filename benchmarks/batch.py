@@ -9,8 +9,6 @@ that is faster.
 
 import argparse
 import multiprocessing
-import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -96,19 +94,6 @@ def batch(folder: Path, output: Path) -> float:
         capture_output=True,
     )
     return len(list(folder.iterdir())) / (time.perf_counter() - started)
-
-
-def memory(group: int) -> float:
-    """Megabytes that a group of processes holds, shared pages counted once."""
-    held = 0
-    for process in (p for p in Path("/proc").iterdir() if p.name.isdecimal()):
-        try:
-            if os.getpgid(int(process.name)) == group:
-                smaps = (process / "smaps_rollup").read_text()
-                held += sum(int(kb) for kb in re.findall(r"Pss:\s+(\d+) kB", smaps))
-        except OSError:
-            continue
-    return held / 1024
 
 
 def stacked() -> dict[int, float]:
