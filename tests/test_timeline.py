@@ -67,6 +67,29 @@ def test_a_window_is_what_loading_it_gives(
     assert len(analyses[0].clip.original) == 441_000
 
 
+def test_a_stream_may_be_read_while_its_windows_come(
+    write_sound: WriteSound, tone: Sound, noise: Sound
+) -> None:
+    song = write_sound("song.mp3", _changing(tone, noise))
+    with song.open("rb") as stream:
+        windows = Windows(stream, hop=4)
+        expected = windows[3].samples
+        for index, clip in enumerate(windows):
+            np.testing.assert_array_equal(windows[3].samples, expected)
+            np.testing.assert_array_equal(clip.samples, load(song, crop=4.0 * index).samples)
+
+
+def test_windows_far_apart_are_what_loading_them_gives(
+    write_sound: WriteSound, tone: Sound
+) -> None:
+    song = write_sound("song.mp3", tone(440, 75))
+    clips = list(Windows(song, hop=25))
+    assert [clip.info.window_start for clip in clips] == pytest.approx([0, 25, 50, 65], abs=0.1)
+    for clip in clips:
+        expected = load(song, crop=clip.info.window_start).samples
+        np.testing.assert_allclose(clip.samples, expected, atol=1e-3)
+
+
 def test_a_piece_in_memory_has_the_windows_of_its_file(
     write_sound: WriteSound, tone: Sound, noise: Sound
 ) -> None:

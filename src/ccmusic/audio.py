@@ -7,6 +7,7 @@ of three minutes.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -23,7 +24,7 @@ from ccmusic.decode import (
     Sound,
     Source,
     check_kind,
-    decode,
+    decode_windows,
     digest,
     name_of,
     read_header,
@@ -193,14 +194,37 @@ class Recording:
         loop: bool = True,
     ) -> Clip:
         """Decode a window; parameters and errors as :func:`load`."""
-        name = self._name
+        start = window_start(self.duration, seconds, crop)
+        (clip,) = self.windows([start], seconds=seconds, loop=loop)
+        return clip
+
+    def windows(
+        self, starts: Sequence[float], *, seconds: float = CLIP_SECONDS, loop: bool = True
+    ) -> Iterator[Clip]:
+        """Decode several windows in one pass over the file.
+
+        Parameters
+        ----------
+        starts
+            Where they begin, in seconds from the start of the recording, in ascending order.
+        seconds, loop
+            As in :func:`load`.
+
+        Raises
+        ------
+        AudioError
+            As :func:`load`.
+        """
         if isinstance(self._source, tuple):
-            start = window_start(self.duration, seconds, crop)
-            sound = _cut(self._planes, self._rate, start, seconds)
-            decoded = Decoded(sound, self._header, start)
+            for start in starts:
+                sound = _cut(self._planes, self._rate, start, seconds)
+                yield self._clip(Decoded(sound, self._header, start), seconds, loop)
         else:
-            decoded = decode(self._source, self._header, crop=crop, seconds=seconds)
-        sound, start = decoded.sound, decoded.start
+            for decoded in decode_windows(self._source, self._header, starts, seconds=seconds):
+                yield self._clip(decoded, seconds, loop)
+
+    def _clip(self, decoded: Decoded, seconds: float, loop: bool) -> Clip:
+        name, sound, start = self._name, decoded.sound, decoded.start
         if not sound.taken:
             raise AudioError("no_sound", file=name)
         if not sound.peak < _ABSURD:

@@ -6,10 +6,12 @@ import hashlib
 import io
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
@@ -129,41 +131,51 @@ def read_header(source: Stored) -> Header:
             codec = str(stream.codec_context.codec.canonical_name)
             kind = container.format.name
             inexact = (kind in _BY_AVERAGE and not codec.startswith(_EXACT_CODECS)) or kind == "asf"
+            # The header may have no length, or a wrong one.
+            tail = announced - _RUN_UP
+            kept = whole if codec == "mp3" else _span(_demux(container, stream, tail))[0] >= tail
         duration = announced
-        # The header has no length, or a wrong one.
-        tail = announced - _RUN_UP
-        kept = whole if codec == "mp3" else _span(file, name, tail)[0] >= tail
         if announced <= 0 or chained or not kept:
-            duration, size = _span(file, name, 0.0, chained=chained)
+            duration, size = _span(_packets(file, name, 0.0), chained=chained)
             bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else None
             cut_off |= announced - duration > _RUN_UP
     return Header(codec, bit_rate, duration, cut_off, chained or inexact)
 
 
-def decode(source: Stored, header: Header, *, crop: Crop | float, seconds: float) -> Decoded:
-    """Decode a window; see :func:`ccmusic.audio.load` for the parameters.
+def decode_windows(
+    source: Stored, header: Header, starts: Sequence[float], *, seconds: float
+) -> Iterator[Decoded]:
+    """Decode several windows in one pass.
+
+    Parameters
+    ----------
+    starts
+        Where they begin, in seconds from the start of the recording, in ascending order.
+    seconds
+        Length of each.
 
     Raises
     ------
     AudioError
         If the file cannot be read, or holds no audio.
     """
-    name = name_of(source)
-    duration = header.duration
-    start = window_start(duration, seconds, crop)
-    # The header may be wrong by some seconds, but the buffer must not be half an hour too long.
+    name, duration = name_of(source), header.duration
+    # The header may be wrong by some seconds, but a buffer must not be half an hour too long.
     longest = min(seconds, max(_LEAST_ROOM, duration + _RUN_UP))
     with _file(source, name) as file:
-        sound = _decode(file, name, start, longest, sequential=header.sequential)
-        if not sound.taken and start > 0:
-            # The window lies in a gap, or seeking failed: take the beginning.
-            start = 0.0
-            sound = _decode(file, name, start, longest, sequential=header.sequential)
-    if not sound.taken:
-        raise AudioError("no_sound", file=name)
-    if min(seconds, duration - start) - sound.taken / sound.rate > _RUN_UP:
-        sound.errors += 1
-    return Decoded(sound, header, start)
+        sounds = _decode(file, name, starts, longest, sequential=header.sequential)
+        for start, found in zip_longest(starts, sounds):
+            sound = found or Sound()
+            if not sound.taken and start > 0:
+                # The window lies in a gap, or seeking failed: take the beginning.
+                start = 0.0
+                again = _decode(file, name, [start], longest, sequential=header.sequential)
+                sound = next(again, sound)
+            if not sound.taken:
+                raise AudioError("no_sound", file=name)
+            if min(seconds, duration - start) - sound.taken / sound.rate > _RUN_UP:
+                sound.errors += 1
+            yield Decoded(sound, header, start)
 
 
 def digest(source: Stored) -> str:
@@ -369,25 +381,29 @@ def _packets(file: BinaryIO, name: str, after: float) -> Iterator[AudioPacket]:
     Each pass opens the file anew, because a demuxer that failed to seek keeps its position.
     """
     with _container(file, name) as container:
-        stream = _audio_stream(container, name)
-        if after > 0:
-            try:
-                container.seek(
-                    int((_origin(stream) + after) / (stream.time_base or 1)), stream=stream
-                )
-            except av.error.FFmpegError:
-                return
-        failures = 0
-        while failures < _PATIENCE:
-            try:
-                for packet in container.demux(stream):
-                    failures = 0
-                    yield packet
-                return
-            except av.error.InvalidDataError:
-                failures += 1  # a damaged page; FFmpeg may find the next one
-            except av.error.FFmpegError:
-                return
+        yield from _demux(container, _audio_stream(container, name), after)
+
+
+def _demux(
+    container: av.container.InputContainer, stream: av.audio.AudioStream, after: float
+) -> Iterator[AudioPacket]:
+    """Packets of a container that was just opened, as :func:`_packets`."""
+    if after > 0:
+        try:
+            container.seek(int((_origin(stream) + after) / (stream.time_base or 1)), stream=stream)
+        except av.error.FFmpegError:
+            return
+    failures = 0
+    while failures < _PATIENCE:
+        try:
+            for packet in container.demux(stream):
+                failures = 0
+                yield packet
+            return
+        except av.error.InvalidDataError:
+            failures += 1  # a damaged page; FFmpeg may find the next one
+        except av.error.FFmpegError:
+            return
 
 
 def _origin(stream: av.audio.AudioStream) -> float:
@@ -395,8 +411,8 @@ def _origin(stream: av.audio.AudioStream) -> float:
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
-def _span(file: BinaryIO, name: str, after: float, *, chained: bool = False) -> tuple[float, int]:
-    """Measure the packets from a time on without decoding them.
+def _span(packets: Iterable[AudioPacket], *, chained: bool = False) -> tuple[float, int]:
+    """Measure packets without decoding them.
 
     Parameters
     ----------
@@ -412,7 +428,7 @@ def _span(file: BinaryIO, name: str, after: float, *, chained: bool = False) -> 
     """
     end = size = songs = 0
     seconds = 0.0
-    for packet in _packets(file, name, after):
+    for packet in packets:
         size += packet.size
         if packet.pts is None:
             continue
@@ -433,52 +449,96 @@ def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
     return named[crop] if isinstance(crop, str) else min(max(0.0, crop), last)
 
 
-def _decode(file: BinaryIO, name: str, start: float, seconds: float, *, sequential: bool) -> Sound:
-    """Decode up to ``seconds`` from ``start``."""
-    sound = Sound()
+def _decode(
+    file: BinaryIO, name: str, starts: Sequence[float], seconds: float, *, sequential: bool
+) -> Iterator[Sound]:
+    """Decode up to ``seconds`` from each start on; those that the file does not reach are left out.
+
+    Windows may overlap: each is filled with what it wants of the sound that passes.
+    """
     # Frames are many and short: NumPy would take longer for each than the decoder.
     waiting = av.AudioFifo()
     alike: Callable[[av.AudioFrame], Sequence[av.AudioFrame]] | None = None
-    clock: float | None = None  # seconds at the next sample
-    begin: float | None = None  # and at the first that is wanted, both on the container's clock
-    for packet in _packets(file, name, 0.0 if sequential else start - _RUN_UP):
-        if begin is None:
-            begin = _origin(packet.stream) + start
-            clock = _origin(packet.stream) if sequential else None
+    coming, filling = deque(starts), deque[_Window]()
+    clock: float | None = None  # seconds after the last sample that waits, on the container's clock
+    errors, enough = 0, _SAMPLES_AT_ONCE
+    for packet in _packets(file, name, 0.0 if sequential else starts[0] - _RUN_UP):
         try:
             decoded = packet.decode()
             if alike is None and decoded:
                 alike = _alike(decoded[0])
-                sound.rate, sound.channels = decoded[0].sample_rate, decoded[0].layout.nb_channels
-                if sound.rate not in _RATES:
-                    raise AudioError("bad_rate", file=name, rate=sound.rate)
-                sound.original = np.empty(round(seconds * sound.rate), np.float32)
+                rate, channels = decoded[0].sample_rate, decoded[0].layout.nb_channels
+                if rate not in _RATES:
+                    raise AudioError("bad_rate", file=name, rate=rate)
+                origin, tick = _origin(packet.stream), Fraction(1, rate)
+                clock = origin if sequential else None
             frames = [frame for one in decoded for frame in alike(one)] if alike else []
         except (av.error.FFmpegError, ValueError):
-            sound.errors += 1
+            errors += 1
             continue
         for frame in frames:
-            jump = clock is None or (frame.time is not None and abs(frame.time - clock) > _GAP)
-            if clock is None or (jump and not sequential):
-                sound.errors += clock is not None
-                clock = begin if frame.time is None else float(frame.time)
-            skip = round((begin - clock) * sound.rate) if clock < begin else 0
-            clock += frame.samples / sound.rate
-            if skip >= frame.samples:
-                continue
+            time = frame.time
+            if clock is None or (not sequential and time is not None and abs(time - clock) > _GAP):
+                if clock is not None:
+                    _mix(waiting, clock, filling)
+                    errors += 1
+                clock = origin + starts[0] if time is None else time
             # The queue would want times without a gap, in one unit.
-            frame.pts, frame.time_base = None, Fraction(1, sound.rate)
-            if waiting.samples and (skip or waiting.samples >= _SAMPLES_AT_ONCE):
-                sound.add(_planes(waiting))
+            frame.pts, frame.time_base = None, tick
             waiting.write(frame)
-            if skip:
-                waiting.read(skip)
-        if alike and sound.taken + waiting.samples >= len(sound.original):
-            break
-    if waiting.samples:
-        sound.add(_planes(waiting))
-    sound.original = sound.original[: sound.taken]
-    return sound
+            clock += frame.samples / rate
+            while coming and origin + coming[0] <= clock + _RUN_UP:
+                begin, before = coming.popleft(), errors if filling else 0
+                room = np.empty(round(seconds * rate), np.float32)
+                filling.append(_Window(origin + begin, Sound(room, rate, channels), before))
+        if clock is not None and waiting.samples >= enough:
+            _mix(waiting, clock, filling)
+            while filling and filling[0].lacks(clock) <= 0:
+                yield filling.popleft().finished(errors)
+            if not filling and not coming:
+                return
+            enough = min([_SAMPLES_AT_ONCE, *(window.lacks(clock) for window in filling)])
+    if clock is not None:
+        _mix(waiting, clock, filling)
+    for window in filling:
+        yield window.finished(errors)
+
+
+@dataclass
+class _Window:
+    """A window that is being filled."""
+
+    begin: float
+    """Seconds, on the container's clock."""
+    sound: Sound
+    errors: int
+    """Number of damaged places before it."""
+
+    def lacks(self, clock: float) -> int:
+        """Number of samples from this time on until the window is full."""
+        skip = max(0, round((self.begin - clock) * self.sound.rate))
+        return skip + len(self.sound.original) - self.sound.taken
+
+    def finished(self, errors: int) -> Sound:
+        """The sound, as long as it is; ``errors`` is the number of damaged places up to here."""
+        self.sound.original = self.sound.original[: self.sound.taken]
+        self.sound.errors = errors - self.errors
+        return self.sound
+
+
+def _mix(waiting: av.AudioFifo, end: float, windows: Iterable[_Window]) -> None:
+    """Empty a queue, whose last sample is at ``end``, into the windows that want some of it."""
+    if not waiting.samples:
+        return
+    frame = waiting.read()
+    assert frame is not None
+    planes = np.asarray(frame.to_ndarray(), np.float32)
+    if not frame.format.is_planar:
+        planes = planes.reshape(-1, frame.layout.nb_channels).T
+    begin = end - frame.samples / frame.sample_rate
+    for window in windows:
+        skip = round((window.begin - begin) * frame.sample_rate)
+        window.sound.add(planes[:, max(0, skip) :])
 
 
 def _alike(first: av.AudioFrame) -> Callable[[av.AudioFrame], Sequence[av.AudioFrame]]:
@@ -501,14 +561,6 @@ def _alike(first: av.AudioFrame) -> Callable[[av.AudioFrame], Sequence[av.AudioF
         return resamplers[kind].resample(frame)
 
     return convert
-
-
-def _planes(waiting: av.AudioFifo) -> Samples:
-    """All samples of a queue of floats, float32 [channels, n]; it is empty afterwards."""
-    frame = waiting.read()
-    assert frame is not None
-    values = np.asarray(frame.to_ndarray(), np.float32)
-    return values if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels).T
 
 
 def peak(samples: Samples) -> float:

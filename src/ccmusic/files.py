@@ -52,19 +52,28 @@ class Reader:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.read = file.read
+        self._file, self._position = file, file.tell()
+
+    def read(self, size: int) -> bytes:
+        """Read from where this reader is: others may read the stream meanwhile."""
+        self._file.seek(self._position)
+        data = self._file.read(size)
+        self._position += len(data)
+        return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Seek; return -1 if the position is impossible."""
         try:
-            return self._file.seek(offset, whence)
+            if whence == os.SEEK_CUR:
+                self._file.seek(self._position)
+            self._position = self._file.seek(offset, whence)
         except (OSError, OverflowError, ValueError):
             return -1
+        return self._position
 
     def tell(self) -> int:
-        """Position of the stream."""
-        return self._file.tell()
+        """Position of this reader."""
+        return self._position
 
 
 @contextmanager

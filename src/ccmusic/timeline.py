@@ -49,6 +49,12 @@ class Windows(Sequence[Clip]):
     def __len__(self) -> int:
         return len(self.starts)
 
+    def __iter__(self) -> Iterator[Clip]:
+        if len(self) > 1 and self.starts[1] - self.starts[0] > 2 * CLIP_SECONDS:
+            yield from (self[index] for index in range(len(self)))  # seeking takes less time
+        else:
+            yield from self._recording.windows(self.starts)
+
     @overload
     def __getitem__(self, index: int) -> Clip: ...
     @overload
@@ -95,13 +101,14 @@ class Timeline:
         coming: deque[Future[Analysis]] = deque()
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="ccmusic-window")
         try:
-            for index in range(len(self)):
+            started = time.perf_counter()
+            for clip in self._windows:
                 # One window becomes a picture while the models look at those before it.
-                started = time.perf_counter()
-                prepared = prepare(self._windows[index], self._preprocessings)
+                prepared = prepare(clip, self._preprocessings)
                 coming.append(pool.submit(self._analyze, prepared, started=started))
                 if len(coming) > 2 * self._workers:
                     yield coming.popleft().result()
+                started = time.perf_counter()
             while coming:
                 yield coming.popleft().result()
         finally:  # the consumer may have stopped: cancel what has not started
