@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ccmusic import zoo
+from small_data import write_manifest
 from small_models import make_checkpoint
 
 # What an extension stands for: container and encoder.
@@ -27,6 +28,20 @@ FORMATS = {
 LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 WriteSound = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep spectrograms and checkpoints out of the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CCMUSIC_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty-two sounds of two genres, one of them unlabelled."""
+    return write_manifest(tmp_path_factory.mktemp("sounds"))
 
 
 @pytest.fixture(scope="session")
