@@ -2,7 +2,8 @@
 
 Needs the extra ``api`` and httpx2. Thirty-two clients, each with a recording of its own, ask again
 as soon as they are answered; every answer is held against the one that came when nobody else was
-there. Then two hundred clients come at the same moment and keep to what Retry-After tells them.
+there. Before them, as many threads ask a panel in one process, without a service: as fast as it
+could be. Then two hundred clients come at the same moment and keep to what Retry-After tells them.
 The clients take processor time from the service on the same machine.
 """
 
@@ -24,10 +25,13 @@ from typing import Any
 import httpx2
 
 from batch import make_music
+from ccmusic import Panel
+from ccmusic.panel import available_cores
 from timing import keep
 
 CLIENTS = 32
 CROWD = 200
+ROUNDS = 8
 
 
 def start() -> tuple[subprocess.Popen[str], str]:
@@ -49,6 +53,20 @@ def ask(client: httpx2.Client, sound: Path) -> Any:
         "/v1/classify", files={"file": (sound.name, sound.read_bytes())}, data={"top_k": "13"}
     )
     return answer
+
+
+def panel_alone(sounds: list[Path]) -> float:
+    """Recordings per second of a panel that is called by as many threads as there are clients."""
+
+    def some(panel: Panel, rounds: int) -> None:
+        with ThreadPoolExecutor(CLIENTS) as threads:
+            list(threads.map(panel.analyze, rounds * sounds))
+
+    with Panel.open("cqt", concurrency=available_cores()) as panel:
+        some(panel, 1)
+        started = time.perf_counter()
+        some(panel, ROUNDS)
+    return ROUNDS * len(sounds) / (time.perf_counter() - started)
 
 
 def memory(group: int) -> float:
@@ -156,9 +174,15 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as temporary:
         sounds = make_music(Path(temporary), CLIENTS)
+        alone = panel_alone(sounds)
         process, url = start()
         try:
             rows = steady(url, process.pid, sounds, seconds) | crowd(url, sounds[0])
+            rows["panel_per_s"] = alone
+            rows["over_panel"] = rows["answers_per_s"] / alone
+            rows["over_cores_alone"] = (
+                rows["answers_per_s"] * rows["alone_ms"] / 1000 / available_cores()
+            )
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)

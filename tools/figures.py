@@ -93,6 +93,12 @@ WORDS = {
         "scale_journal": (
             "The journal had at most {journal_mb_at_most:.0f} MB, the index has {index_mb:.0f} MB."
         ),
+        "cluster": (
+            "{files} ten-second MP3s, five models, {cores} cores, which Ray is told are {told}; "
+            "its tables equal that of the local engine. Ray's own start, {start_s:.0f} s, is not "
+            "counted:"
+        ),
+        "cluster_table": "engine | workers | clips per second",
         "cost": (
             "One core of the machine measured above judges {core:.1f} recordings per second, one "
             "window each, five models. If the cores of the cluster are like it, and its disks "
@@ -104,6 +110,11 @@ WORDS = {
         "service_clients": "{clients} clients for {seconds:.0f} s",
         "service_answers": "{answers} answers, {lost} lost, {wrong} wrong",
         "service_rate": "answers per second",
+        "service_panel": "{clients} threads and a panel in one process, without a service",
+        "service_panel_rate": (
+            "{panel_per_s:.1f} per second; the service reaches {over_panel:.2f} of it"
+        ),
+        "service_cores": "answers per second, over those of one client alone times cores",
         "service_median": "median, 95th percentile",
         "service_memory": "memory after a tenth of the time, at the end",
         "service_crowd": "{crowd} clients at the same moment",
@@ -131,6 +142,23 @@ WORDS = {
         "teacher_on": "classifier on",
         "teacher_without": "without {side} ({n} clips)",
         "teacher_valid": "`valid` ({n} clips)",
+        "ingredients": "MobileNetV3 | {transforms}",
+        "ingredients_part": "{transform}, {part} ({n} recordings)",
+        "transform_cqt": "CQT",
+        "transform_mel": "Mel",
+        "unknown": "unknown sources",
+        "valid": "`valid`",
+        "without": "without {ingredient}",
+        "everything": "with everything",
+        "log-mel": "the log-Mel of GTZAN",
+        "second collection": "the second collection",
+        "yamnet": "YAMNet",
+        "pool": "clips without a label",
+        "augmentation": "augmentation",
+        "short": (
+            "length of the piece | recordings | right | mean probability of the first genre | "
+            "calibration error"
+        ),
         "install_ours": "ccmusic with its models",
         "install_dashboard": "the same with the dashboard",
         "install_reference": "PyTorch (the build for processors), torchvision, librosa",
@@ -208,6 +236,11 @@ WORDS = {
         "scale_again": "再次运行",
         "scale_added": "文件夹中新增 {judged} 个文件后",
         "scale_journal": "日志最大 {journal_mb_at_most:.0f} MB，索引 {index_mb:.0f} MB。",
+        "cluster": (
+            "{files} 个 10 秒 MP3，五个模型，{cores} 个核心（告诉 Ray 有 {told} 个）；"
+            "结果表与本地引擎的相同。Ray 自身启动的 {start_s:.0f} 秒不计在内："
+        ),
+        "cluster_table": "引擎 | 工作进程 | 每秒片段数",
         "cost": (
             "上面那台机器的一个核心每秒判断 {core:.1f} 个录音（每个一个窗口，五个模型）。"
             "如果集群的核心与它相当，磁盘也跟得上："
@@ -218,6 +251,9 @@ WORDS = {
         "service_clients": "{clients} 个客户端，{seconds:.0f} 秒",
         "service_answers": "{answers} 个回答，丢失 {lost}，错误 {wrong}",
         "service_rate": "每秒回答数",
+        "service_panel": "同一进程内 {clients} 个线程直接调用评审，不经服务",
+        "service_panel_rate": "每秒 {panel_per_s:.1f} 个；服务达到其 {over_panel:.2f}",
+        "service_cores": "服务与“单个客户端的速度 × 核心数”之比",
         "service_median": "中位数，第 95 百分位",
         "service_memory": "内存：过了十分之一时间，结束时",
         "service_crowd": "{crowd} 个客户端同时到来",
@@ -248,6 +284,20 @@ WORDS = {
         "recorded": "真实录音",
         "generated": "生成的音乐",
         "GTZAN": " GTZAN",
+        "ingredients": "MobileNetV3 | {transforms}",
+        "ingredients_part": "{transform}，{part}（{n} 个录音）",
+        "transform_cqt": "CQT",
+        "transform_mel": "梅尔",
+        "unknown": "陌生来源",
+        "valid": "`valid`",
+        "without": "不用{ingredient}",
+        "everything": "全部都用",
+        "log-mel": " GTZAN 的对数梅尔谱",
+        "second collection": "第二批素材",
+        "yamnet": " YAMNet",
+        "pool": "未标注片段",
+        "augmentation": "数据增强",
+        "short": "乐曲长度 | 录音数 | 判对 | 首选流派的平均概率 | 校准误差",
         "install_ours": "ccmusic 及其模型",
         "install_dashboard": "同上，加仪表盘",
         "install_reference": "PyTorch（仅 CPU）、torchvision、librosa",
@@ -467,6 +517,14 @@ def scale(language: str) -> str:
     ])  # fmt: skip
 
 
+def cluster(language: str) -> str:
+    words, run = WORDS[language], _result("cluster")
+    rows = [
+        [f"`{one['engine']}`", str(one["workers"]), f"{one['per_s']:.1f}"] for one in run["runs"]
+    ]
+    return f"{words['cluster'].format(**run)}\n\n{table(words['cluster_table'], rows)}"
+
+
 def cost(language: str) -> str:
     words, run = WORDS[language], _result("batch")
     core = run["batch_clips_per_s"] / run["cores"]
@@ -487,6 +545,8 @@ def service(language: str) -> str:
         [words["service_alone"], f"{run['alone_ms']:.0f} ms"],
         [words["service_clients"].format(**run), words["service_answers"].format(**run)],
         [words["service_rate"], f"{run['answers_per_s']:.1f}"],
+        [words["service_cores"], f"{run['over_cores_alone']:.2f}"],
+        [words["service_panel"].format(**run), words["service_panel_rate"].format(**run)],
         [
             words["service_median"],
             f"{run['median_ms']:.0f} ms, {run['p95_ms']:.0f} ms ({run['p95_over_median']:.2f} x)",
@@ -587,6 +647,44 @@ def teacher(language: str) -> str:
     return table(" | ".join([words["teacher_on"], *heads]), rows)
 
 
+def ingredients(language: str) -> str:
+    words = WORDS[language]
+    found = json.loads((ROOT / "references" / "results" / "ingredients.json").read_text())
+    parts = [(transform, part) for part in ("unknown", "valid") for transform in ("cqt", "mel")]
+    heads = [
+        words["ingredients_part"].format(
+            transform=words["transform_" + transform],
+            part=words[part],
+            n=found[""][transform][part]["recordings"],
+        )
+        for transform, part in parts
+    ]
+    rows = []
+    for without, of in found.items():
+        figures = [of[transform][part] for transform, part in parts]
+        what = words["without"].format(ingredient=words[without]) if without else None
+        rows.append([
+            what or words["everything"],
+            *(f"{one['accuracy']:.2f} / {one['macro_recall']:.2f}" for one in figures),
+        ])  # fmt: skip
+    return table(words["ingredients"].format(transforms=" | ".join(heads)), rows)
+
+
+def short_pieces(language: str) -> str:
+    found = json.loads((ROOT / "references" / "results" / "short_pieces.json").read_text())
+    rows = [
+        [
+            f"{seconds} s",
+            str(of["recordings"]),
+            f"{of['accuracy']:.0%}",
+            f"{of['confidence']:.0%}",
+            f"{of['calibration_error']:.2f}",
+        ]
+        for seconds, of in found.items()
+    ]
+    return table(WORDS[language]["short"], rows)
+
+
 def filled(text: str, contents: dict[str, str]) -> str:
     for name, content in contents.items():
         text = re.sub(
@@ -604,8 +702,11 @@ def main() -> None:
         for name, tables in (
             ("README", {"models": models, "speed": speed}),
             ("docs/weights", {"import": importing}),
-            ("docs/training", {"teacher": teacher}),
-            ("docs/batch", {"batch": batch, "scale": scale, "cost": cost}),
+            (
+                "docs/training",
+                {"teacher": teacher, "ingredients": ingredients, "short": short_pieces},
+            ),
+            ("docs/batch", {"batch": batch, "scale": scale, "cluster": cluster, "cost": cost}),
             ("docs/service", {"service": service}),
             (
                 "docs/speed",
