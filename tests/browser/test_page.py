@@ -261,6 +261,12 @@ def test_back_forward_and_reload_bring_everything_back(visit: Callable[..., Page
     page.reload()
     settle(page)
     assert title(page) == translate("en", "example.vibe_ace")
+    # As many steps back as there were forward, and one more leaves the page.
+    page.go_back()
+    expect(page.locator("h1.piece")).to_have_text(translate("en", "example.rain"))
+    settle(page)
+    page.go_back()
+    page.wait_for_url("about:blank")
 
 
 def test_maps_fade_and_take_a_scale_each(visit: Callable[..., Page]) -> None:
