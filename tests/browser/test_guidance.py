@@ -51,8 +51,13 @@ def plot(page: Page, key: str) -> Locator:
 def values(page: Page) -> tuple[float, float]:
     """Seconds and hertz under the cursor, as they are read out."""
     status = page.locator(".st-key-keyboard [role=status]")
+    # What is read out is what is seen: an older text stands until the keys have come to rest.
+    read = """({ textContent }) => {
+        const seen = document.querySelectorAll(".hoverlayer .hovertext tspan.line");
+        return textContent && textContent === [...seen].map((line) => line.textContent).join(", ");
+    }"""
+    page.wait_for_function(read, arg=status.element_handle())
     expect(status).to_have_text(re.compile(r"Hz · [A-G]♯?\d, [\d.]+ s, [−-]?[\d.]+ dB"))
-    page.wait_for_timeout(300)  # a key may have been pressed just now; then the text changes
     hertz, seconds = re.findall(r"([\d.]+) Hz.*?, ([\d.]+) s", status.inner_text())[0]
     return float(seconds), float(hertz)
 

@@ -72,7 +72,7 @@ def song(write_sound: WriteSound) -> Path:
 
 def upload(page: Page, path: Path) -> None:
     page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(path)
-    page.wait_for_timeout(1000)
+    expect(page.locator("h1.piece")).to_have_text(path.name)
     settle(page)
 
 
@@ -203,7 +203,7 @@ def test_maps_follow_the_genre_chosen(visit: Callable[..., Page], genre: str) ->
     chooser.press_sequentially(genre_name(genre, "en"))
     expect(page.get_by_role("option")).to_have_count(1)
     chooser.press("Enter")
-    page.wait_for_timeout(500)
+    page.wait_for_url(f"**map={genre}**")
     settle(page)
     captions = page.locator(".st-key-maps .region-line").all_inner_texts()
     models = page.locator(".models .model").count()
@@ -421,7 +421,7 @@ def test_microphone_is_judged(visit: Callable[..., Page]) -> None:
     page.get_by_text(translate("en", "page.microphone")).first.click()
     button = page.locator("[data-testid=stAudioInputActionButton]").first
     button.click()
-    page.wait_for_timeout(3000)
+    expect(page.locator("[data-testid=stAudioInputWaveformTimeCode]")).to_have_text("00:03")
     button.click()
     expect(page.locator("h1.piece")).to_have_text(translate("en", "page.recording"))
     settle(page)
