@@ -360,6 +360,36 @@ def test_a_vote_first_covers_the_verdicts(language: Language) -> None:
     # Somebody who asks for another piece votes anew.
     app.pills(key=f"example_{language}").set_value("rain").run()
     assert headline(app)[1] == translate(language, "vote.ask")
+    # No other view gives it away.
+    app.segmented_control(key="view").set_value("way").run()
+    assert_no_traceback(app)
+    assert translate(language, "vote.help") in texts(app)
+    assert not app.dataframe
+
+
+@needs_cqt
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_vote_first_covers_the_second_piece(language: Language) -> None:
+    def said() -> list[str]:
+        return [s for body in markup(app) for s in re.findall('<p class="said">(.*?)</p>', body)]
+
+    def compared() -> bool:
+        return any('class="differences"' in body for body in markup(app))
+
+    def vote(genre: str) -> None:
+        (ballot,) = [p for p in app.pills if str(p.key).startswith("vote_") and not p.value]
+        ballot.set_value(genre).run()
+        assert_no_traceback(app)
+
+    app = open_page(lang=language, example="vibe_ace", other="rain", vote="1")
+    assert said() == []
+    vote("jazz")
+    assert said()[1:] == [translate(language, "vote.ask")]
+    assert not compared()
+    vote("environment")
+    assert translate(language, "vote.ask") not in said()
+    assert compared()
+    assert sum(body.count('<li class="own">') for body in markup(app)) == 3
 
 
 def test_only_mel_is_warned_of_a_dull_recording(write_sound: WriteSound) -> None:

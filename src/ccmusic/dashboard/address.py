@@ -61,6 +61,7 @@ def _take(asked: Mapping[str, str]) -> None:
     state.map_genre = asked.get("map")
     state.vote_first = asked.get("vote") == "1"
     state.setdefault("votes", {})
+    state.arrived = True
 
 
 def _number(text: str | None) -> float | None:
@@ -71,7 +72,25 @@ def _number(text: str | None) -> float | None:
 
 
 def write_address() -> None:
-    """Keep the address such that it leads back to this view."""
+    """Keep the address such that it leads back to this view; call it once in each run."""
+    state = st.session_state
+    link = _link()
+    shown = st.query_params.to_dict()
+    if shown != state.get("written", shown):
+        # Back or Forward has moved the address, and apply_address follows: to write now would
+        # put the old view over the one that is asked for.
+        return
+    # Streamlit makes every write a step of the browser's history. One on arrival, just to say the
+    # same more fully, would be a step that Back never gets past.
+    if state.arrived:
+        state.arrived = False
+    elif link != state.link:
+        st.query_params.from_dict(link)
+        shown = link
+    state.link, state.written = link, shown
+
+
+def _link() -> dict[str, str]:
     state = st.session_state
     link = {"lang": state.language, "transform": state.transform}
     if state.view != VIEWS[0]:
@@ -94,11 +113,4 @@ def write_address() -> None:
         link["map"] = state.map_genre
     if state.vote_first:
         link["vote"] = "1"
-    shown = st.query_params.to_dict()
-    if shown != state.get("written", shown):
-        # Back or Forward has moved the address, and apply_address follows: to write now would
-        # put the old view over the one that is asked for.
-        return
-    if shown != link:
-        st.query_params.from_dict(link)
-    state.written = link
+    return link

@@ -41,9 +41,9 @@ from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
 from ccmusic.dashboard.verdicts import details, opinion, verdicts
 from ccmusic.dashboard.visitors import remember_visitor
+from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.dashboard.weights import weights_window
 from ccmusic.errors import CCMusicError, CheckpointError
-from ccmusic.genres import GENRES, genre_name
 from ccmusic.panel import Panel
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
 from ccmusic.texts import LANGUAGES, Language, translate
@@ -112,10 +112,13 @@ def page() -> None:
     # Started before anything is drawn, so that the models run meanwhile.
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
     turned = st.session_state.turned or transform == "both"
-    shown = _Shown(piece, clip, transform, start, turned, language)
+    shown, covered = _Shown(piece, clip, transform, start, turned, language), is_covered(piece)
     if view == "verdicts":
         with verdict:
-            covered = _ask_for_vote(piece, slot, language)
+            if covered:
+                asked = translate(language, "vote.ask")
+                slot.html(headline(piece.title, asked, Counter(), language))
+                ballot(piece, language)
             play_button(replace(piece, genre=None) if covered else piece, language)
         with picture:
             wave, strip = _pictures(shown)
@@ -127,8 +130,7 @@ def page() -> None:
             all_off = translate(language, "page.all_off")
             slot.html(headline(piece.title, all_off, Counter(), language))
         elif pending and not covered:
-            own = st.session_state.votes.get(piece.key) if st.session_state.vote_first else None
-            analysis = verdicts(slot, piece.title, pending, on, language, own)
+            analysis = verdicts(slot, piece.title, pending, on, language, own_vote(piece))
         said = opinion(analysis, language) if analysis else ""
         _script(shown, said)
         waveform(wave, waveform_envelope(piece), piece, clip, language)
@@ -153,30 +155,9 @@ def page() -> None:
         _script(shown, "")
         try:
             with picture:
-                pipeline(pending.result(), waveform_envelope(piece), language)
+                pipeline(pending.result(), waveform_envelope(piece), language, covered=covered)
         except CCMusicError as error:
             picture.error(plain(error.message(language)))
-
-
-def _ask_for_vote(piece: Piece, slot: DeltaGenerator, language: Language) -> bool:
-    """Whether the verdicts stay covered, because the visitor has to vote first and has not."""
-    state, key = st.session_state, f"vote_{language}_{piece.key[1][:16]}"
-    if not state.vote_first or piece.key in state.votes:
-        return False
-    slot.html(headline(piece.title, translate(language, "vote.ask"), Counter(), language))
-
-    def vote() -> None:
-        state.votes[piece.key] = state[key]
-
-    st.pills(
-        translate(language, "vote.ask"),
-        list(GENRES),
-        format_func=lambda genre: genre_name(genre, language),
-        key=key,
-        on_change=vote,
-        label_visibility="collapsed",
-    )
-    return True
 
 
 @dataclass(frozen=True)

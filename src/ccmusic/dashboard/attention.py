@@ -13,8 +13,6 @@ from ccmusic.genres import genre_name
 from ccmusic.report import region_line
 from ccmusic.texts import Language, translate
 
-_SMALL, _LARGE = 260, 600  # pixels of a map
-
 
 def attention(analysis: Analysis, language: Language, *, turned: bool) -> None:
     """Draw the regions that support the first choice of each model, or a chosen genre.
@@ -70,11 +68,12 @@ def attention(analysis: Analysis, language: Language, *, turned: bool) -> None:
                 language,
                 strongest=float(looked_at.coarse.max()) if own_scale else strongest,
                 sideways=pitch_along_x and not turned,
-                height=_LARGE if large else _SMALL,
+                large=large,
             )
             title = given[name].card.title(with_transform=both)
             st.plotly_chart(
                 figure,
+                height="stretch" if large else "content",
                 config=buttons(language, zoom=large),
                 key=f"{'large' if large else 'map'}_{name}",
                 alt=translate(language, "page.alt_attention", name=title),
@@ -96,7 +95,7 @@ def attention(analysis: Analysis, language: Language, *, turned: bool) -> None:
                         help=word,
                     )
                 draw(name)
-                if enlarged:
+                if enlarged:  # the style sheet gives it what height there is
                     st.dialog(title_of, width="large")(draw)(name, large=True)
 
 

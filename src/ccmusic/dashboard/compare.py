@@ -15,6 +15,7 @@ from ccmusic.dashboard.markup import differences
 from ccmusic.dashboard.player import media_type, window_button
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
 from ccmusic.dashboard.verdicts import panel_lines
+from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.spectrogram import Spectrogram, transforms_of
@@ -80,7 +81,13 @@ def compare(
                 st.html(window_button(language, said.clip.info if side == "second" else None))
                 if side == "second":  # not seen: the button and the spectrograms play it
                     st.audio(shown.content, format=media_type(shown.name))
-                st.html(panel_lines(said, language))
+                if is_covered(shown):
+                    st.html(f'<p class="said">{escape(translate(language, "vote.ask"))}</p>')
+                    ballot(shown, language)
+                else:
+                    st.html(panel_lines(said, language, own_vote(shown)))
+    if is_covered(other):
+        return
     titles, means = (piece.title, other.title), (analysis.mean, judged.mean)
     rows = by_difference(*means)
     if rows:

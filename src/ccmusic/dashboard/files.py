@@ -13,6 +13,7 @@ from ccmusic.advice import advise
 from ccmusic.agreement import comparable
 from ccmusic.dashboard.compute import Piece, cached_analysis, warnings_for
 from ccmusic.dashboard.markup import votes_of
+from ccmusic.dashboard.voting import is_covered
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
 from ccmusic.genres import genre_name
@@ -88,6 +89,8 @@ def _row(piece: Piece, transform: TransformChoice, on: Collection[str], language
         analysis = cached_analysis(piece, transform).select(on)
     except CCMusicError as error:
         return _Row(piece.title, warnings=error.message(language))
+    if is_covered(piece):
+        return _Row(piece.title, translate(language, "vote.ask"))
     said = "; ".join(w.message(language) for w in warnings_for(analysis.clip, transform))
     if analysis.agreement is None:
         return _Row(piece.title, warnings=analysis.message(language))

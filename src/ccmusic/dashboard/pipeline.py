@@ -28,8 +28,16 @@ from ccmusic.verdict import Verdict
 _PICTURE_WIDTH = 448  # twice the usual 224 pixels: every one can be seen
 
 
-def pipeline(analysis: Analysis, waveform_envelope: Future[Envelope], language: Language) -> None:
-    """Draw the stages one below the other, for a model of the user's choice."""
+def pipeline(
+    analysis: Analysis, waveform_envelope: Future[Envelope], language: Language, *, covered: bool
+) -> None:
+    """Draw the stages one below the other, for a model of the user's choice.
+
+    Parameters
+    ----------
+    covered
+        Leave the last stage out, which tells the verdict.
+    """
     st.subheader(translate(language, "way.title"), anchor=False)
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
@@ -47,7 +55,10 @@ def pipeline(analysis: Analysis, waveform_envelope: Future[Envelope], language: 
     picture = slices[len(slices) // 2]
     _sound(analysis, waveform_envelope, language)
     _drawing(analysis, picture, language)
-    _prediction(verdict, language)
+    if covered:
+        st.caption(translate(language, "vote.help"))
+    else:
+        _prediction(verdict, language)
 
 
 def _stage(language: Language, key: str, *terms: str, **values: object) -> None:

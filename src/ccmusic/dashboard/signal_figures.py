@@ -23,7 +23,8 @@ _RANGE_DB = 80.0
 # Streamlit takes some hexadecimal near-blacks, Magma's first colour among them, for placeholders
 # of its theme.
 _MAGMA = ["rgb(0, 0, 4)", *sequential.Magma[1:]]
-_MAP_FRAMES = 110  # of a small figure: more would be hidden by the pixels and cost the network
+# Of a map: more would be hidden by the pixels and cost the network.
+_MAP_FRAMES, _LARGE_MAP_FRAMES = 110, 330
 _CROSSHAIR: dict[str, Any] = {
     "showspikes": True,
     "spikemode": "across",
@@ -176,7 +177,7 @@ def attention_figure(
     *,
     strongest: float,
     sideways: bool = False,
-    height: int = 260,
+    large: bool = False,
 ) -> go.Figure:
     """The spectrogram in grey, and in orange the regions that support the genre.
 
@@ -186,11 +187,11 @@ def attention_figure(
         Weight of the brightest orange, so that several figures share a scale.
     sideways
         Pitch along x and time downwards, instead of time along x.
-    height
-        Pixels.
+    large
+        As high as its place on the page, and with more to read; otherwise one of several.
     """
     spectrogram = attention.picture.spectrogram
-    step = -(-len(spectrogram.times) // _MAP_FRAMES)
+    step = -(-len(spectrogram.times) // (_LARGE_MAP_FRAMES if large else _MAP_FRAMES))
     count = len(spectrogram.times) // step
     columns = slice(step // 2, count * step, step)
     names = [f"{f:.1f} Hz · {note_name(f)}" for f in spectrogram.frequencies]
@@ -229,13 +230,14 @@ def attention_figure(
         ]
     )
     figure.update_layout(
-        height=height,
+        height=None if large else 260,
         margin={"l": 4, "r": 4, "t": 4, "b": 4},
         dragmode=False,
         hoverlabel={"align": "left"},
         meta={"time": time, "seek": True},
     )
-    time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 14}, "nticks": 4}
+    time_axis: dict[str, Any] = {"nticks": 10 if large else 4}
+    time_axis["title"] = {"text": translate(language, "figure.time"), "standoff": 14}
     pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
     _name_axes(figure, time_axis, pitch_axis, sideways=sideways)
     return figure

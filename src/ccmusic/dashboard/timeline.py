@@ -91,7 +91,7 @@ def _strip(whole: WholePiece, clip: Clip, on: Collection[str], language: Languag
 def _cell(
     start: float, mean: Mapping[str, float] | None, left: float, width: float, language: Language
 ) -> str:
-    place = f"left:{left:.3%};width:{width:.3%}"
+    place = f"left:{left:.3%};width:calc({width:.3%} + 0.5px)"  # no seam to the next
     if mean is None:
         return f'<i class="pending" style="{place}"></i>'
     if not mean:  # silence: no genre, no colour

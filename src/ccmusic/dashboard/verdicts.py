@@ -75,11 +75,13 @@ def verdicts(
     return analysis
 
 
-def panel_lines(analysis: Analysis, language: Language) -> str:
-    """The panel's sentence and a line per model, of an analysis that stands."""
+def panel_lines(analysis: Analysis, language: Language, own: str | None) -> str:
+    """The panel's sentence and a line per model, of an analysis that stands; and the own vote."""
     names = titles(verdict.card for verdict in analysis.verdicts.values())
     rows = [_line(v, names[name], language) for name, v in analysis.verdicts.items()]
     said = f'<p class="said">{escape(opinion(analysis, language))}</p>'
+    if own:
+        rows.append(markup.own_line(own, language))
     return said + markup.lines([*rows, _mean_line(analysis, language)], language)
 
 
