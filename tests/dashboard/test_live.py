@@ -16,6 +16,7 @@ import streamlit as st
 
 from ccmusic import audio, zoo
 from ccmusic.dashboard import live
+from ccmusic.dashboard.player import wav
 from ccmusic.genres import genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
 from conftest import noise
@@ -59,7 +60,7 @@ def test_silence_and_scraps_are_no_music(language: Language) -> None:
 
 def test_the_last_ten_seconds_become_a_recording() -> None:
     samples, rate = live._samples(sent(noise(12, 48_000), 48_000))
-    clip = audio.load(live._wav(samples, rate))
+    clip = audio.load(wav(samples, rate))
     assert (clip.info.sample_rate, clip.info.channels) == (48_000, 1)
     assert clip.info.duration == pytest.approx(10)
     assert clip.original == pytest.approx(noise(12, 48_000)[2 * 48_000 :], abs=1e-4)

@@ -6,8 +6,6 @@ The browser draws (``live.js``); Python judges the last 10 s about once a second
 from __future__ import annotations
 
 import base64
-import io
-import wave
 from collections.abc import Mapping
 from functools import partial
 from html import escape
@@ -23,6 +21,7 @@ from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import Piece, open_panel
 from ccmusic.dashboard.inputs import hold
 from ccmusic.dashboard.markup import card
+from ccmusic.dashboard.player import wav
 from ccmusic.errors import CCMusicError
 from ccmusic.spectrogram import TransformChoice, transforms_of
 from ccmusic.texts import Language, translate
@@ -58,7 +57,7 @@ def _window(transform: TransformChoice, language: Language) -> None:
 
     def take() -> None:
         if state.live.piece:
-            hold(Piece("recording.wav", "", _wav(*_samples(state.live.piece))))
+            hold(Piece("recording.wav", "", wav(*_samples(state.live.piece))))
             dialog.close()
 
     st.caption(translate(language, "live.intro"))
@@ -102,13 +101,3 @@ def _samples(sound: Mapping[str, Any]) -> tuple[npt.NDArray[np.int16], int]:
     rate = int(sound["rate"])
     content = base64.b64decode(sound["samples"])
     return np.frombuffer(content, "<i2")[-round(CLIP_SECONDS * rate) :], rate
-
-
-def _wav(samples: npt.NDArray[np.int16], rate: int) -> bytes:
-    content = io.BytesIO()
-    with wave.open(content, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.tobytes())
-    return content.getvalue()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import wave
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -17,6 +16,7 @@ from ccmusic.analysis import Analysis
 from ccmusic.audio import SAMPLE_RATE, Samples
 from ccmusic.dashboard.compute import Envelope, envelope
 from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.player import wav
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure, waveform_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
@@ -100,13 +100,13 @@ def _sound(analysis: Analysis, waveform_envelope: Future[Envelope], language: La
     )
     original = _envelope(clip.original, info.sample_rate, info.window_start)
     st.plotly_chart(waveform_figure(original, language), config=quiet, key="way_mono")
-    _download("mono.wav", lambda: _wav(clip.original, info.sample_rate))
+    _download("mono.wav", lambda: wav(_sixteen(clip.original), info.sample_rate))
     key = "resampled_looped" if info.looped else "resampled"
     nyquist = SAMPLE_RATE / 2
     _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE, nyquist=nyquist)
     resampled = _envelope(clip.samples, SAMPLE_RATE, info.window_start)
     st.plotly_chart(waveform_figure(resampled, language), config=quiet, key="way_resampled")
-    _download("resampled.wav", lambda: _wav(clip.samples, SAMPLE_RATE))
+    _download("resampled.wav", lambda: wav(_sixteen(clip.samples), SAMPLE_RATE))
     _download("resampled.npy", lambda: _npy(clip.samples))
 
 
@@ -204,15 +204,9 @@ def _envelope(samples: Samples, rate: int, start: float) -> Envelope:
     return Envelope(edges, lowest, highest)
 
 
-def _wav(samples: Samples, rate: int) -> bytes:
-    """WAV with 16 bits for listening; the exact array is offered as well."""
-    memory = io.BytesIO()
-    with wave.open(memory, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    return memory.getvalue()
+def _sixteen(samples: Samples) -> npt.NDArray[np.int16]:
+    """Samples of 16 bits, for listening; the exact array is offered as well."""
+    return (np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 
 def _npy(values: npt.NDArray[np.floating]) -> bytes:

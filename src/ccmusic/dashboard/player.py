@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import mimetypes
+import wave
 from concurrent.futures import Future
 from html import escape
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -28,6 +32,17 @@ def media_type(name: str) -> str:
     """What a browser is told that a sound file is."""
     suffix = f".{name.lower().rpartition('.')[2]}"
     return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "audio/wav"
+
+
+def wav(samples: npt.NDArray[np.int16], rate: int) -> bytes:
+    """Content of a WAV file of one channel; ``samples`` are int16 [n], ``rate`` is in hertz."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return content.getvalue()
 
 
 def play_button(piece: Piece, language: Language) -> None:
