@@ -153,7 +153,7 @@ WORDS = {
         "log-mel": "the log-Mel of GTZAN",
         "second collection": "the second collection",
         "yamnet": "YAMNet",
-        "pool": "clips without a label",
+        "pool": "unlabelled clips",
         "augmentation": "augmentation",
         "short": (
             "length of the piece | recordings | right | mean probability of the first genre | "
