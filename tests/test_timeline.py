@@ -1,6 +1,8 @@
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -88,6 +90,27 @@ def test_windows_far_apart_are_what_loading_them_gives(
     for clip in clips:
         expected = load(song, crop=clip.info.window_start).samples
         np.testing.assert_allclose(clip.samples, expected, atol=1e-3)
+
+
+def test_windows_in_a_gap_are_what_loading_them_gives(tmp_path: Path, tone: Sound) -> None:
+    song, rate = tmp_path / "song.mka", 44_100
+    with av.open(str(song), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=rate, layout="mono")
+        for begin, seconds in ((0, 12), (70, 30)):
+            samples = (tone(440 + begin, seconds) * 32_767).astype(np.int16)[None]
+            for offset in range(0, samples.shape[1], rate // 10):
+                block = np.ascontiguousarray(samples[:, offset : offset + rate // 10])
+                frame = av.AudioFrame.from_ndarray(block, "s16", "mono")
+                frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+                frame.pts = begin * rate + offset
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    windows = Windows(song, hop=5)
+    assert len(windows) == 19
+    for clip, start in zip(windows, windows.starts, strict=True):
+        expected = load(song, crop=start)
+        np.testing.assert_array_equal(clip.samples, expected.samples)
+        assert clip.info == expected.info
 
 
 def test_a_piece_in_memory_has_the_windows_of_its_file(

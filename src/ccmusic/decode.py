@@ -166,11 +166,12 @@ def decode_windows(
         sounds = _decode(file, name, starts, longest, sequential=header.sequential)
         for start, found in zip_longest(starts, sounds):
             sound = found or Sound()
-            if not sound.taken and start > 0:
-                # The window lies in a gap, or seeking failed: take the beginning.
-                start = 0.0
-                again = _decode(file, name, [start], longest, sequential=header.sequential)
-                sound = next(again, sound)
+            # It lies in a gap, or seeking failed: look from there on, then at the beginning.
+            for place in (start, 0.0) if start > 0 else ():
+                if not sound.taken:
+                    start = place
+                    again = _decode(file, name, [start], longest, sequential=header.sequential)
+                    sound = next(again, sound)
             if not sound.taken:
                 raise AudioError("no_sound", file=name)
             if min(seconds, duration - start) - sound.taken / sound.rate > _RUN_UP:
@@ -489,7 +490,9 @@ def _decode(
             clock += frame.samples / rate
             while coming and origin + coming[0] <= clock + _RUN_UP:
                 begin, before = coming.popleft(), errors if filling else 0
-                room = np.empty(round(seconds * rate), np.float32)
+                # None for one of many in a gap: there may be hundreds.
+                missed = (filling or coming) and origin + begin + seconds <= clock
+                room = np.empty(0 if missed else round(seconds * rate), np.float32)
                 filling.append(_Window(origin + begin, Sound(room, rate, channels), before))
         if clock is not None and waiting.samples >= enough:
             _mix(waiting, clock, filling)

@@ -50,10 +50,11 @@ class Windows(Sequence[Clip]):
         return len(self.starts)
 
     def __iter__(self) -> Iterator[Clip]:
-        if len(self) > 1 and self.starts[1] - self.starts[0] > 2 * CLIP_SECONDS:
-            yield from (self[index] for index in range(len(self)))  # seeking takes less time
-        else:
+        hop = self.starts[1] - self.starts[0] if len(self) > 1 else CLIP_SECONDS
+        if CLIP_SECONDS / 20 <= hop <= 2 * CLIP_SECONDS:
             yield from self._recording.windows(self.starts)
+        else:  # many would be in memory at once; or seeking takes less time
+            yield from (self[index] for index in range(len(self)))
 
     @overload
     def __getitem__(self, index: int) -> Clip: ...
