@@ -624,6 +624,19 @@ def test_several_uploads_can_be_chosen_from() -> None:
     assert "Environment 5" in table[translate("en", "files.votes")][0]
 
 
+@needs_cqt
+def test_a_refused_file_leaves_the_table_of_the_others() -> None:
+    app = open_page(example="rain")
+    uploader = app.file_uploader(key="upload")
+    uploader.upload("one.ogg", EXAMPLES["rain"].read_bytes(), "audio/ogg")
+    uploader.upload("two.txt", b"no sound at all", "text/plain").run()
+    assert_no_traceback(app)
+    assert headline(app)[0] == "two.txt"
+    (table,) = [t.value for t in app.dataframe]
+    assert list(table[translate("en", "files.genre")]) == [genre_name("environment", "en"), ""]
+    assert "two.txt" in table[translate("en", "files.warnings")][1]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_advice_is_that_of_the_measured_panel(
     language: Language, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -102,12 +102,18 @@ def page() -> None:
         slot.info(translate(language, "page.lost" if lost else "page.begin"))
         _script_alone(language)
         return
+
+    def show_nth(place: int) -> None:
+        show(pieces[place].token)
+
     try:
         start = window(piece)
         clip = decode_window(piece, start)
     except CCMusicError as error:
         slot.html(headline(piece.title, error.message(language), Counter(), language))
         _script_alone(language)
+        if pieces and on:
+            files_table(pieces, transform, on, language, show_nth)
         return
     # Started before anything is drawn, so that the models run meanwhile.
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
@@ -145,9 +151,7 @@ def page() -> None:
             curves = st.container()
             downloads(analysis, language)
             if pieces:
-                files_table(
-                    pieces, transform, on, language, lambda place: show(pieces[place].token)
-                )
+                files_table(pieces, transform, on, language, show_nth)
             # What is done in a window waits for the end of this run: nothing long, then.
             if has_course(clip) and not dialog.is_open():
                 timeline(strip, curves, piece, clip, transform, on, language)
