@@ -407,23 +407,11 @@ def test_a_crop_that_is_none_is_refused(run, command: str, crop: str) -> None:
     assert "--crop" in err
 
 
-def test_a_batch_crops_the_whole_and_knows_the_former_option(
-    folder: Path, tmp_path: Path, run, write_sound, tone
-) -> None:
-    song = str(write_sound("song.wav", tone(440, 25)))
-    tables = [tmp_path / "new.csv", tmp_path / "former.csv"]
-    for table, option in zip(tables, ("--crop", "--window"), strict=True):
-        status, _, err = run("batch", song, "-o", str(table), option, "whole")
-        assert status == 0
-        assert ("--window is now called --crop" in err) == (option == "--window")
-    assert len(tables[0].read_text(encoding="utf-8").splitlines()) > 2
-    assert tables[0].read_bytes() == tables[1].read_bytes()
-    assert "--window" not in CliRunner().invoke(app, ["batch", "--help"]).stdout
-
-
-def test_what_follows_two_dashes_is_no_former_option(tmp_path: Path, run) -> None:
-    status, _, err = run("batch", "-o", str(tmp_path / "x.csv"), "--", "--window")
-    assert (status, err) == (1, "ccmusic: --window: no such file or folder\n")
+def test_a_batch_crops_the_whole(folder: Path, tmp_path: Path, run, write_sound, tone) -> None:
+    song, table = str(write_sound("song.wav", tone(440, 25))), tmp_path / "table.csv"
+    status, _, _ = run("batch", song, "-o", str(table), "--crop", "whole")
+    assert status == 0
+    assert len(table.read_text(encoding="utf-8").splitlines()) == 1 + 3
 
 
 def _pipe(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

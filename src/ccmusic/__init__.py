@@ -22,8 +22,7 @@ Errors that are raised on purpose are :class:`CCMusicError`:
 - :class:`DataError`: training data, a table or a journal cannot be used
 - :class:`MissingExtraError`: an optional dependency is not installed
 
-What is named here, and :mod:`ccmusic.schema`, is public. A public name that changes keeps working
-under its old name, with a ``DeprecationWarning``, until the release after the next.
+What is named here, and :mod:`ccmusic.schema`, is public.
 """
 
 __version__ = "0.2.0.dev0"

@@ -20,7 +20,6 @@ from ccmusic.audio import SAMPLE_RATE, AudioInfo, Clip, Crop, Samples, Source
 from ccmusic.errors import CCMusicError
 from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
 from ccmusic.quality import Judged, audible_seconds, enough
-from ccmusic.renamed import RenamedAttribute
 from ccmusic.schema import AgreementDocument, AnalysisDocument, ClipDocument, model_document
 from ccmusic.spectrogram import Spectrogram, Transform, TransformChoice
 from ccmusic.texts import Language, translate
@@ -101,8 +100,6 @@ class Analysis(Value):
         return replace(
             self, verdicts=verdicts, mean=mean_probabilities(voices), agreement=agree(voices)
         )
-
-    only = RenamedAttribute("select")
 
     def document(
         self, *, top_k: int = 3, attention: bool = False, language: Language = "en"

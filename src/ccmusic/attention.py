@@ -13,7 +13,6 @@ from PIL import Image
 
 from ccmusic.axes import axes_or_current
 from ccmusic.picture import Picture, Preprocessing, orient
-from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
 from ccmusic.values import Value
 from ccmusic.verdict import Verdict
@@ -49,8 +48,6 @@ class Region:
             lowest=self.lowest,
             highest=self.highest,
         )
-
-    say = RenamedAttribute("message")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -32,7 +32,6 @@ from ccmusic.decode import (
 )
 from ccmusic.errors import AudioError
 from ccmusic.quality import AudioWarning, find_warnings
-from ccmusic.renamed import RenamedAttribute, renamed_names
 from ccmusic.values import Value
 
 if TYPE_CHECKING:
@@ -117,9 +116,6 @@ class Clip(Value):
         )
         axes.set(xlabel="time, s", ylabel="amplitude")
         return drawn
-
-    native = RenamedAttribute("original")
-    facts = RenamedAttribute("info")
 
     @classmethod
     def from_samples(
@@ -319,12 +315,3 @@ def named(content: bytes, name: str) -> BinaryIO:
 
 class _Named(io.BytesIO):
     name: str
-
-
-__getattr__ = renamed_names(
-    __name__,
-    Facts="AudioInfo",
-    LONGEST_PIECE="MAX_SECONDS",
-    Quality="AudioWarning",
-    SECONDS="CLIP_SECONDS",
-)

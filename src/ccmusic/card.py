@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ccmusic.errors import CheckpointError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
-from ccmusic.renamed import RenamedAttribute
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName
 
 Explanation = Literal["exact", "gradient", "none"]
@@ -173,12 +172,9 @@ class DataSource(_Strict):
 class ModelCard(_Strict):
     """The card beside an ONNX file; see ``docs/architecture.md`` for the contract of the graph."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     backbone: str
-    preprocessing: Preprocessing = Field(alias="recipe")
-    """``recipe`` in the file."""
+    preprocessing: Preprocessing
     classes: tuple[str, ...] = Field(min_length=2)
     temperature: float = Field(1.0, gt=0)
     """Logits are divided by it before the softmax."""
@@ -210,8 +206,6 @@ class ModelCard(_Strict):
     licence: str
     notes: tuple[str, ...] = ()
     """Known weaknesses."""
-
-    recipe: ClassVar[RenamedAttribute] = RenamedAttribute("preprocessing")
 
     @model_validator(mode="after")
     def _classes_differ(self) -> Self:

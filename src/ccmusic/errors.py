@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
 
 
@@ -14,8 +13,6 @@ class CCMusicError(Exception):
     def message(self, language: Language) -> str:
         """The text in a language; in English if the catalogue does not have it."""
         return str(self)
-
-    say = RenamedAttribute("message")
 
 
 class CataloguedError(CCMusicError):

@@ -21,7 +21,6 @@ from ccmusic.audio import Clip, Crop, Source
 from ccmusic.card import ModelCard
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
 from ccmusic.picture import Picture, Preprocessing
-from ccmusic.renamed import RenamedAttribute, renamed_options
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.timeline import Timeline
 from ccmusic.verdict import Verdict, average_slices
@@ -48,7 +47,6 @@ class Panel(AbstractContextManager["Panel"]):
         several calling threads. By default the models share all cores for the lowest latency.
     """
 
-    @renamed_options(at_once="concurrency")
     def __init__(
         self, checkpoints: Sequence[Checkpoint], *, concurrency: int | None = None
     ) -> None:
@@ -71,7 +69,6 @@ class Panel(AbstractContextManager["Panel"]):
         """Panels that opened the models of this view."""
 
     @classmethod
-    @renamed_options(at_once="concurrency")
     def open(
         cls,
         transform: TransformChoice = "cqt",
@@ -281,10 +278,6 @@ class Panel(AbstractContextManager["Panel"]):
             analyze=self.analyze_prepared,
             workers=available_cores(),
         )
-
-    joined = RenamedAttribute("combine")
-    only = RenamedAttribute("select")
-    judge = RenamedAttribute("predict")
 
     def close(self) -> None:
         """Release the models after their running inferences.

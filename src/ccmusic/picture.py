@@ -12,7 +12,6 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ccmusic.audio import MAX_SECONDS
-from ccmusic.renamed import RenamedAttribute, renamed_names
 from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, Transform, TransformName
 from ccmusic.values import Value
 
@@ -113,8 +112,6 @@ class Picture(Value):
     """float32 [channels, size, size], normalised with the preprocessing's mean and std."""
     preprocessing: Preprocessing
 
-    recipe = RenamedAttribute("preprocessing")
-
 
 def draw(
     spectrogram: Spectrogram, preprocessing: Preprocessing, *, loudest: float | None = None
@@ -213,6 +210,3 @@ def normalise(pixels: Pixels, preprocessing: Preprocessing) -> Floats:
     mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
     floats = (pixels.astype(np.float32) / 255 - mean) / std
     return np.ascontiguousarray(floats.transpose(2, 0, 1))
-
-
-__getattr__ = renamed_names(__name__, Recipe="Preprocessing")

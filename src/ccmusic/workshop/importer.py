@@ -20,7 +20,6 @@ from ccmusic.card import ModelCard
 from ccmusic.errors import AudioError, CheckpointError, WeightsError
 from ccmusic.genres import CCMUSIC_CLASSES
 from ccmusic.picture import Floats, Preprocessing, draw, draw_slices
-from ccmusic.renamed import renamed_options
 from ccmusic.sandbox import Sandbox
 from ccmusic.spectrogram import TransformName
 from ccmusic.texts import Language, translate
@@ -62,7 +61,6 @@ class Import:
         ]
 
 
-@renamed_options(recipe="preprocessing")
 def import_weights(
     path: Path,
     *,

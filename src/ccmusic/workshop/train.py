@@ -19,7 +19,6 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
 from ccmusic.picture import Pixels, Preprocessing, normalise
-from ccmusic.renamed import renamed_options
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.augment import random_picture
 from ccmusic.workshop.backbones import build
@@ -47,13 +46,6 @@ _NOISE = 0.05  # of widened kernels
 _SETTLING = 192  # pictures over which the averaged network measures its BatchNorm statistics
 
 
-@renamed_options(
-    start="init_from",
-    thin="width_divisor",
-    strip="crop_width",
-    guide="feature_teacher",
-    teacher="label_teacher",
-)
 def train(
     manifest: Path,
     out: Path,
