@@ -47,10 +47,11 @@ def link(songs: list[Path], folder: Path, numbers: range) -> None:
 
 
 def analysis(song: Path) -> list[dict[str, Any]]:
-    from ccmusic.batch.rows import BatchWorker, Options
+    from ccmusic.batch import local
+    from ccmusic.batch.rows import Options
 
-    with BatchWorker(Options(), decoders=1, cores=1) as worker:
-        return worker(str(song))
+    ((_, documents),) = local.analyzed(Options(), [str(song)], workers=1)
+    return documents
 
 
 def megabytes(what: str) -> float:

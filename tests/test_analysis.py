@@ -17,6 +17,7 @@ from ccmusic import (
     CCMusicError,
     CheckpointError,
     Panel,
+    SandboxError,
     Verdict,
     analyze,
     analyze_many,
@@ -318,12 +319,39 @@ def test_many_recordings_come_in_order_with_their_errors(small_zoo: Path, tmp_pa
     text = tmp_path / "notes.mp3"
     text.write_text("not music")
     paths = [songs[0], text, *songs[1:], tmp_path / "missing.wav"]
-    found = list(analyze_many(paths, models=["jazz", "rock"], workers=2))
+    found = list(analyze_many(paths, models=["jazz", "rock"], workers=2, keep_sound=True))
     assert [isinstance(f, CCMusicError) for f in found] == [p.suffix != ".ogg" for p in paths]
     assert "missing.wav: no such file" in str(found[-1])
     for path, analysis in zip(paths, found, strict=True):
         if path.suffix == ".ogg":
             assert analysis == analyze(path, models=["jazz", "rock"])
+
+
+def test_many_recordings_may_be_of_any_kind(small_zoo: Path) -> None:
+    y, sr = np.sin(np.arange(330_000) / 20), 22_050
+    sources = [SONG, SONG.read_bytes(), io.BytesIO(SONG.read_bytes()), load(SONG, crop="start")]
+    found = list(analyze_many([*sources, (y, sr)], models=["jazz"], crop="start"))
+    assert all(isinstance(analysis, Analysis) for analysis in found[:3])
+    assert {analysis.mean["jazz"] for analysis in found[:3]} == {found[0].mean["jazz"]}
+    assert [len(analysis.clip.samples) for analysis in found[:3]] == [0, 0, 0]
+    assert "cropped already" in str(found[3])
+    assert found[4].clip.info.window_start == 0
+
+
+def test_many_recordings_without_a_process_are_one_error(
+    small_zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccmusic.sandbox._PROGRAM", "raise SystemExit(1)")
+    with pytest.raises(SandboxError, match="cannot start a process"):
+        list(analyze_many([SONG] * 3, models=["jazz"]))
+
+
+def test_a_name_is_what_messages_call_a_recording(small_zoo: Path) -> None:
+    y, sr = np.sin(np.arange(330_000) / 20), 22_050
+    for source in (SONG, SONG.read_bytes(), (y, sr), load(SONG)):
+        assert analyze(source, models=["jazz"], name="my song").file == "my song"
+    with pytest.raises(CCMusicError, match=r"^my song: "):
+        analyze(b"nothing", models=["jazz"], name="my song")
 
 
 def test_many_recordings_need_not_all_be_wanted(small_zoo: Path) -> None:

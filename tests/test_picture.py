@@ -12,7 +12,6 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from pydantic import ValidationError
 
-from ccmusic.analysis import prepare
 from ccmusic.audio import AudioInfo, Clip
 from ccmusic.picture import (
     Picture,
@@ -24,6 +23,7 @@ from ccmusic.picture import (
     resize,
     scale,
 )
+from ccmusic.prepare import prepare
 from ccmusic.spectrogram import Spectrogram
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from ccmusic import batch
 from ccmusic.api import analyze
 from ccmusic.batch.journal import Journal
-from ccmusic.batch.rows import BatchWorker, Options
+from ccmusic.batch.local import analyzed
+from ccmusic.batch.rows import Options
 from ccmusic.report import to_json
 from ccmusic.schema import AnalysisDocument, ErrorDocument
 
@@ -30,9 +31,7 @@ def test_every_front_writes_what_the_schema_says(
     home: Path, tmp_path: Path, validator: Draft202012Validator
 ) -> None:
     analysis = analyze(SONG)
-    with BatchWorker(Options(), decoders=1, cores=1) as worker:
-        (by_batch,) = worker(str(SONG))
-        (failed,) = worker("missing.mp3")
+    (_, (by_batch,)), (_, (failed,)) = analyzed(Options(), [str(SONG), "missing.mp3"], workers=1)
     mapped = analysis.document(attention=True, language="zh").to_dict()
     for document in (analysis.to_dict(), json.loads(to_json(analysis)), by_batch, failed, mapped):
         validator.validate(document)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ccmusic import audio
-from ccmusic.analysis import prepare
 from ccmusic.picture import Preprocessing
+from ccmusic.prepare import prepare
 from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, Transform, note_name
 
 RATE = audio.SAMPLE_RATE

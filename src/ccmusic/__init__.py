@@ -21,19 +21,18 @@ Errors that are raised on purpose are :class:`CCMusicError`:
 - :class:`WeightsError`: a weights file cannot be imported
 - :class:`DataError`: training data, a table or a journal cannot be used
 - :class:`MissingExtraError`: an optional dependency is not installed
+- :class:`SandboxError`: no process can be started to decode in
 
 What is named here, and :mod:`ccmusic.schema`, is public.
 """
 
-__version__ = "0.2.0.dev0"
-
+from ccmusic.advice import Advice, OtherTransform
 from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
-from ccmusic.api import analyze
+from ccmusic.api import analyze, analyze_many
 from ccmusic.attention import Attention, Region
-from ccmusic.audio import AudioInfo, AudioWarning, Clip, load
-from ccmusic.batch.many import analyze_many
-from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard
+from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Envelope, Recording, Source, load
+from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import (
     AudioError,
     CCMusicError,
@@ -41,16 +40,19 @@ from ccmusic.errors import (
     ClosedError,
     DataError,
     MissingExtraError,
+    SandboxError,
     WeightsError,
 )
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
-from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram
-from ccmusic.timeline import Timeline
+from ccmusic.prepare import Prepared
+from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, TransformChoice
 from ccmusic.verdict import Verdict
+from ccmusic.version import __version__
 from ccmusic.zoo import Checkpoint
 
 __all__ = [
+    "Advice",
     "Agreement",
     "Analysis",
     "Attention",
@@ -66,18 +68,27 @@ __all__ = [
     "Clip",
     "ClosedError",
     "Cqt",
+    "Crop",
     "DataError",
     "DataSource",
+    "Envelope",
     "Mel",
     "Metrics",
     "MissingExtraError",
     "ModelCard",
+    "OtherTransform",
+    "Pair",
     "Panel",
+    "PanelCard",
     "Picture",
+    "Prepared",
     "Preprocessing",
+    "Recording",
     "Region",
+    "SandboxError",
+    "Source",
     "Spectrogram",
-    "Timeline",
+    "TransformChoice",
     "Verdict",
     "WeightsError",
     "__version__",

@@ -29,6 +29,10 @@ _RESERVED = frozenset(
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+Level = Literal["high", "middling", "low"]
+"""How sure a verdict is, by its band."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -74,7 +78,7 @@ class Calibration(_Strict):
 class Band(_Strict):
     """A range of confidence, and how often verdicts in it were right."""
 
-    level: Literal["high", "middling", "low"]
+    level: Level
     above: Share
     """Lower edge; the upper is that of the next band, or 1."""
     accuracy: Share

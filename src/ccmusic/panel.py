@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -16,18 +16,19 @@ import numpy as np
 import onnxruntime
 
 from ccmusic.agreement import agree, mean_probabilities
-from ccmusic.analysis import Analysis, Prepared, prepare
+from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip, Crop, Source
 from ccmusic.card import ModelCard
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
 from ccmusic.picture import Picture, Preprocessing
+from ccmusic.prepare import Prepared, prepare, prepare_windows
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.timeline import Timeline
 from ccmusic.verdict import Verdict, average_slices
 from ccmusic.zoo import Checkpoint, find
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R")
 _Session: TypeAlias = tuple[Checkpoint, Future[onnxruntime.InferenceSession]]
 
 
@@ -151,7 +152,7 @@ class Panel(AbstractContextManager["Panel"]):
             if {checkpoint.card.name, checkpoint.card.backbone} & set(names)
         )
 
-    def predict(self, pictures: Mapping[Preprocessing, Sequence[Picture]]) -> Iterator[Verdict]:
+    def run(self, pictures: Mapping[Preprocessing, Sequence[Picture]]) -> Iterator[Verdict]:
         """Run every model; verdicts come in the order in which they are ready.
 
         Parameters
@@ -182,17 +183,15 @@ class Panel(AbstractContextManager["Panel"]):
         source: Source | Clip,
         *,
         crop: Crop | float = "center",
+        name: str | None = None,
         on_verdict: Callable[[Verdict], None] | None = None,
     ) -> Analysis:
         """Analyse a recording.
 
         Parameters
         ----------
-        source
-            As in :func:`ccmusic.audio.load`, or a clip. Models that take slices of the whole
-            piece take a clip for the piece.
-        crop
-            Window of the piece, see :func:`ccmusic.audio.load`; a clip has been cropped already.
+        source, crop, name
+            As in :func:`ccmusic.prepare.prepare`.
         on_verdict
             Called in this thread with each verdict as it comes.
 
@@ -204,64 +203,62 @@ class Panel(AbstractContextManager["Panel"]):
             If this panel is closed before or during the analysis.
         """
         self._check_open()
-        started = time.perf_counter()
-        prepared = prepare(source, self.preprocessings, crop=crop)
-        return self.analyze_prepared(prepared, started=started, on_verdict=on_verdict)
+        prepared = prepare(source, self.preprocessings, crop=crop, name=name)
+        return self.analyze_prepared(prepared, on_verdict=on_verdict)
 
     def analyze_prepared(
-        self,
-        prepared: Prepared,
-        *,
-        started: float | None = None,
-        on_verdict: Callable[[Verdict], None] | None = None,
+        self, prepared: Prepared, *, on_verdict: Callable[[Verdict], None] | None = None
     ) -> Analysis:
-        """Analyse what was prepared for the :attr:`preprocessings` of this panel.
+        """Analyse what was prepared for the :attr:`preprocessings` of this panel, or for more.
 
         The models are not run on silence, or on less than a second of sound.
 
         Parameters
         ----------
-        started
-            When the work on the file began, on the clock of :func:`time.perf_counter`; now by
-            default.
         on_verdict
             As in :meth:`analyze`.
         """
-        started = time.perf_counter() if started is None else started
+        started = time.perf_counter()
+        prepared = prepared.restrict(self.preprocessings)
         found: dict[str, Verdict] = {}
         enough = prepared.judged in ("yes", "doubtful")
-        for verdict in self.predict(prepared.pictures) if enough else ():
+        for verdict in self.run(prepared.pictures) if enough else ():
             found[verdict.card.name] = verdict
             if on_verdict:
                 on_verdict(verdict)
         verdicts = {card.name: found[card.name] for card in self.cards if enough}
+        elapsed_ms = prepared.elapsed_ms + 1000 * (time.perf_counter() - started)
         return Analysis(
-            file=prepared.clip.file,
+            **{**vars(prepared), "elapsed_ms": elapsed_ms},
             transform=self.transform,
-            clip=prepared.clip,
-            spectrograms=prepared.spectrograms,
-            pictures=prepared.pictures,
             verdicts=verdicts,
             mean=mean_probabilities(list(verdicts.values())),
             agreement=agree(list(verdicts.values())),
-            elapsed_ms=1000 * (time.perf_counter() - started),
-            audible=prepared.audible,
-            whole=prepared.whole,
         )
 
-    def timeline(self, source: Source, *, hop: float = 5.0) -> Timeline:
-        """Analyse a whole recording window by window while the :class:`Timeline` is iterated.
+    def timeline(
+        self, source: Source, *, hop: float = 5.0, name: str | None = None
+    ) -> Iterator[Analysis]:
+        """Analyse a whole recording, decoded in one pass, window by window.
 
         Several windows are processed at once: a panel opened with ``concurrency`` has the highest
-        throughput.
+        throughput. The iteration may be given up at any time.
+
+        >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+        ...     [window.agreement.top for window in panel.timeline("examples/rain.ogg")]
+        ['environment', 'environment']
 
         Parameters
         ----------
-        source
+        source, name
             As in :func:`ccmusic.audio.load`; of a piece of more than half an hour, the middle.
         hop
             Seconds from the start of one window of 10 s to that of the next. The last window ends
             with the piece.
+
+        Yields
+        ------
+        The analysis of each window, in order.
 
         Raises
         ------
@@ -271,13 +268,8 @@ class Panel(AbstractContextManager["Panel"]):
             If ``hop`` is not positive.
         """
         self._check_open()
-        return Timeline(
-            source,
-            hop=hop,
-            preprocessings=self.preprocessings,
-            analyze=self.analyze_prepared,
-            workers=available_cores(),
-        )
+        windows = prepare_windows(source, self.preprocessings, hop=hop, name=name)
+        return in_order(self.analyze_prepared, windows, workers=available_cores())
 
     def close(self) -> None:
         """Release the models after their running inferences.
@@ -313,6 +305,34 @@ class Panel(AbstractContextManager["Panel"]):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def in_order(function: Callable[[T], R], items: Iterable[T], *, workers: int) -> Iterator[R]:
+    """Call a function on several items at once; results come in the order of the items.
+
+    Items are taken as they are needed: there may be any number of them.
+    """
+    coming: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="ccmusic-order")
+    failure: Exception | None = None
+    waiting = iter(items)
+    try:
+        while True:
+            try:
+                coming.append(pool.submit(function, next(waiting)))
+            except StopIteration:
+                break
+            except Exception as error:  # raised in its turn
+                failure = error
+                break
+            if len(coming) > 2 * workers:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+        if failure:
+            raise failure
+    finally:  # the consumer may have stopped: cancel what has not started
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def available_cores() -> int:

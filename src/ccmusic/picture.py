@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ccmusic.audio import MAX_SECONDS
+from ccmusic.frames import carry
 from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, Transform, TransformName
 from ccmusic.values import Value
 
@@ -111,6 +112,9 @@ class Picture(Value):
     input: Floats
     """float32 [channels, size, size], normalised with the preprocessing's mean and std."""
     preprocessing: Preprocessing
+
+
+carry(Picture, Preprocessing)
 
 
 def draw(

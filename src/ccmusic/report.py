@@ -7,10 +7,9 @@ import io
 import json
 from html import escape
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from ccmusic import __version__, plot
-from ccmusic.analysis import Analysis
+from ccmusic import plot
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
@@ -19,6 +18,10 @@ from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
+from ccmusic.version import __version__
+
+if TYPE_CHECKING:
+    from ccmusic.analysis import Analysis
 
 Kind = Literal["html", "json", "csv"]
 
@@ -123,7 +126,7 @@ def to_html(analysis: Analysis, language: Language) -> str:
         f"<h1>{title}</h1>",
         _paragraph(info_line(clip, language)),
         _paragraph(window_line(clip, language)),
-        *(_paragraph(f"⚠ {warning.message(language)}") for warning in clip.warnings),
+        *(_paragraph(f"⚠ {warning.message(language)}") for warning in analysis.warnings),
         _heading(_capital(analysis.message(language))),
         *_figures(analysis, language),
         *_spectrograms(analysis, language),

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ccmusic.audio import SAMPLE_RATE, Samples
 from ccmusic.axes import axes_or_current
+from ccmusic.frames import carry
 from ccmusic.values import Value
 
 if TYPE_CHECKING:
@@ -316,6 +317,7 @@ class Chroma(_Transform):
         return Spectrogram("chroma", values, self._times(n_frames), self.frequencies)
 
 
+carry(Spectrogram, Cqt, Mel, Chroma)
 Transform = Annotated[Cqt | Mel | Chroma, Field(discriminator="name")]
 
 

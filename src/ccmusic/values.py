@@ -70,7 +70,7 @@ def _brief(value: Any) -> str:
         return f"{{{', '.join(map(_brief, value))}}}"
     if isinstance(value, tuple):
         return f"({', '.join(map(_brief, value[:3]))}{', ...' if len(value) > 3 else ''})"
-    if isinstance(value, BaseModel):
-        name = getattr(value, "name", None)
-        return type(value).__name__ + (f"({name!r})" if name else "()")
-    return f"{type(value).__name__}(...)" if isinstance(value, Value) else repr(value)
+    if isinstance(value, BaseModel | Value):
+        name = getattr(value, "name", None) or getattr(value, "file", None)
+        return f"{type(value).__name__}({repr(name) if name else '...'})"
+    return repr(value)

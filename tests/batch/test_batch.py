@@ -1,6 +1,5 @@
 import csv
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -12,11 +11,12 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-import misbehaviour
 from ccmusic import batch
 from ccmusic.api import analyze
-from ccmusic.batch.rows import BatchWorker, Options
-from ccmusic.errors import CheckpointError, DataError
+from ccmusic.batch import local
+from ccmusic.batch.rows import Options
+from ccmusic.engine import Engine
+from ccmusic.errors import CheckpointError, DataError, SandboxError
 from ccmusic.panel import Panel
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -87,12 +87,10 @@ def test_a_table_has_a_row_for_each_recording(music: Path, tmp_path: Path, suffi
 
 def test_a_row_says_what_classify_says(music: Path) -> None:
     file = str(music / "1.flac")
-    with BatchWorker(Options(), decoders=1, cores=1) as worker, Panel.open("cqt") as panel:
-        (document,) = worker(file)
-        row = batch.row(document)
-        analysis = analyze(file, panel=panel)
+    ((_, (document,)),) = local.analyzed(Options(), [file], workers=1)
+    row, analysis = batch.row(document), analyze(file)
     assert row["duration"] == analysis.clip.info.duration
-    assert row["warnings"] == " ".join(w.code for w in analysis.clip.warnings)
+    assert row["warnings"] == " ".join(w.code for w in analysis.warnings)
     assert row["votes"] == analysis.agreement.votes
     assert row["split"] == "/".join(analysis.agreement.split)
     for genre, share in analysis.mean.items():
@@ -191,10 +189,7 @@ def test_a_stopped_batch_goes_on_and_does_nothing_twice(
     whole = journal.read_bytes()
     journal.write_bytes(whole[:-20])
     analyzed: list[str] = []
-    worker = BatchWorker.__call__
-    monkeypatch.setattr(
-        BatchWorker, "__call__", lambda self, f: (analyzed.append(f), worker(self, f))[1]
-    )
+    _note(analyzed, monkeypatch)
     batch.run(files, output, Options())
     assert sorted(analyzed) == sorted(set(files) - set(kept[:2]))
     assert _rows(output) == _rows(tmp_path / "once.jsonl")
@@ -211,11 +206,19 @@ def _stopped(files: list[str], output: Path, n: int) -> Path:
 def analyzed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Recordings that are judged, as they are."""
     judged: list[str] = []
-    worker = BatchWorker.__call__
-    monkeypatch.setattr(
-        BatchWorker, "__call__", lambda self, f: (judged.append(f), worker(self, f))[1]
-    )
+    _note(judged, monkeypatch)
     return judged
+
+
+def _note(judged: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the name of each recording appended that is judged."""
+    documents = local.documents
+
+    def noting(engine: Engine, panel: Panel, options: Options, file: str) -> local.Analyzed:
+        judged.append(file)
+        return documents(engine, panel, options, file)
+
+    monkeypatch.setattr(local, "documents", noting)
 
 
 @pytest.mark.parametrize("damage", [b"{}", b"not JSON", b"\0\0\0", b'{"path": "x"}', None])
@@ -340,21 +343,11 @@ def test_a_script_without_a_guard_is_run_once(music: Path, tmp_path: Path) -> No
 
 
 def test_without_processes_a_batch_ends_with_an_error_and_no_table(
-    music: Path, tmp_path: Path
+    music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    inside = context.Process(
-        target=misbehaviour.run_inside,
-        args=(there, str(tmp_path), str(music / "0.flac")),
-        daemon=True,  # such a process may have no children
-    )
-    inside.start()
-    assert here.poll(300)
-    name, message = here.recv()
-    inside.join()
-    assert name == "SandboxError"
-    assert "cannot start a process" in message
+    monkeypatch.setattr("ccmusic.sandbox._PROGRAM", "raise SystemExit(1)")
+    with pytest.raises(SandboxError, match="cannot start a process"):
+        batch.run([str(music / "0.flac")], tmp_path / "out.jsonl", Options())
     assert not (tmp_path / "out.jsonl").exists()
 
 

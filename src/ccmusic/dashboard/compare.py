@@ -9,15 +9,17 @@ import numpy as np
 import streamlit as st
 
 from ccmusic.analysis import Analysis
-from ccmusic.dashboard.compute import Piece, cached_spectrogram, start_analysis
+from ccmusic.dashboard.compute import prepared, start_analysis
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.markup import differences
+from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import media_type, window_button
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
 from ccmusic.dashboard.verdicts import panel_lines
 from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
+from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import Spectrogram, transforms_of
 from ccmusic.texts import Language, translate
 
@@ -51,10 +53,12 @@ def compare(
     except CCMusicError as error:
         st.info(plain(error.message(language)))
         return
-    names = transforms_of(analysis.transform)
+    transforms = [Preprocessing.default(n).transform for n in transforms_of(analysis.transform)]
+    first = prepared(piece, analysis.transform, start)
+    second = prepared(other, analysis.transform)
     sides = {
-        "first": (piece, analysis, [cached_spectrogram(piece, name, start) for name in names]),
-        "second": (other, judged, [cached_spectrogram(other, name) for name in names]),
+        "first": (piece, analysis, [first.spectrograms[t] for t in transforms]),
+        "second": (other, judged, [second.spectrograms[t] for t in transforms]),
     }
     pairs = zip(*(drawn for *_, drawn in sides.values()), strict=True)
     loudest = [max(map(_peak, pair)) for pair in pairs]

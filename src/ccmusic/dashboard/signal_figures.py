@@ -14,8 +14,7 @@ import plotly.graph_objects as go
 from plotly.colors import sequential
 
 from ccmusic.attention import Attention
-from ccmusic.audio import AudioInfo
-from ccmusic.dashboard.compute import Envelope
+from ccmusic.audio import AudioInfo, Envelope
 from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram, note_name
 from ccmusic.texts import Language, translate
 

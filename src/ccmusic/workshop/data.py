@@ -20,13 +20,13 @@ import numpy.typing as npt
 from rich.progress import track
 
 from ccmusic import audio
-from ccmusic.analysis import prepare
 from ccmusic.audio import Clip
 from ccmusic.card import DataSource
 from ccmusic.errors import AudioError, DataError
 from ccmusic.files import replacing
 from ccmusic.genres import GENRES
 from ccmusic.picture import Pixels, Preprocessing
+from ccmusic.prepare import prepare
 from ccmusic.zoo import user_folder
 
 LONGEST = 30.0
