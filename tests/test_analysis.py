@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 import re
@@ -325,6 +326,34 @@ def test_many_recordings_come_in_order_with_their_errors(small_zoo: Path, tmp_pa
     for path, analysis in zip(paths, found, strict=True):
         if path.suffix == ".ogg":
             assert analysis == analyze(path, models=["jazz", "rock"])
+
+
+def test_models_and_genres_are_found_by_every_name_that_they_have(small_zoo: Path) -> None:
+    analysis = analyze(SONG)
+    assert analysis.verdict("jazz") is analysis.verdict("jazz_cqt")
+    assert (
+        analysis.picture("jazz")
+        is analysis.pictures[analysis.verdict("jazz").card.preprocessing][0]
+    )
+    assert analysis.attention("jazz").genre == "jazz"
+    assert list(analysis.select(["jazz"]).verdicts) == ["jazz_cqt"]
+    assert analysis.spectrogram("cqt") in analysis.spectrograms.values()
+    assert analysis.top(2) == sorted(analysis.mean.items(), key=lambda item: -item[1])[:2]
+    with pytest.raises(CheckpointError, match="unknown model jazzz; known: "):
+        analysis.verdict("jazzz")
+    with pytest.raises(ValueError, match="unknown genre 'jazzz'"):
+        analysis.attention("jazz", "jazzz")
+    with pytest.raises(ValueError, match="no mel spectrogram; there is cqt"):
+        analysis.spectrogram("mel")
+
+
+def test_a_panel_is_called_awaited_and_predicts(small_zoo: Path) -> None:
+    with Panel.open("cqt", ["jazz"]) as panel:
+        expected = panel.analyze(SONG)
+        assert panel(SONG) == expected
+        assert asyncio.run(panel.aanalyze(SONG)) == expected
+        silence = np.zeros(220_500), 22_050
+        assert panel.predict([SONG, silence]) == [expected.top(1)[0][0], None]
 
 
 def test_many_recordings_may_be_of_any_kind(small_zoo: Path) -> None:

@@ -13,7 +13,9 @@ from ccmusic import files, report
 from ccmusic.advice import Advice, advise
 from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.attention import Attention, attend
-from ccmusic.errors import CCMusicError
+from ccmusic.card import matching
+from ccmusic.errors import CCMusicError, CheckpointError
+from ccmusic.picture import Picture
 from ccmusic.prepare import Prepared
 from ccmusic.schema import (
     AdviceDocument,
@@ -62,23 +64,70 @@ class Analysis(Prepared):
         known = dict.fromkeys(c for v in self.verdicts.values() for c in v.probabilities)
         return sorted(known, key=lambda genre: -self.mean.get(genre, 0.0))
 
+    def top(self, k: int = 3) -> list[tuple[str, float]]:
+        """The likeliest genres of the mean with their probabilities; none without verdicts."""
+        return sorted(self.mean.items(), key=lambda item: -item[1])[:k]
+
+    def verdict(self, name: str) -> Verdict:
+        """Verdict of a model, by the name of its checkpoint or backbone.
+
+        Raises
+        ------
+        CheckpointError
+            If there is none, or there are two of a backbone.
+        """
+        found = matching(name, [verdict.card for verdict in self.verdicts.values()])
+        if len(found) == 1:
+            return self.verdicts[found[0].name]
+        known = ", ".join(card.name for card in found) or ", ".join(self.verdicts) or "none"
+        raise CheckpointError(
+            "ambiguous_model" if found else "unknown_model", name=name, known=known
+        )
+
+    def picture(self, name: str) -> Picture:
+        """What a model saw, of several slices the middle one; errors as :meth:`verdict`."""
+        slices = self.pictures[self.verdict(name).card.preprocessing]
+        return slices[len(slices) // 2]
+
     def attention(self, name: str, genre: str | None = None) -> Attention | None:
-        """Regions that support a genre, by default the first choice; None if there are no maps."""
-        verdict = self.verdicts[name]
-        preprocessing = verdict.card.preprocessing
-        slices = self.pictures[preprocessing]
-        shown = self.whole if preprocessing.slice_seconds else self.clip.info
+        """Regions that support a genre.
+
+        Parameters
+        ----------
+        name
+            As in :meth:`verdict`.
+        genre
+            By default the first choice of the model.
+
+        Returns
+        -------
+        None if the model failed, has no maps, or does not know the genre, but another one does.
+
+        Raises
+        ------
+        CheckpointError
+            As :meth:`verdict`.
+        ValueError
+            If no model knows the genre.
+        """
+        verdict = self.verdict(name)
+        known = {c for verdict in self.verdicts.values() for c in verdict.card.classes}
+        if genre is not None and genre not in known:
+            raise ValueError(f"unknown genre {genre!r}; known: {', '.join(sorted(known))}")
+        shown = self.whole if verdict.card.preprocessing.slice_seconds else self.clip.info
         return attend(
             verdict,
-            slices[len(slices) // 2],
+            self.picture(name),
             genre,
             start=shown.window_start,
             length=shown.window_end - shown.window_start,
         )
 
     def select(self, names: Collection[str]) -> Analysis:
-        """The analysis restricted to some of its models."""
-        verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in names}
+        """The analysis restricted to some of its models, by checkpoint or backbone."""
+        cards = [verdict.card for verdict in self.verdicts.values()]
+        chosen = {card.name for name in names for card in matching(name, cards)}
+        verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in chosen}
         voices = list(verdicts.values())
         return replace(
             self, verdicts=verdicts, mean=mean_probabilities(voices), agreement=agree(voices)

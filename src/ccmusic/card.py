@@ -250,6 +250,11 @@ class ModelCard(_Strict):
             raise CheckpointError("bad_name", name=name) from None
 
 
+def matching(name: str, cards: Iterable[ModelCard]) -> list[ModelCard]:
+    """Those whose checkpoint or backbone has this name."""
+    return [card for card in cards if name in (card.name, card.backbone)]
+
+
 def titles(cards: Iterable[ModelCard]) -> dict[str, str]:
     """Title of each model by name, with its transform where they have several."""
     cards = list(cards)

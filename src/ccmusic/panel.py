@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import queue
 import time
@@ -18,7 +19,7 @@ import onnxruntime
 from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip, Crop, Source
-from ccmusic.card import ModelCard
+from ccmusic.card import ModelCard, matching
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared, prepare, prepare_windows
@@ -142,15 +143,14 @@ class Panel(AbstractContextManager["Panel"]):
             If one is not of this panel.
         """
         known = [checkpoint.card for checkpoint in self.checkpoints]
+        chosen: set[str] = set()
         for name in names:
-            if not any(name in (card.name, card.backbone) for card in known):
+            found = matching(name, known)
+            if not found:
                 known_names = ", ".join(sorted(card.name for card in known))
                 raise CheckpointError("unknown_model", name=name, known=known_names)
-        return self._view(
-            (checkpoint, session)
-            for checkpoint, session in self._sessions
-            if {checkpoint.card.name, checkpoint.card.backbone} & set(names)
-        )
+            chosen.update(card.name for card in found)
+        return self._view(pair for pair in self._sessions if pair[0].card.name in chosen)
 
     def run(self, pictures: Mapping[Preprocessing, Sequence[Picture]]) -> Iterator[Verdict]:
         """Run every model; verdicts come in the order in which they are ready.
@@ -205,6 +205,33 @@ class Panel(AbstractContextManager["Panel"]):
         self._check_open()
         prepared = prepare(source, self.preprocessings, crop=crop, name=name)
         return self.analyze_prepared(prepared, on_verdict=on_verdict)
+
+    __call__ = analyze
+
+    async def aanalyze(
+        self,
+        source: Source | Clip,
+        *,
+        crop: Crop | float = "center",
+        name: str | None = None,
+    ) -> Analysis:
+        """Analyse a recording in a thread, without blocking the event loop; see :meth:`analyze`."""
+        return await asyncio.to_thread(self.analyze, source, crop=crop, name=name)
+
+    def predict(self, sources: Iterable[Source | Clip]) -> list[str | None]:
+        """Likeliest genre of each recording by the mean; None where there is no verdict.
+
+        >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+        ...     panel.predict(["examples/rain.ogg"])
+        ['environment']
+
+        Raises
+        ------
+        AudioError
+            If one of the files cannot be read; see :func:`ccmusic.analyze_many`.
+        """
+        found = in_order(self.analyze, sources, workers=available_cores())
+        return [next((genre for genre, _ in analysis.top(1)), None) for analysis in found]
 
     def analyze_prepared(
         self, prepared: Prepared, *, on_verdict: Callable[[Verdict], None] | None = None

@@ -25,7 +25,7 @@ from ccmusic.audio import (
 from ccmusic.frames import carry
 from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
 from ccmusic.quality import Judged, audible_seconds, enough
-from ccmusic.spectrogram import Spectrogram, Transform
+from ccmusic.spectrogram import Spectrogram, Transform, TransformName
 from ccmusic.values import Value
 
 
@@ -68,6 +68,20 @@ class Prepared(Value):
         """
         cqt_alone = {transform.name for transform in self.spectrograms} == {"cqt"}
         return tuple(w for w in self.clip.warnings if not (cqt_alone and w.code == "dull"))
+
+    def spectrogram(self, transform: TransformName) -> Spectrogram:
+        """Spectrogram of a transform, the first if models differ in its details.
+
+        Raises
+        ------
+        ValueError
+            If no model looks at it.
+        """
+        for known, spectrogram in self.spectrograms.items():
+            if known.name == transform:
+                return spectrogram
+        names = ", ".join(known.name for known in self.spectrograms)
+        raise ValueError(f"no {transform} spectrogram; there is {names}")
 
     def restrict(self, preprocessings: Collection[Preprocessing]) -> Self:
         """Return the same with the pictures of some of its preprocessings."""

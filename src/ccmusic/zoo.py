@@ -11,7 +11,7 @@ from pathlib import Path
 import onnxruntime
 import platformdirs
 
-from ccmusic.card import ModelCard, PanelCard
+from ccmusic.card import ModelCard, PanelCard, matching
 from ccmusic.errors import CheckpointError, reason_of
 from ccmusic.files import replacing
 from ccmusic.spectrogram import TransformChoice, transforms_of
@@ -179,12 +179,13 @@ def find(transform: TransformChoice, names: Sequence[str] | None = None) -> list
                 problems[0] if problems else CheckpointError("no_checkpoints", transform=transform)
             )
         return fitting
+    known = {c.card.name: c for c in fitting}
     chosen: dict[str, Checkpoint] = {}
     for name in names:
-        matches = [c for c in fitting if name in (c.card.name, c.card.backbone)]
+        matches = matching(name, [c.card for c in fitting])
         if not matches:
             raise _why_not(name, checkpoints, problems)
-        chosen.update({c.card.name: c for c in matches})
+        chosen.update({card.name: known[card.name] for card in matches})
     return list(chosen.values())
 
 
