@@ -52,6 +52,7 @@ _COSINES = np.asarray(
     np.float32,
 )  # fmt: skip
 _BLOCK = 6  # frames: few enough for BLAS to use one thread, as in ccmusic.spectrogram
+_CACHED = 32  # frames whose spectra fit into a core's cache: twice as fast as all at once
 _CLEAR = 0.45  # peak of the autocorrelation, over which a frame has a pitch
 _PULSES = slice(12, 90)  # lags in frames, 0.28 s to 2.1 s
 _SILENT = 1e-2  # power of a frame whose sound is 80 dB below full scale
@@ -128,8 +129,7 @@ def measures(samples: Array, sample_rate: int) -> dict[str, float] | None:
     """
     sound = np.asarray(soxr.resample(samples, sample_rate, _RATE), np.float32)
     sound = sound / max(float(np.abs(sound).max()), float(np.finfo(np.float32).tiny))
-    spectrum = np.fft.rfft(sliding_window_view(sound, _SIZE)[::_HOP] * _HANN)
-    power = np.asarray(np.square(spectrum.real) + np.square(spectrum.imag), np.float32)
+    power = _power(sliding_window_view(sound, _SIZE)[::_HOP])
     energy = power[:, _VOICE.start :].sum(axis=1)
     loud = float(np.quantile(energy, 0.95))
     if loud < _SILENT:
@@ -146,6 +146,15 @@ def measures(samples: Array, sample_rate: int) -> dict[str, float] | None:
         **_onsets(bands, floor),
         **_pitch(power, energy > loud * 1e-3),
     }
+
+
+def _power(frames: Array) -> Array:
+    """Power of each frame, float32 [frames, bins]; some at a time, as they fit into the cache."""
+    power = np.empty((len(frames), _SIZE // 2 + 1), np.float32)
+    for start in range(0, len(frames), _CACHED):
+        spectrum = np.fft.rfft(frames[start : start + _CACHED] * _HANN)
+        power[start : start + _CACHED] = np.square(spectrum.real) + np.square(spectrum.imag)
+    return power
 
 
 def _share(part: Array, energy: Array, least: float) -> float:
