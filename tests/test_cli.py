@@ -16,6 +16,7 @@ import pytest
 import typer
 from PIL import Image
 from typer.core import TyperGroup
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 import ccmusic
@@ -57,11 +58,37 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 def test_classify_prints_tables(folder: Path, run) -> None:
     status, out, err = run("classify", SONG, "--top-k", "2")
     assert status == 0
-    assert "jazz_cqt" in out
     assert "Jazz" in out
-    assert "mean" in out
+    assert "Mean" in out
     assert "divergence" in out
     assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("variables", "mean"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "平均"),
+        ({"CCMUSIC_LANGUAGE": "zh", "LANG": "en_GB.UTF-8"}, "平均"),
+        ({"CCMUSIC_LANGUAGE": "en", "LANG": "zh_CN.UTF-8"}, "Mean"),
+        ({"LANG": "de_DE.UTF-8"}, "Mean"),
+    ],
+)
+def test_the_table_fits_a_terminal_in_the_language_of_its_user(
+    run, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], mean: str
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "CCMUSIC_LANGUAGE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = run("classify", SONG, "--transform", "both")
+    assert status == 0
+    lines = out.splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    # One line for each of the ten models.
+    rows = [line for line in lines if "CQT" in line or "Mel" in line.partition("%")[0]]
+    assert len([row for row in rows if row.count("%") == 4]) == 10
+    assert any(line.startswith(mean) for line in lines)
 
 
 def test_classify_json_has_the_fixed_form(folder: Path, run) -> None:
@@ -483,7 +510,7 @@ def test_version_is_that_of_the_package_everywhere(
     sources = EXAMPLES.parent.glob("src/ccmusic/**/*.py")
     texts = {path: path.read_text(encoding="utf-8") for path in sources}
     assert [path.name for path, text in texts.items() if ccmusic.__version__ in text] == [
-        "__init__.py"
+        "version.py"
     ]
     assert not [path.name for path, text in texts.items() if 'version("ccmusic")' in text]
 

@@ -25,7 +25,7 @@ from ccmusic.schema import (
     model_document,
 )
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.texts import Language, translate
+from ccmusic.texts import Language, default_language, translate
 from ccmusic.verdict import Verdict
 
 
@@ -170,7 +170,7 @@ class Analysis(Prepared):
         """The analysis as ``ccmusic classify --json`` prints it; see :meth:`document`."""
         return self.document(top_k=top_k).to_dict()
 
-    def save(self, path: str | os.PathLike[str], *, language: Language = "en") -> None:
+    def save(self, path: str | os.PathLike[str], *, language: Language | None = None) -> None:
         """Write a report: a page with its pictures, JSON or CSV, by the ending of the name.
 
         Parameters
@@ -178,7 +178,7 @@ class Analysis(Prepared):
         path
             Ends in ``.html``, ``.json`` or ``.csv``.
         language
-            Language of the page.
+            Language of the page; by default that of ``CCMUSIC_LANGUAGE`` or of the locale.
 
         Raises
         ------
@@ -186,6 +186,7 @@ class Analysis(Prepared):
             If the name ends otherwise, or the file cannot be written.
         """
         kind = report.kind_of(Path(path))
+        language = language or default_language()
         files.write(Path(path), report.render(self, kind, language).encode())
 
     def rows(self) -> list[dict[str, str | float | None]]:

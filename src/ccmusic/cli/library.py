@@ -77,7 +77,7 @@ def batch(
     from ccmusic.zoo import scan
 
     for problem in scan()[1] if models is None else ():
-        complain(str(problem))
+        complain(problem)
     if not (write_tags and output.exists()):
         files = find_audio(paths, recursive=recursive)
         with _batch_progress(len(files)) as show:
@@ -148,11 +148,11 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
         raise MissingExtraError("writing tags", "batch") from None
     differences = Table("file", "genre now", "predicted genre", "probability")
     failed = False
-    with Sandbox(1) as sandbox:
+    with Sandbox(1, writable=True) as sandbox:
         changes = []
         for change in tags.plan(table, threshold=threshold, sandbox=sandbox):
             if isinstance(change, CCMusicError):
-                complain(str(change))
+                complain(change)
                 failed = True
                 continue
             changes.append(change)
@@ -172,7 +172,7 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
                 try:
                     tags.write(change, sandbox=sandbox)
                 except CCMusicError as error:
-                    complain(str(error))
+                    complain(error)
                     failed = True
                 else:
                     written[change.path] = before, stamp(change.path)
