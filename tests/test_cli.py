@@ -335,6 +335,25 @@ def test_batch_writes_a_table_and_shows_what_tags_would_change(
     assert "0 files differ" in run(*tagging)[1]
 
 
+def test_batch_names_the_music_that_it_passes_over(
+    folder: Path, tmp_path: Path, run, write_sound, tone
+) -> None:
+    song = write_sound("song.mp3", tone(440, 3))
+    for name in ("b.KGM", "a.kgm", "c.mid"):
+        (song.parent / name).touch()
+    asked = ("batch", str(song.parent), "-o", str(tmp_path / "genres.csv"), "--recursive")
+    passed_over = (
+        f"passed over, because it is not read: 2 .kgm, 1 .mid; such as {song.parent}/a.kgm"
+    )
+    _, _, err = run(*asked)
+    assert f"ccmusic: {passed_over}\n" in err
+    song.unlink()
+    status, _, err = run(*asked)
+    assert status == 1
+    assert passed_over in err
+    assert "no recordings found" in err
+
+
 def test_an_unexpected_error_is_one_line_too(run, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise RuntimeError("something unforeseen")

@@ -37,7 +37,10 @@ def music(tmp_path: Path, write_sound, tone) -> Path:
         sound = write_sound(f"{i}.flac", tone(220 * (i + 1), 11 + i))
         sound.rename(folder / ("deep" if i > 3 else "") / f"{i}.flac")
     (folder / "broken.MP3").write_bytes(b"not music")
-    (folder / "._0.flac").write_bytes(b"a file manager's leavings")
+    for leavings in ("._0.flac", "@eaDir/0.flac", "__MACOSX/0.flac", "$RECYCLE.BIN/0.flac",
+                     ".Trash-1000/0.flac", "System Volume Information/0.flac"):  # fmt: skip
+        (folder / leavings).parent.mkdir(exist_ok=True)
+        (folder / leavings).write_bytes(b"of a file manager or system")
     (folder / "notes.txt").write_text("not music either")
     return folder
 
@@ -56,6 +59,25 @@ def test_folders_give_their_recordings_once_and_sorted(music: Path) -> None:
     deep = batch.find_audio([str(music), str(music / "0.flac")], recursive=True)
     assert len(deep) == 7
     assert batch.find_audio([str(music / "notes.txt")]) == [str(music / "notes.txt")]
+
+
+def test_music_that_is_not_read_and_linked_folders_are_told(music: Path, tmp_path: Path) -> None:
+    for name in ("x.WV", "deep/y.mid", ".z.wv", "cover.jpg"):
+        (music / name).touch()
+    (music / "link").symlink_to(music / "deep")
+    told: list[str] = []
+    found = batch.find_audio([str(music)], recursive=True, on_passed_over=told.append)
+    assert len(found) == 7
+    assert sorted(told) == [str(music / name) for name in ("deep/y.mid", "link", "x.WV")]
+    told.clear()
+    batch.find_audio([str(music)], on_passed_over=told.append)
+    assert told == [str(music / "x.WV")]
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "x.wv").touch()
+    told.clear()
+    with pytest.raises(DataError, match="no recordings found"):
+        batch.find_audio([str(tmp_path / "only")], on_passed_over=told.append)
+    assert told == [str(tmp_path / "only" / "x.wv")]
 
 
 def test_nothing_found_and_no_such_folder_are_errors(tmp_path: Path) -> None:

@@ -14,12 +14,22 @@ from ccmusic.batch import local, store
 from ccmusic.batch.rows import Options, columns
 from ccmusic.batch.tables import check
 from ccmusic.errors import DataError, MissingExtraError
+from ccmusic.files import is_hidden
 from ccmusic.panel import available_cores
 from ccmusic.zoo import find
 
 Engine = Literal["local", "ray"]
 
 _RECORDINGS_AT_ONCE = 1_000
+# Other music that people have in folders: lossless, old, encrypted by shops, notes without sound.
+# fmt: off
+_OTHER_SUFFIXES = (
+    ".ape", ".wv", ".tta", ".tak", ".ofr", ".shn", ".mpc", ".dsf", ".dff", ".dts", ".ac3", ".eac3",
+    ".mp2", ".mpga", ".ra", ".rm", ".amr", ".3gp", ".spx", ".snd", ".voc", ".rf64", ".aifc",
+    ".alac", ".m4p", ".aax", ".ncm", ".qmc0", ".qmc3", ".qmcflac", ".mflac", ".mgg", ".kgm", ".kwm",
+    ".mid", ".midi",
+)
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -33,11 +43,22 @@ class Summary:
     """Recordings whose rows could not be read again; they were classified again."""
 
 
-def find_audio(paths: Sequence[str], *, recursive: bool = False) -> list[str]:
+def find_audio(
+    paths: Sequence[str],
+    *,
+    recursive: bool = False,
+    on_passed_over: Callable[[str], None] | None = None,
+) -> list[str]:
     """Recordings in folders, and files that are named, each once, sorted.
 
     A file that is named is taken whatever its suffix; in folders those of
-    :data:`ccmusic.audio.SUFFIXES` are, hidden ones left out.
+    :data:`ccmusic.audio.SUFFIXES` are, hidden ones left out. Links to folders are not followed.
+
+    Parameters
+    ----------
+    on_passed_over
+        Called with each file that looks like music, but has another suffix, and with each link
+        to a folder that would have been searched.
 
     Raises
     ------
@@ -45,6 +66,7 @@ def find_audio(paths: Sequence[str], *, recursive: bool = False) -> list[str]:
         If a path is not there, or nothing is found.
     """
     found: set[str] = set()
+    passed_over: list[str] = []
     for path in paths:
         if not Path(path).is_dir():
             if not Path(path).exists():
@@ -52,13 +74,19 @@ def find_audio(paths: Sequence[str], *, recursive: bool = False) -> list[str]:
             found.add(path)
             continue
         for folder, below, names in os.walk(path):
-            below[:] = [name for name in below if recursive and not name.startswith(".")]
             start = str(Path(folder, "_"))[:-1]  # a Path for each file takes most of the time
-            found.update(
-                start + name
-                for name in names
-                if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-            )
+            below[:] = [name for name in below if recursive and not is_hidden(name)]
+            passed_over += [start + name for name in below if Path(folder, name).is_symlink()]
+            for name in names:
+                if is_hidden(name):
+                    continue
+                if name.lower().endswith(SUFFIXES):
+                    found.add(start + name)
+                elif name.lower().endswith(_OTHER_SUFFIXES):
+                    passed_over.append(start + name)
+    if on_passed_over:
+        for path in passed_over:
+            on_passed_over(path)
     if not found:
         hint = "" if recursive else "; folders within folders need --recursive"
         raise DataError(f"no recordings found in {', '.join(paths)}{hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +84,11 @@ def batch(
     for problem in scan()[1] if models is None else ():
         complain(str(problem))
     if not (write_tags and output.exists()):
-        files = find_audio(paths, recursive=recursive)
+        passed_over: list[str] = []
+        try:
+            files = find_audio(paths, recursive=recursive, on_passed_over=passed_over.append)
+        finally:
+            _tell_passed_over(passed_over)
         with _batch_progress(len(files)) as show:
             summary = run(
                 files,
@@ -99,6 +104,15 @@ def batch(
         print(f"{output}: {summary.recordings} recordings, {summary.failures} with errors")
     if write_tags:
         _write_tags(output, threshold, write=yes)
+
+
+def _tell_passed_over(paths: list[str]) -> None:
+    kinds = Counter(
+        "link to a folder" if Path(p).is_dir() else Path(p).suffix.lower() for p in paths
+    )
+    if kinds:
+        told = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+        complain(f"passed over, because it is not read: {told}; such as {min(paths)}")
 
 
 @contextmanager
