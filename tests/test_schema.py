@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from ccmusic import batch
 from ccmusic.api import analyze
-from ccmusic.batch.journal import Journal
+from ccmusic.batch import store
 from ccmusic.batch.local import analyzed
 from ccmusic.batch.rows import Options
 from ccmusic.report import to_json
@@ -65,8 +65,9 @@ def test_an_error_is_a_document(validator: Draft202012Validator) -> None:
     validator.validate(ErrorDocument(file="a.mp3", error="a.mp3: no such file").to_dict())
 
 
-def test_a_journal_of_another_form_is_refused(home: Path, tmp_path: Path) -> None:
+def test_a_database_of_another_form_is_refused(home: Path, tmp_path: Path) -> None:
     output = tmp_path / "genres.csv"
-    Journal(output, Options().fingerprint([]) | {"schema": 0}).close()
-    with pytest.raises(batch.DataError, match=r"unfinished batch with other .*schema"):
+    with store.opened(output, Options().fingerprint([]) | {"schema": 0}, {}) as kept:
+        kept.compare([])
+    with pytest.raises(batch.DataError, match=r"was written with other .*schema"):
         batch.run([str(SONG)], output, Options())

@@ -83,15 +83,15 @@ WORDS = {
             "{recordings:,} names of a few real files, of a second each; decoding and models, "
             "whose time is the same for every file, are replaced by one analysis that was made "
             "before. Seconds of one processor, for all else: listing the folder ({list_s:.1f} s), "
-            "journal, table (`.parquet`), index."
+            "database, table (`.parquet`)."
         ),
         "scale_steps": "recordings done | seconds for the last 10 000 | memory",
         "scale_runs": "the same command | files judged | seconds | memory at most",
         "scale_first": "the first time",
         "scale_again": "again",
         "scale_added": "with {judged} more files in the folder",
-        "scale_journal": (
-            "The journal had at most {journal_mb_at_most:.0f} MB, the index has {index_mb:.0f} MB."
+        "scale_database": (
+            "The database has {database_mb:.0f} MB, its log had at most {log_mb_at_most:.0f} MB."
         ),
         "cluster": (
             "{files} ten-second MP3s, five models, {cores} cores, which Ray is told are {told}; "
@@ -243,14 +243,14 @@ WORDS = {
         "scale": (
             "{recordings:,} 个文件名（指向几个真实文件，各 1 秒）；解码和模型对每个文件耗时相同，"
             "这里用事先算好的一份分析结果代替。其余部分的耗时（单个处理器的秒数）："
-            "列出文件夹（{list_s:.1f} 秒）、日志、结果表（`.parquet`）、索引。"
+            "列出文件夹（{list_s:.1f} 秒）、数据库、结果表（`.parquet`）。"
         ),
         "scale_steps": "已完成的录音 | 最近 10 000 个的秒数 | 内存",
         "scale_runs": "同样的命令 | 分析的文件 | 秒数 | 最大内存",
         "scale_first": "第一次",
         "scale_again": "再次运行",
         "scale_added": "文件夹中新增 {judged} 个文件后",
-        "scale_journal": "日志最大 {journal_mb_at_most:.0f} MB，索引 {index_mb:.0f} MB。",
+        "scale_database": "数据库 {database_mb:.0f} MB，其日志最大 {log_mb_at_most:.0f} MB。",
         "cluster": (
             "{files} 个 10 秒 MP3，五个模型，{cores} 个核心（告诉 Ray 有 {told} 个）；"
             "结果表与本地引擎的相同。Ray 自身启动的 {start_s:.0f} 秒不计在内："
@@ -542,7 +542,7 @@ def scale(language: str) -> str:
         words["scale"].format(**first).replace(",000", " 000"),
         table(words["scale_steps"], steps),
         table(words["scale_runs"], rows),
-        words["scale_journal"].format(**first),
+        words["scale_database"].format(**first),
     ])  # fmt: skip
 
 

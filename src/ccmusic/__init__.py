@@ -19,7 +19,7 @@ Errors that are raised on purpose are :class:`CCMusicError`:
 - :class:`CheckpointError`: a model is unknown, missing or damaged
 - :class:`ClosedError`: a panel was used after it was closed, or in a forked process
 - :class:`WeightsError`: a weights file cannot be imported
-- :class:`DataError`: training data, a table or a journal cannot be used
+- :class:`DataError`: training data, a table or the database of a batch cannot be used
 - :class:`MissingExtraError`: an optional dependency is not installed
 - :class:`SandboxError`: no process can be started to decode in
 

@@ -1,4 +1,4 @@
-"""JSON of an analysis, used by the command line, HTTP, reports, and the journal of a batch.
+"""JSON of an analysis, used by the command line, HTTP, reports, and batches.
 
 ``docs/analysis.schema.json`` is its JSON Schema, written by ``tools/schema.py``.
 """
