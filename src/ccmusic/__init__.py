@@ -20,6 +20,7 @@ Errors that are raised on purpose are :class:`CCMusicError`:
 - :class:`ClosedError`: a panel was used after it was closed, or in a forked process
 - :class:`WeightsError`: a weights file cannot be imported
 - :class:`DataError`: training data, a table or a journal cannot be used
+- :class:`ParameterError`: a parameter is unknown, or has a value that it cannot have
 - :class:`MissingExtraError`: an optional dependency is not installed
 
 What is named here, and :mod:`ccmusic.schema`, is public.
@@ -32,6 +33,7 @@ from ccmusic.analysis import Analysis
 from ccmusic.api import analyze
 from ccmusic.attention import Attention, Region
 from ccmusic.audio import AudioInfo, AudioWarning, Clip, load
+from ccmusic.axes import Orientation
 from ccmusic.batch.many import analyze_many
 from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard
 from ccmusic.errors import (
@@ -41,11 +43,22 @@ from ccmusic.errors import (
     ClosedError,
     DataError,
     MissingExtraError,
+    ParameterError,
     WeightsError,
 )
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
-from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram
+from ccmusic.spectrogram import (
+    Chroma,
+    Cqt,
+    Mel,
+    PadMode,
+    Spectrogram,
+    Transform,
+    TransformChoice,
+    TransformName,
+    WindowName,
+)
 from ccmusic.timeline import Timeline
 from ccmusic.verdict import Verdict
 from ccmusic.zoo import Checkpoint
@@ -72,14 +85,21 @@ __all__ = [
     "Metrics",
     "MissingExtraError",
     "ModelCard",
+    "Orientation",
+    "PadMode",
     "Panel",
+    "ParameterError",
     "Picture",
     "Preprocessing",
     "Region",
     "Spectrogram",
     "Timeline",
+    "Transform",
+    "TransformChoice",
+    "TransformName",
     "Verdict",
     "WeightsError",
+    "WindowName",
     "__version__",
     "analyze",
     "analyze_many",

@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import soxr
 
 from ccmusic import audio
 from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.attention import Attention, attend
-from ccmusic.audio import SAMPLE_RATE, AudioInfo, Clip, Crop, Samples, Source
+from ccmusic.audio import SAMPLE_RATE, AudioInfo, Clip, Crop, Source
 from ccmusic.errors import CCMusicError
-from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
+from ccmusic.picture import Picture, Preprocessing
 from ccmusic.quality import Judged, audible_seconds, enough
 from ccmusic.schema import AgreementDocument, AnalysisDocument, ClipDocument, model_document
-from ccmusic.spectrogram import Spectrogram, Transform, TransformChoice
+from ccmusic.spectrogram import Spectrogram, Transform
 from ccmusic.texts import Language, translate
 from ccmusic.values import Value
 from ccmusic.verdict import Verdict
@@ -32,7 +31,8 @@ class Analysis(Value):
     """Every step from the file to the verdicts and their agreement."""
 
     file: str
-    transform: TransformChoice
+    transform: str
+    """Of all its models; ``both`` if they do not all have the same."""
     clip: Clip
     spectrograms: dict[Transform, Spectrogram]
     """One for each transform that the models' preprocessings name; usually one."""
@@ -256,35 +256,24 @@ def prepare(
         clip = audio.load(source, crop=crop)
     transforms = {preprocessing.transform for preprocessing in preprocessings}
     spectrograms = {
-        t: _transformed(clip.samples, t) for t in sorted(transforms, key=lambda t: t.name)
+        t: t(clip.samples_at(t.sample_rate)) for t in sorted(transforms, key=lambda t: t.name)
     }
     whole = clip
     if any(p.slice_seconds for p in preprocessings) and not isinstance(source, Clip):
         whole = audio.load(source, seconds=audio.MAX_SECONDS, loop=False)
     pictures = {p: _pictures(p, spectrograms[p.transform], whole) for p in preprocessings}
-    audible = audible_seconds(_once(clip), SAMPLE_RATE)
+    audible = audible_seconds(clip.samples_at(SAMPLE_RATE, loop=False), SAMPLE_RATE)
     return Prepared(clip, spectrograms, pictures, audible, whole.info)
-
-
-def _once(clip: Clip) -> Samples:
-    """Samples of a clip without repetitions."""
-    return clip.samples[: round((clip.info.window_end - clip.info.window_start) * SAMPLE_RATE)]
 
 
 def _pictures(
     preprocessing: Preprocessing, spectrogram: Spectrogram, whole: Clip
 ) -> tuple[Picture, ...]:
     if preprocessing.slice_seconds is None:
-        return (draw(spectrogram, preprocessing),)
-    samples = _once(whole)
-    least = math.ceil(preprocessing.slice_seconds * SAMPLE_RATE)
+        return (Picture.from_spectrogram(spectrogram, preprocessing),)
+    transform = preprocessing.transform
+    samples = whole.samples_at(transform.sample_rate, loop=False)
+    least = math.ceil(preprocessing.slice_seconds * transform.sample_rate)
     if len(samples) < least:
         samples = np.resize(samples, least)  # looped
-    return draw_slices(_transformed(samples, preprocessing.transform), preprocessing)
-
-
-def _transformed(samples: Samples, transform: Transform) -> Spectrogram:
-    """Spectrogram of a recording, at the rate that the transform names."""
-    if transform.sample_rate != SAMPLE_RATE:
-        samples = soxr.resample(samples, SAMPLE_RATE, transform.sample_rate)
-    return transform(samples)
+    return Picture.slices(transform(samples), preprocessing)

@@ -14,7 +14,6 @@ from ccmusic.agreement import Agreement, Spread
 from ccmusic.attention import Attention
 from ccmusic.audio import Clip
 from ccmusic.quality import Judged
-from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language
 from ccmusic.verdict import Verdict
 
@@ -182,7 +181,7 @@ class AnalysisDocument(_Versioned):
     """Analysis of a recording."""
 
     clip: ClipDocument
-    transform: TransformChoice
+    transform: str
     judged: Judged = Field(
         description="`doubtful`: less than 3 s of sound. `too_short`: less than 1 s, `silent`: "
         "none; then no model was asked."

@@ -542,6 +542,21 @@ def test_the_way_of_the_data_names_every_stage(language: Language) -> None:
     assert table.value[translate(language, "way.probability")].sum() == pytest.approx(1)
 
 
+def test_the_way_of_the_data_tells_what_a_model_of_ones_own_sees(home: Path) -> None:
+    for path in home.iterdir():
+        path.unlink()
+    default = Preprocessing.default("cqt").model_dump()
+    levels = {"levels": "decibels", "reference": 0.5, "top_db": None, "scaling": "none"}
+    preprocessing = Preprocessing.model_validate({**default, **levels})
+    make_checkpoint(home, "own", preprocessing=preprocessing)
+    app = open_page(lang="en", view="way", example="celtica")
+    assert_no_traceback(app)
+    said = texts(app).replace("\\", "")
+    assert "Relative to 0.5:" in said
+    assert "The levels before they were scaled to 0–255, minus 0.5, divided by 0.25" in said
+    assert "Divided by 255" not in said
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @needs_cqt
 def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.audio import Clip
+from ccmusic.axes import Orientation
 from ccmusic.card import titles
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.address import TRANSFORMS, VIEWS, apply_address, read_address, write_address
@@ -117,8 +118,10 @@ def page() -> None:
         return
     # Started before anything is drawn, so that the models run meanwhile.
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
-    turned = st.session_state.turned or transform == "both"
-    shown, covered = _Shown(piece, clip, transform, start, turned, language), is_covered(piece)
+    time_first = st.session_state.turned or transform == "both"
+    orientation: Orientation = "time_along_x" if time_first else "pitch_along_x"
+    shown = _Shown(piece, clip, transform, start, orientation, language)
+    covered = is_covered(piece)
     if view == "verdicts":
         with verdict:
             if covered:
@@ -145,8 +148,8 @@ def page() -> None:
         if analysis:
             typical(looks, analysis, language)
             if other:
-                compare(piece, analysis, start, other, on, language, turned=turned)
-            attention(analysis, language, turned=turned)
+                compare(piece, analysis, start, other, on, language, orientation=orientation)
+            attention(analysis, language, orientation=orientation)
             details(analysis, language)
             curves = st.container()
             downloads(analysis, language)
@@ -172,8 +175,8 @@ class _Shown:
     clip: Clip
     transform: TransformChoice
     start: float | None
-    turned: bool
-    """Time to the right in every spectrogram."""
+    orientation: Orientation
+    """Of a CQT; of others time is along x."""
     language: Language
 
 
@@ -298,7 +301,7 @@ def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
                     cached_spectrogram(shown.piece, name, shown.start),
                     language,
                     start=shown.clip.info.window_start,
-                    sideways=name == "cqt" and not shown.turned,
+                    orientation=shown.orientation if name == "cqt" else "time_along_x",
                 ),
                 height="stretch",
                 config=buttons(language, zoom=True),

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import reduce
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, get_args
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
@@ -55,7 +55,8 @@ class Work:
         if not transforms:
             raise CheckpointError("no_checkpoints", transform="cqt")
         self._limits = limits
-        self._panels = {transform: Panel.open(transform) for transform in sorted(transforms)}
+        known: tuple[TransformName, ...] = get_args(TransformName)
+        self._panels = {name: Panel.open(name) for name in sorted(known) if name in transforms}
         cores = available_cores()
         self._sandbox = Sandbox(cores, seconds=limits.decode_seconds)
         # Some requests wait for the models while others are decoded.
