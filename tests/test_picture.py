@@ -392,6 +392,12 @@ def test_the_shape_is_that_of_every_slice(orientation: Orientation) -> None:
         ({"orientation": "upright"}, "cannot be 'upright'; it must be 'pitch_along_x' | 'time"),
         ({"transform": "mel"}, "transform cannot be 'mel'; it must be Cqt | Mel | Chroma"),
         ({"transform": {"name": "mel", "fmin": -1}}, "Mel: fmin cannot be -1"),
+        (
+            {"transform": {"name": "mel", "self": 1}},
+            "Mel has no parameter self; it has",
+        ),
+        ({"transform": {"name": ["mel"]}}, "transform cannot be {'name': ['mel']}"),
+        ({"a" * 10**6: 1}, "Preprocessing has no parameter aaaa"),
         ({"recipe": 1}, "Preprocessing has no parameter recipe; it has transform, orientation"),
     ],
     ids=str,
@@ -401,6 +407,7 @@ def test_a_parameter_is_honoured_or_refused(options: dict[str, Any], told: str) 
         Preprocessing(**{"transform": Mel(), "orientation": "time_along_x", **options})
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize("preset", [Preprocessing.default, Preprocessing.ccmusic])

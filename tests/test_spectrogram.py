@@ -213,6 +213,11 @@ def test_impossible_parameters_are_refused() -> None:
         (lambda: Cqt(hop_length=500), "hop_length must be a multiple of 64, not 500"),
         (lambda: Cqt(n_bins=108), "16488 Hz is beyond 11025 Hz"),
         (lambda: Cqt(bins_per_octave=96, n_bins=96, fmin=5), "96 bins per octave need filters"),
+        (
+            lambda: Mel(sample_rate=44_100, hop_length=32),
+            "1378 frames per second; at most 700",
+        ),
+        (lambda: Mel(sample_rate=96_000), "sample_rate cannot be 96000; it must be int (>= 4000"),
         (lambda: Mel(fmin=-3), "Mel: fmin cannot be -3; it must be float (>= 0)"),
         (lambda: Mel(n_mels="many"), "n_mels cannot be 'many'; it must be int (> 0, <= 1024)"),
         (lambda: Mel(window="kaiser"), "it must be 'hann' | 'hamming' | 'blackman' | 'boxcar'"),

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,7 @@ PadMode = Literal["constant", "reflect"]
 # threads would occupy a core while the models start.
 _BLOCK = 32
 _NEIGHBOURS = 16  # mel bands that are gathered at once
+_MOST_FRAMES = 700  # a second; a card must not exhaust the memory
 _LONGEST_FILTER = 2**17  # samples; longer filters are useless for music and exhaust the memory
 # Weights of the cosines, from that of frequency 0 on, which is a constant.
 _COSINES: dict[WindowName, tuple[float, ...]] = {
@@ -158,7 +159,7 @@ class Transform(Parameters):
     parameters are fields, as those of pydantic's models.
     """
 
-    sample_rate: int = Field(SAMPLE_RATE, ge=4_000, le=192_000)
+    sample_rate: int = Field(SAMPLE_RATE, ge=4_000, le=48_000)
     """Hertz. Above 22,050 the samples come from the file's own rate."""
     hop_length: int = Field(512, ge=32, le=8192)
     """Samples from one frame to the next."""
@@ -176,6 +177,13 @@ class Transform(Parameters):
 
         Equal numbers of samples must give equal numbers of frames, one at least.
         """
+
+    @model_validator(mode="after")
+    def _has_not_too_many_frames(self) -> Self:
+        if self.sample_rate > _MOST_FRAMES * self.hop_length:
+            owner, rate = type(self).__name__, self.sample_rate / self.hop_length
+            raise ParameterError("many_frames", owner=owner, rate=rate, most=_MOST_FRAMES)
+        return self
 
     def _times(self, n_frames: int) -> Axis:
         return np.arange(n_frames, dtype=np.float64) * (self.hop_length / self.sample_rate)

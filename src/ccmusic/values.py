@@ -34,7 +34,7 @@ class Parameters(BaseModel):
     written_if_changed: ClassVar[frozenset[str]] = frozenset()
     """Left out of cards and cache keys while they have their defaults."""
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, /, **parameters: Any) -> None:
         try:
             super().__init__(**parameters)
         except ValidationError as error:
@@ -56,7 +56,7 @@ def _refusal(cls: type[BaseModel], error: ValidationError) -> ParameterError:
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, ParameterError):
         return cause
-    name = str(first["loc"][0])
+    name = str(first["loc"][0])[:40]
     if name not in cls.model_fields:
         known = ", ".join(cls.model_fields)
         return ParameterError("parameter_unknown", owner=cls.__name__, name=name, known=known)
