@@ -26,6 +26,8 @@ from ccmusic import (
     zoo,
 )
 from ccmusic.audio import Clip, load
+from ccmusic.axes import Orientation
+from ccmusic.spectrogram import Cqt
 from small_models import make_checkpoint
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -306,6 +308,37 @@ def test_results_draw_themselves_on_the_callers_axis(small_zoo: Path) -> None:
         assert plot(axes).axes is axes
         assert list(time(axes)) == pytest.approx([start, end], abs=0.05)
         assert "time" in axes.get_xlabel() + axes.get_ylabel()
+
+
+def test_colour_bars_of_plots_are_right(small_zoo: Path) -> None:
+    analysis = analyze(SONG, crop=1.0)
+    (spectrogram,) = analysis.spectrograms.values()
+    looked = analysis.attention("jazz_cqt")
+    assert looked is not None
+    for drawn, values, ends in (
+        (spectrogram.plot(Figure().subplots()), spectrogram.decibels(), (-80, 0)),
+        (looked.plot(Figure().subplots()), looked.values, (0, looked.coarse.max())),
+        (looked.plot(Figure().subplots(), strongest=9.0), looked.values, (0, 9)),
+    ):
+        np.testing.assert_array_equal(np.asarray(drawn.get_array()), values.T)
+        bar = drawn.figure.colorbar(drawn)
+        assert (bar.vmin, bar.vmax) == pytest.approx(ends)
+        assert bar.cmap is drawn.cmap
+    red, green, blue, opacity = drawn.cmap(1.0)
+    assert (red, green, blue) == pytest.approx((1, 140 / 255, 0))
+    assert drawn.cmap(0.0)[3] == 0 < opacity
+
+
+@pytest.mark.parametrize("orientation", ["pitch_along_x", "time_along_x"])
+def test_the_caller_chooses_the_orientation(orientation: Orientation) -> None:
+    spectrogram = Cqt()(np.ones(22_050, np.float32))
+    axes = spectrogram.plot(Figure().subplots(), orientation=orientation).axes
+    pitch, time = (
+        (axes.xaxis, axes.yaxis) if orientation == "pitch_along_x" else (axes.yaxis, axes.xaxis)
+    )
+    assert pitch.get_label_text() == "pitch"
+    assert time.get_label_text() == "time, s"
+    assert [text.get_text() for text in pitch.get_ticklabels()][3] == "C4\n262 Hz"
 
 
 def test_without_an_axis_the_current_one_is_drawn_on(small_zoo: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ccmusic.errors import CCMusicError, ClosedError
 from ccmusic.panel import Panel
-from ccmusic.picture import Picture, Preprocessing, draw
+from ccmusic.picture import Picture, Preprocessing
 from ccmusic.verdict import Verdict
 from ccmusic.zoo import Checkpoint
 from small_models import make_checkpoint
@@ -26,7 +26,9 @@ def _checkpoint(folder: Path, name: str, **options: object) -> Checkpoint:
 def pictures() -> dict[Preprocessing, tuple[Picture, ...]]:
     preprocessing = Preprocessing.default("cqt")
     noise = np.random.default_rng(0).normal(0, 0.1, 220_500).astype(np.float32)
-    return {preprocessing: (draw(preprocessing.transform(noise), preprocessing),)}
+    return {
+        preprocessing: (Picture.from_spectrogram(preprocessing.transform(noise), preprocessing),)
+    }
 
 
 def test_every_model_gives_its_verdict(
@@ -141,7 +143,9 @@ def test_of_several_slices_the_maps_are_those_of_the_middle_one(tmp_path: Path) 
     levels = [0.01, 0.02, 0.03, 0.04]
     rng = np.random.default_rng(3)
     slices = tuple(
-        draw(preprocessing.transform(rng.normal(0, x, 220_500).astype(np.float32)), preprocessing)
+        Picture.from_spectrogram(
+            preprocessing.transform(rng.normal(0, x, 220_500).astype(np.float32)), preprocessing
+        )
         for x in levels
     )
     with Panel([_checkpoint(tmp_path, "one")]) as panel:
@@ -291,7 +295,10 @@ def test_a_panel_serves_many_threads_without_mixing(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     sounds = [rng.normal(0, 0.1, 220_500).astype(np.float32) for _ in range(6)]
     sounds = [np.cumsum(s).astype(np.float32) if i % 2 else s for i, s in enumerate(sounds)]
-    pictures = [{preprocessing: (draw(preprocessing.transform(s), preprocessing),)} for s in sounds]
+    pictures = [
+        {preprocessing: (Picture.from_spectrogram(preprocessing.transform(s), preprocessing),)}
+        for s in sounds
+    ]
     with Panel([_checkpoint(tmp_path, n, favourite=n) for n in ("jazz", "rock")]) as panel:
 
         def logits(drawn: dict[Preprocessing, tuple[Picture, ...]]) -> dict[str, np.ndarray]:

@@ -56,7 +56,14 @@ def _plots() -> dict[str, Any]:
     return {"Axes": Axes, "PolyCollection": PolyCollection, "AxesImage": AxesImage}
 
 
-@pytest.mark.parametrize("name", sorted(set(ccmusic.__all__) - {"__version__"}))
+CLASSES_AND_FUNCTIONS = [
+    name
+    for name in ccmusic.__all__
+    if inspect.isclass(getattr(ccmusic, name)) or inspect.isfunction(getattr(ccmusic, name))
+]
+
+
+@pytest.mark.parametrize("name", CLASSES_AND_FUNCTIONS)
 def test_what_is_returned_is_exported_and_described(name: str) -> None:
     thing = getattr(ccmusic, name)
     if get_origin(thing):  # a type of parameters

@@ -20,6 +20,7 @@ Errors that are raised on purpose are :class:`CCMusicError`:
 - :class:`ClosedError`: a panel was used after it was closed, or in a forked process
 - :class:`WeightsError`: a weights file cannot be imported
 - :class:`DataError`: training data, a table or the database of a batch cannot be used
+- :class:`ParameterError`: a parameter is unknown, or has a value that it cannot have
 - :class:`MissingExtraError`: an optional dependency is not installed
 - :class:`SandboxError`: no process can be started to decode in
 
@@ -32,6 +33,7 @@ from ccmusic.analysis import Analysis
 from ccmusic.api import analyze, analyze_many
 from ccmusic.attention import Attention, Region
 from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Envelope, Recording, Source, load
+from ccmusic.axes import Orientation
 from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import (
     AudioError,
@@ -40,13 +42,24 @@ from ccmusic.errors import (
     ClosedError,
     DataError,
     MissingExtraError,
+    ParameterError,
     SandboxError,
     WeightsError,
 )
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
-from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, TransformChoice
+from ccmusic.spectrogram import (
+    Chroma,
+    Cqt,
+    Mel,
+    PadMode,
+    Spectrogram,
+    Transform,
+    TransformChoice,
+    TransformName,
+    WindowName,
+)
 from ccmusic.verdict import Verdict
 from ccmusic.version import __version__
 from ccmusic.zoo import Checkpoint
@@ -76,10 +89,13 @@ __all__ = [
     "Metrics",
     "MissingExtraError",
     "ModelCard",
+    "Orientation",
     "OtherTransform",
+    "PadMode",
     "Pair",
     "Panel",
     "PanelCard",
+    "ParameterError",
     "Picture",
     "Prepared",
     "Preprocessing",
@@ -88,9 +104,12 @@ __all__ = [
     "SandboxError",
     "Source",
     "Spectrogram",
+    "Transform",
     "TransformChoice",
+    "TransformName",
     "Verdict",
     "WeightsError",
+    "WindowName",
     "__version__",
     "analyze",
     "analyze_many",

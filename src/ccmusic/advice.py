@@ -70,7 +70,7 @@ def advise(cards: Sequence[ModelCard], mean: Mapping[str, float]) -> Advice | No
     return Advice(names, band, pair, _other_transform({c.transform for c in cards}, measured))
 
 
-def _other_transform(asked: set[TransformName], measured: PanelCard) -> OtherTransform | None:
+def _other_transform(asked: set[str], measured: PanelCard) -> OtherTransform | None:
     other = _OTHER.get(next(iter(asked))) if len(asked) == 1 else None
     together = zoo.panel_card(c.card for c in zoo.find("both")) if other else None
     if not (other and together and together.metrics.accuracy > measured.metrics.accuracy):

@@ -24,7 +24,6 @@ from ccmusic.schema import (
     ClipDocument,
     model_document,
 )
-from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, default_language, translate
 from ccmusic.verdict import Verdict
 
@@ -33,7 +32,8 @@ from ccmusic.verdict import Verdict
 class Analysis(Prepared):
     """Every step from the file to the verdicts and their agreement."""
 
-    transform: TransformChoice
+    transform: str
+    """Of all its models; ``both`` if they do not all have the same."""
     verdicts: dict[str, Verdict]
     """By name of checkpoint."""
     mean: dict[str, float]

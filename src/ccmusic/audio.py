@@ -131,6 +131,31 @@ class Clip(Value):
         info = self.info
         return Envelope.of(self.original, info.sample_rate, info.window_start, stretches=stretches)
 
+    def samples_at(self, sample_rate: int, *, loop: bool = True) -> Samples:
+        """The window at a rate, float32 [n]: above 22,050 Hz from the file's own samples.
+
+        >>> clip = load("examples/rain.ogg")
+        >>> clip.samples_at(32_000).shape
+        (320000,)
+
+        Parameters
+        ----------
+        sample_rate
+            Hertz.
+        loop
+            Whether a shorter piece is repeated, as in :attr:`samples`.
+        """
+        info, samples = self.info, self.samples
+        if not loop:
+            samples = samples[: round((info.window_end - info.window_start) * SAMPLE_RATE)]
+        if sample_rate == SAMPLE_RATE:
+            return samples
+        if sample_rate < SAMPLE_RATE:
+            return np.asarray(soxr.resample(samples, SAMPLE_RATE, sample_rate), np.float32)
+        own = np.asarray(soxr.resample(self.original, info.sample_rate, sample_rate), np.float32)
+        wanted = round(len(samples) * sample_rate / SAMPLE_RATE)
+        return np.resize(own, wanted) if loop else own[:wanted]
+
     def plot(self, ax: Axes | None = None) -> PolyCollection:
         """Draw the waveform on a Matplotlib axis, the current one by default."""
         # More stretches than a plot has pixels across.

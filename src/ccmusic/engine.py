@@ -13,6 +13,7 @@ from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, Clip, Crop, Envelope, Recording, Source
 from ccmusic.decode import check_kind, name_of
 from ccmusic.errors import AudioError, CCMusicError, SandboxError, as_expected
+from ccmusic.frames import carry
 from ccmusic.panel import Panel, available_cores, in_order
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared, prepare, prepare_windows
@@ -175,6 +176,7 @@ class Engine(AbstractContextManager["Engine"]):
         cancelled: threading.Event | None,
     ) -> Iterator[Prepared]:
         preprocessings = tuple(preprocessings)
+        carry(*(type(preprocessing.transform) for preprocessing in preprocessings))
         if isinstance(source, _IN_MEMORY):
             found = iter(function(source, preprocessings, **options))
         else:
@@ -234,5 +236,6 @@ def _in_child(
     options: dict[str, Any],
     keep_sound: bool,
 ) -> Iterator[Prepared]:
+    carry(*(type(preprocessing.transform) for preprocessing in preprocessings))
     for prepared in function(source, preprocessings, **options):
         yield prepared if keep_sound else prepared.without_sound()

@@ -56,6 +56,10 @@ class ClosedError(CataloguedError):
     """A panel was used after it was closed, or in another process than the one that opened it."""
 
 
+class ParameterError(CataloguedError, ValueError):
+    """A parameter is unknown, or has a value that it cannot have."""
+
+
 class MissingExtraError(CCMusicError):
     """A feature needs an optional dependency that is not installed."""
 

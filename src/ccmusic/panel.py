@@ -115,7 +115,7 @@ class Panel(AbstractContextManager["Panel"]):
         return {checkpoint.card.preprocessing for checkpoint in self.checkpoints}
 
     @property
-    def transform(self) -> TransformChoice:
+    def transform(self) -> str:
         """Transform of the models; ``both`` if they do not all have the same."""
         transforms = {checkpoint.card.transform for checkpoint in self.checkpoints}
         return transforms.pop() if len(transforms) == 1 else "both"

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
-import soxr
 
 from ccmusic.audio import (
     MAX_SECONDS,
@@ -19,11 +18,10 @@ from ccmusic.audio import (
     Clip,
     Crop,
     Recording,
-    Samples,
     Source,
 )
 from ccmusic.frames import carry
-from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
+from ccmusic.picture import Picture, Preprocessing
 from ccmusic.quality import Judged, audible_seconds, enough
 from ccmusic.spectrogram import Spectrogram, Transform, TransformName
 from ccmusic.values import Value
@@ -140,13 +138,13 @@ def prepare(
             whole = recording.load(seconds=MAX_SECONDS, loop=False)
     transforms = {preprocessing.transform for preprocessing in preprocessings}
     spectrograms = {
-        t: _transformed(clip.samples, t) for t in sorted(transforms, key=lambda t: t.name)
+        t: t(clip.samples_at(t.sample_rate)) for t in sorted(transforms, key=lambda t: t.name)
     }
     return Prepared(
         clip=clip,
         spectrograms=spectrograms,
         pictures={p: _pictures(p, spectrograms[p.transform], whole) for p in preprocessings},
-        audible=audible_seconds(_once(clip), SAMPLE_RATE),
+        audible=audible_seconds(clip.samples_at(SAMPLE_RATE, loop=False), SAMPLE_RATE),
         whole=whole.info,
         elapsed_ms=1000 * (time.perf_counter() - started),
     )
@@ -179,25 +177,14 @@ def prepare_windows(
     return (prepare(clip, wanted) for clip in clips)
 
 
-def _once(clip: Clip) -> Samples:
-    """Samples of a clip without repetitions."""
-    return clip.samples[: round((clip.info.window_end - clip.info.window_start) * SAMPLE_RATE)]
-
-
 def _pictures(
     preprocessing: Preprocessing, spectrogram: Spectrogram, whole: Clip
 ) -> tuple[Picture, ...]:
     if preprocessing.slice_seconds is None:
-        return (draw(spectrogram, preprocessing),)
-    samples = _once(whole)
-    least = math.ceil(preprocessing.slice_seconds * SAMPLE_RATE)
+        return (Picture.from_spectrogram(spectrogram, preprocessing),)
+    transform = preprocessing.transform
+    samples = whole.samples_at(transform.sample_rate, loop=False)
+    least = math.ceil(preprocessing.slice_seconds * transform.sample_rate)
     if len(samples) < least:
         samples = np.resize(samples, least)  # looped
-    return draw_slices(_transformed(samples, preprocessing.transform), preprocessing)
-
-
-def _transformed(samples: Samples, transform: Transform) -> Spectrogram:
-    """Spectrogram of a recording, at the rate that the transform names."""
-    if transform.sample_rate != SAMPLE_RATE:
-        samples = soxr.resample(samples, SAMPLE_RATE, transform.sample_rate)
-    return transform(samples)
+    return Picture.slices(transform(samples), preprocessing)

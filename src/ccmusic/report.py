@@ -14,7 +14,6 @@ from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
 from ccmusic.genres import genre_colour, genre_name
-from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
@@ -205,17 +204,18 @@ def _spectrograms(analysis: Analysis, language: Language) -> list[str]:
     start = analysis.clip.info.window_start
     figures = []
     for transform, spectrogram in analysis.spectrograms.items():
-        preprocessing = Preprocessing.default(transform.name)
-        seen = next(slices for r, slices in analysis.pictures.items() if r.transform == transform)
+        preprocessing, slices = next(
+            item for item in analysis.pictures.items() if item[0].transform == transform
+        )
         figures += [
             '<div class="row">',
             _figure(
                 plot.levels(spectrogram, preprocessing, start=start),
-                TRANSFORM_TITLES[transform.name],
+                TRANSFORM_TITLES.get(transform.name, transform.name),
                 language,
             ),
             _figure(
-                plot.picture(seen[len(seen) // 2], start=start),
+                plot.picture(slices[len(slices) // 2], start=start),
                 translate(language, "report.picture"),
                 language,
             ),

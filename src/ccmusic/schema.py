@@ -17,7 +17,6 @@ from ccmusic.attention import Attention
 from ccmusic.audio import AudioWarning, Clip
 from ccmusic.card import Level
 from ccmusic.quality import Judged
-from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language
 from ccmusic.verdict import Verdict
 
@@ -205,7 +204,7 @@ class AnalysisDocument(_Versioned):
     """Analysis of a recording."""
 
     clip: ClipDocument
-    transform: TransformChoice
+    transform: str
     judged: Judged = Field(
         description="`doubtful`: less than 3 s of sound. `too_short`: less than 1 s, `silent`: "
         "none; then no model was asked."

@@ -27,6 +27,7 @@ from ccmusic.dashboard.piece import Piece
 from ccmusic.errors import AudioError, CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.panel import Panel
+from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
@@ -545,6 +546,21 @@ def test_the_way_of_the_data_names_every_stage(language: Language) -> None:
     assert len(app.get("download_button")) == 9
     (table,) = app.dataframe
     assert table.value[translate(language, "way.probability")].sum() == pytest.approx(1)
+
+
+def test_the_way_of_the_data_tells_what_a_model_of_ones_own_sees(home: Path) -> None:
+    for path in home.iterdir():
+        path.unlink()
+    default = Preprocessing.default("cqt").model_dump()
+    levels = {"levels": "decibels", "reference": 0.5, "top_db": None, "scaling": "none"}
+    preprocessing = Preprocessing.model_validate({**default, **levels})
+    make_checkpoint(home, "own", preprocessing=preprocessing)
+    app = open_page(lang="en", view="way", example="celtica")
+    assert_no_traceback(app)
+    said = texts(app).replace("\\", "")
+    assert "Relative to 0.5:" in said
+    assert "The levels before they were scaled to 0–255, minus 0.5, divided by 0.25" in said
+    assert "Divided by 255" not in said
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

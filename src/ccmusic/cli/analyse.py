@@ -103,7 +103,7 @@ def spectrogram(
 ) -> None:
     """Draw a spectrogram with axes and scale as a PNG."""
     from ccmusic import audio, plot
-    from ccmusic.picture import Preprocessing, draw
+    from ccmusic.picture import Picture, Preprocessing
 
     clip = audio.load(source_of(file), crop=crop)
     preprocessing = Preprocessing.default(transform)
@@ -111,7 +111,8 @@ def spectrogram(
     if stage == "raw":
         shown = plot.levels(drawn, preprocessing, start=clip.info.window_start)
     else:
-        shown = plot.picture(draw(drawn, preprocessing), start=clip.info.window_start)
+        seen = Picture.from_spectrogram(drawn, preprocessing)
+        shown = plot.picture(seen, start=clip.info.window_start)
     write(output, shown.png())
 
 

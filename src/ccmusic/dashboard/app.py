@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from ccmusic.axes import Orientation
 from ccmusic.card import titles
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.address import TRANSFORMS, VIEWS, apply_address, read_address, write_address
@@ -118,8 +119,10 @@ def page() -> None:
     clip = decoded.clip
     # Started before anything is drawn, so that the models run meanwhile.
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
-    turned = st.session_state.turned or transform == "both"
-    shown, covered = _Shown(piece, decoded, transform, start, turned, language), is_covered(piece)
+    time_first = st.session_state.turned or transform == "both"
+    orientation: Orientation = "time_along_x" if time_first else "pitch_along_x"
+    shown = _Shown(piece, decoded, transform, start, orientation, language)
+    covered = is_covered(piece)
     if view == "verdicts":
         with verdict:
             if covered:
@@ -147,8 +150,8 @@ def page() -> None:
         if analysis:
             typical(looks, analysis, language)
             if other:
-                compare(piece, analysis, start, other, on, language, turned=turned)
-            attention(analysis, language, turned=turned)
+                compare(piece, analysis, start, other, on, language, orientation=orientation)
+            attention(analysis, language, orientation=orientation)
             details(analysis, language)
             curves = st.container()
             downloads(analysis, language)
@@ -174,8 +177,8 @@ class _Shown:
     window: Prepared
     transform: TransformChoice
     start: float | None
-    turned: bool
-    """Time to the right in every spectrogram."""
+    orientation: Orientation
+    """Of a CQT; of others time is along x."""
     language: Language
 
 
@@ -301,7 +304,7 @@ def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
                     spectrogram,
                     language,
                     start=shown.window.clip.info.window_start,
-                    sideways=name == "cqt" and not shown.turned,
+                    orientation=shown.orientation if name == "cqt" else "time_along_x",
                 ),
                 height="stretch",
                 config=buttons(language, zoom=True),

@@ -129,7 +129,7 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
             spectrogram,
             language,
             start=start,
-            sideways=preprocessing.orientation == "pitch_along_x",
+            orientation=preprocessing.orientation,
             height=420,
         ),
         config=buttons(language, zoom=True),
@@ -144,6 +144,7 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
         lowest=logarithm.min(),
         highest=logarithm.max(),
         floor=preprocessing.log_floor,
+        reference=preprocessing.reference or translate(language, "way.loudest"),
         width=width,
         height=height,
     )
@@ -152,13 +153,14 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
     st.image(picture.scaled, width=shown, output_format="PNG", alt=alt)
     _download("logarithm.npy", lambda: _npy(logarithm))
     _download("scaled.png", lambda: _png(picture.scaled))
-    _stage(language, "pixels", size=preprocessing.size, mean=picture.pixels.mean())
-    alt = translate(language, "report.picture")
-    st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG", alt=alt)
-    _download("pixels.png", lambda: _png(picture.pixels))
+    if preprocessing.resizing == "bilinear":
+        _stage(language, "pixels", size=preprocessing.size, mean=picture.pixels.mean())
+        alt = translate(language, "report.picture")
+        st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG", alt=alt)
+        _download("pixels.png", lambda: _png(picture.pixels))
     _stage(
         language,
-        "input",
+        "input" if preprocessing.scaling == "minmax" else "input_levels",
         shape=" × ".join(map(str, picture.input.shape)),
         mean=preprocessing.mean,
         std=preprocessing.std,

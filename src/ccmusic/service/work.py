@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import reduce
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, get_args
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
@@ -48,7 +48,8 @@ class Work:
         transforms = {checkpoint.card.transform for checkpoint in scan()[0]}
         if not transforms:
             raise CheckpointError("no_checkpoints", transform="cqt")
-        self._panels = {transform: Panel.open(transform) for transform in sorted(transforms)}
+        known: tuple[TransformName, ...] = get_args(TransformName)
+        self._panels = {name: Panel.open(name) for name in sorted(known) if name in transforms}
         cores = available_cores()
         self._engine = Engine(cores, seconds=limits.decode_seconds, minutes=limits.minutes)
         # Some requests wait for the models while others are decoded.

@@ -204,9 +204,9 @@ def _logarithm(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.float
         if kept.exists():
             return np.asarray(np.load(kept, allow_pickle=False), np.float16)
     clip = audio.load(path, seconds=LONGEST, loop=False)
-    values = np.log(np.maximum(preprocessing.transform(clip.samples).values, 1e-9)).astype(
-        np.float16
-    )
+    transform = preprocessing.transform
+    powers = transform(clip.samples_at(transform.sample_rate)).values
+    values = np.log(np.maximum(powers, 1e-9)).astype(np.float16)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with replacing(kept) as beside, beside.open("wb") as file:
@@ -228,7 +228,14 @@ def draw_recordings(
     """Pictures as users get them, recording by recording; all slices where there are slices.
 
     Recordings that cannot be read are reported and skipped.
+
+    Raises
+    ------
+    DataError
+        If the network's input is not made of pixels.
     """
+    if preprocessing.scaling == "none":
+        raise DataError("only networks that see pixels can be measured: this one sees levels")
     for recording in track(recordings, description=f"{preprocessing.transform.name} pictures"):
         try:
             drawn = prepare(recording.path, [preprocessing]).pictures[preprocessing]

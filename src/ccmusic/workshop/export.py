@@ -142,7 +142,7 @@ def to_onnx(
     outputs: Sequence[str] = ("logits", "maps"),
 ) -> None:
     """Write a graph from ``picture`` [n, channels, size, size] to ``logits`` and ``maps``, fp32."""
-    example = torch.zeros(2, preprocessing.channels, preprocessing.size, preprocessing.size)
+    example = torch.zeros(2, *preprocessing.shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -189,9 +189,7 @@ def _relative_latency(measured: Path, preprocessing: Preprocessing) -> float:
         path = Path(scratch) / "reference.onnx"
         to_onnx(build("mobilenet_v3_large", n_classes=13), preprocessing, path)
         sessions = [open_onnx(each, threads=1) for each in (measured, path)]
-    picture = np.zeros(
-        (1, preprocessing.channels, preprocessing.size, preprocessing.size), np.float32
-    )
+    picture = np.zeros((1, *preprocessing.shape), np.float32)
     seconds = np.zeros((_TIMINGS, 2))
     for row in seconds:
         for column, session in enumerate(sessions):
@@ -267,9 +265,7 @@ def count_multiply_adds(network: nn.Module, preprocessing: Preprocessing) -> int
 
     hooks = [module.register_forward_hook(count) for module in network.modules()]
     with torch.inference_mode():
-        network.eval()(
-            torch.zeros(1, preprocessing.channels, preprocessing.size, preprocessing.size)
-        )
+        network.eval()(torch.zeros(1, *preprocessing.shape))
     for hook in hooks:
         hook.remove()
     return total
