@@ -22,6 +22,7 @@ RUN useradd --system --create-home --uid 1000 ccmusic \
     && install --directory --owner ccmusic --group ccmusic /home/ccmusic/data
 ENV PATH=/opt/ccmusic/bin:$PATH \
     CCMUSIC_HOME=/home/ccmusic/data \
+    ORT_DISABLE_TELEMETRY=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /home/ccmusic

@@ -13,7 +13,6 @@ from copy import copy
 from typing import ParamSpec, Self, TypeAlias, TypeVar
 
 import numpy as np
-import onnxruntime
 
 from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.analysis import Analysis, Prepared, prepare
@@ -22,6 +21,7 @@ from ccmusic.card import ModelCard
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.renamed import RenamedAttribute, renamed_options
+from ccmusic.runtime import onnxruntime
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.timeline import Timeline
 from ccmusic.verdict import Verdict, average_slices

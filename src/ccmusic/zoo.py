@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime
 import platformdirs
 
 from ccmusic.card import ModelCard, PanelCard
 from ccmusic.errors import CheckpointError, reason_of
 from ccmusic.files import replacing
+from ccmusic.runtime import onnxruntime
 from ccmusic.spectrogram import TransformChoice, transforms_of
 
 SHIPPED = Path(__file__).parent / "checkpoints"
