@@ -12,22 +12,22 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import (
+from onnxruntime.quantization import (  # noqa: TID251
     CalibrationDataReader,
     CalibrationMethod,
     QuantFormat,
     QuantType,
     quantize_static,
 )
-from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: TID251
 from torch import nn
 
 from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError
 from ccmusic.picture import Pixels, Preprocessing, normalise
+from ccmusic.runtime import onnxruntime
 from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import calibration_pictures, count_sources, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
