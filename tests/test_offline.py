@@ -177,6 +177,13 @@ def test_the_page(machine: Machine) -> None:
     _is_untouched(machine)
 
 
+@pytest.mark.parametrize("file", ["Dockerfile", "deploy/space/Dockerfile", "docs/service.md"])
+def test_what_starts_servers_says_so_too(file: str) -> None:
+    text = (ROOT / file).read_text("utf-8")
+    assert "ORT_DISABLE_TELEMETRY=1" in text
+    assert "XSRF" not in text
+
+
 @pytest.mark.slow
 def test_a_batch_on_ray(tmp_path: Path) -> None:
     pytest.importorskip("ray")
