@@ -50,6 +50,7 @@ _MP3_FRAME = 2_881  # bytes, at most
 _RATES = range(1_000, 1_000_001)  # a header that gives another is damaged
 _LEAST_ROOM = 10.0  # seconds to decode, whatever a header says
 _FULL = 0.999  # of full scale
+_CANCELLED = 1e-4  # of the channels' power: -40 dB
 
 FFMPEG = av.ffmpeg_version_info
 """Version of FFmpeg inside PyAV."""
@@ -73,6 +74,8 @@ class Sound:
     """Largest magnitude of any channel; NaN if there is one."""
     clipped: int = 0
     """Number of samples of all channels at full scale."""
+    opposite: int = 0
+    """Number of samples at which the channels cancel each other; the first one was taken there."""
     taken: int = 0
     """Number of samples so far."""
 
@@ -80,7 +83,12 @@ class Sound:
         """Mix samples, float32 [channels, n], to mono, as long as there is room."""
         planes = planes[:, : len(self.original) - self.taken]
         with np.errstate(over="ignore", invalid="ignore"):  # the peak shows it
-            self.original[self.taken : self.taken + planes.shape[1]] = planes.mean(axis=0)
+            mono = planes.mean(axis=0)
+            power = sum(float(np.vdot(plane, plane)) for plane in planes) / len(planes)
+            if float(np.vdot(mono, mono)) < _CANCELLED * power:
+                mono = planes[0]
+                self.opposite += planes.shape[1]
+        self.original[self.taken : self.taken + planes.shape[1]] = mono
         self.taken += planes.shape[1]
         if planes.size:
             self.peak = float(np.maximum(self.peak, peak(planes)))
