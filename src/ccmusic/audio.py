@@ -179,7 +179,7 @@ class Recording:
             seconds = self._planes.shape[1] / self._rate
             self._header = Header("samples", None, seconds, cut_off=False)
         else:
-            self._header = read_header(source)
+            self._header = read_header(source, name=self._name)
 
     @property
     def duration(self) -> float:
@@ -220,7 +220,9 @@ class Recording:
                 sound = _cut(self._planes, self._rate, start, seconds)
                 yield self._clip(Decoded(sound, self._header, start), seconds, loop)
         else:
-            for decoded in decode_windows(self._source, self._header, starts, seconds=seconds):
+            for decoded in decode_windows(
+                self._source, self._header, starts, seconds=seconds, name=self._name
+            ):
                 yield self._clip(decoded, seconds, loop)
 
     def _clip(self, decoded: Decoded, seconds: float, loop: bool) -> Clip:
@@ -236,12 +238,17 @@ class Recording:
         samples = np.asarray(soxr.resample(sound.original, sound.rate, SAMPLE_RATE), np.float32)
         wanted = round(seconds * SAMPLE_RATE)
         samples = np.resize(samples, wanted) if loop else samples[:wanted]
+        header = decoded.header
+        duration = max(header.duration, start + taken)
+        bit_rate, most = header.bit_rate, 8 * header.size / duration
+        if bit_rate and bit_rate > 1.1 * most:  # a header that cannot be
+            bit_rate = round(most / 1000) * 1000
         info = AudioInfo(
-            codec=decoded.header.codec,
-            bit_rate=decoded.header.bit_rate,
+            codec=header.codec,
+            bit_rate=bit_rate,
             sample_rate=sound.rate,
             channels=sound.channels,
-            duration=round(max(self.duration, taken), 3),
+            duration=round(duration, 3),
             window_start=round(start, 3),
             window_end=round(start + taken, 3),
             looped=loop and taken < seconds - 0.01,
