@@ -64,7 +64,8 @@ MAX_SECONDS = 1800.0
 # fmt: off
 SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".m4b", ".aac", ".mp4", ".aif",
-    ".aiff", ".au", ".caf", ".w64", ".mka", ".mkv", ".webm", ".wma",
+    ".aiff", ".au", ".caf", ".w64", ".mka", ".mkv", ".webm", ".wma", ".ape", ".wv", ".tta", ".tak",
+    ".mpc", ".dsf", ".dff",
 )
 # fmt: on
 _ABSURD = 1e9  # full scale is 1; NaN and infinity are not below this either
@@ -79,7 +80,7 @@ class AudioInfo:
     bit_rate: int | None
     """Bits per second, if the file tells."""
     sample_rate: int
-    """Hertz, as stored in the file."""
+    """Hertz, as stored in the file; of DSD, 44,100 or 48,000."""
     channels: int
     duration: float
     """Seconds."""

@@ -42,7 +42,10 @@ AudioPacket: TypeAlias = "av.Packet[av.audio.AudioStream]"
 Convert: TypeAlias = Callable[[av.AudioFrame], Sequence[av.AudioFrame]]
 
 # Containers that hold music. Playlists and network formats stay out: they can name other files.
-_FORMATS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,mov,mp4,matroska,webm,asf,avi"
+_FORMATS = (
+    "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,mov,mp4,matroska,webm,asf,avi,"
+    "ape,wv,tta,tak,mpc,mpc8,dsf,iff"
+)
 # A decoder that starts in mid-stream needs a run-up: MP3 borrows bits from earlier frames, Opus
 # asks for 80 ms, AAC for one frame.
 _RUN_UP = 0.5
