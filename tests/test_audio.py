@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -722,6 +724,53 @@ def test_samples_that_are_not_numbers(write_sound, piece, value):
     samples = piece(12, 44_100, 2)
     samples[:, 250_000:250_010] = value
     assert refusal(write_sound("a.wav", samples, encoder="pcm_f32le")) == "not_numbers"
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+class _Upload(io.BytesIO):
+    """A stream as frameworks hand it over."""
+
+    def __init__(self, content, name):
+        super().__init__(content)
+        self.name = name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("song.mp3", "song.mp3"),
+        (Path("a/song.mp3"), str(Path("a/song.mp3"))),
+        (None, "the uploaded file"),
+        (6, "the uploaded file"),
+        (b"song.mp3", "the uploaded file"),
+        ("", "the uploaded file"),
+    ],
+)
+def test_a_name_is_a_path(write_sound, piece, name, expected):
+    content = write_sound("a.flac", piece(2)).read_bytes()
+    assert audio.load(_Upload(content, name)).file == expected
+    assert audio.load(_Upload(content, name), name="mine").file == "mine"
+    with pytest.raises(AudioError, match=f"^{re.escape(expected)}: "):
+        audio.load(_Upload(b"nothing", name))
+
+
+def test_a_name_may_be_given(write_sound, piece):
+    path = write_sound("a.flac", piece(2))
+    samples = (piece(2)[0], 44_100)
+    with tempfile.TemporaryFile() as unnamed:
+        unnamed.write(path.read_bytes())
+        assert audio.load(unnamed).file == "the uploaded file"
+        for source in (unnamed, path, str(path), path.read_bytes(), samples):
+            assert audio.load(source, name="mine").file == "mine"
+            recording = audio.Recording(source, name="mine")
+            assert [clip.file for clip in recording.windows([0.0, 0.5], seconds=1)] == ["mine"] * 2
+    assert audio.Clip.from_samples(*samples, name="mine").file == "mine"
+    assert audio.Clip.from_samples(*samples).file == "the samples"
+    for source in (b"nothing", (np.zeros(10), 44_100), path.parent / "none"):
+        with pytest.raises(AudioError, match=r"^mine: "):
+            audio.load(source, name="mine")
 
 
 # --- anything ------------------------------------------------------------------------------------

@@ -129,11 +129,11 @@ class Clip(Value):
         sr: float,
         *,
         crop: Crop | float = "center",
-        file: str = "the samples",
+        name: str | None = None,
     ) -> Self:
         """Take the window of samples in memory, as :func:`load` takes that of a file.
 
-        >>> Clip.from_samples(np.zeros(48_000), 48_000, file="rest").samples.shape
+        >>> Clip.from_samples(np.zeros(48_000), 48_000, name="rest").samples.shape
         (220500,)
 
         Parameters
@@ -144,7 +144,7 @@ class Clip(Value):
             Their sample rate, hertz.
         crop
             As in :func:`load`.
-        file
+        name
             What messages and results call the recording.
 
         Raises
@@ -152,8 +152,8 @@ class Clip(Value):
         AudioError
             If these are no samples, no numbers, or too few.
         """
-        clip = load((y, sr), crop=crop)
-        return cls(file, clip.samples, clip.original, clip.info, clip.warnings)
+        clip = load((y, sr), crop=crop, name=name)
+        return cls(clip.file, clip.samples, clip.original, clip.info, clip.warnings)
 
 
 class Recording:
@@ -161,7 +161,7 @@ class Recording:
 
     Parameters
     ----------
-    source
+    source, name
         As in :func:`load`.
 
     Raises
@@ -172,9 +172,9 @@ class Recording:
         If the source is something else.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, name: str | None = None) -> None:
         check_kind(source)
-        self._source, self._name = source, name_of(source)
+        self._source, self._name = source, name_of(source) if name is None else name
         if isinstance(source, tuple):
             self._planes, self._rate = _checked(*source, self._name)
             seconds = self._planes.shape[1] / self._rate
@@ -264,6 +264,7 @@ def load(
     crop: Crop | float = "center",
     seconds: float = CLIP_SECONDS,
     loop: bool = True,
+    name: str | None = None,
 ) -> Clip:
     """Decode the analysis window of a recording.
 
@@ -281,6 +282,9 @@ def load(
     loop
         Whether the samples of a shorter piece are repeated to this length; otherwise they are as
         many as there are.
+    name
+        What messages and results call the recording; by default its path, or the ``name`` of a
+        stream if that is a path.
 
     Raises
     ------
@@ -289,7 +293,7 @@ def load(
     TypeError
         If the source is something else.
     """
-    return Recording(source).load(crop=crop, seconds=seconds, loop=loop)
+    return Recording(source, name=name).load(crop=crop, seconds=seconds, loop=loop)
 
 
 def _checked(samples: npt.ArrayLike, rate: float, name: str) -> tuple[npt.NDArray[Any], int]:

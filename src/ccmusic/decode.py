@@ -275,11 +275,11 @@ def read_tags(path: Path) -> dict[str, str]:
 
 def name_of(source: Source) -> str:
     """Name of a source in messages and results."""
-    if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
     if isinstance(source, tuple):
         return "the samples"
-    return str(getattr(source, "name", "the uploaded file"))
+    path = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    # Temporary files are named by a number, uploads by None where the sender gave no name.
+    return os.fspath(path) if path and isinstance(path, str | os.PathLike) else "the uploaded file"
 
 
 def check_kind(source: object) -> None:
