@@ -50,9 +50,9 @@ def launch(*, host: str, port: int) -> None:
     CCMusicError
         If the address cannot be listened on, or a variable of Streamlit is not valid.
     """
+    bind(host, port).close()
     options = {**_OPTIONS, **_from_environment(), "server_address": host, "server_port": port}
     bootstrap.load_config_options(options)
-    bind(host, port).close()
     scheme = "https" if st.get_option("server.sslCertFile") else "http"
     path = st.get_option("server.baseUrlPath")
     print(f"CCMusic is at {address(host, port, scheme, path)} (Ctrl-C ends it)", flush=True)
