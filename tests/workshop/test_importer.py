@@ -23,6 +23,7 @@ from ccmusic import analyze, zoo
 from ccmusic.cli import app
 from ccmusic.errors import CheckpointError, WeightsError
 from ccmusic.genres import CCMUSIC_CLASSES
+from ccmusic.options import ImportOptions
 from ccmusic.workshop import importer
 from ccmusic.workshop import weights as reading
 from ccmusic.workshop.backbones import family_of, torchvision_models
@@ -103,7 +104,7 @@ def test_ccmusic_checkpoints_load_as_they_are(
     folder.mkdir()
     torch.save(state, folder / "save.pt")
 
-    imported = import_weights(folder / "save.pt", name="own")
+    imported = import_weights(folder / "save.pt", ImportOptions(name="own"))
     card = imported.checkpoint.card
     assert card.backbone == name
     assert card.classes == tuple(CCMUSIC_CLASSES)
@@ -127,7 +128,7 @@ def test_other_published_backbones(tmp_path: Path, name: str, width: int, explan
         setattr(network, family_of(name).classifier, four_layers(width).eval())
     path = tmp_path / "weights_cqt.pt"
     torch.save(network.state_dict(), path)
-    imported = import_weights(path, name="own", precision="fp32")
+    imported = import_weights(path, ImportOptions(name="own", precision="fp32"))
     card = imported.checkpoint.card
     assert (card.backbone, card.explanation) == (name, explanation)
     size = 299 if name == "inception_v3" else 224
@@ -415,19 +416,19 @@ def weights(tmp_path: Path) -> Path:
 
 def test_names_classes_and_recipes_are_checked(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="3 classes, but 2 names"):
-        import_weights(weights, classes="a,b")
+        import_weights(weights, ImportOptions(classes="a,b"))
     with pytest.raises(WeightsError, match="twice"):
-        import_weights(weights, classes="a,b,b")
+        import_weights(weights, ImportOptions(classes="a,b,b"))
     with pytest.raises(WeightsError, match="not a list of class names"):
-        import_weights(weights, classes=str(tmp_path / "nowhere.txt"))
+        import_weights(weights, ImportOptions(classes=str(tmp_path / "nowhere.txt")))
     with pytest.raises(WeightsError, match="not a valid preprocessing"):
-        import_weights(weights, preprocessing="colourful")
+        import_weights(weights, ImportOptions(preprocessing="colourful"))
     bad = tmp_path / "recipe.json"
     bad.write_text('{"size": 0}')
     with pytest.raises(WeightsError, match="not a valid preprocessing"):
-        import_weights(weights, preprocessing=str(bad))
+        import_weights(weights, ImportOptions(preprocessing=str(bad)))
     with pytest.raises(CheckpointError, match="not a name"):
-        import_weights(weights, name="../evil")
+        import_weights(weights, ImportOptions(name="../evil"))
     other = tmp_path / "thesis.pt"
     other.write_bytes(weights.read_bytes())
     with pytest.raises(WeightsError, match="which spectrogram"):
@@ -459,7 +460,7 @@ def test_it_joins_the_panel_and_leaves_again(weights: Path, tmp_path: Path) -> N
 
 def test_slices_are_averaged_and_vote(tmp_path: Path, tone: Any, write_sound: Any) -> None:
     torch.save(small(four_layers(576)).state_dict(), tmp_path / "save_chroma.pt")
-    import_weights(tmp_path / "save_chroma.pt", name="own")
+    import_weights(tmp_path / "save_chroma.pt", ImportOptions(name="own"))
     song = write_sound("song.wav", tone(220, 40))
     verdict = analyze(song, transform="chroma", models=["own"]).verdicts["own"]
     assert sum(verdict.votes.values()) == 3
@@ -493,23 +494,23 @@ def test_a_full_disk_leaves_nothing_behind(weights: Path, monkeypatch: pytest.Mo
 def test_onnx_comes_with_its_card(tmp_path: Path) -> None:
     card = make_checkpoint(tmp_path, "theirs", classes=("a", "b"), favourite="b")
     path = tmp_path / "theirs.onnx"
-    imported = import_weights(path, name="ours")
+    imported = import_weights(path, ImportOptions(name="ours"))
     assert imported.checkpoint.card.sha256 == card.sha256
     assert zoo.find_one("ours").open()
     content = json.loads(path.with_suffix(".json").read_text())
     wrong = {**content, "classes": ["a", "b", "c"]}
     path.with_suffix(".json").write_text(json.dumps(wrong))
     with pytest.raises(WeightsError, match="it gives 2 scores for 3 classes"):
-        import_weights(path, name="wrong")
+        import_weights(path, ImportOptions(name="wrong"))
     path.with_suffix(".json").unlink()
     with pytest.raises(WeightsError, match=r"needs its card beside it: theirs\.json"):
-        import_weights(path, name="bare")
+        import_weights(path, ImportOptions(name="bare"))
 
 
 def test_a_nested_checkpoint_says_where_its_weights_lay(tmp_path: Path) -> None:
     content = {"epoch": 3, "state_dict": linear_state(), "ema": {"a.weight": torch.ones(2, 2)}}
     torch.save(content, tmp_path / "best_mel.pt")
-    imported = import_weights(tmp_path / "best_mel.pt", name="own")
+    imported = import_weights(tmp_path / "best_mel.pt", ImportOptions(name="own"))
     assert "taken from state_dict in the file" in imported.message("en")
     assert "also in the file, unused: ema" in imported.message("en")
     assert len(imported.message("zh")) == len(imported.message("en"))
@@ -624,7 +625,7 @@ def test_halves_that_overflow_are_refused(tmp_path: Path) -> None:
     state["classifier.weight"][0, 0] = 1e6
     torch.save(state, tmp_path / "large_mel.pt")
     with pytest.raises(CheckpointError, match=r"reaches 1e\+06, which does not fit into fp16"):
-        import_weights(tmp_path / "large_mel.pt", precision="fp16")
+        import_weights(tmp_path / "large_mel.pt", ImportOptions(precision="fp16"))
     assert not zoo.user_folder().exists()
 
 
@@ -661,7 +662,7 @@ def test_mean_and_std_of_each_channel(weights: Path) -> None:
     assert preprocessing.std == (0.2, 0.3, 0.4)
     for wrong in ("0.1,0.2", "much", "0", "nan"):
         with pytest.raises(WeightsError, match=r"no mean or standard|not a valid preprocessing"):
-            import_weights(weights, name="other", std=wrong)
+            import_weights(weights, ImportOptions(name="other", std=wrong))
 
 
 def _foreign_onnx(folder: Path, nodes: list[Any], constants: dict[str, np.ndarray]) -> Path:
@@ -726,7 +727,7 @@ def test_onnx_files_of_strangers_are_tried_in_a_child(
     ):
         path = _foreign_onnx(tmp_path, nodes, constants)
         with pytest.raises((WeightsError, CheckpointError), match=said) as caught:
-            import_weights(path, name="theirs")
+            import_weights(path, ImportOptions(name="theirs"))
         assert str(caught.value).isprintable()
     path = _foreign_onnx(tmp_path, infinite, {"scores": scores})
     model = onnx.load(path)
@@ -735,12 +736,12 @@ def test_onnx_files_of_strangers_are_tried_in_a_child(
     card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(WeightsError, match="keeps its weights in another file"):
-        import_weights(path, name="theirs")
+        import_weights(path, ImportOptions(name="theirs"))
     path.write_bytes(b"\x1b[2J" * 100)
     card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(CheckpointError, match="cannot be loaded as ONNX") as caught:
-        import_weights(path, name="theirs")
+        import_weights(path, ImportOptions(name="theirs"))
     assert str(caught.value).isprintable()
     assert not zoo.user_folder().exists()
 

@@ -12,6 +12,7 @@ from torch import nn
 from ccmusic import zoo
 from ccmusic.card import ModelCard
 from ccmusic.errors import DataError
+from ccmusic.options import TrainOptions
 from ccmusic.picture import Preprocessing
 from ccmusic.workshop.backbones import BACKBONES, Backbone, build, torchvision_models
 from ccmusic.workshop.export import to_fp16, to_onnx
@@ -80,7 +81,7 @@ def test_a_widened_network_does_what_the_narrow_one_did(backbone: str) -> None:
 
 def test_copies_of_a_channel_can_part_ways(tmp_path: Path, manifest: Path) -> None:
     options = {"backbone": SMALLEST, "epochs": 1, "final_epochs": 0, "crop_width": 32}
-    narrow = train(manifest, tmp_path / "thin", width_divisor=2, **options)
+    narrow = train(manifest, tmp_path / "thin", TrainOptions(width_divisor=2, **options))
     network, plan = load_weights(narrow)
     assert (plan.width_divisor, network.head.in_channels) == (2, 480)
     wide, _ = _started(narrow, classes=plan.classes, noise=0.05)
@@ -91,7 +92,9 @@ def test_copies_of_a_channel_can_part_ways(tmp_path: Path, manifest: Path) -> No
 
     # Without epochs there is nothing to part ways for.
     none = {**options, "epochs": 0}
-    exact, _ = load_weights(train(manifest, tmp_path / "exact", init_from=narrow, **none))
+    exact, _ = load_weights(
+        train(manifest, tmp_path / "exact", TrainOptions(init_from=narrow, **none))
+    )
     pictures = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(
@@ -214,7 +217,9 @@ def test_a_checkpoint_is_unfolded_and_can_be_trained_on(backbone: str, tmp_path:
 def test_the_shipped_checkpoint_goes_on_by_its_name(manifest: Path, tmp_path: Path) -> None:
     options = {"backbone": SMALLEST, "epochs": 0, "final_epochs": 0}
     shipped = Path(f"{SMALLEST}_cqt")
-    network, plan = load_weights(train(manifest, tmp_path, init_from=shipped, **options))
+    network, plan = load_weights(
+        train(manifest, tmp_path, TrainOptions(init_from=shipped, **options))
+    )
     assert re.fullmatch(rf"{shipped}\.onnx [0-9a-f]{{12}}", plan.init_from)
     picture = torch.randn(1, 3, 224, 224)
     with torch.inference_mode():
@@ -251,12 +256,12 @@ def test_a_checkpoint_that_cannot_be_unfolded_is_refused(tmp_path: Path) -> None
 def test_a_run_begins_there_and_remembers_it(own: Path, manifest: Path, tmp_path: Path) -> None:
     options = {"backbone": SMALLEST, "epochs": 1, "final_epochs": 0, "crop_width": 32}
     options |= {"learning_rate": 0.0}
-    network, plan = load_weights(train(manifest, tmp_path, init_from=own, **options))
+    network, plan = load_weights(train(manifest, tmp_path, TrainOptions(init_from=own, **options)))
     assert re.fullmatch(r"weights\.pt [0-9a-f]{12}", plan.init_from)
     start, _ = load_weights(own)
     torch.testing.assert_close(network.features[0][0].weight, start.features[0][0].weight)
     for other in (None, tmp_path / "state.pt"):
         with pytest.raises(DataError, match="other options"):
-            train(manifest, tmp_path, init_from=other, **options)
+            train(manifest, tmp_path, TrainOptions(init_from=other, **options))
     with pytest.raises(DataError, match="cannot be read"):
-        train(manifest, tmp_path, init_from=tmp_path / "nothing.pt", **options)
+        train(manifest, tmp_path, TrainOptions(init_from=tmp_path / "nothing.pt", **options))

@@ -13,6 +13,7 @@ from ccmusic import analyze, zoo
 from ccmusic.card import PanelCard
 from ccmusic.cli import app
 from ccmusic.errors import DataError
+from ccmusic.options import TrainOptions
 from ccmusic.workshop import train as training
 from ccmusic.workshop.data import Material, read_manifest
 from ccmusic.workshop.evaluate import evaluate
@@ -33,7 +34,7 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def weights(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run")
-    return train(manifest, out, **OPTIONS)
+    return train(manifest, out, TrainOptions(**OPTIONS))
 
 
 def _log(out: Path) -> list[dict[str, str]]:
@@ -68,12 +69,12 @@ def test_interrupted_it_goes_on_where_it_was(
 
     monkeypatch.setattr(training._Run, "_log", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train(manifest, tmp_path, **options)
+        train(manifest, tmp_path, TrainOptions(**options))
     monkeypatch.undo()
     assert not (tmp_path / "weights.pt").exists()
     with pytest.raises(DataError, match="other options"):
-        train(manifest, tmp_path, **{**options, "seed": 1})
-    train(manifest, tmp_path, **options)
+        train(manifest, tmp_path, TrainOptions(**{**options, "seed": 1}))
+    train(manifest, tmp_path, TrainOptions(**options))
     assert [row["epoch"] for row in _log(tmp_path)] == ["1", "2", "3"]
     network, _ = load_weights(tmp_path / "weights.pt")
     assert network.soft_head is None  # it only helped to learn
@@ -100,13 +101,15 @@ def test_a_guides_features_are_learnt(weights: Path, manifest: Path, tmp_path: P
         "feature_teacher": weights,
         "crop_width": 80,
     }
-    led = train(manifest, tmp_path / "led", **options)
+    led = train(manifest, tmp_path / "led", TrainOptions(**options))
     assert load_weights(led)[1].feature_teacher.startswith("weights.pt ")
-    train(manifest, tmp_path / "led", **options)  # finished: nothing to do, and no complaint
+    train(
+        manifest, tmp_path / "led", TrainOptions(**options)
+    )  # finished: nothing to do, and no complaint
     with pytest.raises(DataError, match="other options"):
-        train(manifest, tmp_path / "led", **{**options, "feature_teacher": None})
+        train(manifest, tmp_path / "led", TrainOptions(**{**options, "feature_teacher": None}))
     with pytest.raises(DataError, match="was trained on cqt, not on mel"):
-        train(manifest, tmp_path / "mel", **{**options, "transform": "mel"})
+        train(manifest, tmp_path / "mel", TrainOptions(**{**options, "transform": "mel"}))
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
@@ -192,14 +195,18 @@ def test_label_and_teacher_have_their_shares(
         f"{r.key},{float('hum' in r.key)},{float('hiss' in r.key)}" for r in read_manifest(manifest)
     ]
     verdicts.write_text("\n".join(["path,hiss,hum", *wrong]))
-    train(manifest, tmp_path / "run", **OPTIONS, label_teacher=verdicts, teacher_share=share)
+    train(
+        manifest,
+        tmp_path / "run",
+        TrainOptions(**OPTIONS, label_teacher=verdicts, teacher_share=share),
+    )
     accuracy = float(_log(tmp_path / "run")[-1]["valid_accuracy"])
     assert accuracy >= 0.75 if follows == "label" else accuracy <= 0.25
 
 
 def test_a_share_is_between_0_and_1(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="teacher_share"):
-        train(manifest, tmp_path, **OPTIONS, teacher_share=1.5)
+        train(manifest, tmp_path, TrainOptions(**OPTIONS, teacher_share=1.5))
 
 
 def test_only_recordings_of_one_genre_are_mixed(manifest: Path) -> None:
@@ -220,11 +227,11 @@ def test_only_recordings_of_one_genre_are_mixed(manifest: Path) -> None:
 
 def test_a_run_without_progress_stops_early(manifest: Path, tmp_path: Path) -> None:
     options = {**OPTIONS, "learning_rate": 0.0, "patience": 2}
-    weights = train(manifest, tmp_path, **options)
+    weights = train(manifest, tmp_path, TrainOptions(**options))
     assert [row["epoch"] for row in _log(tmp_path)] == ["1", "2", "3"]
     load_weights(weights)
     before = weights.stat().st_mtime_ns
-    assert train(manifest, tmp_path, **options).stat().st_mtime_ns == before
+    assert train(manifest, tmp_path, TrainOptions(**options)).stat().st_mtime_ns == before
 
 
 def test_unusable_data_is_refused(manifest: Path, tmp_path: Path) -> None:
@@ -232,11 +239,11 @@ def test_unusable_data_is_refused(manifest: Path, tmp_path: Path) -> None:
     rows = manifest.read_text().splitlines()
     one.write_text("\n".join([rows[0], *(row for row in rows if ",hum," in row)]))
     with pytest.raises(DataError, match="at least two genres"):
-        train(one, tmp_path / "run", **OPTIONS)
+        train(one, tmp_path / "run", TrainOptions(**OPTIONS))
     (tmp_path / "junk.pt").write_bytes(b"junk")
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "state.pt").write_bytes(b"junk")
     with pytest.raises(DataError, match=r"state\.pt: not a file of ccmusic train"):
-        train(manifest, tmp_path / "damaged", **OPTIONS)
+        train(manifest, tmp_path / "damaged", TrainOptions(**OPTIONS))
     with pytest.raises(DataError, match=r"junk\.pt: not a file of ccmusic train"):
         load_weights(tmp_path / "junk.pt")

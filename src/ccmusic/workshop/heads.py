@@ -10,15 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ccmusic.options import Activation
 from ccmusic.workshop.weights import Tensors
-
-Activation = Literal["relu", "gelu", "silu", "hardswish", "tanh"]
 
 _AFFINE = (nn.Linear, nn.BatchNorm1d, nn.Flatten, nn.Dropout, nn.Identity)
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {

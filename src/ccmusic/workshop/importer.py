@@ -8,25 +8,25 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TypeAlias, get_args
 
 import numpy as np
 import onnx
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import ModelCard
-from ccmusic.errors import AudioError, CheckpointError, WeightsError
+from ccmusic.errors import AudioError, CheckpointError, WeightsError, reason_of
 from ccmusic.genres import CCMUSIC_CLASSES
+from ccmusic.options import ImportOptions, Normalisation
 from ccmusic.picture import Floats, Preprocessing, draw, draw_slices
-from ccmusic.renamed import renamed_options
 from ccmusic.sandbox import Sandbox
 from ccmusic.spectrogram import TransformName
 from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import family_of
 from ccmusic.workshop.export import count_multiply_adds, open_onnx, to_fp16, to_onnx
-from ccmusic.workshop.heads import Activation
 from ccmusic.workshop.mapping import Mapping, map_weights
 from ccmusic.workshop.weights import LARGEST, MEMORY, TIMEOUT_SECONDS, StateDict, read_weights
 from ccmusic.zoo import Checkpoint, scan, store, user_folder
@@ -41,17 +41,18 @@ _PREPROCESSINGS = {
 }
 
 
-Normalisation = float | tuple[float, float, float] | str
+Note: TypeAlias = tuple[str, dict[str, object]]
+"""Key and values of a sentence in the catalogues."""
 
 
 @dataclass(frozen=True)
-class Import:
+class ImportReport:
     """A new checkpoint, and the report on its import."""
 
     checkpoint: Checkpoint
     mapping: Mapping | None
     """None if the file was an ONNX file with its card."""
-    notes: tuple[tuple[str, dict[str, object]], ...]
+    notes: tuple[Note, ...]
     """Keys and values of further sentences: what was guessed, and what was left."""
 
     def message(self, language: Language) -> list[str]:
@@ -62,42 +63,17 @@ class Import:
         ]
 
 
-@renamed_options(recipe="preprocessing")
 def import_weights(
-    path: Path,
-    *,
-    name: str | None = None,
-    backbone: str | None = None,
-    classes: str | None = None,
-    preprocessing: str | None = None,
-    mean: Normalisation | None = None,
-    std: Normalisation | None = None,
-    activation: Activation = "relu",
-    precision: str = "fp32",
-    folder: Path | None = None,
-) -> Import:
+    path: Path, options: ImportOptions | None = None, *, folder: Path | None = None
+) -> ImportReport:
     """Convert a weights file into a checkpoint, by default in the user's folder.
 
     Parameters
     ----------
     path
-        ``.pt``, ``.pth``, ``.safetensors``, or ``.onnx`` with its card beside it.
-    name
-        Of the checkpoint; by default that of the file or, if that says nothing, of its folder.
-    backbone
-        Name of a torchvision network; recognised by default.
-    classes
-        Names separated by commas, or a file with one per line.
-    preprocessing
-        ``cqt``, ``mel``, ``ccmusic-cqt``, ``ccmusic-mel``, ``ccmusic-chroma``, or a JSON file; by
-        default what the name of the file or its folder ends with.
-    mean, std
-        Of the normalisation, where they differ from the preprocessing's: of all channels or of
-        each, also as text separated by commas; ``imagenet`` for what torchvision's weights know.
-    activation
-        Between linear layers of an unusual classifier.
-    precision
-        ``fp32``, or ``fp16`` to store halves.
+        ``.pt``, ``.pth``, ``.safetensors``, or ``.onnx`` with its card in the same folder.
+    options
+        What the file does not tell. An ``.onnx`` file takes a name only: its card says the rest.
     folder
         Where the checkpoint is written; by default :func:`ccmusic.zoo.user_folder`.
 
@@ -109,49 +85,71 @@ def import_weights(
         If the name is taken or impossible, the converted network does not do what the weights do,
         or the checkpoint cannot be written. Nothing half-done stays.
     """
-    name = name or _name_of(path)
+    options = options or ImportOptions()
+    folder = folder or user_folder()
+    name = options.name or _name_of(path)
     for checkpoint in scan()[0]:
         if checkpoint.card.name.lower() == name.lower():
             raise CheckpointError("duplicate_name", name=checkpoint.card.name)
     if path.suffix.lower() == ".onnx":
-        return Import(_take_onnx(path, name, folder or user_folder()), None, ())
+        others = set(options.model_dump(exclude_defaults=True)) - {"name"}
+        if others:
+            raise WeightsError("onnx_options", file=path, names=", ".join(sorted(others)))
+        return ImportReport(_take_onnx(path, name, folder), None, ())
     state = read_weights(path)
-    network, mapping = map_weights(path, state, backbone=backbone, activation=activation)
+    network, mapping = map_weights(
+        path, state, backbone=options.backbone, activation=options.activation
+    )
     notes = _leftovers(state)
-    chosen = preprocessing or _preprocessing_by_name(path, mapping)
-    if preprocessing is None:
+    card = _describe(path, network, mapping, options, notes).renamed(name)
+    content = _convert(path, network, card)
+    card = card.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
+    return ImportReport(store(card, content, folder), mapping, tuple(notes))
+
+
+def _describe(
+    path: Path,
+    network: nn.Module,
+    mapping: Mapping,
+    options: ImportOptions,
+    notes: list[Note],
+) -> ModelCard:
+    """Card of a network without its name and hash; what was guessed for it goes into the notes."""
+    chosen = options.preprocessing or _preprocessing_by_name(path, mapping)
+    if options.preprocessing is None:
         notes.append(("recipe_guessed", {"recipe": chosen}))
-    drawn = _preprocessing(chosen, mapping, mean, std)
-    k = mapping.classifier[-1]
-    names = _class_names(path, classes, mapping, notes)
-    card = ModelCard(
+    preprocessing = _preprocessing(chosen, mapping, options)
+    names = _class_names(path, options.classes, mapping, notes)
+    return ModelCard(
         name="unnamed",
         backbone=mapping.backbone,
-        preprocessing=drawn,
+        preprocessing=preprocessing,
         classes=names,
         parameters=sum(p.numel() for p in network.parameters()),
-        multiply_adds=count_multiply_adds(network, drawn),
-        precision="fp16" if precision == "fp16" else "fp32",
+        multiply_adds=count_multiply_adds(network, preprocessing),
+        precision=options.precision,
         explanation=mapping.explanation,
         sha256="0" * 64,
-        data=f"Imported from {path.name}; {k} classes.",
+        data=f"Imported from {path.name}; {len(names)} classes.",
         licence="that of the imported weights",
         notes=tuple(mapping.message("en")),
-    ).renamed(name)
+    )
+
+
+def _convert(path: Path, network: nn.Module, card: ModelCard) -> bytes:
+    """ONNX file of a network that gives PyTorch's scores."""
+    outputs = ["logits"] if card.explanation == "none" else ["logits", "maps"]
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             converted = Path(scratch) / "network.onnx"
-            outputs = ["logits"] if mapping.explanation == "none" else ["logits", "maps"]
-            to_onnx(network, drawn, converted, outputs=outputs)
+            to_onnx(network, card.preprocessing, converted, outputs=outputs)
             if card.precision == "fp16":
                 to_fp16(converted, source=path)
             _compare(path, converted, network, card)
-            content = converted.read_bytes()
+            return converted.read_bytes()
     except (OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        reason = reason_of(error)[:200]
         raise CheckpointError("conversion", file=path, reason=reason) from None
-    card = card.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
-    return Import(store(card, content, folder or user_folder()), mapping, tuple(notes))
 
 
 def _name_of(path: Path) -> str:
@@ -159,8 +157,8 @@ def _name_of(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-") or "imported"
 
 
-def _leftovers(state: StateDict) -> list[tuple[str, dict[str, object]]]:
-    notes: list[tuple[str, dict[str, object]]] = []
+def _leftovers(state: StateDict) -> list[Note]:
+    notes: list[Note] = []
     if state.taken_from:
         notes.append(("nested", {"key": state.taken_from}))
     if state.left:
@@ -176,16 +174,14 @@ def _preprocessing_by_name(path: Path, mapping: Mapping) -> str:
     raise WeightsError("no_recipe", file=path)
 
 
-def _preprocessing(
-    name: str, mapping: Mapping, mean: Normalisation | None, std: Normalisation | None
-) -> Preprocessing:
+def _preprocessing(name: str, mapping: Mapping, options: ImportOptions) -> Preprocessing:
     known = _PREPROCESSINGS.get(name)
     try:
         if known:
             content = {**known.model_dump(), "size": family_of(mapping.backbone).size}
         else:
             content = Preprocessing.model_validate_json(Path(name).read_bytes()).model_dump()
-        for key, value in (("mean", mean), ("std", std)):
+        for key, value in (("mean", options.mean), ("std", options.std)):
             if value is not None:
                 content[key] = _numbers(key, value)
         return Preprocessing.model_validate(content)
@@ -213,7 +209,7 @@ def _class_names(
     path: Path,
     classes: str | None,
     mapping: Mapping,
-    notes: list[tuple[str, dict[str, object]]],
+    notes: list[Note],
 ) -> tuple[str, ...]:
     k = mapping.classifier[-1]
     if classes is not None:
@@ -256,7 +252,7 @@ def _picture(preprocessing: Preprocessing) -> Floats:
     return draw(spectrogram, preprocessing).input[None]
 
 
-def _compare(path: Path, converted: Path, network: torch.nn.Module, card: ModelCard) -> None:
+def _compare(path: Path, converted: Path, network: nn.Module, card: ModelCard) -> None:
     """Make sure that a converted network says what PyTorch says."""
     picture = _picture(card.preprocessing)
     with torch.inference_mode():

@@ -14,10 +14,10 @@ from torch import nn
 
 from ccmusic.card import Explanation
 from ccmusic.errors import WeightsError
+from ccmusic.options import Activation
 from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import Family, family_of, importable, skeleton
 from ccmusic.workshop.heads import (
-    Activation,
     Blind,
     Classifier,
     ImportedNetwork,
