@@ -187,7 +187,7 @@ class ModelCard(_Strict):
     parameters: int = Field(gt=0)
     multiply_adds: int = Field(gt=0)
     """Multiply-adds of one inference, counted over convolutions and linear layers."""
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Literal["fp32", "fp16"]
     """How the weights are stored."""
     explanation: Explanation = "exact"
     """Kind of the maps. ``exact``: the logits are their means, or differ by a constant.

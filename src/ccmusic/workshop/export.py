@@ -15,40 +15,19 @@ import onnx
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
-from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
 from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError
-from ccmusic.picture import Pixels, Preprocessing, normalise
+from ccmusic.picture import Preprocessing
 from ccmusic.workshop.backbones import build
-from ccmusic.workshop.data import calibration_pictures, count_sources, read_manifest
+from ccmusic.workshop.data import count_sources, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
 from ccmusic.workshop.runs import load_weights, read_log
 from ccmusic.zoo import Checkpoint, store, user_folder
 
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "fp16"]
 
-_INT8: dict[str, Any] = {
-    "quant_format": QuantFormat.QDQ,
-    "per_channel": True,
-    "activation_type": QuantType.QUInt8,
-    "weight_type": QuantType.QInt8,
-    # Seven bits: processors without VNNI saturate when they add two products of eight.
-    "reduce_range": True,
-    # Sums stay in floating point: in integers they took longer and changed more first choices.
-    "op_types_to_quantize": ["Conv"],
-    # Rare peaks must not coarsen the scale of all the rest.
-    "calibrate_method": CalibrationMethod.Percentile,
-    "extra_options": {"CalibPercentile": 99.99},
-}
 _TIMINGS = 15
 
 
@@ -70,14 +49,13 @@ def export(
     weights
         ``weights.pt`` of :func:`ccmusic.workshop.train.train`.
     manifest
-        Its ``valid`` split gives temperature and metrics; its ``train`` split the ranges of int8.
+        Its ``valid`` split gives temperature and metrics.
     out
         Folder; the user's own by default.
     name
         ``BACKBONE_TRANSFORM`` by default.
     precision
-        ``int8`` computes in integers (static, per channel). ``fp16`` stores halves and computes
-        in fp32: half the size at no cost.
+        ``fp16`` stores halves and computes in fp32: half the size at no cost.
     data, licence, notes
         Texts for the card.
 
@@ -98,9 +76,7 @@ def export(
         exact = infer(open_onnx(path), pictures, preprocessing)
         if not np.isfinite(exact).all():
             raise CheckpointError("onnx_not_finite", file=weights)
-        if precision == "int8":
-            to_int8(path, calibration_pictures(manifest, preprocessing), preprocessing)
-        elif precision == "fp16":
+        if precision == "fp16":
             to_fp16(path, source=weights)
         content = path.read_bytes()
         relative_latency = _relative_latency(path, preprocessing)
@@ -199,31 +175,6 @@ def _relative_latency(measured: Path, preprocessing: Preprocessing) -> float:
             session.run(["logits"], {"picture": picture})
             row[column] = time.perf_counter() - started
     return float(np.median(seconds[:, 0] / seconds[:, 1]))
-
-
-class _Pictures(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, pictures: Sequence[Pixels], preprocessing: Preprocessing) -> None:
-        self._left = iter([normalise(picture, preprocessing)[None] for picture in pictures])
-
-    def get_next(self) -> dict[str, Any] | None:
-        picture = next(self._left, None)
-        return None if picture is None else {"picture": picture}
-
-
-def to_int8(
-    path: Path, pictures: Sequence[Pixels], preprocessing: Preprocessing, **changes: Any
-) -> None:
-    """Replace an fp32 graph by one in integers; the pictures give the ranges.
-
-    ``changes`` are other settings for ONNX Runtime's ``quantize_static``.
-    """
-    folded = path.with_suffix(".folded.onnx")
-    quant_pre_process(path, folded)
-    # The first convolution sees few channels: in floating point it costs little, and ResNet50
-    # keeps more of its first choices.
-    first = next(node.name for node in onnx.load(folded).graph.node if node.op_type == "Conv")
-    settings = {"nodes_to_exclude": [first], **_INT8, **changes}
-    quantize_static(folded, path, _Pictures(pictures, preprocessing), **settings)
 
 
 def to_fp16(path: Path, *, source: Path) -> None:

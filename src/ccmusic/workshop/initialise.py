@@ -155,8 +155,6 @@ def _take_checkpoint(
     Checkpoint(card, path).verify()
     if card.backbone != backbone:
         raise DataError(f"these weights are of {card.backbone}")
-    if card.precision == "int8":
-        raise DataError("its weights are int8, too coarse to train on; export it as fp16")
     tensors, biases = _read_onnx(path)
     before, now = card.preprocessing.orientation, Preprocessing.default(transform).orientation
     if before != now:
