@@ -23,6 +23,7 @@ from ccmusic.workshop.train import _Targets, train
 
 OPTIONS = {
     "backbone": "mobilenet_v3_large",
+    "width_divisor": 8,
     "epochs": 8,
     "crop_width": 112,
     "final_epochs": 5,
@@ -229,6 +230,37 @@ def test_a_run_without_progress_stops_early(manifest: Path, tmp_path: Path) -> N
     load_weights(weights)
     before = weights.stat().st_mtime_ns
     assert train(manifest, tmp_path, TrainOptions(**options)).stat().st_mtime_ns == before
+
+
+def test_what_is_missing_is_told_before_any_spectrogram(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*_: object) -> None:
+        raise AssertionError("spectrograms are computed")
+
+    monkeypatch.setattr(training, "load_material", too_late)
+    rows = manifest.read_text().splitlines()
+    head, rows = rows[0], [f"{manifest.parent}/{row}" for row in rows[1:]]
+    nowhere = "nowhere.wav,rock,group,train"
+    no_valid = [row for row in rows if not row.endswith(",valid")]
+    for lines, options, said in (
+        ([*rows, nowhere], OPTIONS, "no readable training recording of: rock"),
+        (no_valid, {**OPTIONS, "patience": 2}, "--patience needs recordings in valid"),
+    ):
+        (tmp_path / "m.csv").write_text("\n".join([head, *lines]))
+        with pytest.raises(DataError, match=said):
+            train(tmp_path / "m.csv", tmp_path / "run", TrainOptions(**options))
+    assert not (tmp_path / "run").exists()
+
+
+def test_folders_of_some_of_our_genres_can_be_trained_on(manifest: Path, tmp_path: Path) -> None:
+    """As ``data index`` leaves rock/ and jazz/."""
+    text = manifest.read_text().replace(",hum,", ",rock,").replace(",hiss,", ",jazz,")
+    rows = [f"{manifest.parent}/{row}" for row in text.splitlines()[1:]]
+    (tmp_path / "m.csv").write_text("\n".join([text.splitlines()[0], *rows]))
+    options = {**OPTIONS, "epochs": 1, "final_epochs": 0, "crop_width": 32}
+    weights = train(tmp_path / "m.csv", tmp_path / "run", TrainOptions(**options))
+    assert load_weights(weights)[1].classes == ("rock", "jazz")
 
 
 def test_unusable_data_is_refused(manifest: Path, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def classes_of(recordings: Sequence[Recording]) -> tuple[str, ...]:
     found = {r.genre for r in recordings if r.split == "train" and r.genre}
     if len(found) < 2:
         raise DataError(f"at least two genres are needed to train; the manifest has {len(found)}")
-    return tuple(GENRES) if found <= set(GENRES) else tuple(sorted(found))
+    return tuple(g for g in GENRES if g in found) if found <= set(GENRES) else tuple(sorted(found))
 
 
 def read_soft_targets(path: Path) -> tuple[dict[str, npt.NDArray[np.float32]], list[str]]:

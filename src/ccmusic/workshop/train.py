@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -89,18 +90,22 @@ def train(manifest: Path, out: Path, options: TrainOptions) -> Path:
         init_from=describe_file(init_from) if init_from else "",
         feature_teacher=describe_file(feature_teacher) if feature_teacher else "",
     )
-    preprocessing = Preprocessing.default(plan.transform)
-    out.mkdir(parents=True, exist_ok=True)
-    run = _Run(plan, preprocessing, out, init_from, feature_teacher, manifest)
-    if run.epoch and run.finished:
-        return out / "weights.pt"
     usable = [
         r
         for r in recordings
         if r.split != "valid" and (r.genre or r.key in soft or r.key in verdicts)
     ]
+    # What is missing is told before hours of spectrograms.
+    _check((r for r in usable if r.path.is_file()), classes)
+    if plan.patience and not any(r.split == "valid" and r.genre for r in recordings):
+        raise DataError(f"{manifest}: --patience needs recordings in valid")
+    preprocessing = Preprocessing.default(plan.transform)
+    out.mkdir(parents=True, exist_ok=True)
+    run = _Run(plan, preprocessing, out, init_from, feature_teacher, manifest)
+    if run.epoch and run.finished:
+        return out / "weights.pt"
     material = load_material(usable, preprocessing)
-    _check(material, classes)
+    _check(material.recordings, classes)
     valid = load_pictures([r for r in recordings if r.split == "valid" and r.genre], preprocessing)
     if plan.patience and not valid[0]:
         raise DataError(f"{manifest}: --patience needs recordings in valid")
@@ -120,9 +125,9 @@ def predict(
     return torch.cat(logits).numpy()
 
 
-def _check(material: Material, classes: tuple[str, ...]) -> None:
-    counts = Counter(r.genre for r in material.recordings if r.split == "train")
-    empty = [genre for genre in classes if not counts[genre]]
+def _check(recordings: Iterable[Recording], classes: tuple[str, ...]) -> None:
+    found = {r.genre for r in recordings if r.split == "train"}
+    empty = [genre for genre in classes if genre not in found]
     if empty:
         raise DataError(f"no readable training recording of: {', '.join(empty)}")
 
