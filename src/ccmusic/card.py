@@ -195,7 +195,7 @@ class ModelCard(_Strict):
     same_choice: Share | None = None
     """Share of the held-out clips with the same first choice as the fp32 weights."""
     relative_latency: float | None = Field(None, gt=0)
-    """Time of one inference divided by that of MobileNetV3 in fp32, in turn on one core."""
+    """Time of one inference divided by that of the shipped MobileNetV3, in turn on one core."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Hash of the ONNX file."""
     metrics: Metrics | None = None

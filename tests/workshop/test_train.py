@@ -1,6 +1,7 @@
 """From labelled sounds to a checkpoint in the panel, with the smallest backbone."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,11 @@ from ccmusic.workshop.train import _Targets, train
 OPTIONS = {
     "backbone": "mobilenet_v3_large",
     "width_divisor": 8,
-    "epochs": 8,
+    "epochs": 6,
     "crop_width": 112,
-    "final_epochs": 5,
+    "final_epochs": 3,
     "batch_size": 8,
-    "learning_rate": 5e-4,
+    "learning_rate": 8e-3,
 }
 
 
@@ -45,9 +46,9 @@ def _log(out: Path) -> list[dict[str, str]]:
 
 def test_it_learns(weights: Path) -> None:
     log = _log(weights.parent)
-    assert [int(row["epoch"]) for row in log] == list(range(1, 14))
-    assert float(log[7]["loss"]) < 0.8 * float(log[0]["loss"])
-    assert float(log[12]["valid_accuracy"]) >= 0.75
+    assert [int(row["epoch"]) for row in log] == list(range(1, 10))
+    assert float(log[5]["loss"]) < 0.9 * float(log[0]["loss"])
+    assert float(log[8]["valid_accuracy"]) >= 0.75
     network, plan = load_weights(weights)
     assert plan.classes == ("hiss", "hum")
     assert not network.training
@@ -82,7 +83,7 @@ def test_interrupted_it_goes_on_where_it_was(
 
 
 def test_a_guides_features_are_learnt(weights: Path, manifest: Path, tmp_path: Path) -> None:
-    guide = training._FeatureTeacher(weights, "cqt", 960)
+    guide = training._FeatureTeacher(weights, "cqt", 120)
     pictures = torch.rand(4, 3, 224, 80)
     features = guide.network.features(pictures)
     optimizer = torch.optim.Adam(guide.translate.parameters(), 1e-2)
@@ -113,12 +114,40 @@ def test_a_guides_features_are_learnt(weights: Path, manifest: Path, tmp_path: P
         train(manifest, tmp_path / "mel", TrainOptions(**{**options, "transform": "mel"}))
 
 
-def test_from_weights_to_a_verdict(
-    weights: Path, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def exported(
+    weights: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory
+) -> zoo.Checkpoint:
+    return export(
+        weights,
+        manifest,
+        out=tmp_path_factory.mktemp("exported"),
+        name="own",
+        data="generated sounds",
+        licence="MIT",
+    )
+
+
+@pytest.fixture
+def stored(
+    exported: zoo.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], zoo.Checkpoint]:
+    """Put the exported checkpoint into a folder of the test's own, under any name."""
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
-    checkpoint = export(weights, manifest, name="own", data="generated sounds", licence="MIT")
+
+    def store(name: str) -> zoo.Checkpoint:
+        card = exported.card.renamed(name)
+        return zoo.store(card, exported.path.read_bytes(), zoo.user_folder())
+
+    return store
+
+
+def test_from_weights_to_a_verdict(
+    exported: zoo.Checkpoint, stored: Callable[[str], zoo.Checkpoint], manifest: Path
+) -> None:
+    checkpoint = exported
     assert sorted(p.name for p in checkpoint.path.parent.iterdir()) == ["own.json", "own.onnx"]
+    stored("own")
     onnx.checker.check_model(onnx.load(checkpoint.path))
     assert b"site-packages" not in checkpoint.path.read_bytes()  # nothing of this machine
     card = zoo.find_one("own").card
@@ -132,10 +161,12 @@ def test_from_weights_to_a_verdict(
     assert card.same_choice is not None
     assert card.same_choice >= 0.85
     assert card.relative_latency is not None
-    assert 0.3 < card.relative_latency < 3
-    assert len(card.learning_curve) == 13
-    assert 2_900_000 < card.parameters < 3_000_000
-    assert checkpoint.path.stat().st_size < 2.2 * card.parameters
+    assert 0.02 < card.relative_latency < 1  # of the shipped one, which is eight times as wide
+    assert len(card.learning_curve) == 9
+    assert card.width_divisor == 8
+    assert 40_000 < card.parameters < 60_000
+    size = checkpoint.path.stat().st_size
+    assert size < 4 * card.parameters  # halves, and the graph itself
     assert evaluate(zoo.find_one("own"), manifest) == card.metrics
     hiss = manifest.with_name("hiss25.wav")
     verdict = analyze(hiss, models=["own"]).verdicts["own"]
@@ -145,11 +176,10 @@ def test_from_weights_to_a_verdict(
 
 
 def test_it_is_measured_drawn_and_calibrated(
-    weights: Path, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stored: Callable[[str], zoo.Checkpoint], manifest: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
     for name in ("one", "two"):
-        export(weights, manifest, name=name, data="generated sounds", licence="MIT")
+        stored(name)
     pictures, panel = tmp_path / "pictures", tmp_path / "panel.json"
     run = CliRunner().invoke(
         app,
@@ -193,11 +223,8 @@ def test_label_and_teacher_have_their_shares(
         f"{r.key},{float('hum' in r.key)},{float('hiss' in r.key)}" for r in read_manifest(manifest)
     ]
     verdicts.write_text("\n".join(["path,hiss,hum", *wrong]))
-    train(
-        manifest,
-        tmp_path / "run",
-        TrainOptions(**OPTIONS, label_teacher=verdicts, teacher_share=share),
-    )
+    options = {**OPTIONS, "label_teacher": verdicts, "teacher_share": share}
+    train(manifest, tmp_path / "run", TrainOptions(**options))
     accuracy = float(_log(tmp_path / "run")[-1]["valid_accuracy"])
     assert accuracy >= 0.75 if follows == "label" else accuracy <= 0.25
 
@@ -226,7 +253,9 @@ def test_only_recordings_of_one_genre_are_mixed(manifest: Path) -> None:
 def test_a_run_without_progress_stops_early(manifest: Path, tmp_path: Path) -> None:
     options = {**OPTIONS, "learning_rate": 0.0, "patience": 2}
     weights = train(manifest, tmp_path, TrainOptions(**options))
-    assert [row["epoch"] for row in _log(tmp_path)] == ["1", "2", "3"]
+    # Only the statistics of the batches change: the best epoch is the first of its accuracy.
+    accuracies = [float(row["valid_accuracy"]) for row in _log(tmp_path)]
+    assert len(accuracies) == min(9, accuracies.index(max(accuracies)) + 1 + 2)
     load_weights(weights)
     before = weights.stat().st_mtime_ns
     assert train(manifest, tmp_path, TrainOptions(**options)).stat().st_mtime_ns == before

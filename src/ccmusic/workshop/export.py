@@ -20,11 +20,10 @@ from torch import nn
 from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError
 from ccmusic.picture import Preprocessing
-from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import count_sources, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
 from ccmusic.workshop.runs import load_weights, read_log
-from ccmusic.zoo import Checkpoint, store, user_folder
+from ccmusic.zoo import SHIPPED, Checkpoint, store, user_folder
 
 Precision = Literal["fp32", "fp16"]
 
@@ -159,18 +158,20 @@ def open_onnx(path: Path, *, threads: int = 0) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def _relative_latency(measured: Path, preprocessing: Preprocessing) -> float:
-    """Time of a network divided by that of MobileNetV3 in fp32: one thread, in turn, median."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        path = Path(scratch) / "reference.onnx"
-        to_onnx(build("mobilenet_v3_large", n_classes=13), preprocessing, path)
-        sessions = [open_onnx(each, threads=1) for each in (measured, path)]
-    picture = np.zeros(
-        (1, preprocessing.channels, preprocessing.size, preprocessing.size), np.float32
+def _relative_latency(path: Path, preprocessing: Preprocessing) -> float:
+    """Time of a network divided by that of the shipped MobileNetV3: one thread, in turn, median."""
+    reference = ModelCard.read(SHIPPED / "mobilenet_v3_large_cqt.json")
+    timed = (
+        (open_onnx(path, threads=1), preprocessing),
+        (
+            Checkpoint(reference, SHIPPED / f"{reference.name}.onnx").open(threads=1),
+            reference.preprocessing,
+        ),
     )
-    seconds = np.zeros((_TIMINGS, 2))
+    seconds = np.zeros((_TIMINGS, len(timed)))
     for row in seconds:
-        for column, session in enumerate(sessions):
+        for column, (session, its) in enumerate(timed):
+            picture = np.zeros((1, its.channels, its.size, its.size), np.float32)
             started = time.perf_counter()
             session.run(["logits"], {"picture": picture})
             row[column] = time.perf_counter() - started
