@@ -153,7 +153,8 @@ def options_of(model: type[BaseModel]) -> Callable[[Callable[..., None]], Callab
 
         @wraps(command)
         def wrapper(**given: Any) -> None:
-            command(**given, options=model(**{f.name: given.pop(f.name) for f in fields}))
+            options = model(**{field.name: given.pop(field.name) for field in fields})
+            command(**given, options=options)
 
         parameters = [*own, *fields]
         del wrapper.__wrapped__  # which has other parameters

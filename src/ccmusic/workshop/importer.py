@@ -18,7 +18,7 @@ from torch import nn
 
 from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import ModelCard
-from ccmusic.errors import AudioError, CheckpointError, WeightsError, reason_of
+from ccmusic.errors import CheckpointError, WeightsError, reason_of
 from ccmusic.genres import CCMUSIC_CLASSES
 from ccmusic.options import ImportOptions, Normalisation
 from ccmusic.picture import Floats, Preprocessing, draw, draw_slices
@@ -28,7 +28,7 @@ from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import family_of
 from ccmusic.workshop.export import count_multiply_adds, open_onnx, to_fp16, to_onnx
 from ccmusic.workshop.mapping import Mapping, map_weights
-from ccmusic.workshop.weights import LARGEST, MEMORY, TIMEOUT_SECONDS, StateDict, read_weights
+from ccmusic.workshop.weights import StateDict, check_size, read_weights, run_apart
 from ccmusic.zoo import Checkpoint, scan, store, user_folder
 
 _ANY_NAME = frozenset({"save", "best", "last", "model", "checkpoint", "weights", "final"})
@@ -64,7 +64,11 @@ class ImportReport:
 
 
 def import_weights(
-    path: Path, options: ImportOptions | None = None, *, folder: Path | None = None
+    path: Path,
+    options: ImportOptions | None = None,
+    *,
+    folder: Path | None = None,
+    sandbox: Sandbox | None = None,
 ) -> ImportReport:
     """Convert a weights file into a checkpoint, by default in the user's folder.
 
@@ -76,6 +80,8 @@ def import_weights(
         What the file does not tell. An ``.onnx`` file takes a name only: its card says the rest.
     folder
         Where the checkpoint is written; by default :func:`ccmusic.zoo.user_folder`.
+    sandbox
+        Where the file is read; by default in a child of its own, with limits by the file's size.
 
     Raises
     ------
@@ -95,13 +101,13 @@ def import_weights(
         others = set(options.model_dump(exclude_defaults=True)) - {"name"}
         if others:
             raise WeightsError("onnx_options", file=path, names=", ".join(sorted(others)))
-        return ImportReport(_take_onnx(path, name, folder), None, ())
-    state = read_weights(path)
+        return ImportReport(_take_onnx(path, name, folder, sandbox), None, ())
+    state = read_weights(path, sandbox=sandbox)
     network, mapping = map_weights(
         path, state, backbone=options.backbone, activation=options.activation
     )
     notes = _leftovers(state)
-    card = _describe(path, network, mapping, options, notes).renamed(name)
+    card = _describe(path, state, network, mapping, options, notes).renamed(name)
     content = _convert(path, network, card)
     card = card.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
     return ImportReport(store(card, content, folder), mapping, tuple(notes))
@@ -109,6 +115,7 @@ def import_weights(
 
 def _describe(
     path: Path,
+    state: StateDict,
     network: nn.Module,
     mapping: Mapping,
     options: ImportOptions,
@@ -119,7 +126,7 @@ def _describe(
     if options.preprocessing is None:
         notes.append(("recipe_guessed", {"recipe": chosen}))
     preprocessing = _preprocessing(chosen, mapping, options)
-    names = _class_names(path, options.classes, mapping, notes)
+    names = _class_names(path, options.classes, state, mapping, notes)
     return ModelCard(
         name="unnamed",
         backbone=mapping.backbone,
@@ -206,26 +213,26 @@ def _numbers(key: str, value: Normalisation) -> float | tuple[float, ...]:
 
 
 def _class_names(
-    path: Path,
-    classes: str | None,
-    mapping: Mapping,
-    notes: list[Note],
+    path: Path, classes: str | None, state: StateDict, mapping: Mapping, notes: list[Note]
 ) -> tuple[str, ...]:
     k = mapping.classifier[-1]
+    fitting = next((names for names in state.classes if len(names) == k), None)
     if classes is not None:
         names = _read_names(classes)
+    elif fitting:
+        names = fitting
+        notes.append(("classes_in_file", {"names": ", ".join(names)}))
     elif mapping.ccmusic and k == len(CCMUSIC_CLASSES):
         names = tuple(CCMUSIC_CLASSES)
         notes.append(("classes_ccmusic", {}))
     else:
         names = tuple(f"class_{i}" for i in range(k))
         notes.append(("classes_assumed", {"first": names[0], "last": names[-1]}))
+        notes += [("classes_unused", {"n": len(others), "k": k}) for others in state.classes]
     if len(names) != k:
         raise WeightsError("wrong_classes", file=path, k=k, n=len(names))
     if len(set(names)) < k:
         raise WeightsError("bad_classes", name=classes, reason="a name stands in it twice")
-    if k < 2:
-        raise WeightsError("bad_classes", name=path, reason="fewer than two classes")
     return names
 
 
@@ -266,28 +273,20 @@ def _compare(path: Path, converted: Path, network: nn.Module, card: ModelCard) -
         raise CheckpointError("onnx_differs", file=path, difference=float(difference))
 
 
-def _take_onnx(path: Path, name: str, folder: Path) -> Checkpoint:
-    """Try an ONNX file with the card beside it in a child process, and take both."""
-    beside = path.with_suffix(".json")
+def _take_onnx(path: Path, name: str, folder: Path, sandbox: Sandbox | None) -> Checkpoint:
+    """Try an ONNX file with its card in a child process, and take both."""
+    card_file = path.with_suffix(".json")
     if not path.exists():
         raise WeightsError("no_such_file", file=path)
-    if not beside.exists():
-        raise WeightsError("onnx_without_card", file=path, card=beside.name)
-    card = ModelCard.read(beside).renamed(name)
+    if not card_file.exists():
+        raise WeightsError("onnx_without_card", file=path, card=card_file.name)
+    card = ModelCard.read(card_file).renamed(name)
     Checkpoint(card, path).verify()
-    size = path.stat().st_size
-    if size > LARGEST:
-        raise WeightsError("weights_too_large", file=path, size=size / 2**30, most=LARGEST / 2**30)
+    memory = _TIMES_LARGER * check_size(path)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        alone = Path(scratch) / "network.onnx"  # without the files beside it
+        alone = Path(scratch) / "network.onnx"  # without the other files of the folder
         shutil.copyfile(path, alone)
-        try:
-            with Sandbox(
-                1, seconds=TIMEOUT_SECONDS, memory=MEMORY + _TIMES_LARGER * size
-            ) as sandbox:
-                sandbox.run(str(path), _try_onnx, path, alone, card)
-        except AudioError as error:  # of the child, which has its own sentences
-            raise WeightsError(error.key, **error.values) from None
+        run_apart(path, _try_onnx, path, alone, card, sandbox=sandbox, memory=memory)
         return store(card, alone.read_bytes(), folder)
 
 

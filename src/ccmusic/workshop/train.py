@@ -138,8 +138,8 @@ def _tensor(pictures: list[Pixels], preprocessing: Preprocessing) -> torch.Tenso
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
-    with replacing(path) as beside:
-        torch.save(state, beside)
+    with replacing(path) as new:
+        torch.save(state, new)
 
 
 @torch.no_grad()
