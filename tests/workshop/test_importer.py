@@ -8,6 +8,7 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from typer.testing import CliRunner
 from ccmusic import analyze, zoo
 from ccmusic.card import ModelCard
 from ccmusic.cli import app
-from ccmusic.errors import CheckpointError, WeightsError
+from ccmusic.errors import AudioError, CheckpointError, SandboxError, WeightsError
 from ccmusic.genres import CCMUSIC_CLASSES
 from ccmusic.options import ImportOptions
 from ccmusic.picture import Preprocessing
@@ -41,11 +42,11 @@ from small_models import make_checkpoint
 K = 16
 # Backbone, width of what the classifier sees, tensors and parameters as published.
 PUBLISHED = [
-    pytest.param("vgg19_bn", 25088, 120, 121.9, marks=pytest.mark.slow),
-    pytest.param("resnet50", 2048, 326, 24.9, marks=pytest.mark.slow),
-    pytest.param("densenet121", 1024, 733, 7.4, marks=pytest.mark.slow),
-    pytest.param("efficientnet_b0", 1280, 366, 4.6, marks=pytest.mark.slow),
-    pytest.param("mobilenet_v3_large", 960, 316, 3.4, marks=pytest.mark.slow),
+    ("vgg19_bn", 25088, 120, 121.9),
+    ("resnet50", 2048, 326, 24.9),
+    ("densenet121", 1024, 733, 7.4),
+    ("efficientnet_b0", 1280, 366, 4.6),
+    ("mobilenet_v3_large", 960, 316, 3.4),
     ("mobilenet_v3_small", 576, 248, 1.1),
 ]
 # What else CCMusic published, and kin of the panel's: name, width, maps.
@@ -80,15 +81,32 @@ def take(sandbox: Sandbox) -> Callable[..., ImportReport]:
     return partial(import_weights, sandbox=sandbox)
 
 
+@contextmanager
+def hasty(*, memory: int = 3 << 30) -> Iterator[Sandbox]:
+    """A child that has loaded everything, and gets three seconds for a file."""
+    with Sandbox(1, seconds=60, memory=memory) as child:
+        child.run("nothing", reading._load, importer._try_onnx)
+        child.seconds = 3.0
+        yield child
+
+
 @pytest.fixture(scope="module")
-def converted(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> ImportReport:
-    """A file of three classes through the whole door, for what is asked of it afterwards."""
-    folder = tmp_path_factory.mktemp("converted")
-    content = {"epoch": 3, "state_dict": linear_state(), "ema": {"a.weight": torch.ones(2, 2)}}
-    torch.save({**content, "class_to_idx": {"b": 1, "a": 0, "c": 2}}, folder / "best_mel.pt")
-    return import_weights(
-        folder / "best_mel.pt", ImportOptions(name="own"), folder=folder / "out", sandbox=sandbox
-    )
+def published() -> Any:
+    """The smallest network with CCMusic's classifier."""
+    return small(four_layers(576).eval())
+
+
+@pytest.fixture(scope="module")
+def converted(
+    published: Any, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> ImportReport:
+    """A file through the whole door, for what is asked of it afterwards."""
+    folder = tmp_path_factory.mktemp("runs") / "mobilenet_v3_small_mel"
+    folder.mkdir()
+    state = published.state_dict()
+    content = {"epoch": 3, "state_dict": state, "extra": {"a.weight": torch.ones(2, 2)}}
+    torch.save(content, folder / "save.pt")
+    return import_weights(folder / "save.pt", folder=folder / "out", sandbox=sandbox)
 
 
 @pytest.fixture
@@ -128,6 +146,7 @@ def logits_of(checkpoint: zoo.Checkpoint, batch: torch.Tensor) -> np.ndarray:
     return checkpoint.open().run(["logits"], {"picture": batch.numpy()})[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "width", "tensors", "millions"), PUBLISHED)
 def test_ccmusic_checkpoints_load_as_they_are(
     tmp_path: Path,
@@ -756,18 +775,26 @@ def test_onnx_comes_with_its_card(tmp_path: Path, take: Callable[..., ImportRepo
         take(path, ImportOptions(name="bare"))
 
 
+def test_a_checkpoint_does_what_the_network_did(published: Any, converted: ImportReport) -> None:
+    card = converted.checkpoint.card
+    assert (card.name, card.backbone) == ("mobilenet_v3_small_mel", "mobilenet_v3_small")
+    assert card.classes == tuple(CCMUSIC_CLASSES)
+    assert (card.preprocessing.colours, card.preprocessing.slice_seconds) == ("magma", 11.4)
+    assert card.sha256 == hashlib.sha256(converted.checkpoint.path.read_bytes()).hexdigest()
+    with torch.inference_mode():
+        expected = published(pictures()).numpy()
+    np.testing.assert_allclose(logits_of(converted.checkpoint, pictures()), expected, atol=1e-4)
+
+
 def test_the_report_tells_what_was_found_and_guessed(converted: ImportReport) -> None:
     said = converted.message("en")
     assert "taken from state_dict in the file" in said
-    assert "also in the file, unused: ema" in said
-    assert "classes named in the file: a, b, c" in said
+    assert "also in the file, unused: extra" in said
+    assert "classes of CCMusic, in its order" in said
     assert any(line.startswith("spectrogram guessed") for line in said)
     for language in ("en", "zh"):
         lines = converted.message(language)  # type: ignore[arg-type]
         assert len(lines) == len(set(lines)) == len(said)
-    card = converted.checkpoint.card
-    assert card.classes == ("a", "b", "c")
-    assert card.sha256 == hashlib.sha256(converted.checkpoint.path.read_bytes()).hexdigest()
 
 
 @pytest.mark.usefixtures("without_conversion")
@@ -776,6 +803,9 @@ def test_names_given_go_before_those_in_the_file(
 ) -> None:
     content = {"state_dict": linear_state(), "classes": ["a", "b", "c"], "genres": ["x", "y"]}
     torch.save(content, tmp_path / "x_mel.pt")
+    found = take(tmp_path / "x_mel.pt", ImportOptions(name="found"))
+    assert found.checkpoint.card.classes == ("a", "b", "c")
+    assert "classes named in the file: a, b, c" in found.message("en")
     given = take(tmp_path / "x_mel.pt", ImportOptions(name="given", classes="u,v,w"))
     assert given.checkpoint.card.classes == ("u", "v", "w")
     del content["classes"]
@@ -821,8 +851,8 @@ def _refusal(path: Path, sandbox: Sandbox | None = None) -> str:
     return caught.value.key
 
 
-def test_weights_that_never_end_or_fill_the_memory_are_given_up(
-    tmp_path: Path, read: Callable[[Path], StateDict], monkeypatch: pytest.MonkeyPatch
+def test_weights_that_never_end_are_given_up(
+    tmp_path: Path, read: Callable[[Path], StateDict]
 ) -> None:
     # Lists within lists, each twice: a thousand bytes, and 2 ** 60 places to look at.
     nested: Any = {"weight": torch.ones(2, 2)}
@@ -836,9 +866,12 @@ def test_weights_that_never_end_or_fill_the_memory_are_given_up(
     # A key whose hash takes for ever.
     endless = tmp_path / "endless.pt"
     endless.write_bytes(_pickled_key())
-    monkeypatch.setattr(reading, "TIMEOUT_SECONDS", 20.0)
-    assert _refusal(endless) in {"decoder_slow", "weights_damaged"}
-    monkeypatch.undo()
+    with hasty() as child:
+        assert _refusal(endless, child) in {"decoder_slow", "weights_damaged"}
+
+
+@pytest.mark.slow
+def test_weights_that_fill_the_memory_are_given_up(tmp_path: Path) -> None:
     torch.save({"a.weight": torch.zeros(1 << 14, 1 << 16)}, tmp_path / "large.pt")
     with (
         zipfile.ZipFile(tmp_path / "large.pt") as plain,
@@ -849,6 +882,28 @@ def test_weights_that_never_end_or_fill_the_memory_are_given_up(
     (tmp_path / "large.pt").unlink()
     assert (tmp_path / "bomb.pt").stat().st_size < 8 << 20
     assert _refusal(tmp_path / "bomb.pt") in {"decoder_memory", "weights_damaged"}
+
+
+def test_the_minute_begins_when_pytorch_is_loaded(tmp_path: Path) -> None:
+    class Slow(Sandbox):
+        """Every call takes too long, or the first only."""
+
+        def __init__(self, loads: bool) -> None:
+            super().__init__(1)
+            self.calls = 0
+            self.loads = loads
+
+        def run(self, file: str, function: Any, *args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            if self.loads and self.calls == 1:
+                return None
+            raise AudioError("decoder_slow", file=file, seconds=60)
+
+    torch.save(linear_state(), tmp_path / "x.pt")
+    with pytest.raises(SandboxError, match="could not be read within 60 s"):
+        read_weights(tmp_path / "x.pt", sandbox=Slow(loads=False))
+    with pytest.raises(WeightsError, match="could not be read within 60 s"):
+        read_weights(tmp_path / "x.pt", sandbox=Slow(loads=True))
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -912,7 +967,6 @@ def test_a_conversion_that_cannot_be_right_is_refused(monkeypatch: pytest.Monkey
         sha256="0" * 64, data="", licence="",
     )  # fmt: skip
     network = Tiny().eval()
-    assert importer._convert(path, network, card)
 
     def spoilt(network: nn.Module, *args: Any, **options: Any) -> None:
         other = copy.deepcopy(network)
@@ -967,7 +1021,6 @@ def test_onnx_files_of_strangers_are_tried_in_a_child(
     tmp_path: Path, take: Callable[..., ImportReport]
 ) -> None:
     node, info = onnx.helper.make_node, onnx.helper.make_tensor_value_info
-    hasty = Sandbox(1, seconds=10, memory=3 << 30)
     scores = np.ones((1, 2), np.float32)
     body = onnx.helper.make_graph(
         [node("Identity", ["go"], ["on"]), node("Add", ["x", "x"], ["y"])],
@@ -998,15 +1051,17 @@ def test_onnx_files_of_strangers_are_tried_in_a_child(
     folded = {"shape": np.array([1 << 16, 1 << 18]), "scores": scores}
     infinite = [total, node("Mul", ["scores", "sum"], ["logits"])]
     for nodes, constants, said in (
-        (loop, endless, "could not be read within 10 s"),
+        (loop, endless, "could not be read within 3 s"),
         (huge, folded, "memory"),
         (infinite, {"scores": scores * np.nan}, "infinite or not numbers"),
     ):
         path = _foreign_onnx(tmp_path, nodes, constants)
-        with pytest.raises((WeightsError, CheckpointError), match=said) as caught:
-            import_weights(path, ImportOptions(name="theirs"), sandbox=hasty)
+        with (
+            hasty() as child,
+            pytest.raises((WeightsError, CheckpointError), match=said) as caught,
+        ):
+            import_weights(path, ImportOptions(name="theirs"), sandbox=child)
         assert str(caught.value).isprintable()
-    hasty.close()
     path = _foreign_onnx(tmp_path, infinite, {"scores": scores})
     model = onnx.load(path)
     onnx.save(model, path, save_as_external_data=True, location="beside.bin", size_threshold=0)

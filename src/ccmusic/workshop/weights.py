@@ -80,10 +80,11 @@ def read_weights(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         # Tensors are too large for a pipe.
         plain = Path(scratch) / "plain.safetensors"
-        about = run_apart(
+        taken_from, left, classes, plan = run_apart(
             path, _make_plain, path, plain, allow_run, sandbox=sandbox, memory=_TIMES_LARGER * size
         )
-        return StateDict(load_file(plain), *about)
+        lists = tuple(tuple(names) for names in classes)
+        return StateDict(load_file(plain), taken_from, tuple(left), lists, plan)
 
 
 def check_size(path: Path) -> int:
