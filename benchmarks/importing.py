@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from ccmusic.options import ImportOptions
 from ccmusic.workshop.backbones import torchvision_models
 from ccmusic.workshop.importer import import_weights
 from timing import keep
@@ -29,7 +30,7 @@ def main() -> None:
             torch.load(path, weights_only=True)
             read = time.perf_counter() - started
             started = time.perf_counter()
-            import_weights(path, name="own", preprocessing="mel")
+            import_weights(path, ImportOptions(name="own", preprocessing="mel"))
             results[name] = {
                 "megabytes": path.stat().st_size / 1e6,
                 "torch_load_s": read,

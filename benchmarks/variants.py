@@ -1,15 +1,10 @@
-"""What else was tried with the runtime: ``python benchmarks/variants.py [--weights DIR]``.
+"""What else was tried with the runtime: ``python benchmarks/variants.py``.
 
 Every setting is timed beside the one in use, in turns. OpenVINO is timed where it is installed.
-With ``--weights``, every ``DIR/*/weights.pt`` is converted to int8 in several ways, and the share
-of the ``valid`` recordings of ``--data`` is counted that keep their first choice.
 """
 
-import argparse
 import importlib.util
-import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +14,7 @@ from onnx import TensorProto, helper
 
 from ccmusic import Panel, analyze, zoo
 from ccmusic.panel import available_cores
-from ccmusic.picture import Preprocessing, normalise
+from ccmusic.picture import normalise
 from ccmusic.runtime import onnxruntime
 from ccmusic.zoo import Checkpoint
 from timing import keep, median_ms
@@ -122,65 +117,8 @@ def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
     return {**found, "the panel, on all cores": at_once / times[0]}
 
 
-def integers(weights: Path, data: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """Same first choice as fp32, and time over fp32's on one core, of each way to integers."""
-    from onnxruntime.quantization import CalibrationMethod
-
-    from ccmusic.workshop.data import calibration_pictures
-    from ccmusic.workshop.evaluate import held_out, infer
-    from ccmusic.workshop.export import to_int8, to_onnx
-    from ccmusic.workshop.runs import load_weights
-
-    percentile = CalibrationMethod.Percentile
-    ways: dict[str, dict[str, Any]] = {
-        "in use": {},
-        "the first layer too": {"nodes_to_exclude": []},
-        "eight bits": {"reduce_range": False},
-        "one scale per layer": {"per_channel": False},
-        "sums in integers too": {"op_types_to_quantize": ["Conv", "Add", "Concat", "MaxPool"]},
-        "from least to greatest": {"calibrate_method": CalibrationMethod.MinMax},
-        "99.9 %": {"calibrate_method": percentile, "extra_options": {"CalibPercentile": 99.9}},
-        "99.999 %": {"calibrate_method": percentile, "extra_options": {"CalibPercentile": 99.999}},
-    }
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for folder in sorted(weights.iterdir()):
-        network, plan = load_weights(folder / "weights.pt")
-        preprocessing = Preprocessing.default(plan.transform)
-        calibrating = calibration_pictures(data, preprocessing)
-        _, pictures = held_out(data, plan.classes, preprocessing)
-        one = {"picture": normalise(pictures[0], preprocessing)[None]}
-        with tempfile.TemporaryDirectory() as scratch:
-            exact = Path(scratch) / "fp32.onnx"
-            to_onnx(network, preprocessing, exact)
-            reference = opened(exact)
-            wanted = infer(opened(exact, intra_op_num_threads=0), pictures, preprocessing).argmax(
-                axis=1
-            )
-            found[folder.name] = {}
-            for way, changes in ways.items():
-                path = Path(scratch) / "int8.onnx"
-                path.write_bytes(exact.read_bytes())
-                to_int8(path, calibrating, preprocessing, **changes)
-                session = opened(path)
-                times = median_ms(
-                    partial(session.run, None, one), partial(reference.run, None, one),
-                    repeats=REPEATS,
-                )  # fmt: skip
-                logits = infer(opened(path, intra_op_num_threads=0), pictures, preprocessing)
-                same = float((logits.argmax(axis=1) == wanted).mean())
-                found[folder.name][way] = {"same_choice": same, "time": times[0] / times[1]}
-                print(folder.name, way, found[folder.name][way], flush=True)
-    return found
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--data", type=Path)
-    options = parser.parse_args()
     keep("variants", {"settings": settings(zoo.find("cqt"))})
-    if options.weights:
-        keep("integers", {"models": integers(options.weights, options.data)})
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from ccmusic.axes import orient
 from ccmusic.card import Metrics
 from ccmusic.files import replacing, write
 from ccmusic.genres import GENRES
+from ccmusic.options import TrainOptions
 from ccmusic.picture import Pixels, Preprocessing, resize, scale
 from ccmusic.verdict import softmax
 from ccmusic.workshop import train as training
@@ -65,7 +66,7 @@ def stand_in(work: Path, name: str, without: str = "") -> Path:
     if without == "augmentation":
         trainer: Any = training
         trainer.random_picture, trainer._MIXED = plain_picture, 0.0
-    weights = training.train(known, out / name, **chosen)
+    weights = training.train(known, out / name, TrainOptions(**chosen))
     network, plan = load_weights(weights)
     preprocessing = Preprocessing.default(plan.transform)
     found: dict[str, Any] = {}

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ccmusic.card import ModelCard
 from ccmusic.files import write
+from ccmusic.options import TrainOptions
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.evaluate import evaluate_panel, judge, measure
 from ccmusic.workshop.export import export
@@ -47,7 +48,7 @@ def make(data: Path, work: Path, transform: TransformName | None = None) -> None
         teach(manifest, verdicts, views(material))
     earlier(manifest, work / "earlier")
     for name in names(transform):
-        train(manifest, work / "runs" / name, **options(work, name))
+        train(manifest, work / "runs" / name, TrainOptions(**options(work, name)))
     for name in names(transform):
         stand_in(work, name)
     if transform is None:

@@ -45,7 +45,7 @@ def views(material: Path, *, yamnet: bool = True) -> list[list[Path]]:
 
 
 def options(work: Path, name: str) -> dict[str, Any]:
-    """Arguments of :func:`ccmusic.workshop.train.train`."""
+    """Values of :class:`ccmusic.options.TrainOptions`."""
     backbone, _, transform = name.rpartition("_")
     training = NETWORKS[backbone]
     return {

@@ -1,11 +1,17 @@
+import hashlib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 
-from ccmusic import zoo
+from ccmusic import analyze, zoo
 from ccmusic.errors import CheckpointError
 from ccmusic.runtime import onnxruntime
 from small_models import make_checkpoint
+
+SONG = Path(__file__).parent.parent / "examples" / "vibe_ace.ogg"
 
 
 @pytest.fixture
@@ -99,3 +105,81 @@ def test_names_that_differ_only_in_case_are_refused(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["Jazz_cqt.json", "Jazz_cqt.onnx"]
     zoo.store(card, b"other weights", folder)
     assert (folder / "Jazz_cqt.onnx").read_bytes() == b"other weights"
+
+
+def _by_hand(folder: Path, name: str, nodes: list[Any], constants: dict[str, np.ndarray]) -> None:
+    """Put a file of a stranger's making into the folder, with a valid card."""
+    card = make_checkpoint(folder, name)
+    path = folder / f"{name}.onnx"
+    model = onnx.load(path)
+    model.graph.node.extend(nodes)
+    for key, array in constants.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, key))
+    last = next(node for node in model.graph.node if node.output[0] == "logits")
+    last.output[0] = "before"
+    onnx.save(model, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_suffix(".json").write_text(card.model_copy(update={"sha256": digest}).to_json())
+
+
+def test_a_file_that_loops_or_fills_the_memory_costs_its_own_model_only(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, info, kinds = onnx.helper.make_node, onnx.helper.make_tensor_value_info, onnx.TensorProto
+    body = onnx.helper.make_graph(
+        [node("Identity", ["go"], ["on"]), node("Add", ["x", "x"], ["y"])],
+        "body",
+        [info("i", kinds.INT64, []), info("go", kinds.BOOL, []), info("x", kinds.FLOAT, [1, 13])],
+        [info("on", kinds.BOOL, []), info("y", kinds.FLOAT, [1, 13])],
+    )
+    _by_hand(
+        folder,
+        "endless_cqt",
+        [node("Loop", ["times", "true", "before"], ["logits"], body=body)],
+        {"times": np.array(2**62), "true": np.array(True)},
+    )
+    _by_hand(
+        folder,
+        "huge_cqt",
+        [
+            node("ConstantOfShape", ["shape"], ["zeros"]),
+            node("ReduceMax", ["zeros"], ["zero"], keepdims=0),
+            node("Add", ["before", "zero"], ["logits"]),
+        ],
+        {"shape": np.array([1 << 16, 1 << 18])},
+    )
+    make_checkpoint(folder, "honest_cqt", favourite="jazz")
+    monkeypatch.setattr(zoo, "_SECONDS", 6.0)
+    for time in ("first", "second"):
+        verdicts = analyze(SONG).verdicts
+        assert verdicts["honest_cqt"].error is None
+        assert verdicts["honest_cqt"].probabilities["jazz"] > 0.5
+        for name, said in (("endless_cqt", "within 6 s"), ("huge_cqt", "MB of memory")):
+            error = str(verdicts[name].error)
+            assert f"{name}.onnx" in error
+            assert said in error
+            assert f"ccmusic models remove {name}" in error
+        if time == "first":  # what was found out is remembered
+            monkeypatch.setattr(zoo, "_run_once", None)
+
+
+def test_what_passed_once_is_not_tried_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    monkeypatch.setattr(zoo, "_tried", set())
+    monkeypatch.setattr(zoo.Sandbox, "run", lambda *_: tried.append(1))
+    card = make_checkpoint(folder, "mine")
+    checkpoint = zoo.find_one("mine")
+    for expected in (1, 1):
+        checkpoint.open()
+        assert len(tried) == expected
+    zoo._tried.clear()  # another command
+    checkpoint.open()
+    assert len(tried) == 1
+    other = zoo.store(card.renamed("other"), checkpoint.path.read_bytes(), folder)
+    other.open()
+    shipped = zoo.Checkpoint(card, checkpoint.path)
+    (folder.parent / "tried" / card.sha256).unlink()
+    zoo._tried.clear()
+    monkeypatch.setattr(zoo, "SHIPPED", folder)
+    shipped.open()
+    assert len(tried) == 1

@@ -128,9 +128,8 @@ WORDS = {
         ),
         "service_table": "what | measured",
         "limit_peak": (
-            "One core reaches {fp32_1:.0f} GMAC/s (billion multiply-adds per second) in fp32 and "
-            "{int8_1:.0f} in int8, measured with matrix products in the same runtime; {cores} "
-            "cores {fp32_all:.0f} and {int8_all:.0f}."
+            "One core reaches {fp32_1:.0f} GMAC/s (billion multiply-adds per second) in fp32, "
+            "measured with matrix products in the same runtime; {cores} cores {fp32_all:.0f}."
         ),
         "limit_table": "model | GMAC | stored as | one core | GMAC/s | of the peak",
         "limit_five": (
@@ -138,7 +137,6 @@ WORDS = {
             "{five_at_once_ms:.0f} ms, {share_of_peak:.0%} of what is possible."
         ),
         "settings_table": "setting | time of the five, one core, in turn",
-        "integers_table": "model | what is in integers | same first choice | time over fp32's",
         "teacher_on": "classifier on",
         "teacher_without": "without {side} ({n} clips)",
         "teacher_valid": "`valid` ({n} clips)",
@@ -282,9 +280,8 @@ WORDS = {
         ),
         "service_table": "项目 | 实测",
         "limit_peak": (
-            "一个核心每秒可做 {fp32_1:.0f} GMAC（十亿次乘加）的 fp32 运算、{int8_1:.0f} GMAC 的 "
-            "int8 运算，用同一运行时的矩阵乘法测得；{cores} 个核心为 {fp32_all:.0f} 和 "
-            "{int8_all:.0f}。"
+            "一个核心每秒可做 {fp32_1:.0f} GMAC（十亿次乘加）的 fp32 运算，用同一运行时的矩阵乘法"
+            "测得；{cores} 个核心为 {fp32_all:.0f}。"
         ),
         "limit_table": "模型 | GMAC | 存储格式 | 一个核心 | GMAC/s | 占峰值",
         "limit_five": (
@@ -292,7 +289,6 @@ WORDS = {
             "{five_at_once_ms:.0f} ms，是可能速度的 {share_of_peak:.0%}。"
         ),
         "settings_table": "设置 | 五个网络在一个核心上依次运行的时间",
-        "integers_table": "模型 | 哪些用整数 | 首选相同 | 与 fp32 的时间之比",
         "teacher_on": "分类器的输入",
         "teacher_without": "留出{side}（{n} 个片段）",
         "teacher_valid": "`valid`（{n} 个片段）",
@@ -354,12 +350,6 @@ WORDS = {
         "uint8 in, normalised inside": "输入 uint8，在图内归一化",
         "OpenVINO": "OpenVINO",
         "the panel, on all cores": "评审，使用全部核心",
-        "in use": "现用",
-        "the first layer too": "包括第一层",
-        "eight bits": "8 位",
-        "one scale per layer": "每层一个比例",
-        "sums in integers too": "求和也用整数",
-        "from least to greatest": "从最小值到最大值",
     },
 }  # fmt: skip
 
@@ -604,9 +594,8 @@ def limit(language: str) -> str:
         for name, model in run["models"].items()
     ]
     peak, cores = run["peak"], run["cores"]
-    together = {"fp32_all": peak[f"fp32_{cores}"], "int8_all": peak[f"int8_{cores}"]}
     return "\n\n".join([
-        words["limit_peak"].format(**peak, **together, cores=cores),
+        words["limit_peak"].format(**peak, fp32_all=peak[f"fp32_{cores}"], cores=cores),
         table(words["limit_table"], rows),
         words["limit_five"].format(**run),
     ])  # fmt: skip
@@ -616,16 +605,6 @@ def settings(language: str) -> str:
     words, run = WORDS[language], _result("variants")["settings"]
     rows = [[words.get(name, name), f"{ratio:.2f}"] for name, ratio in run.items()]
     return table(words["settings_table"], rows)
-
-
-def integers(language: str) -> str:
-    words = WORDS[language]
-    rows = [
-        [f"`{model}`", words.get(way, way), f"{kept['same_choice']:.1%}", f"{kept['time']:.2f}"]
-        for model, ways in _result("integers")["models"].items()
-        for way, kept in ways.items()
-    ]
-    return table(words["integers_table"], rows)
 
 
 def installation(language: str) -> str:
@@ -774,7 +753,6 @@ def main() -> None:
                     "speed": speed,
                     "limit": limit,
                     "settings": settings,
-                    "integers": integers,
                     "installation": installation,
                     "parts": parts,
                 },

@@ -27,13 +27,15 @@ def make_checkpoint(folder: Path) -> Path:
 
 
 def main(file: str | None = None) -> None:
+    from ccmusic.options import ImportOptions
     from ccmusic.workshop.importer import import_weights
 
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["CCMUSIC_HOME"] = str(Path(scratch) / "home")
         path = Path(file) if file else make_checkpoint(Path(scratch))
         # An own file may need preprocessing="mel" or "cqt", and the names of its classes.
-        imported = import_weights(path, name="mine", classes=None if file else "rock,jazz,pop")
+        options = ImportOptions(name="mine", classes=None if file else "rock,jazz,pop")
+        imported = import_weights(path, options)
         print("\n".join(imported.message("en")))
 
         card = imported.checkpoint.card

@@ -50,6 +50,7 @@ def make_music(folder: Path, *, each: int = 16) -> None:
 
 
 def main(folder: str | None = None, epochs: str = "1") -> None:
+    from ccmusic.options import TrainOptions
     from ccmusic.workshop.export import export
     from ccmusic.workshop.index import index
     from ccmusic.workshop.train import train
@@ -66,11 +67,13 @@ def main(folder: str | None = None, epochs: str = "1") -> None:
     weights = train(
         found.manifest,
         home / "run",
-        backbone="mobilenet_v3_large",
-        init_from=Path("mobilenet_v3_large_cqt"),  # a checkpoint by its name
-        epochs=int(epochs),
-        final_epochs=0,
-        batch_size=16,
+        TrainOptions(
+            backbone="mobilenet_v3_large",
+            init_from=Path("mobilenet_v3_large_cqt"),  # a checkpoint by its name
+            epochs=int(epochs),
+            final_epochs=0,
+            batch_size=16,
+        ),
     )
     checkpoint = export(weights, found.manifest, name="mine", data="made sound", licence="CC0-1.0")
     metrics = checkpoint.card.metrics

@@ -196,7 +196,7 @@ class ModelCard(_Strict):
     parameters: int = Field(gt=0)
     multiply_adds: int = Field(gt=0)
     """Multiply-adds of one inference, counted over convolutions and linear layers."""
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Literal["fp32", "fp16"]
     """How the weights are stored."""
     explanation: Explanation = "exact"
     """Kind of the maps. ``exact``: the logits are their means, or differ by a constant.
@@ -204,7 +204,7 @@ class ModelCard(_Strict):
     same_choice: Share | None = None
     """Share of the held-out clips with the same first choice as the fp32 weights."""
     relative_latency: float | None = Field(None, gt=0)
-    """Time of one inference divided by that of MobileNetV3 in fp32, in turn on one core."""
+    """Time of one inference divided by that of the shipped MobileNetV3, in turn on one core."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Hash of the ONNX file."""
     metrics: Metrics | None = None

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import platformdirs
 
 from ccmusic.card import ModelCard, PanelCard, matching
-from ccmusic.errors import CheckpointError, reason_of
+from ccmusic.errors import AudioError, CheckpointError, reason_of
 from ccmusic.files import replacing
+from ccmusic.sandbox import MEMORY, Sandbox
 from ccmusic.spectrogram import TransformChoice, transforms_of
 
 if TYPE_CHECKING:
     from ccmusic.runtime import onnxruntime
+SHIPPED = Path(__file__).parent / "checkpoints"
+_SECONDS = 60.0  # to load and run a checkpoint once
+_DAY = 86_400
+_TIMES_LARGER = 4  # what ONNX Runtime needs of a file's size
+_tried: set[str] = set()
+"""Hashes of the user's checkpoints that were run once."""
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 
@@ -70,12 +81,17 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            If the file is missing, differs from the card, or cannot be loaded.
+            If the file is missing, differs from the card, or cannot be loaded; if it is not shipped
+            and takes too much time or memory to be loaded and run once.
+        SandboxError
+            If no child process can be started to try it.
         """
         from ccmusic.runtime import onnxruntime
 
         self.verify()
         _share_arena()
+        if self.path.parent != SHIPPED:
+            _try(self)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -106,6 +122,75 @@ def _share_arena() -> None:
     onnxruntime.create_and_register_allocator(cpu, config)
 
 
+def _try(checkpoint: Checkpoint) -> None:
+    """Load and run a file once in a child process, and remember that it passed.
+
+    A graph may loop for ever, or fold constants to gigabytes when it is loaded: that must cost its
+    own model, not every command. What was imported, exported or tried is known by its hash; what
+    took too much is tried again after a day, for the machine may have been busy.
+    """
+    card, mark = checkpoint.card, _mark(checkpoint.card)
+    if card.sha256 in _tried:
+        return
+    with suppress(OSError, ValueError):
+        known = mark.read_text(encoding="utf-8")
+        if not known:
+            return
+        if time.time() - mark.stat().st_mtime < _DAY:
+            values = {"file": checkpoint.path, "name": card.name, **json.loads(known)}
+            raise CheckpointError(values.pop("key"), **values)
+    memory = MEMORY + _TIMES_LARGER * checkpoint.path.stat().st_size
+    try:
+        with Sandbox(1, seconds=_SECONDS, memory=memory) as sandbox:
+            sandbox.run(str(checkpoint.path), _run_once, checkpoint)
+    except AudioError as error:  # of the child, which has its own sentences
+        key = {"decoder_slow": "model_slow", "decoder_memory": "model_memory"}.get(error.key)
+        if key:
+            values = {name: value for name, value in error.values.items() if name != "file"}
+            _write_mark(mark, json.dumps({"key": key, **values}))
+            raise CheckpointError(key, file=checkpoint.path, name=card.name, **values) from None
+        reason = str(error.values.get("reason", "the process that tried it crashed"))
+        raise CheckpointError("bad_weights", file=checkpoint.path, reason=reason) from None
+    _remember(card)
+
+
+def _run_once(checkpoint: Checkpoint) -> None:
+    from ccmusic.runtime import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    its = checkpoint.card.preprocessing
+    picture = np.zeros((1, *its.shape), np.float32)
+    try:
+        session = onnxruntime.InferenceSession(
+            checkpoint.path, options, providers=["CPUExecutionProvider"]
+        )
+        session.run(["logits"], {"picture": picture})
+    except Exception as error:  # ONNX Runtime has no public base class for its errors
+        if "alloc" in str(error):
+            raise MemoryError from None
+        raise CheckpointError(
+            "bad_weights", file=checkpoint.path, reason=reason_of(error)
+        ) from None
+
+
+def _mark(card: ModelCard) -> Path:
+    """File that is empty if a checkpoint passed, and else tells why not."""
+    return user_folder().parent / "tried" / card.sha256
+
+
+def _write_mark(mark: Path, text: str) -> None:
+    with suppress(OSError):  # it is tried again then
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text(text, encoding="utf-8")
+
+
+def _remember(card: ModelCard) -> None:
+    _tried.add(card.sha256)
+    _write_mark(_mark(card), "")
+
+
 def providers() -> list[str]:
     """What models run on: the CPU, and CUDA if onnxruntime-gpu is installed instead."""
     from ccmusic.runtime import onnxruntime
@@ -115,7 +200,7 @@ def providers() -> list[str]:
 
 
 def store(card: ModelCard, weights: bytes, folder: Path) -> Checkpoint:
-    """Write a checkpoint, replacing one of the same name.
+    """Write a checkpoint that has been run once, replacing one of the same name.
 
     Raises
     ------
@@ -129,10 +214,11 @@ def store(card: ModelCard, weights: bytes, folder: Path) -> Checkpoint:
         for other in folder.glob("*.onnx"):
             if other.stem != card.name and other.stem.lower() == card.name.lower():
                 raise CheckpointError("duplicate_name", name=other.stem)
-        with replacing(checkpoint.path) as beside:
-            beside.write_bytes(weights)
-        with replacing(checkpoint.path.with_suffix(".json")) as beside:
-            beside.write_text(card.to_json(), encoding="utf-8")
+        with replacing(checkpoint.path) as new:
+            new.write_bytes(weights)
+        with replacing(checkpoint.path.with_suffix(".json")) as new:
+            new.write_text(card.to_json(), encoding="utf-8")
+        _remember(card)
     except OSError as error:
         raise CheckpointError("cannot_write", file=checkpoint.path, reason=error.strerror) from None
     return checkpoint

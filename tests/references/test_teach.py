@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ccmusic.errors import DataError
+from ccmusic.options import TrainOptions
 from ccmusic.workshop.data import read_manifest, read_soft_targets
 from ccmusic.workshop.train import train
 from teach import Views, measure, teach
@@ -57,8 +58,9 @@ def test_files_that_do_not_fit_together_are_refused(
     with pytest.raises(DataError, match="cannot be read as features"):
         teach(manifest, tmp_path / "v.csv", [[tmp_path / "junk.npz"]])
     (tmp_path / "v.csv").write_text("path,hum,hiss\nx,0.5,0.5\n")
+    options = TrainOptions(backbone="resnet50", label_teacher=tmp_path / "v.csv")
     with pytest.raises(DataError, match="expected the columns path, hiss, hum"):
-        train(manifest, tmp_path / "run", backbone="resnet50", label_teacher=tmp_path / "v.csv")
+        train(manifest, tmp_path / "run", options)
 
 
 def test_views_are_averaged_and_may_have_several_files(

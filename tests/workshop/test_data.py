@@ -5,11 +5,14 @@ import pytest
 
 from ccmusic import audio
 from ccmusic.errors import DataError
+from ccmusic.genres import GENRES
 from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import Mel
 from ccmusic.workshop.augment import random_picture
 from ccmusic.workshop.data import (
     LONGEST,
+    Recording,
+    classes_of,
     load_material,
     load_pictures,
     read_manifest,
@@ -35,6 +38,23 @@ def test_an_unusable_manifest_is_refused(tmp_path: Path, text: str, said: str) -
         read_manifest(_write(tmp_path / "m.csv", text))
     with pytest.raises(DataError, match="cannot be read"):
         read_manifest(tmp_path)
+
+
+def test_classes_are_the_genres_that_are_there() -> None:
+    def classes(*genres: str, split: str = "train") -> tuple[str, ...]:
+        return classes_of([Recording(g, Path(g), g, "", "", g, split) for g in (*genres, "")])
+
+    names = tuple(GENRES)
+    assert classes("jazz", "rock") == ("rock", "jazz")
+    assert classes(*reversed(names)) == names
+    assert classes(*names[:-1]) == names[:-1]
+    assert classes("rock", "tango") == ("rock", "tango")
+    assert classes("tango", "fado") == ("fado", "tango")
+    for too_few in (("rock",), ("rock", "rock"), ()):
+        with pytest.raises(DataError, match="at least two genres"):
+            classes(*too_few)
+    with pytest.raises(DataError, match="at least two genres"):
+        classes("rock", "jazz", split="valid")
 
 
 @pytest.mark.parametrize("text", ["", "path,a\nx,2\n", "path,a,b\nx,1\n", "path,a\nx,word\n"])

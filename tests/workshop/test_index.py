@@ -9,7 +9,7 @@ import pytest
 
 from ccmusic.errors import DataError
 from ccmusic.workshop import index as index_module
-from ccmusic.workshop.data import Recording, read_manifest
+from ccmusic.workshop.data import Recording, read_manifest, read_table
 from ccmusic.workshop.fingerprint import find_duplicates, landmarks
 from ccmusic.workshop.index import index
 
@@ -49,6 +49,71 @@ def sides(path: Path) -> dict[str, set[str]]:
     for recording in read_manifest(path):
         found[recording.group].add(recording.split)
     return found
+
+
+def test_what_systems_hide_is_no_genre_and_links_are_told(folder: Path) -> None:
+    for place in (".ipynb_checkpoints", ".Trash-1000/files", "@eaDir", "__MACOSX/jazz"):
+        write(folder / place / "1.wav", melody(200))
+    write(folder / "jazz" / "@eaDir" / "2.wav", melody(201))
+    (folder / "jazz" / "._1.wav").write_bytes(b"what macOS leaves beside files")
+    (folder / "rock").symlink_to(folder / "jazz", target_is_directory=True)
+    (folder / "blues" / "again").symlink_to(folder, target_is_directory=True)
+    found = index(folder)
+    assert set(found.counts()) == {"blues", "jazz"}
+    assert len(found.recordings) == 20
+    (told,) = [line for line in found.warnings if "link" in line]
+    assert told.startswith("links to folders are not followed: blues/again, rock;")
+
+
+def test_only_links_are_told_in_the_refusal(folder: Path, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    for genre in ("jazz", "blues"):
+        (music / genre).symlink_to(folder / genre, target_is_directory=True)
+    with pytest.raises(DataError, match="no recording found; links to folders are not followed"):
+        index(music)
+
+
+TABLES = {
+    "plain": "path,genre\n{rows}",
+    "semicolons": "path;genre\n{rows}",
+    "sep": "sep=;\npath;genre\n{rows}",
+    "tabs": "path\tgenre\n{rows}",
+    "capitals": "Path,Genre\n{rows}",
+    "spaces": " path , GENRE \n{rows}",
+    "carriage returns": "path,genre\r\n{rows}",
+    "blank lines": "path,genre\n\n,\n{rows}\n,\n\n",
+    "backslashes": "path,genre\n{rows}",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gbk"])
+@pytest.mark.parametrize("table", TABLES)
+def test_label_tables_of_spreadsheets_are_read(tmp_path: Path, table: str, encoding: str) -> None:
+    path = tmp_path / "labels.csv"
+    separator = ";" if "path;genre" in TABLES[table] else "\t" if table == "tabs" else ","
+    slash = "\\" if table == "backslashes" else "/"
+    names = [("摇滚/一.wav", "摇滚"), ("jazz/two.wav", "jazz")]
+    rows = "\n".join(f"{name.replace('/', slash)}{separator}{genre}" for name, genre in names)
+    path.write_bytes(TABLES[table].format(rows=rows).encode(encoding))
+    for name, _ in names:
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    found = index_module._from_labels(tmp_path, path)
+    assert [(r.path, r.genre) for r in found] == [(tmp_path / n, g) for n, g in names]
+    assert all(r.path.exists() for r in found)
+
+
+def test_a_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    for content, said in (
+        ("path,genre\nCaf\xe9.wav,jazz".encode("latin-1"), "not text in UTF-8, UTF-16 or GBK"),
+        (b"name,style\na,b", "has no column genre, path"),
+        (b"", "has no column genre, path"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=said):
+            read_table(path, {"path", "genre"})
 
 
 def test_a_name_is_never_opened_as_an_address(

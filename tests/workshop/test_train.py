@@ -1,6 +1,7 @@
 """From labelled sounds to a checkpoint in the panel, with the smallest backbone."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from ccmusic import analyze, zoo
 from ccmusic.card import PanelCard
 from ccmusic.cli import app
 from ccmusic.errors import DataError
+from ccmusic.options import TrainOptions
 from ccmusic.workshop import train as training
 from ccmusic.workshop.data import Material, read_manifest
 from ccmusic.workshop.evaluate import evaluate
@@ -22,18 +24,19 @@ from ccmusic.workshop.train import _Targets, train
 
 OPTIONS = {
     "backbone": "mobilenet_v3_large",
-    "epochs": 8,
+    "width_divisor": 8,
+    "epochs": 6,
     "crop_width": 112,
-    "final_epochs": 5,
+    "final_epochs": 3,
     "batch_size": 8,
-    "learning_rate": 5e-4,
+    "learning_rate": 8e-3,
 }
 
 
 @pytest.fixture(scope="module")
 def weights(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run")
-    return train(manifest, out, **OPTIONS)
+    return train(manifest, out, TrainOptions(**OPTIONS))
 
 
 def _log(out: Path) -> list[dict[str, str]]:
@@ -43,9 +46,9 @@ def _log(out: Path) -> list[dict[str, str]]:
 
 def test_it_learns(weights: Path) -> None:
     log = _log(weights.parent)
-    assert [int(row["epoch"]) for row in log] == list(range(1, 14))
-    assert float(log[7]["loss"]) < 0.8 * float(log[0]["loss"])
-    assert float(log[12]["valid_accuracy"]) >= 0.75
+    assert [int(row["epoch"]) for row in log] == list(range(1, 10))
+    assert float(log[5]["loss"]) < 0.9 * float(log[0]["loss"])
+    assert float(log[8]["valid_accuracy"]) >= 0.75
     network, plan = load_weights(weights)
     assert plan.classes == ("hiss", "hum")
     assert not network.training
@@ -68,19 +71,19 @@ def test_interrupted_it_goes_on_where_it_was(
 
     monkeypatch.setattr(training._Run, "_log", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train(manifest, tmp_path, **options)
+        train(manifest, tmp_path, TrainOptions(**options))
     monkeypatch.undo()
     assert not (tmp_path / "weights.pt").exists()
     with pytest.raises(DataError, match="other options"):
-        train(manifest, tmp_path, **{**options, "seed": 1})
-    train(manifest, tmp_path, **options)
+        train(manifest, tmp_path, TrainOptions(**{**options, "seed": 1}))
+    train(manifest, tmp_path, TrainOptions(**options))
     assert [row["epoch"] for row in _log(tmp_path)] == ["1", "2", "3"]
     network, _ = load_weights(tmp_path / "weights.pt")
     assert network.soft_head is None  # it only helped to learn
 
 
 def test_a_guides_features_are_learnt(weights: Path, manifest: Path, tmp_path: Path) -> None:
-    guide = training._FeatureTeacher(weights, "cqt", 960)
+    guide = training._FeatureTeacher(weights, "cqt", 120)
     pictures = torch.rand(4, 3, 224, 80)
     features = guide.network.features(pictures)
     optimizer = torch.optim.Adam(guide.translate.parameters(), 1e-2)
@@ -100,24 +103,51 @@ def test_a_guides_features_are_learnt(weights: Path, manifest: Path, tmp_path: P
         "feature_teacher": weights,
         "crop_width": 80,
     }
-    led = train(manifest, tmp_path / "led", **options)
+    led = train(manifest, tmp_path / "led", TrainOptions(**options))
     assert load_weights(led)[1].feature_teacher.startswith("weights.pt ")
-    train(manifest, tmp_path / "led", **options)  # finished: nothing to do, and no complaint
+    train(
+        manifest, tmp_path / "led", TrainOptions(**options)
+    )  # finished: nothing to do, and no complaint
     with pytest.raises(DataError, match="other options"):
-        train(manifest, tmp_path / "led", **{**options, "feature_teacher": None})
+        train(manifest, tmp_path / "led", TrainOptions(**{**options, "feature_teacher": None}))
     with pytest.raises(DataError, match="was trained on cqt, not on mel"):
-        train(manifest, tmp_path / "mel", **{**options, "transform": "mel"})
+        train(manifest, tmp_path / "mel", TrainOptions(**{**options, "transform": "mel"}))
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_from_weights_to_a_verdict(
-    weights: Path, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
-) -> None:
-    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
-    checkpoint = export(
-        weights, manifest, name="own", precision=precision, data="generated sounds", licence="MIT"
+@pytest.fixture(scope="module")
+def exported(
+    weights: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory
+) -> zoo.Checkpoint:
+    return export(
+        weights,
+        manifest,
+        out=tmp_path_factory.mktemp("exported"),
+        name="own",
+        data="generated sounds",
+        licence="MIT",
     )
+
+
+@pytest.fixture
+def stored(
+    exported: zoo.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], zoo.Checkpoint]:
+    """Put the exported checkpoint into a folder of the test's own, under any name."""
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+
+    def store(name: str) -> zoo.Checkpoint:
+        card = exported.card.renamed(name)
+        return zoo.store(card, exported.path.read_bytes(), zoo.user_folder())
+
+    return store
+
+
+def test_from_weights_to_a_verdict(
+    exported: zoo.Checkpoint, stored: Callable[[str], zoo.Checkpoint], manifest: Path
+) -> None:
+    checkpoint = exported
     assert sorted(p.name for p in checkpoint.path.parent.iterdir()) == ["own.json", "own.onnx"]
+    stored("own")
     onnx.checker.check_model(onnx.load(checkpoint.path))
     assert b"site-packages" not in checkpoint.path.read_bytes()  # nothing of this machine
     card = zoo.find_one("own").card
@@ -131,10 +161,12 @@ def test_from_weights_to_a_verdict(
     assert card.same_choice is not None
     assert card.same_choice >= 0.85
     assert card.relative_latency is not None
-    assert 0.3 < card.relative_latency < 3
-    assert len(card.learning_curve) == 13
-    assert 2_900_000 < card.parameters < 3_000_000
-    assert checkpoint.path.stat().st_size < 2.2 * card.parameters
+    assert 0.02 < card.relative_latency < 1  # of the shipped one, which is eight times as wide
+    assert len(card.learning_curve) == 9
+    assert card.width_divisor == 8
+    assert 40_000 < card.parameters < 60_000
+    size = checkpoint.path.stat().st_size
+    assert size < 4 * card.parameters  # halves, and the graph itself
     assert evaluate(zoo.find_one("own"), manifest) == card.metrics
     hiss = manifest.with_name("hiss25.wav")
     verdict = analyze(hiss, models=["own"]).verdicts["own"]
@@ -144,11 +176,10 @@ def test_from_weights_to_a_verdict(
 
 
 def test_it_is_measured_drawn_and_calibrated(
-    weights: Path, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stored: Callable[[str], zoo.Checkpoint], manifest: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
     for name in ("one", "two"):
-        export(weights, manifest, name=name, data="generated sounds", licence="MIT")
+        stored(name)
     pictures, panel = tmp_path / "pictures", tmp_path / "panel.json"
     run = CliRunner().invoke(
         app,
@@ -192,14 +223,15 @@ def test_label_and_teacher_have_their_shares(
         f"{r.key},{float('hum' in r.key)},{float('hiss' in r.key)}" for r in read_manifest(manifest)
     ]
     verdicts.write_text("\n".join(["path,hiss,hum", *wrong]))
-    train(manifest, tmp_path / "run", **OPTIONS, label_teacher=verdicts, teacher_share=share)
+    options = {**OPTIONS, "label_teacher": verdicts, "teacher_share": share}
+    train(manifest, tmp_path / "run", TrainOptions(**options))
     accuracy = float(_log(tmp_path / "run")[-1]["valid_accuracy"])
     assert accuracy >= 0.75 if follows == "label" else accuracy <= 0.25
 
 
 def test_a_share_is_between_0_and_1(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="teacher_share"):
-        train(manifest, tmp_path, **OPTIONS, teacher_share=1.5)
+        train(manifest, tmp_path, TrainOptions(**OPTIONS, teacher_share=1.5))
 
 
 def test_only_recordings_of_one_genre_are_mixed(manifest: Path) -> None:
@@ -220,11 +252,44 @@ def test_only_recordings_of_one_genre_are_mixed(manifest: Path) -> None:
 
 def test_a_run_without_progress_stops_early(manifest: Path, tmp_path: Path) -> None:
     options = {**OPTIONS, "learning_rate": 0.0, "patience": 2}
-    weights = train(manifest, tmp_path, **options)
-    assert [row["epoch"] for row in _log(tmp_path)] == ["1", "2", "3"]
+    weights = train(manifest, tmp_path, TrainOptions(**options))
+    # Only the statistics of the batches change: the best epoch is the first of its accuracy.
+    accuracies = [float(row["valid_accuracy"]) for row in _log(tmp_path)]
+    assert len(accuracies) == min(9, accuracies.index(max(accuracies)) + 1 + 2)
     load_weights(weights)
     before = weights.stat().st_mtime_ns
-    assert train(manifest, tmp_path, **options).stat().st_mtime_ns == before
+    assert train(manifest, tmp_path, TrainOptions(**options)).stat().st_mtime_ns == before
+
+
+def test_what_is_missing_is_told_before_any_spectrogram(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*_: object) -> None:
+        raise AssertionError("spectrograms are computed")
+
+    monkeypatch.setattr(training, "load_material", too_late)
+    rows = manifest.read_text().splitlines()
+    head, rows = rows[0], [f"{manifest.parent}/{row}" for row in rows[1:]]
+    nowhere = "nowhere.wav,rock,group,train"
+    no_valid = [row for row in rows if not row.endswith(",valid")]
+    for lines, options, said in (
+        ([*rows, nowhere], OPTIONS, "no readable training recording of: rock"),
+        (no_valid, {**OPTIONS, "patience": 2}, "--patience needs recordings in valid"),
+    ):
+        (tmp_path / "m.csv").write_text("\n".join([head, *lines]))
+        with pytest.raises(DataError, match=said):
+            train(tmp_path / "m.csv", tmp_path / "run", TrainOptions(**options))
+    assert not (tmp_path / "run").exists()
+
+
+def test_folders_of_some_of_our_genres_can_be_trained_on(manifest: Path, tmp_path: Path) -> None:
+    """As ``data index`` leaves rock/ and jazz/."""
+    text = manifest.read_text().replace(",hum,", ",rock,").replace(",hiss,", ",jazz,")
+    rows = [f"{manifest.parent}/{row}" for row in text.splitlines()[1:]]
+    (tmp_path / "m.csv").write_text("\n".join([text.splitlines()[0], *rows]))
+    options = {**OPTIONS, "epochs": 1, "final_epochs": 0, "crop_width": 32}
+    weights = train(tmp_path / "m.csv", tmp_path / "run", TrainOptions(**options))
+    assert load_weights(weights)[1].classes == ("rock", "jazz")
 
 
 def test_unusable_data_is_refused(manifest: Path, tmp_path: Path) -> None:
@@ -232,11 +297,11 @@ def test_unusable_data_is_refused(manifest: Path, tmp_path: Path) -> None:
     rows = manifest.read_text().splitlines()
     one.write_text("\n".join([rows[0], *(row for row in rows if ",hum," in row)]))
     with pytest.raises(DataError, match="at least two genres"):
-        train(one, tmp_path / "run", **OPTIONS)
+        train(one, tmp_path / "run", TrainOptions(**OPTIONS))
     (tmp_path / "junk.pt").write_bytes(b"junk")
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "state.pt").write_bytes(b"junk")
     with pytest.raises(DataError, match=r"state\.pt: not a file of ccmusic train"):
-        train(manifest, tmp_path / "damaged", **OPTIONS)
+        train(manifest, tmp_path / "damaged", TrainOptions(**OPTIONS))
     with pytest.raises(DataError, match=r"junk\.pt: not a file of ccmusic train"):
         load_weights(tmp_path / "junk.pt")

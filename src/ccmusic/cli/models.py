@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ccmusic.cli.options import (
     JsonOption,
     complain,
+    options_of,
     print_json,
 )
+from ccmusic.options import ImportOptions
 
 if TYPE_CHECKING:
     from ccmusic.card import ModelCard
@@ -68,60 +70,18 @@ def models_remove(
     print(f"removed {name}")
 
 
+@options_of(ImportOptions)
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help=".pt, .pth, .safetensors, or .onnx beside its card."),
+        typer.Argument(metavar="FILE", help=".pt, .pth, .safetensors, or .onnx with its card."),
     ],
-    name: Annotated[str | None, typer.Option(help="Name of the checkpoint.")] = None,
-    backbone: Annotated[
-        str | None, typer.Option(help="torchvision's name, e.g. `resnet50`; recognised by default.")
-    ] = None,
-    classes: Annotated[
-        str | None, typer.Option(metavar="FILE|A,B,C", help="Names of the classes, in order.")
-    ] = None,
-    preprocessing: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Picture it was trained on: `cqt`, `mel`, `ccmusic-cqt`, `ccmusic-mel`, "
-            "`ccmusic-chroma`, or a JSON file.",
-        ),
-    ] = None,
-    mean: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X|R,G,B|imagenet", help="Mean that was subtracted from pixels in 0..1."
-        ),
-    ] = None,
-    std: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X|R,G,B|imagenet", help="Standard deviation that pixels were divided by."
-        ),
-    ] = None,
-    activation: Annotated[
-        Literal["relu", "gelu", "silu", "hardswish", "tanh"],
-        typer.Option(help="Activation between linear layers, if the file does not tell."),
-    ] = "relu",
-    precision: Annotated[
-        Literal["fp32", "fp16"], typer.Option(help="How to store the weights.")
-    ] = "fp32",
+    options: ImportOptions,
 ) -> None:
     """Import your own weights (extra `torch`); nothing in the file is executed."""
     from ccmusic.workshop.importer import import_weights
 
-    imported = import_weights(
-        file,
-        name=name,
-        backbone=backbone,
-        classes=classes,
-        preprocessing=preprocessing,
-        mean=mean,
-        std=std,
-        activation=activation,
-        precision=precision,
-    )
+    imported = import_weights(file, options)
     for line in imported.message("en"):
         print(line)
     card = imported.checkpoint.card

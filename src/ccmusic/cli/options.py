@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import inspect
 import json
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from ccmusic.audio import Crop, Source, named
 from ccmusic.errors import CCMusicError
@@ -113,3 +118,53 @@ def source_of(file: str) -> Source:
 def split_names(models: str | None) -> tuple[str, ...] | None:
     """Names of models from a comma-separated list; None if there is no list."""
     return tuple(name.strip() for name in models.split(",")) if models else None
+
+
+def options_of(model: type[BaseModel]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a command take every field of a model as an option; it gets them as ``options``."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for name, parameter in inspect.signature(command, eval_str=True).parameters.items()
+            if name != "options"
+        ]
+        fields = [_parameter(name, field) for name, field in model.model_fields.items()]
+
+        @wraps(command)
+        def wrapper(**given: Any) -> None:
+            options = model(**{field.name: given.pop(field.name) for field in fields})
+            command(**given, options=options)
+
+        parameters = [*own, *fields]
+        del wrapper.__wrapped__  # which has other parameters
+        wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+    """Parameter of a command, as Typer reads it."""
+    extra = field.json_schema_extra
+    limits = {
+        limit: value
+        for part in field.metadata
+        for limit, attribute in (("min", "ge"), ("max", "le"))
+        if (value := getattr(part, attribute, None)) is not None
+    }
+    option = typer.Option(
+        metavar=str(extra["metavar"]) if isinstance(extra, dict) else None,
+        help=" ".join((field.description or "").split()),
+        **limits,
+    )
+    # What may be several kinds is given as text.
+    kind = str | None if str in get_args(field.annotation) else field.annotation
+    required = field.is_required()
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if required else field.default,
+        annotation=Annotated[kind, option],
+    )

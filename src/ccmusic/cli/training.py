@@ -10,12 +10,13 @@ import typer
 from ccmusic.cli.options import (
     JsonOption,
     ManifestOption,
-    TransformOption,
+    options_of,
     print_json,
 )
 from ccmusic.escaping import printable
 from ccmusic.files import write
 from ccmusic.genres import genre_name
+from ccmusic.options import TrainOptions
 
 
 def data_index(
@@ -56,69 +57,16 @@ def data_index(
     print(found.manifest)
 
 
+@options_of(TrainOptions)
 def train(
     data: ManifestOption,
-    backbone: Annotated[str, typer.Option(help="Which network, e.g. `mobilenet_v3_large`.")],
     output: Annotated[
         Path,
         typer.Option(
             "--output", "-o", metavar="DIR", help="Folder of the run; an unfinished run goes on."
         ),
     ],
-    transform: TransformOption = "cqt",
-    init_from: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE|NAME",
-            help="First weights: a checkpoint that is not int8, `weights.pt` of another run, or a "
-            "file of torchvision's.",
-        ),
-    ] = None,
-    width_divisor: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Divide the number of channels by this; `--init-from` widens such weights."
-        ),
-    ] = 1,
-    feature_teacher: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="`weights.pt` of a better network for this transform; its features are learnt.",
-        ),
-    ] = None,
-    soft_targets: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV", help="Targets in 0..1 per path, learnt in addition to the labels."
-        ),
-    ] = None,
-    label_teacher: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV",
-            help="Probabilities from another classifier: path and one column per genre.",
-        ),
-    ] = None,
-    teacher_share: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Weight of the label teacher beside a label."),
-    ] = 0.3,
-    epochs: Annotated[int, typer.Option(min=0, help="Epochs over crops of pictures.")] = 20,
-    crop_width: Annotated[
-        int, typer.Option(min=32, help="Width of a crop along time in pixels.")
-    ] = 64,
-    final_epochs: Annotated[int, typer.Option(min=0, help="Epochs over whole pictures.")] = 2,
-    batch_size: Annotated[int, typer.Option(min=2)] = 32,
-    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
-    patience: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Stop after this many epochs without progress on valid; 0: never."
-        ),
-    ] = 0,
-    bf16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = False,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    options: TrainOptions,
 ) -> None:
     """Train a backbone on labelled recordings (extra `torch`).
 
@@ -127,27 +75,7 @@ def train(
     """
     from ccmusic.workshop import train as training
 
-    weights = training.train(
-        data,
-        output,
-        backbone=backbone,
-        transform=transform,
-        init_from=init_from,
-        width_divisor=width_divisor,
-        feature_teacher=feature_teacher,
-        soft_targets=soft_targets,
-        label_teacher=label_teacher,
-        teacher_share=teacher_share,
-        epochs=epochs,
-        crop_width=crop_width,
-        final_epochs=final_epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        bf16=bf16,
-        seed=seed,
-        patience=patience,
-    )
-    print(weights)
+    print(training.train(data, output, options))
 
 
 def evaluate(
@@ -266,7 +194,7 @@ def export(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name; BACKBONE_TRANSFORM by default.")] = None,
     precision: Annotated[
-        Literal["fp32", "fp16", "int8"], typer.Option(help="Precision of the stored weights.")
+        Literal["fp32", "fp16"], typer.Option(help="Precision of the stored weights.")
     ] = "fp16",
 ) -> None:
     """Export trained weights as a checkpoint: ONNX and a measured card (extra `torch`)."""

@@ -9,17 +9,18 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from ccmusic import zoo
 from ccmusic.dashboard.visitors import Keep, known_visitor, visitor
 from ccmusic.errors import CheckpointError, MissingExtraError
+from ccmusic.options import ImportOptions
 from ccmusic.zoo import Checkpoint
 
 if TYPE_CHECKING:
-    from ccmusic.workshop.importer import Import
+    from ccmusic.workshop.importer import ImportReport
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _KEPT = Keep[Checkpoint](
@@ -50,13 +51,13 @@ def private_models() -> list[Checkpoint]:
     return list(_KEPT.get(secret).values()) if secret else []
 
 
-def import_model(path: Path, name: str, **options: Any) -> Import:
+def import_model(path: Path, options: ImportOptions) -> ImportReport:
     """Import a file for this visitor.
 
     Raises
     ------
     WeightsError, CheckpointError
-        As :func:`ccmusic.workshop.importer.import_weights`, whose options these are.
+        As :func:`ccmusic.workshop.importer.import_weights`.
     MissingExtraError
         Without PyTorch.
     """
@@ -65,12 +66,13 @@ def import_model(path: Path, name: str, **options: Any) -> Import:
     except ImportError:
         raise MissingExtraError("importing weights", "torch") from None
     if not others_come():
-        return import_weights(path, name=name, **options)
+        return import_weights(path, options)
+    name = options.name or ""
     if name.lower() in {checkpoint.card.name.lower() for checkpoint in private_models()}:
         raise CheckpointError("duplicate_name", name=name)
     folder = Path(tempfile.mkdtemp(dir=_folder().name))
     try:
-        imported = import_weights(path, name=name, folder=folder, **options)
+        imported = import_weights(path, options, folder=folder)
     except BaseException:
         shutil.rmtree(folder)
         raise

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import streamlit as st
 
@@ -15,16 +15,17 @@ from ccmusic.dashboard.compute import forget_models
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.models import import_model, others_come, own_models, remove_model
 from ccmusic.errors import CCMusicError
+from ccmusic.options import Activation, ImportOptions
 from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
 
 if TYPE_CHECKING:
-    from ccmusic.workshop.importer import Import
+    from ccmusic.workshop.importer import ImportReport
 
 _KINDS = ("pt", "pth", "safetensors", "onnx", "json")
 _LARGEST_MB = 1024
 _PREPROCESSINGS = ("cqt", "mel", "ccmusic-cqt", "ccmusic-mel", "ccmusic-chroma")
-_ACTIVATIONS = ("relu", "gelu", "silu", "hardswish", "tanh")
+_ACTIVATIONS = get_args(Activation)
 
 
 def weights_window(language: Language) -> None:
@@ -73,7 +74,7 @@ def _window(language: Language) -> None:
             files[_hidden_name(card.name)] = card.getvalue()
         try:
             with outcome, st.spinner(translate(language, "weights.working")):
-                st.session_state.imported = _import(files, {"name": name, **options})
+                st.session_state.imported = _import(files, ImportOptions(name=name, **options))
         except CCMusicError as error:
             said = error.message(language).replace(_hidden_name(weights.name), weights.name)
             outcome.error(plain(said))
@@ -81,7 +82,7 @@ def _window(language: Language) -> None:
             st.rerun()  # the whole page, whose panel it has joined
 
 
-def _outcome(imported: Import, language: Language) -> None:
+def _outcome(imported: ImportReport, language: Language) -> None:
     """What has just been imported, in the place of the form."""
 
     def again() -> None:
@@ -142,12 +143,12 @@ def _hidden_name(name: str) -> str:
     return f"upload.{kind if kind in _KINDS else 'pt'}"
 
 
-def _import(files: Mapping[str, bytes], options: Mapping[str, Any]) -> Import:
+def _import(files: Mapping[str, bytes], options: ImportOptions) -> ImportReport:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
         try:
-            imported = import_model(Path(folder) / next(iter(files)), **options)
+            imported = import_model(Path(folder) / next(iter(files)), options)
         except CCMusicError as error:
             raise _without_folder(error, tempfile.gettempdir()) from None
     forget_models()

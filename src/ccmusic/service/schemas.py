@@ -49,7 +49,7 @@ class Model(Document):
     transform: TransformName
     classes: tuple[str, ...]
     parameters: int
-    precision: str = Field(examples=["int8"])
+    precision: str = Field(examples=["fp16"])
     accuracy: Share | None = Field(description="Measured on held-out recordings.")
     licence: str
 

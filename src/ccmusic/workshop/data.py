@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from ccmusic.zoo import user_folder
 LONGEST = 30.0
 _CALIBRATION_PICTURES = 32  # all their activations are in memory at once: 128 of VGG's took 12 GB
 _COLUMNS = {"path", "genre", "group", "split"}
+_OPTIONAL = {"source", "licence"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def read_manifest(path: Path) -> list[Recording]:
     rows = [
         Recording(
             key=row["path"],
-            path=path.parent / row["path"],
+            path=locate(path.parent, row["path"]),
             genre=row["genre"],
             source=row.get("source") or "",
             licence=row.get("licence") or "",
@@ -87,14 +89,51 @@ def read_table(path: Path, columns: Set[str]) -> list[dict[str, str]]:
         If it is missing, damaged, or lacks a column or a value.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            missing = columns - set(reader.fieldnames or [])
-            if missing:
-                raise DataError(f"{path}: has no column {', '.join(sorted(missing))}")
-            return list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = _decoded(path.read_bytes()).splitlines(keepends=True)
+        named = lines[:1] and re.fullmatch(r"sep=(.)", lines[0].strip(), re.IGNORECASE)
+        if named:  # Excel's own line before the header
+            lines = lines[1:]
+        # The header tells what separates the columns, and spreadsheets like capitals in it.
+        separators = named[1] if named else ",;\t"
+        headers = {each: next(csv.reader(lines[:1], delimiter=each), []) for each in separators}
+        separator = max(headers, key=lambda each: len(headers[each]))
+        known = columns | _COLUMNS | _OPTIONAL
+        header = [
+            name.strip().lower() if name.strip().lower() in known else name
+            for name in headers[separator]
+        ]
+        missing = columns - set(header)
+        if missing:
+            raise DataError(f"{path}: has no column {', '.join(sorted(missing))}")
+        reader = csv.DictReader(lines[1:], header, restval="", delimiter=separator)
+        # Rows of separators alone are what spreadsheets leave of empty ones.
+        return [row for row in reader if any(row.get(name, "").strip() for name in header)]
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{path}: is not text in UTF-8, UTF-16 or GBK; save it again as UTF-8"
+        ) from None
+    except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a table ({error})") from None
+
+
+def _decoded(content: bytes) -> str:
+    """Text in the encodings in which spreadsheets and Windows write it."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16")
+    if b"\0" in content[:2]:  # half of the bytes of letters without the mark
+        return content.decode("utf-16-le" if content[1:2] == b"\0" else "utf-16-be")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("gb18030")
+
+
+def locate(folder: Path, path: str) -> Path:
+    """Path of a file that a table names, with slashes of Windows too."""
+    found = folder / path
+    if "\\" in path and not found.exists():
+        return folder / path.replace("\\", "/")
+    return found
 
 
 def count_sources(recordings: Iterable[Recording]) -> tuple[DataSource, ...]:
@@ -120,7 +159,7 @@ def classes_of(recordings: Sequence[Recording]) -> tuple[str, ...]:
     found = {r.genre for r in recordings if r.split == "train" and r.genre}
     if len(found) < 2:
         raise DataError(f"at least two genres are needed to train; the manifest has {len(found)}")
-    return tuple(GENRES) if found <= set(GENRES) else tuple(sorted(found))
+    return tuple(g for g in GENRES if g in found) if found <= set(GENRES) else tuple(sorted(found))
 
 
 def read_soft_targets(path: Path) -> tuple[dict[str, npt.NDArray[np.float32]], list[str]]:
@@ -209,7 +248,7 @@ def _logarithm(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.float
     values = np.log(np.maximum(powers, 1e-9)).astype(np.float16)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(kept) as beside, beside.open("wb") as file:
+        with replacing(kept) as new, new.open("wb") as file:
             np.save(file, values)
     return values
 

@@ -14,41 +14,19 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import (  # noqa: TID251
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
-from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: TID251
 from torch import nn
 
 from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError
-from ccmusic.picture import Pixels, Preprocessing, normalise
+from ccmusic.picture import Preprocessing
 from ccmusic.runtime import onnxruntime
-from ccmusic.workshop.backbones import build
-from ccmusic.workshop.data import calibration_pictures, count_sources, read_manifest
+from ccmusic.workshop.data import count_sources, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
 from ccmusic.workshop.runs import load_weights, read_log
-from ccmusic.zoo import Checkpoint, store, user_folder
+from ccmusic.zoo import SHIPPED, Checkpoint, store, user_folder
 
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "fp16"]
 
-_INT8: dict[str, Any] = {
-    "quant_format": QuantFormat.QDQ,
-    "per_channel": True,
-    "activation_type": QuantType.QUInt8,
-    "weight_type": QuantType.QInt8,
-    # Seven bits: processors without VNNI saturate when they add two products of eight.
-    "reduce_range": True,
-    # Sums stay in floating point: in integers they took longer and changed more first choices.
-    "op_types_to_quantize": ["Conv"],
-    # Rare peaks must not coarsen the scale of all the rest.
-    "calibrate_method": CalibrationMethod.Percentile,
-    "extra_options": {"CalibPercentile": 99.99},
-}
 _TIMINGS = 15
 
 
@@ -70,14 +48,13 @@ def export(
     weights
         ``weights.pt`` of :func:`ccmusic.workshop.train.train`.
     manifest
-        Its ``valid`` split gives temperature and metrics; its ``train`` split the ranges of int8.
+        Its ``valid`` split gives temperature and metrics.
     out
         Folder; the user's own by default.
     name
         ``BACKBONE_TRANSFORM`` by default.
     precision
-        ``int8`` computes in integers (static, per channel). ``fp16`` stores halves and computes
-        in fp32: half the size at no cost.
+        ``fp16`` stores halves and computes in fp32: half the size at no cost.
     data, licence, notes
         Texts for the card.
 
@@ -98,9 +75,7 @@ def export(
         exact = infer(open_onnx(path), pictures, preprocessing)
         if not np.isfinite(exact).all():
             raise CheckpointError("onnx_not_finite", file=weights)
-        if precision == "int8":
-            to_int8(path, calibration_pictures(manifest, preprocessing), preprocessing)
-        elif precision == "fp16":
+        if precision == "fp16":
             to_fp16(path, source=weights)
         content = path.read_bytes()
         relative_latency = _relative_latency(path, preprocessing)
@@ -183,45 +158,24 @@ def open_onnx(path: Path, *, threads: int = 0) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def _relative_latency(measured: Path, preprocessing: Preprocessing) -> float:
-    """Time of a network divided by that of MobileNetV3 in fp32: one thread, in turn, median."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        path = Path(scratch) / "reference.onnx"
-        to_onnx(build("mobilenet_v3_large", n_classes=13), preprocessing, path)
-        sessions = [open_onnx(each, threads=1) for each in (measured, path)]
-    picture = np.zeros((1, *preprocessing.shape), np.float32)
-    seconds = np.zeros((_TIMINGS, 2))
+def _relative_latency(path: Path, preprocessing: Preprocessing) -> float:
+    """Time of a network divided by that of the shipped MobileNetV3: one thread, in turn, median."""
+    reference = ModelCard.read(SHIPPED / "mobilenet_v3_large_cqt.json")
+    timed = (
+        (open_onnx(path, threads=1), preprocessing),
+        (
+            Checkpoint(reference, SHIPPED / f"{reference.name}.onnx").open(threads=1),
+            reference.preprocessing,
+        ),
+    )
+    seconds = np.zeros((_TIMINGS, len(timed)))
     for row in seconds:
-        for column, session in enumerate(sessions):
+        for column, (session, its) in enumerate(timed):
+            picture = np.zeros((1, *its.shape), np.float32)
             started = time.perf_counter()
             session.run(["logits"], {"picture": picture})
             row[column] = time.perf_counter() - started
     return float(np.median(seconds[:, 0] / seconds[:, 1]))
-
-
-class _Pictures(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, pictures: Sequence[Pixels], preprocessing: Preprocessing) -> None:
-        self._left = iter([normalise(picture, preprocessing)[None] for picture in pictures])
-
-    def get_next(self) -> dict[str, Any] | None:
-        picture = next(self._left, None)
-        return None if picture is None else {"picture": picture}
-
-
-def to_int8(
-    path: Path, pictures: Sequence[Pixels], preprocessing: Preprocessing, **changes: Any
-) -> None:
-    """Replace an fp32 graph by one in integers; the pictures give the ranges.
-
-    ``changes`` are other settings for ONNX Runtime's ``quantize_static``.
-    """
-    folded = path.with_suffix(".folded.onnx")
-    quant_pre_process(path, folded)
-    # The first convolution sees few channels: in floating point it costs little, and ResNet50
-    # keeps more of its first choices.
-    first = next(node.name for node in onnx.load(folded).graph.node if node.op_type == "Conv")
-    settings = {"nodes_to_exclude": [first], **_INT8, **changes}
-    quantize_static(folded, path, _Pictures(pictures, preprocessing), **settings)
 
 
 def to_fp16(path: Path, *, source: Path) -> None:

@@ -10,15 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ccmusic.options import Activation
 from ccmusic.workshop.weights import Tensors
-
-Activation = Literal["relu", "gelu", "silu", "hardswish", "tanh"]
 
 _AFFINE = (nn.Linear, nn.BatchNorm1d, nn.Flatten, nn.Dropout, nn.Identity)
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
@@ -69,15 +67,21 @@ def is_ccmusic(widths: Sequence[int]) -> bool:
 
 
 def read_classifier(
-    tensors: Tensors, own: nn.Module, *, prefix: str, width: int, pool: int, activation: Activation
+    tensors: Tensors,
+    original: nn.Module,
+    *,
+    prefix: str,
+    width: int,
+    pool: int,
+    activation: Activation,
 ) -> Classifier | None:
     """Rebuild a classifier.
 
     Parameters
     ----------
     tensors
-        Everything in the file that is not the backbone's.
-    own
+        Of all its layers.
+    original
         torchvision's classifier of this backbone.
     prefix
         Attribute of the torchvision model under which it stands.
@@ -97,13 +101,13 @@ def read_classifier(
     UnknownLayerError
         If a tensor in the chain fits no layer.
     """
-    layers = _group({k: v for k, v in tensors.items() if k.split(".")[0] == prefix} or tensors)
+    layers = _group(tensors)
     if not layers:
         return None
-    exact = _own(layers, own, prefix)
-    modules = list(exact) or [*_reused(layers, own, prefix), *_chain(layers, activation)]
+    exact = _as_original(layers, original, prefix)
+    modules = list(exact) or [*_reused(layers, original, prefix), *_chain(layers, activation)]
     linear = [m for m in modules if isinstance(m, nn.Linear)]
-    if not linear or [m.in_features for m in linear[1:]] != [m.out_features for m in linear[:-1]]:
+    if not linear or not _chained(modules, linear[0].in_features):
         return None
     start = linear[0].in_features
     if start == width * pool * pool:
@@ -117,6 +121,21 @@ def read_classifier(
         modules.insert(0, nn.Flatten())
     assumed = [] if exact or is_ccmusic(widths) else _assumptions(modules, layers)
     return Classifier(tuple(modules), side, widths[-1], widths, tuple(assumed))
+
+
+def _chained(modules: Sequence[nn.Module], width: int) -> bool:
+    """Whether each layer takes as many values as the one before it gives."""
+    for module in modules:
+        if isinstance(module, nn.Linear):
+            if module.in_features != width:
+                return False
+            width = module.out_features
+        elif isinstance(module, nn.BatchNorm1d):
+            if module.num_features != width:
+                return False
+        elif isinstance(module, nn.LayerNorm) and module.normalized_shape != (width,):
+            return False
+    return True
 
 
 _Layers = dict[str, Tensors]
@@ -136,33 +155,34 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"[.]", name)]
 
 
-def _own(layers: _Layers, own: nn.Module, prefix: str) -> tuple[nn.Module, ...]:
-    """Modules of torchvision's own classifier, if only the number of classes differs."""
+def _as_original(layers: _Layers, original: nn.Module, prefix: str) -> tuple[nn.Module, ...]:
+    """Modules of torchvision's classifier, if only the number of classes differs."""
     paths = {
         f"{prefix}.{name}".rstrip("."): module
-        for name, module in own.named_modules()
+        for name, module in original.named_modules()
         if any(True for _ in module.parameters(recurse=False))
     }
     if list(layers) != sorted(paths, key=_natural):
         return ()
     *others, last = layers
     for path in others:
-        if layers[path]["weight"].shape != paths[path].weight.shape:
+        # A convolution over all places is a linear layer, which timm writes so.
+        if layers[path]["weight"].flatten(1).shape != paths[path].weight.flatten(1).shape:
             return ()
-    final = paths[last]
-    if not isinstance(final, nn.Linear) or layers[last]["weight"].shape[1:] != (final.in_features,):
+    final, weight = paths[last], layers[last]["weight"].flatten(1)
+    if not isinstance(final, nn.Linear) or weight.shape[1] != final.in_features:
         return ()
-    modules = list(own.children()) if isinstance(own, nn.Sequential) else [own]
+    modules = list(original.children()) if isinstance(original, nn.Sequential) else [original]
     path_of = {module: path for path, module in paths.items()}
     return tuple(_filled(m, layers[path_of[m]]) if m in path_of else m for m in modules)
 
 
-def _reused(layers: _Layers, own: nn.Module, prefix: str) -> list[nn.Module]:
+def _reused(layers: _Layers, original: nn.Module, prefix: str) -> list[nn.Module]:
     """The normalisation before the flattening of ConvNeXt, which new classifiers keep."""
     path = f"{prefix}.0"
-    if isinstance(own, nn.Sequential) and isinstance(own[0], nn.LayerNorm) and path in layers:
-        kept = layers.pop(path)
-        return [_filled(own[0], kept), nn.Flatten()]
+    first = next(original.children(), None)
+    if isinstance(first, nn.LayerNorm) and path in layers:
+        return [_filled(first, layers.pop(path)), nn.Flatten()]
     return []
 
 
@@ -179,8 +199,9 @@ def _filled(module: nn.Module, tensors: Tensors) -> nn.Module:
 
 
 def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
+    weight = weight.flatten(1)
     linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    linear.weight = nn.Parameter(weight.flatten(1))
+    linear.weight = nn.Parameter(weight)
     if bias is not None:
         linear.bias = nn.Parameter(bias)
     return linear
@@ -354,7 +375,7 @@ class ImportedNetwork(nn.Module):
         return values, maps
 
 
-class Blind(nn.Module):
+class GraphWithoutMaps(nn.Module):
     """A network without attention maps: logits only."""
 
     def __init__(self, network: nn.Module) -> None:

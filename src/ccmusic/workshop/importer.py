@@ -8,26 +8,27 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TypeAlias, get_args
 
 import numpy as np
 import onnx
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import ModelCard
-from ccmusic.errors import AudioError, CheckpointError, WeightsError
+from ccmusic.errors import CheckpointError, WeightsError, reason_of
 from ccmusic.genres import CCMUSIC_CLASSES
+from ccmusic.options import ImportOptions, Normalisation
 from ccmusic.picture import Floats, Picture, Preprocessing
 from ccmusic.sandbox import Sandbox
 from ccmusic.spectrogram import TransformName
 from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import family_of
 from ccmusic.workshop.export import count_multiply_adds, open_onnx, to_fp16, to_onnx
-from ccmusic.workshop.heads import Activation
 from ccmusic.workshop.mapping import Mapping, map_weights
-from ccmusic.workshop.weights import LARGEST, MEMORY, TIMEOUT_SECONDS, StateDict, read_weights
+from ccmusic.workshop.weights import StateDict, check_size, read_weights, run_apart
 from ccmusic.zoo import Checkpoint, scan, store, user_folder
 
 _ANY_NAME = frozenset({"save", "best", "last", "model", "checkpoint", "weights", "final"})
@@ -40,17 +41,18 @@ _PREPROCESSINGS = {
 }
 
 
-Normalisation = float | tuple[float, float, float] | str
+Note: TypeAlias = tuple[str, dict[str, object]]
+"""Key and values of a sentence in the catalogues."""
 
 
 @dataclass(frozen=True)
-class Import:
+class ImportReport:
     """A new checkpoint, and the report on its import."""
 
     checkpoint: Checkpoint
     mapping: Mapping | None
     """None if the file was an ONNX file with its card."""
-    notes: tuple[tuple[str, dict[str, object]], ...]
+    notes: tuple[Note, ...]
     """Keys and values of further sentences: what was guessed, and what was left."""
 
     def message(self, language: Language) -> list[str]:
@@ -63,41 +65,23 @@ class Import:
 
 def import_weights(
     path: Path,
+    options: ImportOptions | None = None,
     *,
-    name: str | None = None,
-    backbone: str | None = None,
-    classes: str | None = None,
-    preprocessing: str | None = None,
-    mean: Normalisation | None = None,
-    std: Normalisation | None = None,
-    activation: Activation = "relu",
-    precision: str = "fp32",
     folder: Path | None = None,
-) -> Import:
+    sandbox: Sandbox | None = None,
+) -> ImportReport:
     """Convert a weights file into a checkpoint, by default in the user's folder.
 
     Parameters
     ----------
     path
-        ``.pt``, ``.pth``, ``.safetensors``, or ``.onnx`` with its card beside it.
-    name
-        Of the checkpoint; by default that of the file or, if that says nothing, of its folder.
-    backbone
-        Name of a torchvision network; recognised by default.
-    classes
-        Names separated by commas, or a file with one per line.
-    preprocessing
-        ``cqt``, ``mel``, ``ccmusic-cqt``, ``ccmusic-mel``, ``ccmusic-chroma``, or a JSON file; by
-        default what the name of the file or its folder ends with.
-    mean, std
-        Of the normalisation, where they differ from the preprocessing's: of all channels or of
-        each, also as text separated by commas; ``imagenet`` for what torchvision's weights know.
-    activation
-        Between linear layers of an unusual classifier.
-    precision
-        ``fp32``, or ``fp16`` to store halves.
+        ``.pt``, ``.pth``, ``.safetensors``, or ``.onnx`` with its card in the same folder.
+    options
+        What the file does not tell. An ``.onnx`` file takes a name only: its card says the rest.
     folder
         Where the checkpoint is written; by default :func:`ccmusic.zoo.user_folder`.
+    sandbox
+        Where the file is read; by default in a child of its own, with limits by the file's size.
 
     Raises
     ------
@@ -107,49 +91,72 @@ def import_weights(
         If the name is taken or impossible, the converted network does not do what the weights do,
         or the checkpoint cannot be written. Nothing half-done stays.
     """
-    name = name or _name_of(path)
+    options = options or ImportOptions()
+    folder = folder or user_folder()
+    name = options.name or _name_of(path)
     for checkpoint in scan()[0]:
         if checkpoint.card.name.lower() == name.lower():
             raise CheckpointError("duplicate_name", name=checkpoint.card.name)
     if path.suffix.lower() == ".onnx":
-        return Import(_take_onnx(path, name, folder or user_folder()), None, ())
-    state = read_weights(path)
-    network, mapping = map_weights(path, state, backbone=backbone, activation=activation)
+        others = set(options.model_dump(exclude_defaults=True)) - {"name"}
+        if others:
+            raise WeightsError("onnx_options", file=path, names=", ".join(sorted(others)))
+        return ImportReport(_take_onnx(path, name, folder, sandbox), None, ())
+    state = read_weights(path, sandbox=sandbox)
+    network, mapping = map_weights(
+        path, state, backbone=options.backbone, activation=options.activation
+    )
     notes = _leftovers(state)
-    chosen = preprocessing or _preprocessing_by_name(path, mapping)
-    if preprocessing is None:
+    card = _describe(path, state, network, mapping, options, notes).renamed(name)
+    content = _convert(path, network, card)
+    card = card.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
+    return ImportReport(store(card, content, folder), mapping, tuple(notes))
+
+
+def _describe(
+    path: Path,
+    state: StateDict,
+    network: nn.Module,
+    mapping: Mapping,
+    options: ImportOptions,
+    notes: list[Note],
+) -> ModelCard:
+    """Card of a network without its name and hash; what was guessed for it goes into the notes."""
+    chosen = options.preprocessing or _preprocessing_by_name(path, mapping)
+    if options.preprocessing is None:
         notes.append(("recipe_guessed", {"recipe": chosen}))
-    drawn = _preprocessing(chosen, mapping, mean, std)
-    k = mapping.classifier[-1]
-    names = _class_names(path, classes, mapping, notes)
-    card = ModelCard(
+    preprocessing = _preprocessing(chosen, mapping, options)
+    names = _class_names(path, options.classes, state, mapping, notes)
+    return ModelCard(
         name="unnamed",
         backbone=mapping.backbone,
-        preprocessing=drawn,
+        preprocessing=preprocessing,
         classes=names,
         parameters=sum(p.numel() for p in network.parameters()),
-        multiply_adds=count_multiply_adds(network, drawn),
-        precision="fp16" if precision == "fp16" else "fp32",
+        multiply_adds=count_multiply_adds(network, preprocessing),
+        precision=options.precision,
         explanation=mapping.explanation,
         sha256="0" * 64,
-        data=f"Imported from {path.name}; {k} classes.",
+        data=f"Imported from {path.name}; {len(names)} classes.",
         licence="that of the imported weights",
         notes=tuple(mapping.message("en")),
-    ).renamed(name)
+    )
+
+
+def _convert(path: Path, network: nn.Module, card: ModelCard) -> bytes:
+    """ONNX file of a network that gives PyTorch's scores."""
+    outputs = ["logits"] if card.explanation == "none" else ["logits", "maps"]
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             converted = Path(scratch) / "network.onnx"
-            outputs = ["logits"] if mapping.explanation == "none" else ["logits", "maps"]
-            to_onnx(network, drawn, converted, outputs=outputs)
+            to_onnx(network, card.preprocessing, converted, outputs=outputs)
             if card.precision == "fp16":
                 to_fp16(converted, source=path)
             _compare(path, converted, network, card)
-            content = converted.read_bytes()
+            return converted.read_bytes()
     except (OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        reason = reason_of(error)[:200]
         raise CheckpointError("conversion", file=path, reason=reason) from None
-    card = card.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
-    return Import(store(card, content, folder or user_folder()), mapping, tuple(notes))
 
 
 def _name_of(path: Path) -> str:
@@ -157,8 +164,8 @@ def _name_of(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-") or "imported"
 
 
-def _leftovers(state: StateDict) -> list[tuple[str, dict[str, object]]]:
-    notes: list[tuple[str, dict[str, object]]] = []
+def _leftovers(state: StateDict) -> list[Note]:
+    notes: list[Note] = []
     if state.taken_from:
         notes.append(("nested", {"key": state.taken_from}))
     if state.left:
@@ -174,16 +181,14 @@ def _preprocessing_by_name(path: Path, mapping: Mapping) -> str:
     raise WeightsError("no_recipe", file=path)
 
 
-def _preprocessing(
-    name: str, mapping: Mapping, mean: Normalisation | None, std: Normalisation | None
-) -> Preprocessing:
+def _preprocessing(name: str, mapping: Mapping, options: ImportOptions) -> Preprocessing:
     known = _PREPROCESSINGS.get(name)
     try:
         if known:
             content = {**known.model_dump(), "size": family_of(mapping.backbone).size}
         else:
             content = Preprocessing.model_validate_json(Path(name).read_bytes()).model_dump()
-        for key, value in (("mean", mean), ("std", std)):
+        for key, value in (("mean", options.mean), ("std", options.std)):
             if value is not None:
                 content[key] = _numbers(key, value)
         return Preprocessing.model_validate(content)
@@ -208,26 +213,26 @@ def _numbers(key: str, value: Normalisation) -> float | tuple[float, ...]:
 
 
 def _class_names(
-    path: Path,
-    classes: str | None,
-    mapping: Mapping,
-    notes: list[tuple[str, dict[str, object]]],
+    path: Path, classes: str | None, state: StateDict, mapping: Mapping, notes: list[Note]
 ) -> tuple[str, ...]:
     k = mapping.classifier[-1]
+    fitting = next((names for names in state.classes if len(names) == k), None)
     if classes is not None:
         names = _read_names(classes)
+    elif fitting:
+        names = fitting
+        notes.append(("classes_in_file", {"names": ", ".join(names)}))
     elif mapping.ccmusic and k == len(CCMUSIC_CLASSES):
         names = tuple(CCMUSIC_CLASSES)
         notes.append(("classes_ccmusic", {}))
     else:
         names = tuple(f"class_{i}" for i in range(k))
         notes.append(("classes_assumed", {"first": names[0], "last": names[-1]}))
+        notes += [("classes_unused", {"n": len(others), "k": k}) for others in state.classes]
     if len(names) != k:
         raise WeightsError("wrong_classes", file=path, k=k, n=len(names))
     if len(set(names)) < k:
         raise WeightsError("bad_classes", name=classes, reason="a name stands in it twice")
-    if k < 2:
-        raise WeightsError("bad_classes", name=path, reason="fewer than two classes")
     return names
 
 
@@ -254,7 +259,7 @@ def _picture(preprocessing: Preprocessing) -> Floats:
     return Picture.from_spectrogram(spectrogram, preprocessing).input[None]
 
 
-def _compare(path: Path, converted: Path, network: torch.nn.Module, card: ModelCard) -> None:
+def _compare(path: Path, converted: Path, network: nn.Module, card: ModelCard) -> None:
     """Make sure that a converted network says what PyTorch says."""
     picture = _picture(card.preprocessing)
     with torch.inference_mode():
@@ -268,28 +273,20 @@ def _compare(path: Path, converted: Path, network: torch.nn.Module, card: ModelC
         raise CheckpointError("onnx_differs", file=path, difference=float(difference))
 
 
-def _take_onnx(path: Path, name: str, folder: Path) -> Checkpoint:
-    """Try an ONNX file with the card beside it in a child process, and take both."""
-    beside = path.with_suffix(".json")
+def _take_onnx(path: Path, name: str, folder: Path, sandbox: Sandbox | None) -> Checkpoint:
+    """Try an ONNX file with its card in a child process, and take both."""
+    card_file = path.with_suffix(".json")
     if not path.exists():
         raise WeightsError("no_such_file", file=path)
-    if not beside.exists():
-        raise WeightsError("onnx_without_card", file=path, card=beside.name)
-    card = ModelCard.read(beside).renamed(name)
+    if not card_file.exists():
+        raise WeightsError("onnx_without_card", file=path, card=card_file.name)
+    card = ModelCard.read(card_file).renamed(name)
     Checkpoint(card, path).verify()
-    size = path.stat().st_size
-    if size > LARGEST:
-        raise WeightsError("weights_too_large", file=path, size=size / 2**30, most=LARGEST / 2**30)
+    memory = _TIMES_LARGER * check_size(path)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        alone = Path(scratch) / "network.onnx"  # without the files beside it
+        alone = Path(scratch) / "network.onnx"  # without the other files of the folder
         shutil.copyfile(path, alone)
-        try:
-            with Sandbox(
-                1, seconds=TIMEOUT_SECONDS, memory=MEMORY + _TIMES_LARGER * size
-            ) as sandbox:
-                sandbox.run(str(path), _try_onnx, path, alone, card)
-        except AudioError as error:  # of the child, which has its own sentences
-            raise WeightsError(error.key, **error.values) from None
+        run_apart(path, _try_onnx, path, alone, card, sandbox=sandbox, memory=memory)
         return store(card, alone.read_bytes(), folder)
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from ccmusic import audio
 from ccmusic.decode import read_tags
 from ccmusic.errors import AudioError, DataError
-from ccmusic.files import replacing
-from ccmusic.workshop.data import LONGEST, Recording, load_clips, read_table
+from ccmusic.files import is_hidden, replacing
+from ccmusic.workshop.data import LONGEST, Recording, load_clips, locate, read_table
 from ccmusic.workshop.fingerprint import find_duplicates, landmarks
 
 _FEW_GROUPS = 10
@@ -75,11 +75,12 @@ def index(
     out = out or folder / "clips.csv"
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
-    found = _from_labels(folder, labels) if labels else _from_folders(folder)
+    found, linked = (_from_labels(folder, labels), []) if labels else _from_folders(folder)
+    not_followed = _not_followed(linked)
     if not found:
-        raise DataError(f"{labels or folder}: no recording found")
+        raise DataError("; ".join([f"{labels or folder}: no recording found", *not_followed]))
     split_is_given = any(recording.split for recording in found)
-    readable, warnings = [], []
+    readable, warnings = [], not_followed
     marks = []
     for recording, clip in load_clips(found, "listening", seconds=LONGEST, loop=False):
         readable.append(recording)
@@ -99,15 +100,22 @@ def index(
     genres = {r.genre for r in recordings if r.genre}
     if len(genres) < 2:
         names = ", ".join(genres) or "none"
-        raise DataError(f"{labels or folder}: at least two genres are needed, found {names}")
+        reason = f"{labels or folder}: at least two genres are needed, found {names}"
+        raise DataError("; ".join([reason, *not_followed]))
     warnings += _thin(recordings)
     _write(recordings, folder, out)
     return Index(out, tuple(recordings), tuple(warnings))
 
 
-def _from_folders(folder: Path) -> list[Recording]:
-    found = []
-    for path in sorted(folder.rglob("*")):
+def _from_folders(folder: Path) -> tuple[list[Recording], list[str]]:
+    """Recordings below a folder, and linked folders, which are not followed."""
+    found, linked = [], []
+    paths: list[Path] = []
+    for place, below, names in os.walk(folder):
+        below[:] = [name for name in below if not is_hidden(name)]
+        linked += [Path(place, name) for name in below if Path(place, name).is_symlink()]
+        paths += [Path(place, name) for name in names if not is_hidden(name)]
+    for path in sorted(paths):
         if path.suffix.lower() not in audio.SUFFIXES or not path.is_file():
             continue
         parts = path.relative_to(folder).parts
@@ -124,13 +132,22 @@ def _from_folders(folder: Path) -> list[Recording]:
         )
     labelled = [r for r in found if r.genre]
     # Without a genre there is nothing to split.
-    return labelled and found
+    names = sorted(path.relative_to(folder).as_posix() for path in linked)
+    return labelled and found, names
+
+
+def _not_followed(linked: Sequence[str]) -> list[str]:
+    if not linked:
+        return []
+    more = f" and {len(linked) - 3} more" if len(linked) > 3 else ""
+    names = ", ".join(linked[:3])
+    return [f"links to folders are not followed: {names}{more}; move or copy the recordings"]
 
 
 def _from_labels(folder: Path, labels: Path) -> list[Recording]:
     found = []
     for row in read_table(labels, {"path", "genre"}):
-        path = folder / row["path"]
+        path = locate(folder, row["path"])
         found.append(
             Recording(
                 key=row["path"],
@@ -238,7 +255,7 @@ def _write(recordings: Iterable[Recording], folder: Path, out: Path) -> None:
     columns = ["path", "genre", "source", "group", "split", "licence"]
     home = out.parent.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+    with replacing(out) as new, new.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         for r in recordings:

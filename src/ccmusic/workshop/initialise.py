@@ -96,9 +96,9 @@ def initialise(
             assert pictures is not None
             _take_checkpoint(path, network, backbone, transform, classes, noise, pictures)
             return
-        state = read_weights(path, own=True)
+        state = read_weights(path, allow_run=True)
         if state.plan is not None:
-            _take_own(state.plan, state.tensors, network, backbone, transform, classes, noise)
+            _take_run(state.plan, state.tensors, network, backbone, transform, classes, noise)
             return
         features = map_features(path, state, backbone)
         network.features.load_state_dict(features.state_dict())
@@ -111,7 +111,7 @@ def initialise(
         ) from None
 
 
-def _take_own(
+def _take_run(
     plan: dict[str, Any],
     tensors: Tensors,
     network: Backbone,
@@ -129,10 +129,10 @@ def _take_own(
         tensors = {name: turn(tensor, upright=before) for name, tensor in tensors.items()}
     for name in ("features", "head") if tuple(plan["classes"]) == classes else ("features",):
         module = network.get_submodule(name)
-        own = module.state_dict()
-        for key, target in own.items():
-            own[key] = _widen_with_noise(tensors[f"{name}.{key}"], target.shape, noise)
-        module.load_state_dict(own)
+        state = module.state_dict()
+        for key, target in state.items():
+            state[key] = _widen_with_noise(tensors[f"{name}.{key}"], target.shape, noise)
+        module.load_state_dict(state)
 
 
 def _widen_with_noise(tensor: torch.Tensor, shape: torch.Size, noise: float) -> torch.Tensor:
@@ -155,8 +155,6 @@ def _take_checkpoint(
     Checkpoint(card, path).verify()
     if card.backbone != backbone:
         raise DataError(f"these weights are of {card.backbone}")
-    if card.precision == "int8":
-        raise DataError("its weights are int8, too coarse to train on; export it as fp16")
     tensors, biases = _read_onnx(path)
     before, now = card.preprocessing.orientation, Preprocessing.default(transform).orientation
     if before != now:

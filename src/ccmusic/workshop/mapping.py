@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,22 +15,31 @@ from torch import nn
 
 from ccmusic.card import Explanation
 from ccmusic.errors import WeightsError
+from ccmusic.options import Activation
 from ccmusic.texts import Language, translate
-from ccmusic.workshop.backbones import Family, family_of, importable, skeleton
+from ccmusic.workshop.backbones import (
+    BACKBONES,
+    FAMILIES,
+    Family,
+    family_of,
+    importable,
+    skeleton,
+)
 from ccmusic.workshop.heads import (
-    Activation,
-    Blind,
     Classifier,
+    GraphWithoutMaps,
     ImportedNetwork,
     UnknownLayerError,
     is_ccmusic,
     read_classifier,
 )
-from ccmusic.workshop.weights import StateDict, Tensors
+from ccmusic.workshop.naming import Naming, namings, template
+from ccmusic.workshop.weights import StateDict, Tensors, is_averaged
 
 # How DenseNet's layers were called before torchvision could write "norm1".
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.((?:[12])\..*)$")
 _AUXILIARY = ("AuxLogits.", "aux")  # help in training, and are dropped afterwards
+_LOSS = re.compile(r"(^|[._])(criterion|\w*loss\w*)[._]", re.IGNORECASE)  # likewise
 _COUNTER = "num_batches_tracked"
 _NAMED = 3  # names that a message mentions
 
@@ -43,6 +53,10 @@ class Mapping:
     """Share of the backbone's values that the file has; always 1, other files are refused."""
     matched: int
     """Tensors of the backbone."""
+    prefix: str
+    """What stood before the names of the backbone's tensors; empty if nothing did."""
+    library: str
+    """``timm`` or ``transformers``, if the tensors are named as there."""
     renamed: tuple[tuple[str, str], ...]
     """Old name and present name."""
     ignored: tuple[str, ...]
@@ -70,6 +84,10 @@ class Mapping:
             ),
             translate(language, "import.classifier", widths=" → ".join(map(str, self.classifier))),
         ]
+        if self.prefix:
+            lines.append(translate(language, "import.prefix", prefix=self.prefix))
+        if self.library:
+            lines.append(translate(language, "import.library", library=self.library))
         if self.renamed:
             old, new = self.renamed[0]
             lines.append(
@@ -115,24 +133,32 @@ def map_weights(
     tensors, renamed = _renamed(state.tensors)
     best = _recognise(path, tensors, backbone)
     network, family = skeleton(best.name), family_of(best.name)
-    rest = {k: v for k, v in tensors.items() if k not in best.own and not _auxiliary(k)}
-    classifier = _classifier(path, rest, best.name, network, activation)
-    _fill(network, tensors, family)
-    used = set(best.own) | _classifier_keys(rest, family)
+    rest = _rest(tensors, best)
+    classifier, used = _classifier(
+        path, {name: tensors[key] for name, key in rest.items()}, best.name, network, activation
+    )
+    if classifier.n_classes == 1:
+        raise WeightsError("weights_one_output", file=path)
+    _fill(network, best.values(tensors), family)
+    best.naming.adapt(network)
     imported: nn.Module
     explanation: Explanation
     if family.features is None:
         setattr(network, family.classifier, nn.Sequential(*classifier.layers))
-        imported, explanation = Blind(network), "none"
+        imported, explanation = GraphWithoutMaps(network), "none"
     else:
         imported = ImportedNetwork(family.features(network), classifier)
         explanation = "exact" if classifier.affine else "gradient"
+    needed = {*best.keys.values(), *(rest[name] for name in used)}
+    renamed += [(old, new) for new, old in best.keys.items() if old != best.prefix + new]
     mapping = Mapping(
         backbone=best.name,
         coverage=best.coverage,
-        matched=sum(k in tensors for k in best.own),
+        matched=len(best.keys),
+        prefix=best.prefix,
+        library=best.naming.library,
         renamed=tuple(renamed),
-        ignored=tuple(k for k in tensors if k not in used),
+        ignored=tuple(key for key in tensors if key not in needed),
         classifier=classifier.widths,
         ccmusic=is_ccmusic(classifier.widths),
         assumed=classifier.assumed,
@@ -152,82 +178,179 @@ def map_features(path: Path, state: StateDict, backbone: str) -> nn.Module:
         have.
     """
     tensors, _ = _renamed(state.tensors)
-    _recognise(path, tensors, backbone)
+    best = _recognise(path, tensors, backbone)
     network, family = skeleton(backbone), family_of(backbone)
     assert family.features is not None
-    _fill(network, tensors, family)
+    _fill(network, best.values(tensors), family)
     return family.features(network)
 
 
 @dataclass(frozen=True)
 class _Fit:
+    """How a network fits the tensors of a file, under one naming and after one prefix."""
+
     name: str
-    own: dict[str, torch.Size]
-    """The backbone's tensors."""
+    naming: Naming
+    prefix: str
+    keys: dict[str, str]
+    """torchvision's name and the file's, of each tensor of the backbone that is there."""
     coverage: float
     missing: list[str]
-    conflicts: list[str]
+    conflicts: dict[str, tuple[int, ...]]
+    """Names of tensors of another shape, and the right shape."""
     surplus: list[str]
-    """Tensors under a prefix of the backbone that the backbone does not have."""
+    """Tensors in modules of the backbone that the backbone does not have."""
+
+    def values(self, tensors: Tensors) -> Tensors:
+        """The backbone's tensors by torchvision's names."""
+        return {name: tensors[key] for name, key in self.keys.items()}
+
+    @property
+    def root(self) -> str:
+        """The prefix up to what tells one of several networks in a file from the others."""
+        parts = self.prefix.split(".")
+        for number, part in enumerate(parts):
+            if is_averaged(part) or part == "student":
+                return ".".join(parts[: number + 1]) + "."
+        return self.prefix
 
 
 def _recognise(path: Path, tensors: Tensors, backbone: str | None) -> _Fit:
     """Find a network that is complete in the file, among all networks or this one."""
-    marked = [name for name in importable() if family_of(name).mark in tensors]
-    fits = [_fit(name, tensors) for name in ([backbone] if backbone else marked or importable())]
-    # Of several complete networks, the one with the fewest surplus tensors: ResNet101 contains
-    # ResNet50.
-    best = max(fits, key=lambda fit: (fit.coverage, -len(fit.surplus)))
-    if best.coverage < 1:
-        missing = _some([*best.conflicts, *best.missing])
-        key = "weights_incomplete" if backbone or best.coverage > 0.5 else "weights_unknown"
-        raise WeightsError(
-            key, file=path, backbone=best.name, coverage=best.coverage, missing=missing
-        )
-    if best.surplus:
+    found: list[_Fit] = []
+    complete: dict[frozenset[str], _Fit] = {}
+    for names in _candidates(tensors, backbone):
+        for fit in (fit for each in names for fit in _fits(each, tensors)):
+            found.append(fit)
+            if fit.coverage == 1:
+                # Of two namings of the same tensors the first: the other may know fewer modules.
+                complete.setdefault(frozenset(fit.keys.values()), fit)
+        whole = [fit for fit in complete.values() if not fit.surplus]
+        if whole:
+            return _preferred(path, whole)
+    best = max(found, key=lambda fit: (fit.coverage, -len(fit.surplus)), default=None)
+    if best is None or (best.coverage <= 0.5 and backbone is None):
+        raise WeightsError("weights_unknown", file=path, keys=_some(tensors))
+    if best.coverage == 1:
         raise WeightsError(
             "weights_surplus", file=path, backbone=best.name, names=_some(best.surplus)
         )
-    return best
+    if not best.missing and len(best.conflicts) == 1:
+        ((key, shape),) = best.conflicts.items()
+        given = tuple(tensors[key].shape)
+        if shape[1:2] == (3,) and (*given[:1], 3, *given[2:]) == shape:
+            raise WeightsError("weights_channels", file=path, backbone=best.name, n=given[1])
+    conflicts = [
+        f"{key} {tuple(tensors[key].shape)} instead of {shape}"
+        for key, shape in best.conflicts.items()
+    ]
+    raise WeightsError(
+        "weights_incomplete",
+        file=path,
+        backbone=best.name,
+        coverage=best.coverage,
+        missing=_some([*conflicts, *best.missing]),
+    )
 
 
-def _fit(name: str, tensors: Tensors) -> _Fit:
-    own, children = _anatomy(name)
-    needed = {key: shape for key, shape in own.items() if not key.endswith(_COUNTER)}
-    there = {k for k, shape in needed.items() if k in tensors and tensors[k].shape == shape}
+def _candidates(tensors: Tensors, backbone: str | None) -> Iterator[list[str]]:
+    """Networks to try: this one, or those of each family whose mark is in the file."""
+    if backbone is not None:
+        yield [backbone]
+        return
+    for family in FAMILIES:
+        names = [name for name in importable() if family_of(name) is family]
+        # The panel's networks have more namings than the rest of their families.
+        known = [name for name in names if name in BACKBONES] or names[:1]
+        if any(_prefixes(known[0], naming, tensors) for naming in namings(known[0])):
+            yield names
+
+
+def _prefixes(name: str, naming: Naming, tensors: Tensors) -> list[str]:
+    """What stands before the family's mark in the file, each time it occurs."""
+    mark = family_of(name).mark
+    theirs, n = naming.names[mark], len(_shapes(name)[mark])
+    return [
+        key.removesuffix(theirs)
+        for key, tensor in tensors.items()
+        if (key == theirs or key.endswith(f".{theirs}")) and tensor.ndim == n
+    ]
+
+
+def _fits(name: str, tensors: Tensors) -> Iterator[_Fit]:
+    for naming in namings(name):
+        for prefix in _prefixes(name, naming, tensors) or [""]:
+            yield _fit(name, naming, prefix, tensors)
+
+
+def _fit(name: str, naming: Naming, prefix: str, tensors: Tensors) -> _Fit:
+    shapes = _shapes(name)
+    keys = {key: prefix + theirs for key, theirs in naming.names.items()}
+    there = {key: theirs for key, theirs in keys.items() if theirs in tensors}
+    needed = {key: shape for key, shape in shapes.items() if not key.endswith(_COUNTER)}
+    right = {key for key in needed if key in there and tensors[there[key]].shape == needed[key]}
+    known, modules = set(keys.values()), {key.split(".")[0] for key in naming.names.values()}
     return _Fit(
         name,
-        own,
-        sum(needed[k].numel() for k in there) / sum(shape.numel() for shape in needed.values()),
-        [k for k in needed if k not in tensors],
+        naming,
+        prefix,
+        there,
+        sum(needed[key].numel() for key in right) / sum(s.numel() for s in needed.values()),
+        [keys[key] for key in needed if key not in there],
+        {there[key]: tuple(needed[key]) for key in needed if key in there and key not in right},
         [
-            f"{k} {tuple(tensors[k].shape)} instead of {tuple(shape)}"
-            for k, shape in needed.items()
-            if k in tensors and tensors[k].shape != shape
-        ],
-        [
-            k
-            for k in tensors
-            if k.split(".")[0] in children
-            and k not in own
-            and not k.endswith(_COUNTER)
-            and not _auxiliary(k)
+            key
+            for key in tensors
+            if key.startswith(prefix)
+            and key.removeprefix(prefix).split(".")[0] in modules
+            and key not in known
+            and not key.endswith(_COUNTER)
+            and not _auxiliary(key.removeprefix(prefix))
         ],
     )
 
 
 @cache
-def _anatomy(name: str) -> tuple[dict[str, torch.Size], set[str]]:
-    """Shapes of the backbone's tensors by name, and the first parts of these names."""
-    network, family = skeleton(name), family_of(name)
-    children = {child for child, _ in network.named_children()} - {family.classifier}
-    children |= {parameter for parameter, _ in network.named_parameters(recurse=False)}
-    own = {
-        key: value.shape
-        for key, value in network.state_dict().items()
-        if not key.startswith(f"{family.classifier}.") and not _auxiliary(key)
-    }
-    return own, children
+def _shapes(name: str) -> dict[str, torch.Size]:
+    """Shapes of the backbone's tensors by torchvision's names."""
+    state = template(name).state_dict()
+    return {key: state[key].shape for key in namings(name)[0].names}
+
+
+def _preferred(path: Path, fits: list[_Fit]) -> _Fit:
+    """Of several complete networks the averaged one, else the one that was taught."""
+    ranked = sorted(fits, key=_rank)
+    if len(ranked) > 1 and _rank(ranked[0]) == _rank(ranked[1]):
+        prefixes = ", ".join(sorted(fit.prefix or "/" for fit in ranked))
+        raise WeightsError("weights_several", file=path, prefixes=prefixes)
+    return ranked[0]
+
+
+def _rank(fit: _Fit) -> int:
+    parts = fit.prefix.split(".")
+    return 0 if any(map(is_averaged, parts)) else 1 if "student" in parts else 2
+
+
+def _rest(tensors: Tensors, fit: _Fit) -> dict[str, str]:
+    """What is not the backbone's: names without prefix, as torchvision has them, and the file's."""
+    known = set(fit.keys.values())
+    wrappers = fit.prefix.split(".")[:-1]
+    starts = [".".join(wrappers[:n]) + "." for n in range(len(wrappers), 0, -1)]
+    alone = fit.root != fit.prefix or _rank(fit) < 2
+    rest: dict[str, str] = {}
+    for key in tensors:
+        if key in known or (alone and not key.startswith(fit.root)):
+            continue
+        start = next((start for start in starts if key.startswith(start)), "")
+        name = key.removeprefix(start)
+        for theirs, torchvisions in fit.naming.heads.items():
+            if name.startswith(f"{theirs}.") and start == fit.prefix:
+                name = torchvisions + name.removeprefix(theirs)
+                break
+        if not _auxiliary(name):
+            # The outer of two layers of the same name keeps it.
+            rest[key if name in rest else name] = key
+    return rest
 
 
 def _renamed(tensors: Tensors) -> tuple[Tensors, list[tuple[str, str]]]:
@@ -242,31 +365,48 @@ def _auxiliary(key: str) -> bool:
 
 def _classifier(
     path: Path, rest: Tensors, name: str, network: Any, activation: Activation
-) -> Classifier:
+) -> tuple[Classifier, set[str]]:
+    """Rebuild the classifier from what is not the backbone's; return it and the names it took."""
     family = family_of(name)
-    own = getattr(network, family.classifier)
-    first = next(m for m in own.modules() if isinstance(m, nn.Linear))
+    original = getattr(network, family.classifier)
+    first = next(m for m in original.modules() if isinstance(m, nn.Linear))
     width = first.in_features // family.pool**2
-    try:
-        classifier = read_classifier(
-            rest,
-            own,
-            prefix=family.classifier,
-            width=width,
-            pool=family.pool,
-            activation=activation,
-        )
-    except UnknownLayerError as error:
-        layer, shape = error.args
-        raise WeightsError("weights_head", file=path, name=layer, shape=shape) from None
-    if classifier is None:
-        raise WeightsError("weights_no_head", file=path, backbone=name, width=width)
-    return classifier
+    unknown: list[UnknownLayerError] = []
 
+    def read(names: set[str]) -> Classifier | None:
+        try:
+            return read_classifier(
+                {key: rest[key] for key in rest if key in names},
+                original,
+                prefix=family.classifier,
+                width=width,
+                pool=family.pool,
+                activation=activation,
+            )
+        except UnknownLayerError as error:
+            unknown.append(error)
+            return None
 
-def _classifier_keys(rest: Tensors, family: Family) -> set[str]:
-    under = {k for k in rest if k.split(".")[0] == family.classifier}
-    return under or set(rest)
+    everything = {key for key in rest if not _LOSS.search(key)}
+    parts: defaultdict[str, set[str]] = defaultdict(set)
+    for key in everything:
+        parts[key.split(".")[0]].add(key)
+    for names in (everything, parts[family.classifier]):
+        if classifier := read(names):
+            return classifier, names
+    found = {part: head for part, names in parts.items() if (head := read(names))}
+    if len(found) > 1:
+        heads = ", ".join(f"{part}: {head.n_classes}" for part, head in found.items())
+        raise WeightsError("weights_two_heads", file=path, heads=heads)
+    # What is left out must not be a layer, which may come before or after it.
+    others = [key for part in parts.keys() - found for key in parts[part] if rest[key].ndim > 1]
+    if found and not any(key.endswith(".weight") for key in others):
+        ((part, classifier),) = found.items()
+        return classifier, parts[part]
+    if unknown:
+        layer, shape = unknown[0].args
+        raise WeightsError("weights_head", file=path, name=layer, shape=shape)
+    raise WeightsError("weights_no_head", file=path, backbone=name, width=width)
 
 
 def _fill(network: Any, tensors: Tensors, family: Family) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
+from ccmusic.options import TrainOptions
 from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.augment import random_picture
@@ -46,27 +48,7 @@ _NOISE = 0.05  # of widened kernels
 _SETTLING = 192  # pictures over which the averaged network measures its BatchNorm statistics
 
 
-def train(
-    manifest: Path,
-    out: Path,
-    *,
-    backbone: str,
-    transform: TransformName = "cqt",
-    init_from: Path | None = None,
-    width_divisor: int = 1,
-    feature_teacher: Path | None = None,
-    soft_targets: Path | None = None,
-    label_teacher: Path | None = None,
-    teacher_share: float = 0.3,
-    epochs: int = 20,
-    crop_width: int = 64,
-    final_epochs: int = 2,
-    batch_size: int = 32,
-    learning_rate: float = 1e-3,
-    bf16: bool = False,
-    seed: int = 0,
-    patience: int = 0,
-) -> Path:
+def train(manifest: Path, out: Path, options: TrainOptions) -> Path:
     """Train a backbone and leave ``weights.pt``, ``log.csv`` and the resumable state in a folder.
 
     The weights are those of the last step, averaged over the last steps: without ``patience``
@@ -78,81 +60,54 @@ def train(
         See :mod:`ccmusic.workshop.data`.
     out
         Folder of the run; an unfinished run of the same plan is resumed.
-    init_from
-        File with the first weights, or name of a checkpoint, see
-        :mod:`ccmusic.workshop.initialise`; random by default. Without epochs they are turned or
-        widened exactly, and nothing is trained.
-    width_divisor
-        Divides the number of channels of every layer: cheaper, at most by the square of it. The
-        result can initialise a network of full width.
-    feature_teacher
-        ``weights.pt`` of a better network for the same transform, any backbone, whose features
-        are learnt as well, place by place.
-    soft_targets
-        CSV of values in 0..1 for any recording of the manifest, the unlabelled ones included,
-        learnt by an auxiliary head that is dropped afterwards.
-    label_teacher
-        CSV of a teacher's probabilities of the genres, ``path`` and one column per genre:
-        targets for unlabelled recordings, mixed with the label of the others.
-    teacher_share
-        Weight of the teacher's probabilities beside a label, 0..1; for the label remains the rest.
-    patience
-        Stop early, and keep the weights of the best epoch by accuracy on ``valid``, when so many
-        epochs have brought nothing better. What is then measured on ``valid`` is flattered by the
-        choice. 0: train all epochs and keep the last.
-    bf16
-        Compute in bfloat16: about twice as fast for VGG, ResNet and DenseNet where the processor
-        knows it.
+    options
+        The network, what it begins with and learns from, and for how long.
 
     Raises
     ------
     DataError
         If the data cannot be trained on, the start does not fit, or the folder holds another plan.
     """
-    if not 0 <= teacher_share <= 1:
-        raise DataError(f"teacher_share: expected 0 to 1, not {teacher_share}")
-    if not (epochs or final_epochs or init_from):
+    if not (options.epochs or options.final_epochs or options.init_from):
         raise DataError("nothing to do: give --epochs, --final-epochs, or --init-from")
-    init_from = locate(init_from) if init_from else None
+    init_from = locate(options.init_from) if options.init_from else None
+    feature_teacher = options.feature_teacher
     recordings = read_manifest(manifest)
-    soft, soft_names = read_soft_targets(soft_targets) if soft_targets else ({}, [])
-    verdicts, judged = read_soft_targets(label_teacher) if label_teacher else ({}, [])
+    soft, soft_names = read_soft_targets(options.soft_targets) if options.soft_targets else ({}, [])
+    verdicts, judged = (
+        read_soft_targets(options.label_teacher) if options.label_teacher else ({}, [])
+    )
     classes = classes_of(recordings)
-    if label_teacher and tuple(judged) != classes:
-        raise DataError(f"{label_teacher}: expected the columns path, {', '.join(classes)}")
+    if options.label_teacher and tuple(judged) != classes:
+        raise DataError(f"{options.label_teacher}: expected the columns path, {', '.join(classes)}")
     plan = Plan(
-        backbone=backbone,
-        transform=transform,
+        **options.model_dump(
+            exclude={"init_from", "feature_teacher", "soft_targets", "label_teacher"}
+        ),
         classes=classes,
         n_soft=len(soft_names),
-        taught=label_teacher is not None,
-        epochs=epochs,
-        crop_width=crop_width,
-        final_epochs=final_epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        bf16=bf16,
-        seed=seed,
-        patience=patience,
-        teacher_share=teacher_share,
+        taught=options.label_teacher is not None,
         init_from=describe_file(init_from) if init_from else "",
-        width_divisor=width_divisor,
         feature_teacher=describe_file(feature_teacher) if feature_teacher else "",
     )
-    preprocessing = Preprocessing.default(transform)
-    out.mkdir(parents=True, exist_ok=True)
-    run = _Run(plan, preprocessing, out, init_from, feature_teacher, manifest)
-    if run.epoch and run.finished:
-        return out / "weights.pt"
     usable = [
         r
         for r in recordings
         if r.split != "valid" and (r.genre or r.key in soft or r.key in verdicts)
     ]
+    # What is missing is told before hours of spectrograms.
+    _check((r for r in usable if r.path.is_file()), classes)
+    if plan.patience and not any(r.split == "valid" and r.genre for r in recordings):
+        raise DataError(f"{manifest}: --patience needs recordings in valid")
+    preprocessing = Preprocessing.default(plan.transform)
+    out.mkdir(parents=True, exist_ok=True)
+    run = _Run(plan, preprocessing, out, init_from, feature_teacher, manifest)
+    if run.epoch and run.finished:
+        return out / "weights.pt"
     material = load_material(usable, preprocessing)
-    _check(material, classes)
+    _check(material.recordings, classes)
     valid = load_pictures([r for r in recordings if r.split == "valid" and r.genre], preprocessing)
-    if patience and not valid[0]:
+    if plan.patience and not valid[0]:
         raise DataError(f"{manifest}: --patience needs recordings in valid")
     run.fit(material, _Targets(material, soft, verdicts, plan), valid)
     return out / "weights.pt"
@@ -170,9 +125,9 @@ def predict(
     return torch.cat(logits).numpy()
 
 
-def _check(material: Material, classes: tuple[str, ...]) -> None:
-    counts = Counter(r.genre for r in material.recordings if r.split == "train")
-    empty = [genre for genre in classes if not counts[genre]]
+def _check(recordings: Iterable[Recording], classes: tuple[str, ...]) -> None:
+    found = {r.genre for r in recordings if r.split == "train"}
+    empty = [genre for genre in classes if genre not in found]
     if empty:
         raise DataError(f"no readable training recording of: {', '.join(empty)}")
 
@@ -183,8 +138,8 @@ def _tensor(pictures: list[Pixels], preprocessing: Preprocessing) -> torch.Tenso
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
-    with replacing(path) as beside:
-        torch.save(state, beside)
+    with replacing(path) as new:
+        torch.save(state, new)
 
 
 @torch.no_grad()

@@ -1,0 +1,50 @@
+"""Options of training and importing: one model, which the command line shows and obeys."""
+
+from pathlib import Path
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from ccmusic.cli import app
+from ccmusic.errors import DataError
+from ccmusic.options import ImportOptions, TrainOptions
+
+
+@pytest.mark.parametrize(("command", "model"), [("train", TrainOptions), ("import", ImportOptions)])
+def test_a_command_has_every_option_with_its_default_and_help(command: str, model) -> None:
+    params = {p.name: p for p in typer.main.get_command(app).commands[command].params}
+    for name, field in model.model_fields.items():
+        param = params[name]
+        assert param.opts == [f"--{name.replace('_', '-')}"]
+        assert param.required == field.is_required()
+        assert field.is_required() or param.default == field.default
+        assert param.help == " ".join(field.description.split()), name
+
+
+def test_the_command_line_knows_the_limits() -> None:
+    arguments = ["train", "--data", "x.csv", "-o", "out", "--backbone", "resnet50"]
+    for option, value in (("--width-divisor", "0"), ("--teacher-share", "2"), ("--epochs", "-1")):
+        run = CliRunner().invoke(app, [*arguments, option, value])
+        assert (run.exit_code, option in run.output) == (2, True)
+
+
+def test_what_is_no_value_is_refused_in_one_line() -> None:
+    for given, said in (
+        ({"teacher_share": 1.5}, "teacher_share: .*1, not 1.5"),
+        ({"width_divisor": 0}, "width_divisor: "),
+        ({"transform": "wavelet"}, "transform: .*, not 'wavelet'"),
+        ({"depth": 3}, "depth: extra inputs are not permitted"),
+        ({"backbone": None}, "backbone: "),
+    ):
+        with pytest.raises(DataError, match=said) as caught:
+            TrainOptions(**{"backbone": "resnet50", **given})
+        assert len(str(caught.value).splitlines()) == 1
+    with pytest.raises(DataError, match=r"backbone: field required$"):
+        TrainOptions()
+
+
+def test_options_keep_what_they_are_given() -> None:
+    options = ImportOptions(mean="imagenet", std=(0.1, 0.2, 0.3), classes="a,b")
+    assert (options.mean, options.std, options.activation) == ("imagenet", (0.1, 0.2, 0.3), "relu")
+    assert TrainOptions(backbone="x", init_from="a.pt").init_from == Path("a.pt")
