@@ -68,7 +68,7 @@ def main() -> None:
         least_ms += card.multiply_adds / peaks[cores] / 1e6
     with Panel(checkpoints) as panel:
         pictures = analyze(SONG, panel=panel).pictures
-        (five_ms,) = median_ms(lambda: list(panel.predict(pictures)), repeats=REPEATS)
+        (five_ms,) = median_ms(lambda: list(panel.run(pictures)), repeats=REPEATS)
     kept = {
         "peak": {f"fp32_{threads}": speed for threads, speed in peaks.items()},
         "models": rows,

@@ -113,7 +113,7 @@ def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
     times = median_ms(*tried.values(), repeats=REPEATS)
     found = {name: ms / times[0] for name, ms in zip(tried, times, strict=True)}
     with Panel(checkpoints) as panel:
-        (at_once,) = median_ms(lambda: list(panel.predict(one)), repeats=REPEATS)
+        (at_once,) = median_ms(lambda: list(panel.run(one)), repeats=REPEATS)
     return {**found, "the panel, on all cores": at_once / times[0]}
 
 

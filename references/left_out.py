@@ -26,11 +26,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ccmusic.audio import CLIP_SECONDS
+from ccmusic.axes import orient
 from ccmusic.card import Metrics
 from ccmusic.files import replacing, write
 from ccmusic.genres import GENRES
 from ccmusic.options import TrainOptions
-from ccmusic.picture import Pixels, Preprocessing, orient, resize, scale
+from ccmusic.picture import Pixels, Preprocessing, resize, scale
 from ccmusic.verdict import softmax
 from ccmusic.workshop import train as training
 from ccmusic.workshop.data import read_manifest, read_table
@@ -111,7 +112,7 @@ def plain_picture(
     audible = np.maximum(cut, np.log(preprocessing.log_floor))
     along_x = preprocessing.orientation == "time_along_x"
     extent = (size, length) if along_x else (length, size)
-    return resize(scale(orient(audible.astype(np.float32), preprocessing)), *extent)
+    return resize(scale(orient(audible.astype(np.float32), preprocessing.orientation)), *extent)
 
 
 def split(material: Path, out: Path, without: str = "") -> tuple[Path, Path]:

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ccmusic.genres import genre_name
-from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
@@ -91,8 +90,6 @@ class Agreement:
         if self.spread is None:
             return ""
         return translate(language, f"agreement.{self.spread}", divergence=self.divergence)
-
-    say = RenamedAttribute("message")
 
 
 def comparable(verdicts: Sequence[Verdict]) -> list[Verdict]:

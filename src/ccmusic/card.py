@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticSerializationError
 
-from ccmusic.errors import CheckpointError
+from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
-from ccmusic.renamed import RenamedAttribute
-from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName
+from ccmusic.spectrogram import TRANSFORM_TITLES
 
 Explanation = Literal["exact", "gradient", "none"]
 _BACKBONE_TITLES = {
@@ -30,15 +30,26 @@ _RESERVED = frozenset(
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+Level = Literal["high", "middling", "low"]
+"""How sure a verdict is, by its band."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def to_json(self) -> str:
-        """JSON text, the same in every run."""
-        return (
-            json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False)
-            + "\n"
-        )
+        """JSON text, the same in every run.
+
+        Raises
+        ------
+        CCMusicError
+            If the preprocessing has a transform of the caller's own.
+        """
+        try:
+            content = self.model_dump(mode="json")
+        except PydanticSerializationError as error:
+            raise CCMusicError(str(error)) from None
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -58,7 +69,8 @@ class _Strict(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "JSON"
-            raise CheckpointError("bad_card", file=path, where=where, reason=first["msg"]) from None
+            reason = str(first.get("ctx", {}).get("error", first["msg"]))
+            raise CheckpointError("bad_card", file=path, where=where, reason=reason) from None
 
 
 class Calibration(_Strict):
@@ -75,7 +87,7 @@ class Calibration(_Strict):
 class Band(_Strict):
     """A range of confidence, and how often verdicts in it were right."""
 
-    level: Literal["high", "middling", "low"]
+    level: Level
     above: Share
     """Lower edge; the upper is that of the next band, or 1."""
     accuracy: Share
@@ -173,12 +185,9 @@ class DataSource(_Strict):
 class ModelCard(_Strict):
     """The card beside an ONNX file; see ``docs/architecture.md`` for the contract of the graph."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     backbone: str
-    preprocessing: Preprocessing = Field(alias="recipe")
-    """``recipe`` in the file."""
+    preprocessing: Preprocessing
     classes: tuple[str, ...] = Field(min_length=2)
     temperature: float = Field(1.0, gt=0)
     """Logits are divided by it before the softmax."""
@@ -211,8 +220,6 @@ class ModelCard(_Strict):
     notes: tuple[str, ...] = ()
     """Known weaknesses."""
 
-    recipe: ClassVar[RenamedAttribute] = RenamedAttribute("preprocessing")
-
     @model_validator(mode="after")
     def _classes_differ(self) -> Self:
         if len(set(self.classes)) != len(self.classes):
@@ -225,8 +232,8 @@ class ModelCard(_Strict):
         return self.unknown_sources or self.metrics
 
     @property
-    def transform(self) -> TransformName:
-        """``cqt`` or ``mel``."""
+    def transform(self) -> str:
+        """``cqt``, ``mel``, ``chroma``, or the name of a transform of the caller's own."""
         return self.preprocessing.transform.name
 
     def title(self, *, with_transform: bool = False) -> str:
@@ -234,7 +241,8 @@ class ModelCard(_Strict):
         if self.name != f"{self.backbone}_{self.transform}":
             return self.name
         title = _BACKBONE_TITLES.get(self.backbone, self.backbone)
-        return f"{title} · {TRANSFORM_TITLES[self.transform]}" if with_transform else title
+        transform = TRANSFORM_TITLES.get(self.transform, self.transform)
+        return f"{title} · {transform}" if with_transform else title
 
     def renamed(self, name: str) -> Self:
         """Return the same card under another name.
@@ -247,9 +255,14 @@ class ModelCard(_Strict):
         if name.lower().partition(".")[0] in _RESERVED:
             raise CheckpointError("reserved_name", name=name)
         try:
-            return self.model_validate({**self.model_dump(), "name": name})
+            return self.model_validate({**dict(self), "name": name})
         except ValidationError:
             raise CheckpointError("bad_name", name=name) from None
+
+
+def matching(name: str, cards: Iterable[ModelCard]) -> list[ModelCard]:
+    """Those whose checkpoint or backbone has this name."""
+    return [card for card in cards if name in (card.name, card.backbone)]
 
 
 def titles(cards: Iterable[ModelCard]) -> dict[str, str]:

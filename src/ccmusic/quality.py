@@ -11,7 +11,6 @@ import numpy as np
 
 from ccmusic import speech
 from ccmusic.decode import Decoded, Samples, Sound, peak
-from ccmusic.renamed import RenamedAttribute
 from ccmusic.texts import Language, translate
 from ccmusic.values import Value
 
@@ -47,8 +46,6 @@ class AudioWarning(Value):
     def message(self, language: Language = "en") -> str:
         """The sentence in a language."""
         return translate(language, f"quality.{self.code}", **self.values)
-
-    say = RenamedAttribute("message")
 
 
 def audible_seconds(samples: Samples, sample_rate: int) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 import platformdirs
 
-from ccmusic.card import ModelCard, PanelCard
+from ccmusic.card import ModelCard, PanelCard, matching
 from ccmusic.errors import AudioError, CheckpointError, reason_of
 from ccmusic.files import replacing
 from ccmusic.sandbox import MEMORY, Sandbox
@@ -126,7 +126,7 @@ def _try(checkpoint: Checkpoint) -> None:
             raise CheckpointError(values.pop("key"), **values)
     memory = MEMORY + _TIMES_LARGER * checkpoint.path.stat().st_size
     try:
-        with Sandbox(1, seconds=_SECONDS, memory=memory) as sandbox:
+        with Sandbox(1, seconds=_SECONDS, memory=memory, modules=[__name__]) as sandbox:
             sandbox.run(str(checkpoint.path), _run_once, checkpoint)
     except AudioError as error:  # of the child, which has its own sentences
         key = {"decoder_slow": "model_slow", "decoder_memory": "model_memory"}.get(error.key)
@@ -143,8 +143,7 @@ def _run_once(checkpoint: Checkpoint) -> None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
-    its = checkpoint.card.preprocessing
-    picture = np.zeros((1, its.channels, its.size, its.size), np.float32)
+    picture = np.zeros((1, *checkpoint.card.preprocessing.shape), np.float32)
     try:
         session = onnxruntime.InferenceSession(
             checkpoint.path, options, providers=["CPUExecutionProvider"]
@@ -262,12 +261,13 @@ def find(transform: TransformChoice, names: Sequence[str] | None = None) -> list
                 problems[0] if problems else CheckpointError("no_checkpoints", transform=transform)
             )
         return fitting
+    known = {c.card.name: c for c in fitting}
     chosen: dict[str, Checkpoint] = {}
     for name in names:
-        matches = [c for c in fitting if name in (c.card.name, c.card.backbone)]
+        matches = matching(name, [c.card for c in fitting])
         if not matches:
             raise _why_not(name, checkpoints, problems)
-        chosen.update({c.card.name: c for c in matches})
+        chosen.update({card.name: known[card.name] for card in matches})
     return list(chosen.values())
 
 

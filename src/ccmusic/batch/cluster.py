@@ -7,15 +7,18 @@ import logging
 import os
 import socket
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 import ray
 import ray.data
 import ray.exceptions
 
-from ccmusic.batch.local import Analyzed
-from ccmusic.batch.rows import BatchWorker, Options
+from ccmusic.batch.local import Analyzed, documents
+from ccmusic.batch.rows import Options
+from ccmusic.engine import Engine
 from ccmusic.errors import DataError
+from ccmusic.panel import Panel
 from ccmusic.zoo import find
 
 # The recordings of a lost worker are classified again; at most this many.
@@ -30,11 +33,12 @@ class _Worker:
             raise DataError(
                 "the models on the nodes of the cluster differ from those on this machine"
             )
-        self._worker = BatchWorker(options, decoders=1, cores=1)
+        panel = Panel.open(options.transform, options.models, concurrency=1)
+        self._documents = partial(documents, Engine(1), panel, options)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         # As text: their keys need not agree from one recording to the next.
-        return {"judged": [json.dumps((str(f), self._worker(str(f)))) for f in batch["item"]]}
+        return {"analyzed": [json.dumps(self._documents(str(f))) for f in batch["item"]]}
 
 
 def analyzed(
@@ -73,8 +77,8 @@ def analyzed(
             num_cpus=1,
         )
         for row in rows.iter_rows():
-            file, documents = json.loads(row["judged"])
-            yield file, documents
+            file, found = json.loads(row["analyzed"])
+            yield file, found
     except (ConnectionError, ray.exceptions.RayError) as error:
         told = str(error).strip().splitlines()
         raise DataError(f"the Ray cluster failed: {told[-1] if told else error!r}") from None

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from ccmusic.cli import analyse, doctor, library, models, servers, training
-from ccmusic.cli.options import complain, former_options
+from ccmusic.cli.options import complain
 from ccmusic.errors import CCMusicError
 
 _USE, _OWN, _TRAINING, _SERVERS = "Use", "Your own models", "Training", "Servers"
@@ -26,34 +26,22 @@ app.callback()(doctor.root)
 app.command(rich_help_panel=_USE)(analyse.classify)
 app.command(rich_help_panel=_USE)(analyse.report)
 app.command(rich_help_panel=_USE)(analyse.spectrogram)
-app.command(rich_help_panel=_USE, cls=former_options(window="crop"))(library.batch)
+app.command(rich_help_panel=_USE)(library.batch)
 app.command(rich_help_panel=_USE)(doctor.doctor)
 
 models_app = typer.Typer(invoke_without_command=True)
 models_app.callback()(models.models)
 models_app.command("remove")(models.models_remove)
 app.add_typer(models_app, name="models", rich_help_panel=_OWN)
-app.command("import", rich_help_panel=_OWN, cls=former_options(recipe="preprocessing"))(
-    models.import_
-)
+app.command("import", rich_help_panel=_OWN)(models.import_)
 
 data_app = typer.Typer(no_args_is_help=True, help="Prepare recordings to train and measure on.")
 data_app.command("index")(training.data_index)
 app.add_typer(data_app, name="data", rich_help_panel=_TRAINING)
-app.command(
-    rich_help_panel=_TRAINING,
-    cls=former_options(
-        out="output",
-        start="init-from",
-        thin="width-divisor",
-        strip="crop-width",
-        guide="feature-teacher",
-        teacher="label-teacher",
-    ),
-)(training.train)
-app.command(rich_help_panel=_TRAINING, cls=former_options(pictures="output"))(training.evaluate)
+app.command(rich_help_panel=_TRAINING)(training.train)
+app.command(rich_help_panel=_TRAINING)(training.evaluate)
 app.command(rich_help_panel=_TRAINING)(training.calibrate)
-app.command(rich_help_panel=_TRAINING, cls=former_options(out="output"))(training.export)
+app.command(rich_help_panel=_TRAINING)(training.export)
 
 app.command(rich_help_panel=_SERVERS)(servers.dashboard)
 app.command(rich_help_panel=_SERVERS)(servers.serve)
@@ -68,7 +56,7 @@ def main() -> None:
     try:
         app()
     except CCMusicError as error:
-        complain(str(error))
+        complain(error)
         sys.exit(1)
     except Exception as error:
         if sys.flags.dev_mode:  # python -X dev -m ccmusic

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ccmusic import __version__
 from ccmusic.cli.options import JsonOption, complain, print_json
+from ccmusic.version import __version__
 
 _LIBRARIES = ("av", "numpy", "soxr", "pydantic", "typer")
 _EXTRAS = ("torch", "streamlit", "fastapi", "pyarrow", "mutagen", "ray", "matplotlib")

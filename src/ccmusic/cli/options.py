@@ -14,12 +14,12 @@ from typing import Annotated, Any, get_args
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from typer.core import TyperCommand
 
 from ccmusic.audio import Crop, Source, named
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import CONTROL, printable
 from ccmusic.spectrogram import TransformChoice, TransformName
+from ccmusic.texts import default_language
 
 TransformOption = Annotated[TransformName, typer.Option(help="Spectrogram that the models use.")]
 PanelOption = Annotated[
@@ -78,8 +78,9 @@ _STDIN_MOST = 1 << 30
 _BLOCK = 1 << 20
 
 
-def complain(line: str) -> None:
-    """Print an error line."""
+def complain(trouble: str | CCMusicError) -> None:
+    """Print an error line; of an error, its text in the default language."""
+    line = trouble if isinstance(trouble, str) else trouble.message(default_language())
     print(f"ccmusic: {printable(line)}", file=sys.stderr)
 
 
@@ -90,27 +91,6 @@ def print_json(value: Any) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, allow_nan=False)
     # JSON escapes some of what has power over a terminal, but not all.
     print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)
-
-
-def former_options(**names: str) -> type[TyperCommand]:
-    """Command that also takes options by their former names, and prints the new ones."""
-
-    class Command(TyperCommand):
-        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-            options = args[: args.index("--")] if "--" in args else args
-            current = [_current(argument, names) for argument in options]
-            return super().parse_args(ctx, current + args[len(options) :])
-
-    return Command
-
-
-def _current(argument: str, names: dict[str, str]) -> str:
-    option, equals, value = argument.partition("=")
-    if not option.startswith("--") or option[2:] not in names:
-        return argument
-    new = f"--{names[option[2:]]}"
-    complain(f"{option} is now called {new}")
-    return f"{new}{equals}{value}"
 
 
 def source_of(file: str) -> Source:

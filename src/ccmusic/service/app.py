@@ -11,8 +11,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector
 from prometheus_client import generate_latest as exposition
+from starlette.concurrency import run_in_threadpool
 
-from ccmusic import __version__
+from ccmusic import plot
 from ccmusic.analysis import Analysis
 from ccmusic.errors import CCMusicError
 from ccmusic.panel import Panel
@@ -23,6 +24,7 @@ from ccmusic.service.problems import described, handle, language, problem, respo
 from ccmusic.service.schemas import Levels, Model
 from ccmusic.service.work import Upload, Work
 from ccmusic.spectrogram import TransformChoice, TransformName
+from ccmusic.version import __version__
 
 _File = Annotated[UploadFile, File(description="WAV, FLAC, OGG, Opus, MP3, M4A/AAC.")]
 _Transform = Annotated[TransformName, Form(description="Which spectrogram.", examples=["cqt"])]
@@ -139,12 +141,14 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
         format: Annotated[Literal["png", "json"], Form(description="Picture or numbers.")] = "png",
     ) -> Response | Levels:
         """Draw the spectrogram of 10 s at the centre of a recording."""
-        clip, drawn, png = await work.spectrogram(
-            request, Upload(file.file, file.filename), transform, png=format == "png"
-        )
-        if format == "png":
-            return Response(png, media_type="image/png")
-        return Levels.of(clip, drawn, language(request))
+        upload = Upload(file.file, file.filename)
+        prepared = await work.spectrogram(request, upload, transform)
+        if format == "json":
+            return Levels.of(prepared, language(request))
+        ((picture,),) = prepared.pictures.values()
+        start = prepared.clip.info.window_start
+        drawn = plot.levels(picture.spectrogram, picture.preprocessing, start=start)
+        return Response(await run_in_threadpool(drawn.png), media_type="image/png")
 
     @app.get("/v1/models", tags=["music"], responses=responses(401))
     async def models() -> list[Model]:

@@ -117,7 +117,7 @@ def to_onnx(
     outputs: Sequence[str] = ("logits", "maps"),
 ) -> None:
     """Write a graph from ``picture`` [n, channels, size, size] to ``logits`` and ``maps``, fp32."""
-    example = torch.zeros(2, preprocessing.channels, preprocessing.size, preprocessing.size)
+    example = torch.zeros(2, *preprocessing.shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -171,7 +171,7 @@ def _relative_latency(path: Path, preprocessing: Preprocessing) -> float:
     seconds = np.zeros((_TIMINGS, len(timed)))
     for row in seconds:
         for column, (session, its) in enumerate(timed):
-            picture = np.zeros((1, its.channels, its.size, its.size), np.float32)
+            picture = np.zeros((1, *its.shape), np.float32)
             started = time.perf_counter()
             session.run(["logits"], {"picture": picture})
             row[column] = time.perf_counter() - started
@@ -219,9 +219,7 @@ def count_multiply_adds(network: nn.Module, preprocessing: Preprocessing) -> int
 
     hooks = [module.register_forward_hook(count) for module in network.modules()]
     with torch.inference_mode():
-        network.eval()(
-            torch.zeros(1, preprocessing.channels, preprocessing.size, preprocessing.size)
-        )
+        network.eval()(torch.zeros(1, *preprocessing.shape))
     for hook in hooks:
         hook.remove()
     return total

@@ -15,14 +15,6 @@ from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.backbones import Backbone, build
 from ccmusic.workshop.data import read_table
 
-_FORMER_OPTIONS = {
-    "strip": "crop_width",
-    "start": "init_from",
-    "thin": "width_divisor",
-    "guide": "feature_teacher",
-}
-"""Names in the files of earlier versions."""
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -101,6 +93,5 @@ def stored(plan: Plan) -> dict[str, Any]:
 
 def plan_of(saved: dict[str, Any]) -> Plan:
     """Read a plan; options of other versions are ignored."""
-    named = {_FORMER_OPTIONS.get(name, name): value for name, value in saved.items()}
-    known = {field.name: named[field.name] for field in fields(Plan) if field.name in named}
+    known = {field.name: saved[field.name] for field in fields(Plan) if field.name in saved}
     return Plan(**{**known, "classes": tuple(saved["classes"])})

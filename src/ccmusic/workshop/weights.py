@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
-from ccmusic.errors import AudioError, SandboxError, WeightsError
+from ccmusic.errors import AudioError, WeightsError
 from ccmusic.sandbox import Sandbox
 
 Tensors = dict[str, torch.Tensor]
@@ -117,7 +117,7 @@ def run_apart(
     path
         The file, for messages.
     sandbox
-        Where to call it; by default in a child of its own.
+        Where to call it; by default in a child of its own. It must let functions write files.
     memory
         Bytes that this child may need beyond what PyTorch does.
 
@@ -129,22 +129,20 @@ def run_apart(
         If no child can be started.
     """
     with ExitStack() as stack:
+        # On a busy machine PyTorch alone takes a minute to load: that is not the file's time.
         child = sandbox or stack.enter_context(
-            Sandbox(1, seconds=TIMEOUT_SECONDS, memory=MEMORY + memory)
+            Sandbox(
+                1,
+                seconds=TIMEOUT_SECONDS,
+                memory=MEMORY + memory,
+                writable=True,
+                modules=[function.__module__],
+            )
         )
-        try:
-            # On a busy machine PyTorch alone takes a minute to load: that is not the file's time.
-            child.run(str(path), _load, function)
-        except AudioError as error:
-            raise SandboxError("sandbox_start", reason=str(error)) from None
         try:
             return child.run(str(path), function, *args)
         except AudioError as error:  # of the child, which has its own sentences
             raise WeightsError(error.key, **error.values) from None
-
-
-def _load(function: Callable[..., object]) -> None:
-    """Have a child import the module of a function, which it does to unpickle it."""
 
 
 def _make_plain(
