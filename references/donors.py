@@ -60,9 +60,16 @@ def donate(path: Path, backbone: str) -> Tensors:
     try:
         with _weights_file(path) as file:
             tensors = read_weights(file).tensors
-        donor = next((donor for donor in donors if donor.mark in tensors), None)
-        if donor is None:
+        found = [
+            (donor, key.removesuffix(donor.mark))
+            for donor in donors
+            for key in tensors
+            if key == donor.mark or key.endswith(f".{donor.mark}")
+        ]
+        if not found:
             raise DataError("it is another network")
+        donor, prefix = found[0]
+        tensors = {key.removeprefix(prefix): tensor for key, tensor in tensors.items()}
         network: nn.Module = getattr(torchvision_models(), backbone)()
         features = family_of(backbone).features
         assert features is not None

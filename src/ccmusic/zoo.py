@@ -141,7 +141,7 @@ def _try(checkpoint: Checkpoint) -> None:
             raise CheckpointError(values.pop("key"), **values)
     memory = MEMORY + _TIMES_LARGER * checkpoint.path.stat().st_size
     try:
-        with Sandbox(1, seconds=_SECONDS, memory=memory) as sandbox:
+        with Sandbox(1, seconds=_SECONDS, memory=memory, modules=[__name__]) as sandbox:
             sandbox.run(str(checkpoint.path), _run_once, checkpoint)
     except AudioError as error:  # of the child, which has its own sentences
         key = {"decoder_slow": "model_slow", "decoder_memory": "model_memory"}.get(error.key)
@@ -160,8 +160,7 @@ def _run_once(checkpoint: Checkpoint) -> None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
-    its = checkpoint.card.preprocessing
-    picture = np.zeros((1, *its.shape), np.float32)
+    picture = np.zeros((1, *checkpoint.card.preprocessing.shape), np.float32)
     try:
         session = onnxruntime.InferenceSession(
             checkpoint.path, options, providers=["CPUExecutionProvider"]

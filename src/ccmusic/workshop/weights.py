@@ -117,7 +117,7 @@ def run_apart(
     path
         The file, for messages.
     sandbox
-        Where to call it; by default in a child of its own.
+        Where to call it; by default in a child of its own. It must let functions write files.
     memory
         Bytes that this child may need beyond what PyTorch does.
 
