@@ -10,6 +10,7 @@ import pytest
 from ccmusic import zoo
 from small_data import write_manifest
 from small_models import make_checkpoint
+from sounds import noise, tone
 
 # What an extension stands for: container and encoder.
 FORMATS = {
@@ -90,27 +91,6 @@ def write_sound(tmp_path_factory: pytest.TempPathFactory) -> WriteSound:
         return path
 
     return write
-
-
-def tone(
-    frequency: float, seconds: float, rate: int = 44_100, *, amplitude: float = 0.3
-) -> np.ndarray:
-    time = np.arange(round(seconds * rate)) / rate
-    return (amplitude * np.sin(2 * np.pi * frequency * time)).astype(np.float32)
-
-
-def noise(
-    seconds: float, rate: int = 44_100, *, amplitude: float = 0.03, below: float | None = None
-) -> np.ndarray:
-    """White noise, or what of it lies below a frequency; the same in every call."""
-    n = round(seconds * rate)
-    samples = np.random.default_rng(7).standard_normal(n)
-    if below is not None:
-        spectrum = np.fft.rfft(samples)
-        spectrum[round(below * n / rate) :] = 0
-        samples = np.fft.irfft(spectrum, n)
-        samples /= samples.std()
-    return (amplitude * samples).astype(np.float32)
 
 
 @pytest.fixture(scope="session", name="tone")

@@ -13,7 +13,7 @@ import pytest
 
 from ccmusic import audio, decode
 from ccmusic.errors import CCMusicError
-from conftest import tone
+from sounds import tone
 
 SOUNDS = Path(__file__).parent / "sounds"
 

@@ -31,8 +31,8 @@ from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
-from conftest import tone
 from small_models import METRICS, make_checkpoint
+from sounds import tone
 
 APP = Path(dashboard.__file__).with_name("app.py")
 EXAMPLES = find_examples()

@@ -19,8 +19,8 @@ from ccmusic.dashboard import live
 from ccmusic.dashboard.player import wav
 from ccmusic.genres import genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
-from conftest import noise
 from small_models import make_checkpoint
+from sounds import noise
 
 
 @pytest.fixture(autouse=True)
