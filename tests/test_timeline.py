@@ -1,13 +1,15 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
 import pytest
 
+import ccmusic.decode
 from ccmusic.analysis import Analysis
-from ccmusic.audio import Recording, load
+from ccmusic.audio import MAX_SECONDS, Recording, load
 from ccmusic.errors import AudioError
 from ccmusic.panel import Panel, available_cores
 from ccmusic.prepare import Prepared, prepare
@@ -78,6 +80,26 @@ def test_a_stream_may_be_read_while_its_windows_come(
         for index, clip in enumerate(recording.slide(4)):
             np.testing.assert_array_equal(recording.load(crop=12.0).samples, expected)
             np.testing.assert_array_equal(clip.samples, load(song, crop=4.0 * index).samples)
+
+
+@pytest.mark.parametrize("name", ["song.wav", "song.mp3", "song.flac"])
+@pytest.mark.parametrize("crop", ["start", "center", "end"])
+def test_a_window_and_the_whole_are_decoded_at_once(
+    write_sound: WriteSound, tone: Sound, noise: Sound, monkeypatch: pytest.MonkeyPatch,
+    name: str, crop: Literal["start", "center", "end"],
+) -> None:  # fmt: skip
+    song = write_sound(name, _changing(tone, noise))
+    expected = load(song, crop=crop), load(song, seconds=MAX_SECONDS, loop=False)
+    passes: list[object] = []
+    decode = ccmusic.decode._decode
+    monkeypatch.setattr(
+        ccmusic.decode, "_decode", lambda *given: (passes.append(given), decode(*given))[1]
+    )
+    for clip, same in zip(Recording(song).load_with_whole(crop=crop), expected, strict=True):
+        assert (clip.info, clip.warnings) == (same.info, same.warnings)
+        np.testing.assert_array_equal(clip.original, same.original)
+        np.testing.assert_array_equal(clip.samples, same.samples)
+    assert len(passes) == 1
 
 
 def test_windows_far_apart_are_what_loading_them_gives(

@@ -23,6 +23,7 @@ from ccmusic.decode import (
     Samples,
     Sound,
     Source,
+    Span,
     check_kind,
     decode_windows,
     digest,
@@ -290,15 +291,31 @@ class Recording:
         AudioError
             As :func:`load`.
         """
+        for decoded in self._decode([(start, seconds) for start in starts]):
+            yield self._clip(decoded, seconds, loop)
+
+    def load_with_whole(self, *, crop: Crop | float = "center") -> tuple[Clip, Clip]:
+        """Decode a window, looped, and all of the recording, not looped, in one pass.
+
+        Of a recording of more than half an hour, the middle. Errors as :func:`load`.
+        """
+        lengths = {"window": CLIP_SECONDS, "whole": MAX_SECONDS}
+        starts = {
+            "window": window_start(self.duration, CLIP_SECONDS, crop),
+            "whole": window_start(self.duration, MAX_SECONDS, "center"),
+        }
+        order = sorted(starts, key=starts.__getitem__)
+        found = zip(order, self._decode([(starts[n], lengths[n]) for n in order]), strict=True)
+        clips = {n: self._clip(decoded, lengths[n], n == "window") for n, decoded in found}
+        return clips["window"], clips["whole"]
+
+    def _decode(self, spans: Sequence[Span]) -> Iterator[Decoded]:
         if isinstance(self._source, tuple):
-            for start in starts:
+            for start, seconds in spans:
                 sound = _cut(self._planes, self._rate, start, seconds)
-                yield self._clip(Decoded(sound, self._header, start), seconds, loop)
+                yield Decoded(sound, self._header, start)
         else:
-            for decoded in decode_windows(
-                self._source, self._header, starts, seconds=seconds, name=self._name
-            ):
-                yield self._clip(decoded, seconds, loop)
+            yield from decode_windows(self._source, self._header, spans, name=self._name)
 
     def _clip(self, decoded: Decoded, seconds: float, loop: bool) -> Clip:
         name, sound, start = self._name, decoded.sound, decoded.start

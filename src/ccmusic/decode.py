@@ -38,6 +38,8 @@ Stored: TypeAlias = str | os.PathLike[str] | BinaryIO | bytes
 Source: TypeAlias = Stored | tuple[npt.NDArray[Any], float]
 """Path, seekable binary stream, content of a file, or samples and their rate; see
 :func:`ccmusic.audio.load`."""
+Span: TypeAlias = tuple[float, float]
+"""Start and length in seconds."""
 AudioPacket: TypeAlias = "av.Packet[av.audio.AudioStream]"
 Convert: TypeAlias = Callable[[av.AudioFrame], Sequence[av.AudioFrame]]
 
@@ -199,16 +201,14 @@ def read_header(source: Stored, *, name: str) -> Header:
 
 
 def decode_windows(
-    source: Stored, header: Header, starts: Sequence[float], *, seconds: float, name: str
+    source: Stored, header: Header, spans: Sequence[Span], *, name: str
 ) -> Iterator[Decoded]:
     """Decode several windows in one pass.
 
     Parameters
     ----------
-    starts
-        Where they begin, in seconds from the start of the recording, in ascending order.
-    seconds
-        Length of each.
+    spans
+        Start and length of each in seconds, in ascending order of their starts.
     name
         What messages call the recording.
 
@@ -219,18 +219,19 @@ def decode_windows(
     """
     duration = header.duration
     # The header may be wrong by some seconds, but a buffer must not be half an hour too long.
-    longest = min(seconds, max(_LEAST_ROOM, duration + _RUN_UP))
+    longest = max(_LEAST_ROOM, duration + _RUN_UP)
     with _file(source, name) as file:
-        sounds = _decode(file, header, name, starts, longest)
-        for start, found in zip_longest(starts, sounds):
-            sound, place = found or Sound(), start
+        rooms = [(start, min(seconds, longest)) for start, seconds in spans]
+        sounds = _decode(file, header, name, rooms)
+        for (start, seconds), found in zip_longest(spans, sounds):
+            sound, place, room = found or Sound(), start, min(seconds, longest)
             if not sound.taken and start > 0:  # it lies in a gap, or seeking failed
-                sound = next(_decode(file, header, name, [start], longest), sound)
+                sound = next(_decode(file, header, name, [(start, room)]), sound)
             if not sound.taken and start > 0:
                 # The recording ends before, whatever its header says: take the middle.
                 end = min(_length(file, header.parts, name).end, start)
                 for place in (window_start(end, seconds, "center"), 0.0):
-                    sound = next(_decode(file, header, name, [place], longest), sound)
+                    sound = next(_decode(file, header, name, [(place, room)]), sound)
                     sound.errors += 1
                     if sound.taken:
                         break
@@ -475,16 +476,14 @@ def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
     return named[crop] if isinstance(crop, str) else min(max(0.0, crop), last)
 
 
-def _decode(
-    file: BinaryIO, header: Header, name: str, starts: Sequence[float], seconds: float
-) -> Iterator[Sound]:
-    """Decode up to ``seconds`` from each start on; those that the file does not reach are left out.
+def _decode(file: BinaryIO, header: Header, name: str, spans: Sequence[Span]) -> Iterator[Sound]:
+    """Decode spans as far as the file reaches; those that it does not reach are left out.
 
     Windows may overlap: each is filled with what it wants of the sound that passes.
     """
-    after = 0.0 if header.sequential else starts[0] - _RUN_UP
+    after = 0.0 if header.sequential else spans[0][0] - _RUN_UP
     parts = header.parts_from(after)
-    windows = _Windows(starts, seconds, name, header, parts[0].time)
+    windows = _Windows(spans, name, header, parts[0].time)
     for packet in _packets(file, parts, name, after):
         if windows.add(packet):
             yield from windows.full()
@@ -496,13 +495,11 @@ def _decode(
 class _Windows:
     """Windows that are filled from packets, in ascending order."""
 
-    def __init__(
-        self, starts: Sequence[float], seconds: float, name: str, header: Header, skipped: float
-    ) -> None:
-        self._coming, self._filling = deque(starts), deque[_Window]()
-        self._seconds, self._name, self._sequential = seconds, name, header.sequential
+    def __init__(self, spans: Sequence[Span], name: str, header: Header, skipped: float) -> None:
+        self._coming, self._filling = deque(spans), deque[_Window]()
+        self._name, self._sequential = name, header.sequential
         self._skipped = skipped  # seconds of the recording before what is read
-        self._first, self._errors, self._enough = starts[0], 0, _SAMPLES_AT_ONCE
+        self._first, self._errors, self._enough = spans[0][0], 0, _SAMPLES_AT_ONCE
         # Frames are many and short: NumPy would take longer for each than the decoder.
         self._waiting = av.AudioFifo()
         self._convert: Convert | None = None
@@ -532,15 +529,20 @@ class _Windows:
     def full(self) -> Iterator[Sound]:
         """Give the windows that are full by now."""
         clock = self._mix()
-        while self._filling and self._filling[0].lacks(clock) <= 0:
-            yield self._filling.popleft().finished(self._errors)
-        self._enough = min([_SAMPLES_AT_ONCE, *(one.lacks(clock) for one in self._filling)])
+        for window in self._filling:
+            if window.lacks(clock) <= 0:
+                window.end(self._errors)
+        while self._filling and self._filling[0].ended:
+            yield self._filling.popleft().sound
+        lacking = (one.lacks(clock) for one in self._filling if not one.ended)
+        self._enough = min([_SAMPLES_AT_ONCE, *lacking])
 
     def rest(self) -> Iterator[Sound]:
         """Give the windows in which the recording ends."""
         self._mix()
         for window in self._filling:
-            yield window.finished(self._errors)
+            window.end(self._errors)
+            yield window.sound
 
     def _begin(self, packet: AudioPacket, frame: av.AudioFrame) -> Convert:
         """Learn rate and channels from the first frame."""
@@ -569,12 +571,12 @@ class _Windows:
         frame.pts, frame.time_base = None, self._tick
         self._waiting.write(frame)
         self._clock = clock = clock + frame.samples / self._rate
-        while self._coming and self._origin + self._coming[0] <= clock + _RUN_UP:
-            begin, before = self._coming.popleft(), self._errors if self._filling else 0
+        while self._coming and self._origin + self._coming[0][0] <= clock + _RUN_UP:
+            (begin, seconds), before = self._coming.popleft(), self._errors if self._filling else 0
             # No buffers for windows inside a gap but the last: there may be hundreds.
             others = self._filling or self._coming
-            missed = others and self._origin + begin + self._seconds <= clock
-            room = np.empty(0 if missed else round(self._seconds * self._rate), np.float32)
+            missed = others and self._origin + begin + seconds <= clock
+            room = np.empty(0 if missed else round(seconds * self._rate), np.float32)
             sound = Sound(room, self._rate, self._channels)
             self._filling.append(_Window(self._origin + begin, sound, before))
 
@@ -602,17 +604,19 @@ class _Window:
     sound: Sound
     errors: int
     """Number of damaged places before it."""
+    ended: bool = False
 
     def lacks(self, clock: float) -> int:
         """Number of samples from this time on until the window is full."""
         skip = max(0, round((self.begin - clock) * self.sound.rate))
         return skip + len(self.sound.original) - self.sound.taken
 
-    def finished(self, errors: int) -> Sound:
-        """The sound, as long as it is; ``errors`` is the number of damaged places up to here."""
-        self.sound.original = self.sound.original[: self.sound.taken]
-        self.sound.errors = errors - self.errors
-        return self.sound
+    def end(self, errors: int) -> None:
+        """Take the sound as it is; ``errors`` is the number of damaged places up to here."""
+        if not self.ended:
+            self.sound.original = self.sound.original[: self.sound.taken]
+            self.sound.errors = errors - self.errors
+            self.ended = True
 
 
 def _alike(first: av.AudioFrame, rate: int) -> Convert:

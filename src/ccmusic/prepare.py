@@ -11,7 +11,6 @@ from typing import Self
 import numpy as np
 
 from ccmusic.audio import (
-    MAX_SECONDS,
     SAMPLE_RATE,
     AudioInfo,
     AudioWarning,
@@ -133,9 +132,10 @@ def prepare(
         clip = whole = source if name is None else replace(source, file=name)
     else:
         recording = Recording(source, name=name)
-        clip = whole = recording.load(crop=crop)
         if any(preprocessing.slice_seconds for preprocessing in preprocessings):
-            whole = recording.load(seconds=MAX_SECONDS, loop=False)
+            clip, whole = recording.load_with_whole(crop=crop)
+        else:
+            clip = whole = recording.load(crop=crop)
     transforms = {preprocessing.transform for preprocessing in preprocessings}
     spectrograms = {
         t: t(clip.samples_at(t.sample_rate)) for t in sorted(transforms, key=lambda t: t.name)
