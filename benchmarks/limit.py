@@ -7,11 +7,11 @@ are those of its convolutions.
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from onnx import TensorProto, helper
 
 from ccmusic import Panel, analyze, zoo
 from ccmusic.panel import available_cores
+from ccmusic.runtime import onnxruntime
 from timing import keep, median_ms
 
 SONG = Path(__file__).parent.parent / "examples" / "vibe_ace.ogg"

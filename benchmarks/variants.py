@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper
 
 from ccmusic import Panel, analyze, zoo
 from ccmusic.panel import available_cores
 from ccmusic.picture import normalise
+from ccmusic.runtime import onnxruntime
 from ccmusic.zoo import Checkpoint
 from timing import keep, median_ms
 

@@ -24,6 +24,10 @@ FORMATS = {
     ".caf": ("caf", "pcm_s16le"),
     ".aiff": ("aiff", "pcm_s16be"),
     ".wma": ("asf", "wmav2"),
+    ".avi": ("avi", "pcm_s16le"),
+    ".w64": ("w64", "pcm_s16le"),
+    ".wv": ("wv", "wavpack"),
+    ".tta": ("tta", "tta"),
 }
 LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 

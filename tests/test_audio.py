@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from ccmusic import audio
 from ccmusic.errors import AudioError
+from ccmusic.quality import audible_seconds
 from ccmusic.texts import LANGUAGES
 
 # name, encoder, rate, channels, bits per second; the formats and rates that people have
@@ -268,7 +271,7 @@ def test_three_hours_cost_no_memory(tmp_path, write_sound, tone, make):
         before, began = peak(), time.process_time()
         clip = audio.load(sys.argv[2])
         print(peak() - before, time.process_time() - began, clip.info.duration)
-        print(clip.info.window_start, abs(clip.native).mean())
+        print(clip.info.window_start, abs(clip.original).mean())
     """
     short = write_sound("short.wav", tone(600, 12))
     done = subprocess.run(
@@ -327,7 +330,7 @@ def loud(seconds, rate):
         (lambda piece, tone: loud(12, 44_100), 44_100, ["clipping"]),
         (lambda piece, tone: tone(440, 12), 44_100, ["dull"]),
         # Opposite phases: nothing is left of them in mono.
-        (lambda piece, tone: piece(12) * np.array([[1], [-1]]), 44_100, ["silence"]),
+        (lambda piece, tone: piece(12) * np.array([[1], [-1]]), 44_100, ["opposite_phase"]),
     ],
 )
 def test_poor_recordings_are_named(write_sound, piece, tone, make, rate, expected):
@@ -336,6 +339,60 @@ def test_poor_recordings_are_named(write_sound, piece, tone, make, rate, expecte
     assert np.isfinite(clip.samples).all()
     for warning in clip.warnings:
         assert warning.message() == warning.message("en") != warning.message("zh")
+
+
+def rumble(seconds=12.0, frequency=5.0, amplitude=0.9):
+    return amplitude * np.sin(2 * np.pi * frequency * np.arange(round(seconds * 44_100)) / 44_100)
+
+
+@pytest.mark.parametrize(
+    ("make", "audible"),
+    [
+        (lambda tone, noise: np.full(529_200, 0.27), 0),
+        (lambda tone, noise: np.full(529_200, 0.012), 0),
+        (lambda tone, noise: np.full((2, 529_200), [[0.2], [-0.1]]), 0),
+        (lambda tone, noise: np.full(5_000, 0.27), 0),
+        (lambda tone, noise: 0.27 + noise(12, amplitude=1e-4), 0),
+        (lambda tone, noise: rumble(), 0),
+        (lambda tone, noise: rumble(1.3), 0),
+        (lambda tone, noise: rumble(0.15), 0),
+        (lambda tone, noise: rumble(frequency=0.3), 0),
+        (lambda tone, noise: rumble(frequency=19), 0),
+        (lambda tone, noise: rumble(frequency=30, amplitude=0.1), 10),  # the lowest pipes
+        (lambda tone, noise: 0.27 + tone(440, 12, amplitude=0.01), 10),
+        (lambda tone, noise: rumble() + tone(440, 12, amplitude=0.01), 10),
+        (lambda tone, noise: noise(12, amplitude=1e-3), 10),
+        (lambda tone, noise: np.append(np.zeros(485_100), tone(440, 1)), 0),
+    ],
+)
+def test_silence_is_what_nobody_hears(tone, noise, make, audible):
+    samples = np.asarray(make(tone, noise), np.float32)
+    clip = audio.load((samples, 44_100), crop="start", name="a")
+    assert ("silence" in codes(clip)) is (audible == 0)
+    once = clip.samples[: round(clip.info.window_end * audio.SAMPLE_RATE)]
+    assert audible_seconds(once, audio.SAMPLE_RATE) == pytest.approx(audible, abs=0.2)
+
+
+def test_a_pause_in_the_centre_is_named_with_a_way_out(tone):
+    song = np.concatenate([np.zeros(60 * 44_100, np.float32), tone(440, 30)])
+    (warning,) = audio.load((song, 44_100)).warnings
+    assert warning.code == "silence"
+    for language, place in (("en", "40.0 to 50.0 s"), ("zh", "40.0–50.0 秒")):
+        assert place in warning.message(language)
+        assert "--crop" in warning.message(language)
+    assert "silence" not in codes(audio.load((song, 44_100), crop="end"))
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+def test_opposite_channels_are_not_silence(write_sound, piece, channels):
+    mono = piece(12)[0]
+    planes = np.stack([mono, -mono] * (channels // 2))
+    path = write_sound("a.wav", planes, encoder="pcm_f32le")
+    clip = audio.load(path, crop="start")
+    assert codes(clip) == ["opposite_phase"]
+    np.testing.assert_allclose(clip.original, mono[:441_000], atol=1e-6)
+    wide = np.stack([mono, -0.9 * mono])  # as some effects are
+    assert "opposite_phase" not in codes(audio.load((wide, 44_100)))
 
 
 @pytest.mark.parametrize(
@@ -667,6 +724,53 @@ def test_samples_that_are_not_numbers(write_sound, piece, value):
     samples = piece(12, 44_100, 2)
     samples[:, 250_000:250_010] = value
     assert refusal(write_sound("a.wav", samples, encoder="pcm_f32le")) == "not_numbers"
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+class _Upload(io.BytesIO):
+    """A stream as frameworks hand it over."""
+
+    def __init__(self, content, name):
+        super().__init__(content)
+        self.name = name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("song.mp3", "song.mp3"),
+        (Path("a/song.mp3"), str(Path("a/song.mp3"))),
+        (None, "the uploaded file"),
+        (6, "the uploaded file"),
+        (b"song.mp3", "the uploaded file"),
+        ("", "the uploaded file"),
+    ],
+)
+def test_a_name_is_a_path(write_sound, piece, name, expected):
+    content = write_sound("a.flac", piece(2)).read_bytes()
+    assert audio.load(_Upload(content, name)).file == expected
+    assert audio.load(_Upload(content, name), name="mine").file == "mine"
+    with pytest.raises(AudioError, match=f"^{re.escape(expected)}: "):
+        audio.load(_Upload(b"nothing", name))
+
+
+def test_a_name_may_be_given(write_sound, piece):
+    path = write_sound("a.flac", piece(2))
+    samples = (piece(2)[0], 44_100)
+    with tempfile.TemporaryFile() as unnamed:
+        unnamed.write(path.read_bytes())
+        assert audio.load(unnamed).file == "the uploaded file"
+        for source in (unnamed, path, str(path), path.read_bytes(), samples):
+            assert audio.load(source, name="mine").file == "mine"
+            recording = audio.Recording(source, name="mine")
+            assert [clip.file for clip in recording.windows([0.0, 0.5], seconds=1)] == ["mine"] * 2
+    assert audio.Clip.from_samples(*samples, name="mine").file == "mine"
+    assert audio.Clip.from_samples(*samples).file == "the samples"
+    for source in (b"nothing", (np.zeros(10), 44_100), path.parent / "none"):
+        with pytest.raises(AudioError, match=r"^mine: "):
+            audio.load(source, name="mine")
 
 
 # --- anything ------------------------------------------------------------------------------------

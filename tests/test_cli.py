@@ -1,4 +1,5 @@
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -27,6 +28,7 @@ from small_models import make_checkpoint
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SONG = str(EXAMPLES / "vibe_ace.ogg")
+needs_torch = pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs PyTorch")
 
 
 @pytest.fixture
@@ -235,10 +237,13 @@ def test_a_failing_model_is_reported_and_the_status_is_1(folder: Path, run) -> N
         (["classify", SONG, "--models", "tuba"], "unknown model tuba; known: jazz_cqt, rock_cqt"),
         (["classify", SONG, "--transform", "mel"], "no checkpoints for mel yet"),
         (["spectrogram", "missing.wav", "-o", "x.png"], "missing.wav: no such file"),
-        (["evaluate", "tuba", "--data", "x.csv"], "unknown model tuba"),
-        (
+        pytest.param(
+            ["evaluate", "tuba", "--data", "x.csv"], "unknown model tuba", marks=needs_torch
+        ),
+        pytest.param(
             ["train", "--data", "no.csv", "--backbone", "resnet50", "-o", "run"],
             "no.csv: cannot be read",
+            marks=needs_torch,
         ),
     ],
     ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",

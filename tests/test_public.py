@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 
 import ccmusic
+from ccmusic.runtime import onnxruntime
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
@@ -44,7 +45,7 @@ def _returned(thing: Any) -> Iterator[type]:
             if inspect.isfunction(bare) and not name.startswith("_"):
                 functions.append(bare)
     for function in functions:
-        names = vars(inspect.getmodule(function)) | _plots()
+        names = vars(inspect.getmodule(function)) | _plots() | {"onnxruntime": onnxruntime}
         yield from _classes(get_type_hints(function, names).get("return"))
 
 
@@ -111,3 +112,16 @@ def test_the_package_does_not_load_what_it_may_not_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_importing_changes_nothing_in_the_host() -> None:
+    code = (
+        "import os, sys, multiprocessing.spawn as spawn\n"
+        "before = dict(os.environ), spawn.get_preparation_data\n"
+        "import ccmusic\n"
+        "assert (dict(os.environ), spawn.get_preparation_data) == before\n"
+        "heavy = {'onnxruntime', 'torch', 'matplotlib', 'streamlit', 'fastapi', 'ray', 'pyarrow'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "assert not [name for name in sys.modules if name.startswith('ccmusic.batch')]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

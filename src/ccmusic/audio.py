@@ -65,7 +65,8 @@ MAX_SECONDS = 1800.0
 # fmt: off
 SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".m4b", ".aac", ".mp4", ".aif",
-    ".aiff", ".au", ".caf", ".w64", ".mka", ".mkv", ".webm", ".wma",
+    ".aiff", ".au", ".caf", ".w64", ".mka", ".mkv", ".webm", ".wma", ".ape", ".wv", ".tta", ".tak",
+    ".mpc", ".dsf", ".dff",
 )
 # fmt: on
 _ABSURD = 1e9  # full scale is 1; NaN and infinity are not below this either
@@ -80,7 +81,7 @@ class AudioInfo:
     bit_rate: int | None
     """Bits per second, if the file tells."""
     sample_rate: int
-    """Hertz, as stored in the file."""
+    """Hertz, as stored in the file; of DSD, 44,100 or 48,000."""
     channels: int
     duration: float
     """Seconds."""
@@ -174,11 +175,11 @@ class Clip(Value):
         sr: float,
         *,
         crop: Crop | float = "center",
-        file: str = "the samples",
+        name: str | None = None,
     ) -> Self:
         """Take the window of samples in memory, as :func:`load` takes that of a file.
 
-        >>> Clip.from_samples(np.zeros(48_000), 48_000, file="rest").samples.shape
+        >>> Clip.from_samples(np.zeros(48_000), 48_000, name="rest").samples.shape
         (220500,)
 
         Parameters
@@ -189,7 +190,7 @@ class Clip(Value):
             Their sample rate, hertz.
         crop
             As in :func:`load`.
-        file
+        name
             What messages and results call the recording.
 
         Raises
@@ -197,8 +198,8 @@ class Clip(Value):
         AudioError
             If these are no samples, no numbers, or too few.
         """
-        clip = load((y, sr), crop=crop, name=file)
-        return cls(file, clip.samples, clip.original, clip.info, clip.warnings)
+        clip = load((y, sr), crop=crop, name=name)
+        return cls(clip.file, clip.samples, clip.original, clip.info, clip.warnings)
 
 
 carry(AudioInfo, AudioWarning, Clip, Envelope)
@@ -222,14 +223,13 @@ class Recording:
 
     def __init__(self, source: Source, *, name: str | None = None) -> None:
         check_kind(source)
-        self._name = name_of(source) if name is None else name
-        self._source = named(source, self._name) if isinstance(source, bytes) else source
+        self._source, self._name = source, name_of(source) if name is None else name
         if isinstance(source, tuple):
             self._planes, self._rate = _checked(*source, self._name)
             seconds = self._planes.shape[1] / self._rate
             self._header = Header("samples", None, seconds, cut_off=False)
         else:
-            self._header = read_header(self._source)  # type: ignore[arg-type]
+            self._header = read_header(source, name=self._name)
 
     @property
     def duration(self) -> float:
@@ -295,7 +295,9 @@ class Recording:
                 sound = _cut(self._planes, self._rate, start, seconds)
                 yield self._clip(Decoded(sound, self._header, start), seconds, loop)
         else:
-            for decoded in decode_windows(self._source, self._header, starts, seconds=seconds):
+            for decoded in decode_windows(
+                self._source, self._header, starts, seconds=seconds, name=self._name
+            ):
                 yield self._clip(decoded, seconds, loop)
 
     def _clip(self, decoded: Decoded, seconds: float, loop: bool) -> Clip:
@@ -311,12 +313,17 @@ class Recording:
         samples = np.asarray(soxr.resample(sound.original, sound.rate, SAMPLE_RATE), np.float32)
         wanted = round(seconds * SAMPLE_RATE)
         samples = np.resize(samples, wanted) if loop else samples[:wanted]
+        header = decoded.header
+        duration = max(header.duration, start + taken)
+        bit_rate, most = header.bit_rate, 8 * header.size / duration
+        if bit_rate and bit_rate > 1.1 * most:  # a header that cannot be
+            bit_rate = round(most / 1000) * 1000
         info = AudioInfo(
-            codec=decoded.header.codec,
-            bit_rate=decoded.header.bit_rate,
+            codec=header.codec,
+            bit_rate=bit_rate,
             sample_rate=sound.rate,
             channels=sound.channels,
-            duration=round(max(self.duration, taken), 3),
+            duration=round(duration, 3),
             window_start=round(start, 3),
             window_end=round(start + taken, 3),
             looped=loop and taken < seconds - 0.01,
@@ -362,7 +369,8 @@ def load(
         Whether the samples of a shorter piece are repeated to this length; otherwise they are as
         many as there are.
     name
-        What messages and results call the recording; by default the path, or the stream's name.
+        What messages and results call the recording; by default its path, or the ``name`` of a
+        stream if that is a path.
 
     Raises
     ------

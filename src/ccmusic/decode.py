@@ -5,23 +5,32 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 import av
 import av.error
+import av.stream
 import numpy as np
 import numpy.typing as npt
 
 from ccmusic.errors import AudioError
 from ccmusic.files import NotAFileError, Reader, open_regular
+from ccmusic.headers import (
+    Part,
+    View,
+    count_mp3,
+    is_cut_off,
+    musepack_seconds,
+    parts_of,
+    promised_mp3,
+)
 
 Crop = Literal["center", "start", "end"]
 Samples = npt.NDArray[np.float32]
@@ -30,26 +39,28 @@ Source: TypeAlias = Stored | tuple[npt.NDArray[Any], float]
 """Path, seekable binary stream, content of a file, or samples and their rate; see
 :func:`ccmusic.audio.load`."""
 AudioPacket: TypeAlias = "av.Packet[av.audio.AudioStream]"
+Convert: TypeAlias = Callable[[av.AudioFrame], Sequence[av.AudioFrame]]
 
 # Containers that hold music. Playlists and network formats stay out: they can name other files.
-_FORMATS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,mov,mp4,matroska,webm,asf,avi"
+_FORMATS = (
+    "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,mov,mp4,matroska,webm,asf,avi,"
+    "ape,wv,tta,tak,mpc,mpc8,dsf,iff"
+)
 # A decoder that starts in mid-stream needs a run-up: MP3 borrows bits from earlier frames, Opus
 # asks for 80 ms, AAC for one frame.
 _RUN_UP = 0.5
 _GAP = 0.1  # larger differences between timestamps are gaps
 _SAMPLES_AT_ONCE = 1 << 16  # few enough to stay in the CPU cache
 _PATIENCE = 1_000  # damaged places in a row until a file is given up
-_OGG_PAGE = 65_307  # bytes, at most
-_OGG_FIRST = b"OggS\0\x02"  # begins the first page of a stream
-_BLOCK = 1 << 20  # bytes of a file that are searched at once
 # In these containers FFmpeg finds a time by the average bytes per second of the header, which is
 # exact for few codecs. In ASF, times are in milliseconds, and those of WMA are late.
 _BY_AVERAGE = frozenset({"wav", "w64", "aiff", "au"})
 _EXACT_CODECS = ("pcm_", "mp2", "mp3")
-_MP3_FRAME = 2_881  # bytes, at most
 _RATES = range(1_000, 1_000_001)  # a header that gives another is damaged
+_DSD_RATES = range(176_400, 6_144_001)  # an eighth of the number of bits per second
 _LEAST_ROOM = 10.0  # seconds to decode, whatever a header says
 _FULL = 0.999  # of full scale
+_CANCELLED = 1e-4  # of the channels' power: -40 dB
 
 FFMPEG = av.ffmpeg_version_info
 """Version of FFmpeg inside PyAV."""
@@ -73,6 +84,8 @@ class Sound:
     """Largest magnitude of any channel; NaN if there is one."""
     clipped: int = 0
     """Number of samples of all channels at full scale."""
+    opposite: int = 0
+    """Number of samples at which the channels cancel each other; the first one was taken there."""
     taken: int = 0
     """Number of samples so far."""
 
@@ -80,7 +93,12 @@ class Sound:
         """Mix samples, float32 [channels, n], to mono, as long as there is room."""
         planes = planes[:, : len(self.original) - self.taken]
         with np.errstate(over="ignore", invalid="ignore"):  # the peak shows it
-            self.original[self.taken : self.taken + planes.shape[1]] = planes.mean(axis=0)
+            mono = planes.mean(axis=0)
+            power = sum(float(np.vdot(plane, plane)) for plane in planes) / len(planes)
+            if float(np.vdot(mono, mono)) < _CANCELLED * power:
+                mono = planes[0]
+                self.opposite += planes.shape[1]
+        self.original[self.taken : self.taken + planes.shape[1]] = mono
         self.taken += planes.shape[1]
         if planes.size:
             self.peak = float(np.maximum(self.peak, peak(planes)))
@@ -98,8 +116,18 @@ class Header:
     """Seconds."""
     cut_off: bool
     """The end of the file is missing."""
+    size: int = 0
+    """Bytes of sound, at most."""
     sequential: bool = False
     """A time is found only by reading on from the start and counting samples."""
+    parts: tuple[Part, ...] = (Part(),)
+    """What to read, one after another."""
+    places: tuple[Part, ...] = ()
+    """Of an MP3, where else reading may begin, in ascending order."""
+
+    def parts_from(self, time: float) -> tuple[Part, ...]:
+        """What to read for the sound from a time on."""
+        return tuple(place for place in self.places if place.time <= time)[-1:] or self.parts
 
 
 @dataclass(frozen=True)
@@ -112,7 +140,7 @@ class Decoded:
     """Seconds from the start of the recording to that of the window."""
 
 
-def read_header(source: Stored) -> Header:
+def read_header(source: Stored, *, name: str) -> Header:
     """Find out how long a recording is, and whether it is whole.
 
     Raises
@@ -120,30 +148,58 @@ def read_header(source: Stored) -> Header:
     AudioError
         If the file cannot be read, or holds no audio.
     """
-    name = name_of(source)
     with _file(source, name) as file:
-        cut_off, (counted, whole) = _is_cut_off(file), _mp3_length(file)
-        chained = _is_chained(file)
-        with _container(file, name) as container:
+        size = file.seek(0, io.SEEK_END)
+        parts, cut_off, mpeg = parts_of(file), is_cut_off(file), count_mp3(file)
+        has_length, missing = promised_mp3(file)
+        chained = len(parts) > 1
+        with _container(file, parts[0], name) as container:
             stream = _audio_stream(container, name)
-            announced = _announced(container, stream, counted)
-            bit_rate = stream.codec_context.bit_rate or container.bit_rate or None
+            kind, origin = container.format.name, _origin(stream)
+            announced = musepack_seconds(file) or _announced(container, stream, has_length)
+            bit_rate = stream.codec_context.bit_rate or container.bit_rate or 0
             codec = str(stream.codec_context.codec.canonical_name)
-            kind = container.format.name
             inexact = (kind in _BY_AVERAGE and not codec.startswith(_EXACT_CODECS)) or kind == "asf"
-            # The header may have no length, or a wrong one.
-            tail = announced - _RUN_UP
-            kept = whole if codec == "mp3" else _span(_demux(container, stream, tail))[0] >= tail
-        duration = announced
-        if announced <= 0 or chained or not kept:
-            duration, size = _span(_packets(file, name, 0.0), chained=chained)
-            bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else None
-            cut_off |= announced - duration > _RUN_UP
-    return Header(codec, bit_rate, duration, cut_off, chained or inexact)
+            # The header may have no length, or a wrong one: see where the last packet lies.
+            found = _Span(announced, announced, size=size)
+            if kind == "mp3":
+                end = mpeg.seconds - origin if mpeg else 0.0
+                found = _Span(end, end, size=mpeg.size if mpeg else 0)
+            elif chained or (kind == "asf" and cut_off):
+                found = _Span()
+            elif announced > 0 and kind != "asf":  # whose last packets may be seconds long
+                found = replace(_span(_demux(container, stream, announced - _RUN_UP)), size=size)
+                if inexact:  # the time to which it was sought may be wrong
+                    found.last = min(found.last, announced)
+            pcm = _pcm_rate(stream, codec)
+        tells = kind == "mp3" or found.last - _RUN_UP <= announced <= found.end + _RUN_UP
+        if found.end <= 0 or not tells or (pcm and announced > 8 * size / pcm + _RUN_UP):
+            found = _length(file, parts, name)
+            held = 8 * found.size / pcm if pcm else 0.0
+            # A clock that is wrong. There may be gaps, but not in an AVI, which has no timestamps.
+            if pcm and (found.end if kind == "avi" else found.lasting) > held + _RUN_UP:
+                found.last = found.end = held
+                inexact = True
+        near = found.last - _RUN_UP <= announced <= found.end + _RUN_UP
+        right = near and announced > 0 and not chained
+        duration = announced if right else found.end
+        if kind == "mp3" and missing is not None:
+            cut_off = missing > 0
+        elif not chained:
+            cut_off |= announced > duration
+    size = min(found.size, size)
+    if not right:
+        bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else 0
+    places: tuple[Part, ...] = ()
+    if kind == "mp3" and mpeg:
+        places = tuple(Part(byte, time=time - origin) for time, byte in mpeg.places)
+    return Header(
+        codec, bit_rate or None, duration, cut_off, size, chained or inexact, parts, places
+    )
 
 
 def decode_windows(
-    source: Stored, header: Header, starts: Sequence[float], *, seconds: float
+    source: Stored, header: Header, starts: Sequence[float], *, seconds: float, name: str
 ) -> Iterator[Decoded]:
     """Decode several windows in one pass.
 
@@ -153,30 +209,37 @@ def decode_windows(
         Where they begin, in seconds from the start of the recording, in ascending order.
     seconds
         Length of each.
+    name
+        What messages call the recording.
 
     Raises
     ------
     AudioError
         If the file cannot be read, or holds no audio.
     """
-    name, duration = name_of(source), header.duration
+    duration = header.duration
     # The header may be wrong by some seconds, but a buffer must not be half an hour too long.
     longest = min(seconds, max(_LEAST_ROOM, duration + _RUN_UP))
     with _file(source, name) as file:
-        sounds = _decode(file, name, starts, longest, sequential=header.sequential)
+        sounds = _decode(file, header, name, starts, longest)
         for start, found in zip_longest(starts, sounds):
-            sound = found or Sound()
-            # It lies in a gap, or seeking failed: look from there on, then at the beginning.
-            for place in (start, 0.0) if start > 0 else ():
-                if not sound.taken:
-                    start = place
-                    again = _decode(file, name, [start], longest, sequential=header.sequential)
-                    sound = next(again, sound)
+            sound, place = found or Sound(), start
+            if not sound.taken and start > 0:  # it lies in a gap, or seeking failed
+                sound = next(_decode(file, header, name, [start], longest), sound)
+            if not sound.taken and start > 0:
+                # The recording ends before, whatever its header says: take the middle.
+                end = min(_length(file, header.parts, name).end, start)
+                for place in (window_start(end, seconds, "center"), 0.0):
+                    sound = next(_decode(file, header, name, [place], longest), sound)
+                    sound.errors += 1
+                    if sound.taken:
+                        break
+                duration = max(end if place > 0 else 0.0, place + sound.taken / sound.rate)
             if not sound.taken:
                 raise AudioError("no_sound", file=name)
-            if min(seconds, duration - start) - sound.taken / sound.rate > _RUN_UP:
+            if min(seconds, duration - place) - sound.taken / sound.rate > _RUN_UP:
                 sound.errors += 1
-            yield Decoded(sound, header, start)
+            yield Decoded(sound, replace(header, duration=duration), place)
 
 
 def digest(source: Stored) -> str:
@@ -190,7 +253,7 @@ def digest(source: Stored) -> str:
     name = name_of(source)
     with _file(source, name) as file:
         content = hashlib.sha256()
-        for packet in _packets(file, name, 0.0):
+        for packet in _packets(file, parts_of(file), name):
             content.update(bytes(packet))
     return content.hexdigest()
 
@@ -204,7 +267,7 @@ def read_tags(path: Path) -> dict[str, str]:
         If the file cannot be read.
     """
     name = name_of(path)
-    with _file(path, name) as file, _container(file, name) as container:
+    with _file(path, name) as file, _container(file, parts_of(file)[0], name) as container:
         # Ogg keeps its tags with the stream.
         found = [*(stream.metadata for stream in container.streams.audio), container.metadata]
         return {key.lower(): value for tags in found for key, value in tags.items()}
@@ -212,11 +275,11 @@ def read_tags(path: Path) -> dict[str, str]:
 
 def name_of(source: Source) -> str:
     """Name of a source in messages and results."""
-    if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
     if isinstance(source, tuple):
         return "the samples"
-    return str(getattr(source, "name", "the uploaded file"))
+    path = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    # Temporary files are named by a number, uploads by None where the sender gave no name.
+    return os.fspath(path) if path and isinstance(path, str | os.PathLike) else "the uploaded file"
 
 
 def check_kind(source: object) -> None:
@@ -265,78 +328,18 @@ def _file(source: Stored, name: str) -> Iterator[BinaryIO]:
             file.close()
 
 
-def _is_cut_off(file: BinaryIO) -> bool:
-    """Return whether the end of a RIFF, AIFF, or Ogg file is missing; FFmpeg does not tell."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    kind, length = file.read(4), file.read(4)
-    if kind in {b"RIFF", b"FORM"}:
-        promised = int.from_bytes(length, "little" if kind == b"RIFF" else "big")
-        # Programs that write to a pipe leave 0 or the largest number there.
-        return size < promised < 0xFFFF_FF00
-    if kind == b"OggS":
-        file.seek(max(0, size - _OGG_PAGE))
-        tail = file.read()
-        flags = tail[tail.rfind(b"OggS") + 5 :][:1]
-        return flags == b"" or not flags[0] & 4  # bit 2 marks the last page
-    return False
-
-
-def _is_chained(file: BinaryIO) -> bool:
-    """Return whether songs were joined to one Ogg file: each starts the clock anew."""
-    file.seek(0)
-    place = 0
-    # The streams that are played together begin together.
-    while (page := file.read(_OGG_PAGE)).startswith(_OGG_FIRST):
-        lacing = page[27 : 27 + page[26]] if len(page) > 26 else b""
-        place += 27 + len(lacing) + sum(lacing)
-        file.seek(place)
-    if place == 0:
-        return False
-    file.seek(place)
-    end = b""
-    while block := file.read(_BLOCK):
-        if _OGG_FIRST in end + block:
-            return True
-        end = block[1 - len(_OGG_FIRST) :]
-    return False
-
-
-def _mp3_length(file: BinaryIO) -> tuple[bool, bool]:
-    """Return (has_length_header, header_is_consistent) of an MP3.
-
-    The header (Xing, Info or VBRI) follows the ID3 tags. If the file has fewer bytes than the
-    header says, the end is missing; if it has more, songs were joined and the header is wrong.
-    """
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    head = file.read(10)
-    begin = 0
-    if head.startswith(b"ID3"):
-        for byte in head[6:]:
-            begin = begin << 7 | byte & 0x7F
-        begin += len(head)
-    file.seek(begin)
-    first = file.read(_MP3_FRAME)
-    mark = max(first.find(b"Xing"), first.find(b"Info"))
-    if mark < 0:
-        return b"VBRI" in first, False
-    flags, _, length = struct.unpack(">3I", first[mark + 4 : mark + 16].ljust(12, b"\0"))
-    if flags & 3 != 3:
-        return True, False
-    surplus = size - begin - length
-    return surplus < _MP3_FRAME, abs(surplus) < _MP3_FRAME
-
-
 @contextmanager
-def _container(file: BinaryIO, name: str) -> Iterator[av.container.InputContainer]:
+def _container(file: BinaryIO, part: Part, name: str) -> Iterator[av.container.InputContainer]:
     """Open through Python's own file object: FFmpeg never sees a path, so no name is a URL."""
-    file.seek(0)
     try:
         container = av.open(
-            Reader(file),
+            Reader(cast(BinaryIO, View(file, part))),
+            format=part.format,
             # Without the limit FFmpeg searches megabytes of a WAV for another codec in disguise.
-            options={"format_whitelist": _FORMATS, "max_probe_packets": "4"},
+            options={
+                "format_whitelist": part.format or _FORMATS,
+                "max_probe_packets": "4",
+            },
             # Old tags are often in GBK or Latin-1; undecodable tags must not be an error.
             metadata_errors="replace",
         )
@@ -350,7 +353,9 @@ def _container(file: BinaryIO, name: str) -> Iterator[av.container.InputContaine
 def _audio_stream(container: av.container.InputContainer, name: str) -> av.audio.AudioStream:
     if not container.streams.audio:
         raise AudioError("no_audio_track", file=name)
-    stream = container.streams.audio[0]
+    # Films and concerts often hold several, of which one is marked to be played.
+    default = av.stream.Disposition.default
+    stream = max(container.streams.audio, key=lambda one: bool(one.disposition & default))
     context = stream.codec_context
     if context is None or _tag(context) in {"aavd", "drms", "enca"}:
         raise AudioError("protected", file=name)
@@ -376,13 +381,24 @@ def _announced(
     return (container.duration or 0) / av.time_base
 
 
-def _packets(file: BinaryIO, name: str, after: float) -> Iterator[AudioPacket]:
-    """Open the file and give its packets from ``after`` (seconds into the piece) or earlier on.
+def _pcm_rate(stream: av.audio.AudioStream, codec: str) -> int:
+    """Bits per second of PCM, by what the decoder takes for a sample; 0 of other codecs."""
+    if not codec.startswith("pcm_"):
+        return 0
+    bits = int("".join(filter(str.isdigit, codec)) or 8)  # mu-law and A-law have none in the name
+    return bits * stream.codec_context.sample_rate * stream.codec_context.channels
+
+
+def _packets(
+    file: BinaryIO, parts: Sequence[Part], name: str, after: float = 0.0
+) -> Iterator[AudioPacket]:
+    """Packets of all parts, of a single one from ``after`` (seconds into the piece) or earlier on.
 
     Each pass opens the file anew, because a demuxer that failed to seek keeps its position.
     """
-    with _container(file, name) as container:
-        yield from _demux(container, _audio_stream(container, name), after)
+    for part in parts:
+        with _container(file, part, name) as container:
+            yield from _demux(container, _audio_stream(container, name), after - part.time)
 
 
 def _demux(
@@ -412,35 +428,44 @@ def _origin(stream: av.audio.AudioStream) -> float:
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
-def _span(packets: Iterable[AudioPacket], *, chained: bool = False) -> tuple[float, int]:
-    """Measure packets without decoding them.
+@dataclass
+class _Span:
+    """What packets tell without being decoded; nothing but zeros without packets."""
 
-    Parameters
-    ----------
-    chained
-        Whether the clock starts anew with each of several songs, whose lengths are added.
+    last: float = 0.0
+    """Seconds from the start of the piece to the beginning of the last one."""
+    end: float = 0.0
+    """Seconds to its end."""
+    lasting: float = 0.0
+    """Seconds that all of them last; less than ``end`` where there are gaps."""
+    size: int = 0
+    """Bytes in them."""
 
-    Returns
-    -------
-    end
-        Seconds from the start of the piece to the end of the last packet; 0 without packets.
-    size
-        Bytes in these packets.
-    """
-    end = size = songs = 0
-    seconds = 0.0
+
+def _length(file: BinaryIO, parts: Sequence[Part], name: str) -> _Span:
+    """Measure a whole file without decoding it."""
+    whole = _Span()
+    for part in parts:
+        span = _span(_packets(file, [part], name))
+        whole.last, whole.end = whole.end + span.last, whole.end + span.end
+        whole.lasting += span.lasting
+        whole.size += span.size
+    return whole
+
+
+def _span(packets: Iterable[AudioPacket]) -> _Span:
+    begin = end = lasting = size = 0
+    tick, origin = Fraction(0), 0.0
     for packet in packets:
         size += packet.size
-        if packet.pts is None:
-            continue
-        if chained and packet.pts + songs < end:
-            songs = end - packet.pts
-        if packet.pts + songs + (packet.duration or 0) > end:
-            end = packet.pts + songs + (packet.duration or 0)
-            last = packet
-    if end:
-        seconds = float(end * (last.stream.time_base or 0)) - _origin(last.stream)
-    return seconds, size
+        duration = packet.duration or 0
+        lasting += duration
+        if packet.pts is not None and packet.pts + duration > end:
+            begin, end = packet.pts, packet.pts + duration
+            tick, origin = packet.stream.time_base or tick, _origin(packet.stream)
+    return _Span(
+        float(begin * tick) - origin, float(end * tick) - origin, float(lasting * tick), size
+    )
 
 
 def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
@@ -451,60 +476,121 @@ def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
 
 
 def _decode(
-    file: BinaryIO, name: str, starts: Sequence[float], seconds: float, *, sequential: bool
+    file: BinaryIO, header: Header, name: str, starts: Sequence[float], seconds: float
 ) -> Iterator[Sound]:
     """Decode up to ``seconds`` from each start on; those that the file does not reach are left out.
 
     Windows may overlap: each is filled with what it wants of the sound that passes.
     """
-    # Frames are many and short: NumPy would take longer for each than the decoder.
-    waiting = av.AudioFifo()
-    alike: Callable[[av.AudioFrame], Sequence[av.AudioFrame]] | None = None
-    coming, filling = deque(starts), deque[_Window]()
-    clock: float | None = None  # seconds after the last sample that waits, on the container's clock
-    errors, enough = 0, _SAMPLES_AT_ONCE
-    for packet in _packets(file, name, 0.0 if sequential else starts[0] - _RUN_UP):
+    after = 0.0 if header.sequential else starts[0] - _RUN_UP
+    parts = header.parts_from(after)
+    windows = _Windows(starts, seconds, name, header, parts[0].time)
+    for packet in _packets(file, parts, name, after):
+        if windows.add(packet):
+            yield from windows.full()
+            if windows.done:
+                return
+    yield from windows.rest()
+
+
+class _Windows:
+    """Windows that are filled from packets, in ascending order."""
+
+    def __init__(
+        self, starts: Sequence[float], seconds: float, name: str, header: Header, skipped: float
+    ) -> None:
+        self._coming, self._filling = deque(starts), deque[_Window]()
+        self._seconds, self._name, self._sequential = seconds, name, header.sequential
+        self._skipped = skipped  # seconds of the recording before what is read
+        self._first, self._errors, self._enough = starts[0], 0, _SAMPLES_AT_ONCE
+        # Frames are many and short: NumPy would take longer for each than the decoder.
+        self._waiting = av.AudioFifo()
+        self._convert: Convert | None = None
+        # Seconds after the last sample that waits, on the container's clock.
+        self._clock: float | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether no window wants any more."""
+        return not self._filling and not self._coming
+
+    def add(self, packet: AudioPacket) -> bool:
+        """Decode a packet; return whether enough waits to fill a window, or much."""
         try:
             decoded = packet.decode()
-            if alike is None and decoded:
-                alike = _alike(decoded[0])
-                rate, channels = decoded[0].sample_rate, decoded[0].layout.nb_channels
-                if rate not in _RATES:
-                    raise AudioError("bad_rate", file=name, rate=rate)
-                origin, tick = _origin(packet.stream), Fraction(1, rate)
-                clock = origin if sequential else None
-            frames = [frame for one in decoded for frame in alike(one)] if alike else []
+            if not decoded:
+                return False
+            convert = self._convert or self._begin(packet, decoded[0])
+            frames = [frame for one in decoded for frame in convert(one)]
         except (av.error.FFmpegError, ValueError):
-            errors += 1
-            continue
+            self._errors += 1
+            return False
         for frame in frames:
-            time = frame.time
-            if clock is None or (not sequential and time is not None and abs(time - clock) > _GAP):
-                if clock is not None:
-                    _mix(waiting, clock, filling)
-                    errors += 1
-                clock = origin + starts[0] if time is None else time
-            # The queue would want times without a gap, in one unit.
-            frame.pts, frame.time_base = None, tick
-            waiting.write(frame)
-            clock += frame.samples / rate
-            while coming and origin + coming[0] <= clock + _RUN_UP:
-                begin, before = coming.popleft(), errors if filling else 0
-                # None for one of many in a gap: there may be hundreds.
-                missed = (filling or coming) and origin + begin + seconds <= clock
-                room = np.empty(0 if missed else round(seconds * rate), np.float32)
-                filling.append(_Window(origin + begin, Sound(room, rate, channels), before))
-        if clock is not None and waiting.samples >= enough:
-            _mix(waiting, clock, filling)
-            while filling and filling[0].lacks(clock) <= 0:
-                yield filling.popleft().finished(errors)
-            if not filling and not coming:
-                return
-            enough = min([_SAMPLES_AT_ONCE, *(window.lacks(clock) for window in filling)])
-    if clock is not None:
-        _mix(waiting, clock, filling)
-    for window in filling:
-        yield window.finished(errors)
+            self._queue(frame)
+        return self._waiting.samples >= self._enough
+
+    def full(self) -> Iterator[Sound]:
+        """Give the windows that are full by now."""
+        clock = self._mix()
+        while self._filling and self._filling[0].lacks(clock) <= 0:
+            yield self._filling.popleft().finished(self._errors)
+        self._enough = min([_SAMPLES_AT_ONCE, *(one.lacks(clock) for one in self._filling)])
+
+    def rest(self) -> Iterator[Sound]:
+        """Give the windows in which the recording ends."""
+        self._mix()
+        for window in self._filling:
+            yield window.finished(self._errors)
+
+    def _begin(self, packet: AudioPacket, frame: av.AudioFrame) -> Convert:
+        """Learn rate and channels from the first frame."""
+        codec, rate = packet.stream.codec_context.codec.canonical_name, frame.sample_rate
+        is_dsd = codec.startswith(("dsd", "dst"))
+        if rate not in (_DSD_RATES if is_dsd else _RATES):
+            raise AudioError("bad_rate", file=self._name, rate=rate)
+        # Above what is heard, DSD holds its noise alone.
+        self._rate = rate if not is_dsd else 44_100 if rate % 44_100 == 0 else 48_000
+        self._channels, self._tick = frame.layout.nb_channels, Fraction(1, self._rate)
+        self._origin = _origin(packet.stream) - self._skipped
+        self._clock = self._origin if self._sequential else None
+        self._convert = _alike(frame, self._rate)
+        return self._convert
+
+    def _queue(self, frame: av.AudioFrame) -> None:
+        """Append to what waits, and begin the windows that it reaches."""
+        time, clock = frame.time, self._clock
+        apart = not self._sequential and time is not None and abs(time - (clock or 0)) > _GAP
+        if clock is None or apart:
+            if clock is not None:
+                self._mix()
+                self._errors += 1
+            clock = self._origin + self._first if time is None else time
+        # The queue would want times without a gap, in one unit.
+        frame.pts, frame.time_base = None, self._tick
+        self._waiting.write(frame)
+        self._clock = clock = clock + frame.samples / self._rate
+        while self._coming and self._origin + self._coming[0] <= clock + _RUN_UP:
+            begin, before = self._coming.popleft(), self._errors if self._filling else 0
+            # No buffers for windows inside a gap but the last: there may be hundreds.
+            others = self._filling or self._coming
+            missed = others and self._origin + begin + self._seconds <= clock
+            room = np.empty(0 if missed else round(self._seconds * self._rate), np.float32)
+            sound = Sound(room, self._rate, self._channels)
+            self._filling.append(_Window(self._origin + begin, sound, before))
+
+    def _mix(self) -> float:
+        """Empty the queue into the windows that want some of it; return the time of its end."""
+        frame = self._waiting.read() if self._waiting.samples else None
+        if self._clock is None or frame is None:
+            return self._clock or 0.0
+        planes = np.asarray(frame.to_ndarray(), np.float32)
+        if not frame.format.is_planar:
+            planes = planes.reshape(-1, frame.layout.nb_channels).T
+        begin = self._clock - frame.samples / frame.sample_rate
+        for window in self._filling:
+            skip = round((window.begin - begin) * frame.sample_rate)
+            window.sound.add(planes[:, max(0, skip) :])
+        return self._clock
 
 
 @dataclass
@@ -529,30 +615,15 @@ class _Window:
         return self.sound
 
 
-def _mix(waiting: av.AudioFifo, end: float, windows: Iterable[_Window]) -> None:
-    """Empty a queue, whose last sample is at ``end``, into the windows that want some of it."""
-    if not waiting.samples:
-        return
-    frame = waiting.read()
-    assert frame is not None
-    planes = np.asarray(frame.to_ndarray(), np.float32)
-    if not frame.format.is_planar:
-        planes = planes.reshape(-1, frame.layout.nb_channels).T
-    begin = end - frame.samples / frame.sample_rate
-    for window in windows:
-        skip = round((window.begin - begin) * frame.sample_rate)
-        window.sound.add(planes[:, max(0, skip) :])
-
-
-def _alike(first: av.AudioFrame) -> Callable[[av.AudioFrame], Sequence[av.AudioFrame]]:
-    """Return a function that converts frames to floats with rate and channels of the first one.
+def _alike(first: av.AudioFrame, rate: int) -> Convert:
+    """Return a function that converts frames to floats of a rate with the channels of the first.
 
     Both may change in the middle of a file in which songs were joined.
     """
     # Float planes, as MP3, AAC, Vorbis and Opus have them. Packed if there are many, because PyAV
     # crashes on the planes of a frame with eight channels or more.
     wanted = "fltp" if first.layout.nb_channels < 8 else "flt"
-    plain = (wanted, first.layout.name, first.sample_rate)
+    plain = (wanted, first.layout.name, rate)
     resamplers: dict[tuple[str, str, int], av.AudioResampler] = {}
 
     def convert(frame: av.AudioFrame) -> Sequence[av.AudioFrame]:
@@ -560,7 +631,7 @@ def _alike(first: av.AudioFrame) -> Callable[[av.AudioFrame], Sequence[av.AudioF
         if kind == plain:
             return (frame,)
         if kind not in resamplers:
-            resamplers[kind] = av.AudioResampler(wanted, first.layout, first.sample_rate)
+            resamplers[kind] = av.AudioResampler(wanted, first.layout, rate)
         return resamplers[kind].resample(frame)
 
     return convert

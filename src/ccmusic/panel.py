@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from copy import copy
-from typing import ParamSpec, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeAlias, TypeVar
 
 import numpy as np
-import onnxruntime
 
 from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.analysis import Analysis
@@ -27,10 +26,13 @@ from ccmusic.spectrogram import TransformChoice
 from ccmusic.verdict import Verdict, average_slices
 from ccmusic.zoo import Checkpoint, find
 
+if TYPE_CHECKING:
+    from ccmusic.runtime import onnxruntime
+
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
-_Session: TypeAlias = tuple[Checkpoint, Future[onnxruntime.InferenceSession]]
+_Session: TypeAlias = "tuple[Checkpoint, Future[onnxruntime.InferenceSession]]"
 
 
 class Panel(AbstractContextManager["Panel"]):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from ccmusic import speech
-from ccmusic.decode import Decoded, Samples, Sound, peak
+from ccmusic.decode import Decoded, Samples, peak
 from ccmusic.texts import Language, translate
 from ccmusic.values import Value
 
@@ -19,14 +20,22 @@ _COMMON_RATES = frozenset(
     {22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000}
 )
 _LOW_BIT_RATE = 125_000  # below 128 kbit/s comes 112; measured rates may be off by a frame
-_SILENCE = 1e-3  # -60 dB of full scale
+_SILENCE = 2.5e-7  # mean square: -66 dB of full scale, the hiss of a quiet room's recording
 _CLIPPED_SHARE = 1e-3
 _HIGH_BAND = 5_000.0
 _HIGH_BAND_DB = -40.0
-_AUDIBLE_BLOCK = 0.1  # seconds
 _TOO_SHORT = 1.0  # seconds of sound
 _DOUBTFUL = 3.0
 _BLOCK = 2_048  # samples, less than the shortest recording has
+_LOWEST = 20.0  # hertz
+_HOP = 0.1  # seconds
+_FRAME = 4_096 / 22_050  # seconds: a fast length for the Fourier transform
+# The main lobe of this window is eight bins wide, 43 Hz, and all else below -92 dB: what lies below
+# 20 Hz, where nothing is heard, does not reach this bin, however strong it is.
+_LOWEST_BIN = 8
+_BLACKMAN_HARRIS = (0.35875, -0.48829, 0.14128, -0.01168)
+_AT_ONCE = 64  # frames
+_RINGING = 0.02  # seconds at both ends in which a resampler answers to an offset
 
 
 Judged = Literal["yes", "doubtful", "too_short", "silent"]
@@ -39,7 +48,7 @@ class AudioWarning(Value):
 
     code: str
     """One of ``truncated``, ``damaged``, ``low_bit_rate``, ``unusual_rate``, ``short``,
-    ``silence``, ``clipping``, ``dull``, ``speech``."""
+    ``silence``, ``opposite_phase``, ``clipping``, ``dull``, ``speech``."""
     values: dict[str, float]
     """Numbers in the sentence."""
 
@@ -49,13 +58,42 @@ class AudioWarning(Value):
 
 
 def audible_seconds(samples: Samples, sample_rate: int) -> float:
-    """Seconds of sound: tenths of a second that reach -60 dB of full scale somewhere."""
-    edges = np.arange(0, len(samples), round(_AUDIBLE_BLOCK * sample_rate))
-    loudest = np.maximum.reduceat(samples, edges)
-    quietest = np.minimum.reduceat(samples, edges)
+    """Seconds of sound: tenths of a second that reach -66 dB of full scale above 20 Hz.
+
+    A constant offset and rumble below what is heard are no sound.
+    """
+    edges = np.arange(0, len(samples), round(_HOP * sample_rate))
     lengths = np.diff(np.append(edges, len(samples)))
-    audible = np.maximum(loudest, -quietest) >= _SILENCE
+    # What is below 20 Hz changes no faster than this from sample to sample, and what is above makes
+    # at most four times its power of changes: mostly, this is enough to know.
+    slow = (2 * np.pi * _LOWEST / sample_rate * peak(samples)) ** 2
+    steps = np.diff(samples, prepend=samples[:1])
+    edge = round(_RINGING * sample_rate)
+    steps[:edge] = steps[-edge:] = 0
+    changes = np.add.reduceat(np.square(steps), edges) / lengths
+    audible = changes > slow + 4 * _SILENCE
+    (doubtful,) = np.nonzero(~audible)
+    middles = edges[doubtful] + lengths[doubtful] / 2
+    audible[doubtful] = _powers(samples, sample_rate, middles) >= _SILENCE
     return float(lengths[audible].sum() / sample_rate)
+
+
+def _powers(
+    samples: Samples, sample_rate: int, middles: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Mean square of what is above 20 Hz, around each of these samples."""
+    size = min(len(samples), round(_FRAME * sample_rate))
+    phase = 2 * np.pi * np.arange(size) / size
+    window = sum(share * np.cos(n * phase) for n, share in enumerate(_BLACKMAN_HARRIS))
+    weights = np.asarray(window * math.sqrt(2 / (size * np.sum(window**2))), np.float32)
+    starts = np.clip(np.round(middles - size / 2), 0, len(samples) - size).astype(int)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, size)
+    powers = np.empty(len(starts))
+    for first in range(0, len(starts), _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        parts = np.fft.rfft(frames[starts[some]] * weights)[:, _LOWEST_BIN:]
+        powers[some] = (np.square(parts.real) + np.square(parts.imag)).sum(axis=1)
+    return powers
 
 
 def enough(audible: float) -> Judged:
@@ -81,7 +119,7 @@ def find_warnings(
     """
     return (
         *_file_warnings(decoded, duration),
-        *_signal_warnings(decoded.sound, samples, sample_rate),
+        *_signal_warnings(decoded, samples, sample_rate),
     )
 
 
@@ -100,12 +138,16 @@ def _file_warnings(decoded: Decoded, duration: float) -> Iterator[AudioWarning]:
         yield AudioWarning("short", {"duration": duration})
 
 
-def _signal_warnings(sound: Sound, samples: Samples, sample_rate: int) -> Iterator[AudioWarning]:
-    # Of the mono mix: channels in opposite phase cancel to silence.
-    loudest = peak(samples)
-    if loudest < _SILENCE:
-        yield AudioWarning("silence", {"peak": loudest})
+def _signal_warnings(
+    decoded: Decoded, samples: Samples, sample_rate: int
+) -> Iterator[AudioWarning]:
+    sound, seconds = decoded.sound, decoded.sound.taken / decoded.sound.rate
+    # Repetitions of a short recording would add clicks.
+    if audible_seconds(samples[: round(seconds * sample_rate)], sample_rate) == 0:
+        yield AudioWarning("silence", {"start": decoded.start, "end": decoded.start + seconds})
         return
+    if 2 * sound.opposite > sound.taken:
+        yield AudioWarning("opposite_phase", {})
     clipped = sound.clipped / (sound.taken * sound.channels)
     if clipped > _CLIPPED_SHARE:
         yield AudioWarning("clipping", {"share": clipped})
@@ -114,8 +156,8 @@ def _signal_warnings(sound: Sound, samples: Samples, sample_rate: int) -> Iterat
     few = np.array_split(blocks, math.ceil(len(blocks) / 32))  # half an hour is 19,000 blocks
     parts = (np.fft.rfft(some * hann).view(np.float32) for some in few)  # real, imaginary in turn
     power = np.sum([np.square(part).sum(axis=0) for part in parts], axis=0)
-    edge = 2 * round(_HIGH_BAND * _BLOCK / sample_rate)
-    level = 10 * math.log10(max(float(power[edge:].sum() / power.sum()), 1e-12))
+    lowest, edge = (2 * round(f * _BLOCK / sample_rate) for f in (_LOWEST + 10, _HIGH_BAND))
+    level = 10 * math.log10(max(float(power[edge:].sum() / power[lowest:].sum()), 1e-12))
     if level < _HIGH_BAND_DB:
         yield AudioWarning("dull", {"level": level})
     if speech.is_speech(samples, sample_rate):

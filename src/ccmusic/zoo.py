@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 import platformdirs
 
 from ccmusic.card import ModelCard, PanelCard, matching
@@ -21,21 +22,15 @@ from ccmusic.files import replacing
 from ccmusic.sandbox import MEMORY, Sandbox
 from ccmusic.spectrogram import TransformChoice, transforms_of
 
+if TYPE_CHECKING:
+    from ccmusic.runtime import onnxruntime
+
 SHIPPED = Path(__file__).parent / "checkpoints"
 _SECONDS = 60.0  # to load and run a checkpoint once
 _DAY = 86_400
 _TIMES_LARGER = 4  # what ONNX Runtime needs of a file's size
 _tried: set[str] = set()
 """Hashes of the user's checkpoints that were run once."""
-
-# One arena for the activations of all models; it grows by the requested size. Otherwise each
-# session would keep the most that it ever needed, rounded up to a power of two.
-onnxruntime.create_and_register_allocator(
-    onnxruntime.OrtMemoryInfo(
-        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
-    ),
-    onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1}),
-)
 
 
 def user_folder() -> Path:
@@ -90,9 +85,12 @@ class Checkpoint:
         SandboxError
             If no child process can be started to try it.
         """
+        from ccmusic.runtime import onnxruntime
+
         self.verify()
         if self.path.parent != SHIPPED:
             _try(self)
+        _share_arena()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -126,7 +124,7 @@ def _try(checkpoint: Checkpoint) -> None:
             raise CheckpointError(values.pop("key"), **values)
     memory = MEMORY + _TIMES_LARGER * checkpoint.path.stat().st_size
     try:
-        with Sandbox(1, seconds=_SECONDS, memory=memory, modules=[__name__]) as sandbox:
+        with Sandbox(1, seconds=_SECONDS, memory=memory, modules=["ccmusic.runtime"]) as sandbox:
             sandbox.run(str(checkpoint.path), _run_once, checkpoint)
     except AudioError as error:  # of the child, which has its own sentences
         key = {"decoder_slow": "model_slow", "decoder_memory": "model_memory"}.get(error.key)
@@ -140,6 +138,8 @@ def _try(checkpoint: Checkpoint) -> None:
 
 
 def _run_once(checkpoint: Checkpoint) -> None:
+    from ccmusic.runtime import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
@@ -173,8 +173,26 @@ def _remember(card: ModelCard) -> None:
     _write_mark(_mark(card), "")
 
 
+@cache
+def _share_arena() -> None:
+    """One arena for the activations of all models; it grows by the requested size.
+
+    Otherwise each session would keep the most that it ever needed, rounded up to a power of two.
+    Only sessions that ask for it use it.
+    """
+    from ccmusic.runtime import onnxruntime
+
+    cpu = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    config = onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1})
+    onnxruntime.create_and_register_allocator(cpu, config)
+
+
 def providers() -> list[str]:
     """What models run on: the CPU, and CUDA if onnxruntime-gpu is installed instead."""
+    from ccmusic.runtime import onnxruntime
+
     here = onnxruntime.get_available_providers()
     return [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in here]
 

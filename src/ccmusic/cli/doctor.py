@@ -56,12 +56,11 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def _examine() -> dict[str, Any]:
-    import onnxruntime
-
     from ccmusic import zoo
     from ccmusic.decode import FFMPEG
     from ccmusic.errors import CheckpointError
     from ccmusic.panel import available_cores
+    from ccmusic.runtime import onnxruntime
 
     checkpoints, errors = zoo.scan()
     loaded, problems = [], [str(error) for error in errors]

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
@@ -20,6 +19,7 @@ from torch import nn
 from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError
 from ccmusic.picture import Preprocessing
+from ccmusic.runtime import onnxruntime
 from ccmusic.workshop.data import count_sources, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
 from ccmusic.workshop.runs import load_weights, read_log
