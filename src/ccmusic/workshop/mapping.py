@@ -389,8 +389,9 @@ def _classifier(
 
     everything = {key for key in rest if not _LOSS.search(key)}
     parts: defaultdict[str, set[str]] = defaultdict(set)
-    for key in everything:
-        parts[key.split(".")[0]].add(key)
+    for key in rest:  # in the order of the file
+        if key in everything:
+            parts[key.split(".")[0]].add(key)
     for names in (everything, parts[family.classifier]):
         if classifier := read(names):
             return classifier, names
