@@ -22,6 +22,7 @@ RUN useradd --system --create-home --uid 1000 ccmusic \
     && install --directory --owner ccmusic --group ccmusic /home/ccmusic/data
 ENV PATH=/opt/ccmusic/bin:$PATH \
     CCMUSIC_HOME=/home/ccmusic/data \
+    ORT_DISABLE_TELEMETRY=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /home/ccmusic
@@ -32,7 +33,7 @@ COPY --from=build-dashboard /opt/ccmusic /opt/ccmusic
 USER 1000
 ENV STREAMLIT_SERVER_HEADLESS=true
 EXPOSE 8501
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8501, timeout=4); c.request('GET', '/_stcore/health'); raise SystemExit(c.getresponse().status != 200)"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", "import http.client as h, os; c = h.HTTPConnection('127.0.0.1', 8501, timeout=4); c.request('GET', os.path.join('/', os.environ.get('STREAMLIT_SERVER_BASE_URL_PATH', '').strip('/'), '_stcore/health')); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["dashboard", "--host", "0.0.0.0"]
 
 FROM base AS service

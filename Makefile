@@ -3,6 +3,7 @@
 # make test-slow: what takes long, large networks above all.
 # make docs: the manual, Chinese and English, in site/.
 # make package: sdist and wheel in dist/, tried in an empty environment.
+# make lock: constraints.txt anew, the versions of everything that is installed here.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +15,7 @@ CORE := $(filter-out tests/test_sandbox.py tests/test_licences.py,$(wildcard tes
 # The registry's PyTorch for Linux brings gigabytes of CUDA; this index has builds for processors.
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-slow check core coverage lint format docs package clean
+.PHONY: run test test-slow check core coverage lint format docs package lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/ccmusic dashboard --port $(PORT)
@@ -54,6 +55,12 @@ package: $(VENV)/test.stamp
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/python .ci/try_wheel.py dist/*.whl
+
+# For every Python and system that pyproject.toml names, whichever this one is.
+lock: $(VENV)/test.stamp
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal \
+		--python-version 3.11 --all-extras --no-annotate --constraint constraints.in \
+		--output-file constraints.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) dist site .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -7,11 +7,11 @@ of eight bits for the int8 models. A model's multiply-adds are those of its conv
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from onnx import TensorProto, helper
 
 from ccmusic import Panel, analyze, zoo
 from ccmusic.panel import available_cores
+from ccmusic.runtime import onnxruntime
 from timing import keep, median_ms
 
 SONG = Path(__file__).parent.parent / "examples" / "vibe_ace.ogg"
@@ -77,7 +77,7 @@ def main() -> None:
         least_ms += card.multiply_adds / peaks[kind, cores] / 1e6
     with Panel(checkpoints) as panel:
         pictures = analyze(SONG, panel=panel).pictures
-        (five_ms,) = median_ms(lambda: list(panel.predict(pictures)), repeats=REPEATS)
+        (five_ms,) = median_ms(lambda: list(panel.run(pictures)), repeats=REPEATS)
     kept = {
         "peak": {f"{kind}_{threads}": speed for (kind, threads), speed in peaks.items()},
         "models": rows,

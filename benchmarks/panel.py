@@ -54,7 +54,7 @@ def main() -> None:
             json.dumps(analyze(SONG, panel=panel).to_dict())
 
         def at_once() -> None:
-            for _ in panel.predict(analysis.pictures):
+            for _ in panel.run(analysis.pictures):
                 pass
 
         sessions = [checkpoint.open(threads=available_cores()) for checkpoint in panel.checkpoints]

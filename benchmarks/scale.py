@@ -2,7 +2,7 @@
 
 Needs the extra ``batch``, and Linux. The files are links to a few real ones of a second, and the
 analysis of one of them stands for all: decoders and models, whose time is the same for every
-recording, are left out. Folder, journal, table and index are real. Seconds are those of one
+recording, are left out. Folder, database and table are real. Seconds are those of one
 processor, so that other programs on the machine do not count.
 """
 
@@ -47,10 +47,11 @@ def link(songs: list[Path], folder: Path, numbers: range) -> None:
 
 
 def analysis(song: Path) -> list[dict[str, Any]]:
-    from ccmusic.batch.rows import BatchWorker, Options
+    from ccmusic.batch import local
+    from ccmusic.batch.rows import Options
 
-    with BatchWorker(Options(), decoders=1, cores=1) as worker:
-        return worker(str(song))
+    ((_, documents),) = local.analyzed(Options(), [str(song)], workers=1)
+    return documents
 
 
 def megabytes(what: str) -> float:
@@ -72,14 +73,15 @@ def run(folder: Path, output: Path, documents: list[dict[str, Any]]) -> dict[str
             yield file, [{**document, "file": file} for document in documents]
 
     batch.local.analyzed = analyzed  # type: ignore[assignment]
-    journal = output.with_name(f"{output.name}.part.jsonl")
+    database = output.with_name(f"{output.name}.sqlite")
+    log = output.with_name(f"{database.name}-wal")
     steps: list[dict[str, float]] = []
     largest = 0
 
     def watch(summary: batch.Summary) -> None:
         nonlocal largest
         if summary.recordings % NEW == 0:
-            largest = max(largest, journal.stat().st_size)
+            largest = max(largest, log.stat().st_size)
         if summary.recordings % STEP == 0:
             steps.append({
                 "recordings": summary.recordings,
@@ -100,9 +102,9 @@ def run(folder: Path, output: Path, documents: list[dict[str, Any]]) -> dict[str
         "wall_s": time.perf_counter() - wall,
         "megabytes_before": megabytes_before,
         "megabytes_at_most": megabytes("VmHWM"),
-        "journal_mb_at_most": largest / 1e6,
+        "log_mb_at_most": largest / 1e6,
         "table_mb": output.stat().st_size / 1e6,
-        "index_mb": output.with_name(f"{output.name}.index.jsonl").stat().st_size / 1e6,
+        "database_mb": database.stat().st_size / 1e6,
         "steps": steps,
     }
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper
 
 from ccmusic import Panel, analyze, zoo
 from ccmusic.panel import available_cores
 from ccmusic.picture import Preprocessing, normalise
+from ccmusic.runtime import onnxruntime
 from ccmusic.zoo import Checkpoint
 from timing import keep, median_ms
 
@@ -118,7 +118,7 @@ def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
     times = median_ms(*tried.values(), repeats=REPEATS)
     found = {name: ms / times[0] for name, ms in zip(tried, times, strict=True)}
     with Panel(checkpoints) as panel:
-        (at_once,) = median_ms(lambda: list(panel.predict(one)), repeats=REPEATS)
+        (at_once,) = median_ms(lambda: list(panel.run(one)), repeats=REPEATS)
     return {**found, "the panel, on all cores": at_once / times[0]}
 
 

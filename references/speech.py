@@ -1,19 +1,24 @@
-"""Fit the coefficients of ``ccmusic.speech``.
+"""Fit the coefficients of ``ccmusic.speech``, and compare its measures with Silero VAD.
 
-    python references/speech.py CLIPS VOICES
+    python references/speech.py CLIPS VOICES SILERO
 
 CLIPS is the ``clips.csv`` of the music that the models learn from. VOICES is a folder of unpacked
 Debian packages with recorded voices, one folder per package (`dpkg-deb -x`); ``espeak-ng`` must be
-installed. The script prints the table that stands in ``ccmusic/speech.py``, then what it does on
-voices and music that it was not fitted to.
+installed. SILERO is the wheel ``silero-vad`` of the package index (version 6.2; MIT licence), which
+is read and need not be installed. The script prints the table that stands in ``ccmusic/speech.py``,
+and writes what each way of telling does on voices and music that it was not fitted to into
+``references/results/speech.json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import subprocess
-from collections.abc import Iterable, Iterator
+import time
+import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +26,7 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+import onnxruntime as ort
 import soxr
 from numpy.random import Generator, default_rng
 from sklearn.linear_model import LogisticRegression
@@ -32,8 +38,10 @@ LENGTH = 10 * SAMPLE_RATE
 SUFFIXES = {".wav", ".ogg", ".g722", ".gsm"}
 LEAST = 0.8  # seconds: single words, letters and digits would be a list, not speech
 PIECES = 40  # of one voice, at most
-# Of the training songs, of rain and dogs, of songs that were worsened.
-FALSE_ALARMS, OTHER_ALARMS, WORSENED_ALARMS = 1e-3, 1e-2, 2e-3
+RESULTS = Path(__file__).parent / "results" / "speech.json"
+MUSIC = ("song", "environment")
+# Share of what serves the fit that may be taken for speech.
+ALARMS = {("song", "plain"): 1e-3, ("song", "worsened"): 2e-3, ("environment", "plain"): 1e-2}
 MARGIN = 0.25  # natural logarithm of odds
 Figures = npt.NDArray[np.float64]
 
@@ -226,93 +234,255 @@ def worsened(samples: Samples, music: Samples, rng: Generator) -> Samples:
     return samples
 
 
-def voices(folder: Path, *, fit: bool, music: list[Samples]) -> dict[str, list[Piece]]:
-    """Recorded and synthetic pieces, as they are and worsened."""
-    rng = default_rng(3)
-    kinds = {"espeak-ng": list(synthesised(fit)), "recorded": list(recorded(folder, fit))}
-    for kind, pieces in list(kinds.items()):
-        kinds[f"{kind}, worsened"] = [
-            Piece(piece.source, worsened(piece.samples, music[rng.integers(len(music))], rng))
-            for piece in pieces * (2 if fit else 1)
-        ]
-    return kinds
+def noisy(samples: Samples, music: Samples, rng: Generator) -> Samples:
+    """Noise 10 dB below."""
+    spectrum = np.fft.rfft(rng.standard_normal(len(samples)))
+    spectrum /= np.maximum(np.arange(len(spectrum)), 300) ** 0.35
+    return mixed(samples, np.fft.irfft(spectrum, len(samples)))
 
 
-def table(pieces: Iterable[Samples]) -> Figures:
-    """Measure pieces, float64 [n, measures]; silent ones are left out."""
-    found = (speech.measures(piece, SAMPLE_RATE) for piece in pieces)
-    return np.array([list(one.values()) for one in found if one is not None])
+def telephone(samples: Samples, music: Samples, rng: Generator) -> Samples:
+    """From 300 Hz to 3400 Hz."""
+    spectrum = np.fft.rfft(samples)
+    frequencies = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
+    spectrum[(frequencies > 3400) | (frequencies < 300)] = 0
+    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+
+
+def over_music(samples: Samples, music: Samples, rng: Generator) -> Samples:
+    """Music 10 dB below."""
+    return mixed(samples, music)
+
+
+def mixed(samples: Samples, other: npt.NDArray[np.floating]) -> Samples:
+    """Add another sound 10 dB below."""
+    level, loud = (float(np.sqrt(np.mean(np.square(one)))) + 1e-9 for one in (samples, other))
+    return np.asarray(samples + other * (level / loud * 10**-0.5), np.float32)
+
+
+CONDITIONS: dict[str, Callable[[Samples, Samples, Generator], Samples]] = {
+    "plain": lambda samples, music, rng: samples,
+    "worsened": worsened,
+    "noise": noisy,
+    "telephone": telephone,
+    "music": over_music,
+}
+WEIGHTS = {"plain": 3, "worsened": 2}  # voices that are met more often than others
+
+
+class Silero:
+    """Silero VAD, a network that finds where somebody is speaking.
+
+    Of the files in the wheel this is the one that takes a whole recording at once, the fastest.
+    """
+
+    def __init__(self, wheel: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            network = archive.read("silero_vad/data/silero_vad_16k_sequence.onnx")
+        self.bytes = len(network)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3  # three weights are not used
+        self.session = ort.InferenceSession(network, options)
+
+    def __call__(self, samples: Samples) -> Figures:
+        """Probability of speech every 32 ms."""
+        sound = soxr.resample(samples.astype(np.float32), SAMPLE_RATE, 16_000)
+        sound = sound / max(float(np.abs(sound).max()), 1e-9)
+        frames = sound[: len(sound) // 512 * 512].reshape(-1, 512)
+        before = np.concatenate([np.zeros((1, 64), np.float32), frames[:-1, -64:]])
+        state = np.zeros((1, 1, 128), np.float32)
+        inputs = {"input": np.concatenate([before, frames], axis=1), "h": state, "c": state}
+        return np.asarray(self.session.run(["speech_probs"], inputs)[0], np.float64)
+
+
+def statistics(speaking: Figures) -> dict[str, float]:
+    """What Silero VAD says of ten seconds, in a few numbers."""
+    odds = np.log(np.clip(speaking, 1e-4, 1 - 1e-4) / (1 - np.clip(speaking, 1e-4, 1 - 1e-4)))
+    return {
+        "share": float((speaking > 0.5).mean()),
+        "sure": float((speaking > 0.95).mean()),
+        "silent": float((speaking < 0.1).mean()),
+        "odds": float(odds.mean()),
+        "spread": float(odds.std()),
+        "turns": float(np.abs(np.diff((speaking > 0.5).astype(float))).mean()),
+    }
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Ten seconds as both find them."""
+
+    kind: str
+    """``song``, ``environment``, ``recorded`` or ``espeak-ng``."""
+    condition: str
+    fit: bool
+    """Whether coefficients and thresholds come from it."""
+    source: str
+    measures: dict[str, float]
+    statistics: dict[str, float]
+    """Of what Silero VAD says."""
+
+
+class Hearing:
+    """Measures pieces, and lets Silero VAD hear them."""
+
+    def __init__(self, silero: Silero) -> None:
+        self.silero = silero
+        self.heard: list[Heard] = []
+        self.seconds: dict[str, list[float]] = {"measures": [], "silero": []}
+
+    def add(self, kind: str, condition: str, fit: bool, source: str, samples: Samples) -> bool:
+        """Keep what is found in a piece; False where there is too little sound."""
+        times = [time.thread_time()]
+        measures = speech.measures(samples, SAMPLE_RATE)
+        times.append(time.thread_time())
+        if measures is None:
+            return False
+        speaking = self.silero(samples)
+        times.append(time.thread_time())
+        for name, start, end in zip(self.seconds, times[:-1], times[1:], strict=True):
+            self.seconds[name].append(end - start)
+        found = Heard(kind, condition, fit, source, measures, statistics(speaking))
+        self.heard.append(found)
+        return True
+
+    def add_music(self, clips: Path) -> dict[bool, list[Samples]]:
+        """All clips, and a quarter of them worsened.
+
+        Returns
+        -------
+        beds
+            Songs to put below voices, by whether they serve the fit.
+        """
+        rng = default_rng(4)
+        beds: dict[bool, list[Samples]] = {True: [], False: []}
+        with clips.open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            samples = load(clips.parent / row["path"]).samples
+            fit = row["split"] != "valid"
+            kind = "environment" if row["genre"] == "environment" else "song"
+            name = f"{row['genre']}: {row['label']} {row['path']}"
+            if self.add(kind, "plain", fit, name, samples) and rng.random() < 0.25:
+                self.add(kind, "worsened", fit, name, worsened(samples, samples, rng))
+                if kind == "song":
+                    beds[fit].append(samples[:LENGTH])
+        return beds
+
+    def add_voices(self, folder: Path, fit: bool, beds: list[Samples]) -> None:
+        """Recorded and synthetic voices under all conditions."""
+        rng = default_rng(3)
+        for kind, pieces in (("espeak-ng", synthesised(fit)), ("recorded", recorded(folder, fit))):
+            for piece in pieces:
+                bed = beds[rng.integers(len(beds))]
+                for name, change in CONDITIONS.items():
+                    self.add(kind, name, fit, piece.source, change(piece.samples, bed, rng))
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to tell speech from music: a logistic regression and its threshold."""
+
+    odds: Figures
+    threshold: float
+    model: dict[str, list[float]]
+    """Name, mean, standard deviation, coefficient."""
+    intercept: float
+
+    @classmethod
+    def fitted(cls, heard: list[Heard], found: list[dict[str, float]]) -> Way:
+        """Fit to what serves the fit; the threshold allows few false alarms there."""
+        values = np.array([list(one.values()) for one in found])
+        fit = np.array([one.fit for one in heard])
+        talk = np.array([one.kind not in MUSIC for one in heard])
+        mean, deviation = values[fit].mean(axis=0), values[fit].std(axis=0)
+        values = np.clip((values - mean) / deviation, -3, 3)
+        weights = np.array([WEIGHTS.get(one.condition, 1) for one in heard]) ** talk
+        model = LogisticRegression(max_iter=1000).fit(values[fit], talk[fit], weights[fit])
+        odds = np.asarray(model.decision_function(values), np.float64)
+        threshold = MARGIN + max(
+            float(np.quantile(odds[chosen(heard, kind, condition, True)], 1 - alarms))
+            for (kind, condition), alarms in ALARMS.items()
+        )
+        columns = np.round([mean, deviation, model.coef_[0]], 3).T.tolist()
+        coefficients = dict(zip(found[0], columns, strict=True))
+        return cls(odds, round(threshold, 2), coefficients, round(float(model.intercept_[0]), 3))
+
+    def results(self, heard: list[Heard]) -> dict[str, dict[str, float]]:
+        """False alarms and share of voices found, of what serves no fit."""
+        yes = self.odds > self.threshold
+        results: dict[str, dict[str, float]] = {}
+        for kind in (*MUSIC, "recorded", "espeak-ng"):
+            results[kind] = of = {}
+            for condition in CONDITIONS:
+                these = chosen(heard, kind, condition, False)
+                if these.any():
+                    of[condition] = float(yes[these].mean())
+                    of[f"{condition}_pieces"] = int(these.sum())
+        # A threshold that serves every way alike, to see which songs are taken for speech.
+        recordings = self.odds[chosen(heard, "recorded", "plain", False)]
+        over = self.odds > np.quantile(recordings, 0.1)
+        songs = chosen(heard, "song", "plain", False)
+        genres = np.array([one.source.partition(":")[0] for one in heard])
+        results["song where nine of ten recordings are found"] = {
+            "all": float(over[songs].mean()),
+            **{
+                str(of): float(over[songs & (genres == of)].mean())
+                for of in np.unique(genres[songs])
+            },
+        }
+        return results
+
+
+def chosen(heard: list[Heard], kind: str, condition: str, fit: bool) -> npt.NDArray[np.bool_]:
+    """Which pieces are of a kind, under a condition, and serve the fit or not."""
+    key = (kind, condition, fit)
+    return np.array([(one.kind, one.condition, one.fit) == key for one in heard])
+
+
+def compare(heard: list[Heard]) -> dict[str, object]:
+    """Fit every way, print ours and its false alarms, return what each does."""
+    measures = [one.measures for one in heard]
+    numbers = [one.statistics for one in heard]
+    both = [{**m, "spoken": s["odds"]} for m, s in zip(measures, numbers, strict=True)]
+    ours = Way.fitted(heard, measures)
+    for name, values in ours.model.items():
+        print('    "{}": ({:.3f}, {:.3f}, {:.3f}),'.format(name, *values))
+    print(f"}}\n_INTERCEPT = {ours.intercept}\n_THRESHOLD = {ours.threshold}")
+    for one, odds in zip(heard, ours.odds, strict=True):
+        if one.kind in MUSIC and odds > ours.threshold:
+            print(
+                f"  {'fitted' if one.fit else 'held out'} {one.condition} {one.source} {odds:.2f}"
+            )
+    ways = {
+        "measures": ours,
+        "silero_share": Way.fitted(heard, [{"share": one["share"]} for one in numbers]),
+        "silero_numbers": Way.fitted(heard, numbers),
+        "both": Way.fitted(heard, both),
+    }
+    model = {"coefficients": ours.model, "intercept": ours.intercept, "threshold": ours.threshold}
+    return {"model": model, "ways": {name: way.results(heard) for name, way in ways.items()}}
 
 
 def main() -> None:
-    """Fit, print the model, print what it does."""
+    """Fit, print the model, write what it does."""
     parser = argparse.ArgumentParser(description="Fit the coefficients of ccmusic.speech.")
     parser.add_argument("clips", type=Path)
     parser.add_argument("voices", type=Path)
+    parser.add_argument("silero", type=Path)
     arguments = parser.parse_args()
-    with arguments.clips.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    rng = default_rng(4)
-    measured: list[tuple[dict[str, str], list[float]]] = []
-    beds, worse = [], []
-    for row in rows:
-        samples = load(arguments.clips.parent / row["path"]).samples
-        found = speech.measures(samples, SAMPLE_RATE)
-        if found is None:
-            continue
-        measured.append((row, list(found.values())))
-        names = list(found)
-        if row["split"] != "valid" and rng.random() < 0.25:
-            worse.append(worsened(samples, samples, rng))
-            if row["genre"] != "environment":
-                beds.append(samples[:LENGTH])
-    music, music_worse = np.array([values for _, values in measured]), table(worse)
-    valid = np.array([row["split"] == "valid" for row, _ in measured])
-    environment = np.array([row["genre"] == "environment" for row, _ in measured])
-
-    fitted = voices(arguments.voices, fit=True, music=beds)
-    talk = {kind: table(piece.samples for piece in pieces) for kind, pieces in fitted.items()}
-    no, yes = np.concatenate([music[~valid], music_worse]), np.concatenate(list(talk.values()))
-    both = np.concatenate([no, yes])
-    mean, deviation = both.mean(axis=0), both.std(axis=0)
-
-    def scaled(values: Figures) -> Figures:
-        return np.asarray(np.clip((values - mean) / deviation, -3, 3), np.float64)
-
-    model = LogisticRegression(max_iter=1000)
-    model.fit(scaled(both), np.repeat([0, 1], [len(no), len(yes)]))
-
-    def odds(values: Figures) -> Figures:
-        return np.asarray(model.decision_function(scaled(values)), np.float64)
-
-    train = odds(music[~valid])
-    songs, other = train[~environment[~valid]], train[environment[~valid]]
-    threshold = MARGIN + max(
-        np.quantile(songs, 1 - FALSE_ALARMS),
-        np.quantile(other, 1 - OTHER_ALARMS),
-        np.quantile(odds(music_worse), 1 - WORSENED_ALARMS),
-    )
-    for line in zip(names, mean, deviation, model.coef_[0], strict=True):
-        print('    "{}": ({:.3f}, {:.3f}, {:.3f}),'.format(*line))
-    print(f"_INTERCEPT = {model.intercept_[0]:.3f}\n_THRESHOLD = {threshold:.2f}")
-
-    print(f"train: {(songs > threshold).sum()} of {len(songs)} songs,", end=" ")
-    print(f"{(other > threshold).sum()} of {len(other)} environment")
-    held = odds(music[valid & ~environment])
-    print(f"valid: {(held > threshold).sum()} of {len(held)} songs;", end=" ")
-    print(f"the nearest is {threshold - held.max():.2f} below")
-    for (row, _), value in zip(measured, odds(music), strict=True):
-        if value > threshold:
-            print(f"  {row['split']} {row['label'] or '-'} {row['path']} {value:.2f}")
-    for kind, values in talk.items():
-        print(f"fitted {kind}: {(odds(values) > threshold).mean():.3f} of {len(values)}")
-    for kind, pieces in voices(arguments.voices, fit=False, music=beds).items():
-        right = odds(table(piece.samples for piece in pieces)) > threshold
-        print(f"held out {kind}: {right.mean():.3f} of {len(pieces)}")
-        sources = np.array([piece.source.partition("+")[0] for piece in pieces])
-        for source in np.unique(sources):
-            print(f"  {source} {right[sources == source].mean():.2f}", end="")
-        print()
+    silero = Silero(arguments.silero)
+    hearing = Hearing(silero)
+    beds = hearing.add_music(arguments.clips)
+    for fit in (True, False):
+        hearing.add_voices(arguments.voices, fit, beds[fit])
+    cost: dict[str, float] = {
+        f"{name}_ms": round(1000 * float(np.median(times)), 2)
+        for name, times in hearing.seconds.items()
+    }
+    results = {**compare(hearing.heard), "cost": {**cost, "silero_bytes": silero.bytes}}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def main() -> None:
     keys, features, scores = [], [], []
     clips = load_clips(read_manifest(options.data), "YAMNet", seconds=SECONDS, loop=False)
     for recording, clip in clips:
-        sound = soxr.resample(clip.native, clip.facts.sample_rate, RATE)
+        sound = soxr.resample(clip.original, clip.info.sample_rate, RATE)
         activation, score = look(sound)
         keys.append(recording.key)
         features.append(activation)

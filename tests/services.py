@@ -38,13 +38,17 @@ class Server:
         return held / 1024
 
     def _family(self) -> list[int]:
-        group = os.getpgid(self.process.pid)
-        processes = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal()]
-        return [p for p in processes if _group_of(p) == group]
+        return of_group(os.getpgid(self.process.pid))
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
+
+
+def of_group(group: int) -> list[int]:
+    """Processes of a group (Linux)."""
+    processes = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal()]
+    return [p for p in processes if _group_of(p) == group]
 
 
 def _group_of(process: int) -> int:

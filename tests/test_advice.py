@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ccmusic import analyze, zoo
-from ccmusic.advice import Advice, advise
+from ccmusic.advice import Advice
 from ccmusic.analysis import Analysis
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "rain.ogg"
@@ -22,7 +22,7 @@ def with_mean(analysis: Analysis, probability: float) -> Analysis:
 
 
 def test_a_sure_panel_gets_its_band_only(analysis: Analysis) -> None:
-    advice = advise(with_mean(analysis, 1.0))
+    advice = with_mean(analysis, 1.0).advice
     assert advice is not None
     assert advice.band is not None
     assert (advice.band.level, advice.pair, advice.other) == ("high", None, None)
@@ -31,7 +31,7 @@ def test_a_sure_panel_gets_its_band_only(analysis: Analysis) -> None:
 
 
 def test_an_unsure_panel_is_told_whom_to_ask(analysis: Analysis) -> None:
-    advice = advise(with_mean(analysis, 0.1))
+    advice = with_mean(analysis, 0.1).advice
     assert advice is not None
     measured = zoo.panel_card(c.card for c in zoo.find("mel"))
     both = zoo.panel_card(c.card for c in zoo.find("both"))
@@ -46,6 +46,6 @@ def test_an_unsure_panel_is_told_whom_to_ask(analysis: Analysis) -> None:
 
 def test_without_measurements_there_is_no_advice(analysis: Analysis) -> None:
     some = analysis.select(list(analysis.verdicts)[:3])
-    assert advise(some) is None
-    assert advise(replace(analysis, mean={})) is None
+    assert some.advice is None
+    assert replace(analysis, mean={}).advice is None
     assert Advice({}, None).message("zh") == []

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 import re
@@ -17,6 +18,7 @@ from ccmusic import (
     CCMusicError,
     CheckpointError,
     Panel,
+    SandboxError,
     Verdict,
     analyze,
     analyze_many,
@@ -24,6 +26,8 @@ from ccmusic import (
     zoo,
 )
 from ccmusic.audio import Clip, load
+from ccmusic.axes import Orientation
+from ccmusic.spectrogram import Cqt
 from small_models import make_checkpoint
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -306,6 +310,37 @@ def test_results_draw_themselves_on_the_callers_axis(small_zoo: Path) -> None:
         assert "time" in axes.get_xlabel() + axes.get_ylabel()
 
 
+def test_colour_bars_of_plots_are_right(small_zoo: Path) -> None:
+    analysis = analyze(SONG, crop=1.0)
+    (spectrogram,) = analysis.spectrograms.values()
+    looked = analysis.attention("jazz_cqt")
+    assert looked is not None
+    for drawn, values, ends in (
+        (spectrogram.plot(Figure().subplots()), spectrogram.decibels(), (-80, 0)),
+        (looked.plot(Figure().subplots()), looked.values, (0, looked.coarse.max())),
+        (looked.plot(Figure().subplots(), strongest=9.0), looked.values, (0, 9)),
+    ):
+        np.testing.assert_array_equal(np.asarray(drawn.get_array()), values.T)
+        bar = drawn.figure.colorbar(drawn)
+        assert (bar.vmin, bar.vmax) == pytest.approx(ends)
+        assert bar.cmap is drawn.cmap
+    red, green, blue, opacity = drawn.cmap(1.0)
+    assert (red, green, blue) == pytest.approx((1, 140 / 255, 0))
+    assert drawn.cmap(0.0)[3] == 0 < opacity
+
+
+@pytest.mark.parametrize("orientation", ["pitch_along_x", "time_along_x"])
+def test_the_caller_chooses_the_orientation(orientation: Orientation) -> None:
+    spectrogram = Cqt()(np.ones(22_050, np.float32))
+    axes = spectrogram.plot(Figure().subplots(), orientation=orientation).axes
+    pitch, time = (
+        (axes.xaxis, axes.yaxis) if orientation == "pitch_along_x" else (axes.yaxis, axes.xaxis)
+    )
+    assert pitch.get_label_text() == "pitch"
+    assert time.get_label_text() == "time, s"
+    assert [text.get_text() for text in pitch.get_ticklabels()][3] == "C4\n262 Hz"
+
+
 def test_without_an_axis_the_current_one_is_drawn_on(small_zoo: Path) -> None:
     pyplot.switch_backend("agg")
     axes = pyplot.figure().subplots()
@@ -318,12 +353,67 @@ def test_many_recordings_come_in_order_with_their_errors(small_zoo: Path, tmp_pa
     text = tmp_path / "notes.mp3"
     text.write_text("not music")
     paths = [songs[0], text, *songs[1:], tmp_path / "missing.wav"]
-    found = list(analyze_many(paths, models=["jazz", "rock"], workers=2))
+    found = list(analyze_many(paths, models=["jazz", "rock"], workers=2, keep_sound=True))
     assert [isinstance(f, CCMusicError) for f in found] == [p.suffix != ".ogg" for p in paths]
     assert "missing.wav: no such file" in str(found[-1])
     for path, analysis in zip(paths, found, strict=True):
         if path.suffix == ".ogg":
             assert analysis == analyze(path, models=["jazz", "rock"])
+
+
+def test_models_and_genres_are_found_by_every_name_that_they_have(small_zoo: Path) -> None:
+    analysis = analyze(SONG)
+    assert analysis.verdict("jazz") is analysis.verdict("jazz_cqt")
+    assert (
+        analysis.picture("jazz")
+        is analysis.pictures[analysis.verdict("jazz").card.preprocessing][0]
+    )
+    assert analysis.attention("jazz").genre == "jazz"
+    assert list(analysis.select(["jazz"]).verdicts) == ["jazz_cqt"]
+    assert analysis.spectrogram("cqt") in analysis.spectrograms.values()
+    assert analysis.top(2) == sorted(analysis.mean.items(), key=lambda item: -item[1])[:2]
+    with pytest.raises(CheckpointError, match="unknown model jazzz; known: "):
+        analysis.verdict("jazzz")
+    with pytest.raises(ValueError, match="unknown genre 'jazzz'"):
+        analysis.attention("jazz", "jazzz")
+    with pytest.raises(ValueError, match="no mel spectrogram; there is cqt"):
+        analysis.spectrogram("mel")
+
+
+def test_a_panel_is_called_awaited_and_predicts(small_zoo: Path) -> None:
+    with Panel.open("cqt", ["jazz"]) as panel:
+        expected = panel.analyze(SONG)
+        assert panel(SONG) == expected
+        assert asyncio.run(panel.aanalyze(SONG)) == expected
+        silence = np.zeros(220_500), 22_050
+        assert panel.predict([SONG, silence]) == [expected.top(1)[0][0], None]
+
+
+def test_many_recordings_may_be_of_any_kind(small_zoo: Path) -> None:
+    y, sr = np.sin(np.arange(330_000) / 20), 22_050
+    sources = [SONG, SONG.read_bytes(), io.BytesIO(SONG.read_bytes()), load(SONG, crop="start")]
+    found = list(analyze_many([*sources, (y, sr)], models=["jazz"], crop="start"))
+    assert all(isinstance(analysis, Analysis) for analysis in found[:3])
+    assert {analysis.mean["jazz"] for analysis in found[:3]} == {found[0].mean["jazz"]}
+    assert [len(analysis.clip.samples) for analysis in found[:3]] == [0, 0, 0]
+    assert "cropped already" in str(found[3])
+    assert found[4].clip.info.window_start == 0
+
+
+def test_many_recordings_without_a_process_are_one_error(
+    small_zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccmusic.sandbox._PROGRAM", "raise SystemExit(1)")
+    with pytest.raises(SandboxError, match="cannot start a process"):
+        list(analyze_many([SONG] * 3, models=["jazz"]))
+
+
+def test_a_name_is_what_messages_call_a_recording(small_zoo: Path) -> None:
+    y, sr = np.sin(np.arange(330_000) / 20), 22_050
+    for source in (SONG, SONG.read_bytes(), (y, sr), load(SONG)):
+        assert analyze(source, models=["jazz"], name="my song").file == "my song"
+    with pytest.raises(CCMusicError, match=r"^my song: "):
+        analyze(b"nothing", models=["jazz"], name="my song")
 
 
 def test_many_recordings_need_not_all_be_wanted(small_zoo: Path) -> None:

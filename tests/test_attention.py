@@ -5,7 +5,7 @@ import pytest
 
 from ccmusic.attention import attend
 from ccmusic.errors import CheckpointError
-from ccmusic.picture import Picture, Preprocessing, draw
+from ccmusic.picture import Picture, Preprocessing
 from ccmusic.verdict import Verdict
 from small_models import make_checkpoint
 
@@ -15,7 +15,7 @@ CLASSES = ("jazz", "rock", "blues")
 def picture(transform: str) -> Picture:
     preprocessing = Preprocessing.default(transform)
     sound = np.random.default_rng(0).normal(0, 0.1, 220_500).astype(np.float32)
-    return draw(preprocessing.transform(sound), preprocessing)
+    return Picture.from_spectrogram(preprocessing.transform(sound), preprocessing)
 
 
 def verdict(tmp_path: Path, transform: str, maps: np.ndarray, temperature: float = 1.0) -> Verdict:

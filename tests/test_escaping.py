@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ccmusic.batch.tables import read, write
+from ccmusic.batch.tables import read, values, write
 from ccmusic.escaping import cell, printable, text_of
 
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'=1", "''-1")
@@ -32,9 +32,11 @@ def test_what_is_printed_is_one_harmless_line() -> None:
 
 
 def test_a_table_holds_no_formula_and_is_read_as_it_was_written(tmp_path: Path) -> None:
-    table, rows = tmp_path / "a.csv", [{"path": f, "mean_jazz": -0.5} for f in FORMULAS]
-    write(table, {"path": str, "mean_jazz": float}, rows)
-    with table.open(newline="", encoding="utf-8") as lines:
+    table, columns = tmp_path / "a.csv", {"path": str, "mean_jazz": float}
+    write(
+        table, ".csv", columns, [values({"path": f, "mean_jazz": -0.5}, columns) for f in FORMULAS]
+    )
+    with table.open(newline="", encoding="utf-8-sig") as lines:
         written = list(csv.DictReader(lines))
     assert all(row["path"][0] == "'" for row in written)
     assert {row["mean_jazz"] for row in written} == {"-0.5"}

@@ -30,6 +30,10 @@ def test_transforms_are_compared(tmp_path: Path) -> None:
     assert (tmp_path / "transforms.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_transform_of_ones_own_is_small(tmp_path: Path) -> None:
+    assert _run("own_transform.py", tmp_path).startswith("(1, 998, 128) mean")
+
+
 @pytest.mark.slow
 def test_a_playlist_becomes_a_plot(tmp_path: Path) -> None:
     assert "rain.ogg: all 5 models say Environment" in _run("playlist_genres.py", tmp_path)

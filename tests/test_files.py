@@ -70,7 +70,7 @@ def test_many_writers_publish_whole_files_only(tmp_path: Path) -> None:
 
 def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    for name in ("a.csv.part.jsonl", ".a.csv.x.part", "b.csv"):
+    for name in ("a.csv.sqlite", ".a.csv.x.part", "b.csv"):
         (tmp_path / name).touch()
     others = set(tmp_path.iterdir())
     with beside(tmp_path / "b.csv") as of_another, beside(path) as left:

@@ -73,6 +73,11 @@ def test_declared_licences_are_those_of_what_is_inside(metadata: Message) -> Non
     assert set(metadata["License-Expression"].split(" AND ")) == inside
 
 
+def test_the_space_names_no_single_licence(metadata: Message) -> None:
+    card = (ROOT / "deploy" / "space" / "README.md").read_text("utf-8")
+    assert ("\nlicense: other\n" in card) == (" AND " in metadata["License-Expression"])
+
+
 def test_every_recording_is_credited(files: set[str]) -> None:
     folder = "ccmusic/examples/"
     recordings = {f.removeprefix(folder) for f in files if f.startswith(folder)} - {"CREDITS.md"}

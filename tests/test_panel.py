@@ -10,7 +10,7 @@ import pytest
 
 from ccmusic.errors import CCMusicError, ClosedError
 from ccmusic.panel import Panel
-from ccmusic.picture import Picture, Preprocessing, draw
+from ccmusic.picture import Picture, Preprocessing
 from ccmusic.verdict import Verdict
 from ccmusic.zoo import Checkpoint
 from small_models import make_checkpoint
@@ -26,7 +26,9 @@ def _checkpoint(folder: Path, name: str, **options: object) -> Checkpoint:
 def pictures() -> dict[Preprocessing, tuple[Picture, ...]]:
     preprocessing = Preprocessing.default("cqt")
     noise = np.random.default_rng(0).normal(0, 0.1, 220_500).astype(np.float32)
-    return {preprocessing: (draw(preprocessing.transform(noise), preprocessing),)}
+    return {
+        preprocessing: (Picture.from_spectrogram(preprocessing.transform(noise), preprocessing),)
+    }
 
 
 def test_every_model_gives_its_verdict(
@@ -34,7 +36,7 @@ def test_every_model_gives_its_verdict(
 ) -> None:
     favourites = ["jazz", "rock", "blues"]
     with Panel([_checkpoint(tmp_path, f, favourite=f) for f in favourites]) as panel:
-        verdicts = {v.card.name: v for v in panel.predict(pictures)}
+        verdicts = {v.card.name: v for v in panel.run(pictures)}
     assert sorted(verdicts) == sorted(favourites)
     for name, verdict in verdicts.items():
         assert verdict.error is None
@@ -53,7 +55,7 @@ def test_a_failing_model_leaves_the_others_standing(
     wrong = _checkpoint(tmp_path, "wrong")
     wrong = Checkpoint(wrong.card.model_copy(update={"classes": ("a", "b")}), wrong.path)
     with Panel([bad, good, wrong]) as panel:
-        verdicts = {v.card.name: v for v in panel.predict(pictures)}
+        verdicts = {v.card.name: v for v in panel.run(pictures)}
     assert verdicts["good"].error is None
     assert isinstance(verdicts["bad"].error, CCMusicError)
     assert "sha256" in str(verdicts["bad"].error)
@@ -114,7 +116,7 @@ def test_whatever_a_model_raises_the_others_stand(
 
     _with_session(monkeypatch, fail, "bad")
     with Panel([_checkpoint(tmp_path, name) for name in ("bad", "good")]) as panel:
-        verdicts = {v.card.name: v for v in panel.predict(pictures)}
+        verdicts = {v.card.name: v for v in panel.run(pictures)}
     assert verdicts["good"].error is None
     assert isinstance(verdicts["bad"].error, CCMusicError)
     assert "\n" not in str(verdicts["bad"].error)
@@ -141,13 +143,15 @@ def test_of_several_slices_the_maps_are_those_of_the_middle_one(tmp_path: Path) 
     levels = [0.01, 0.02, 0.03, 0.04]
     rng = np.random.default_rng(3)
     slices = tuple(
-        draw(preprocessing.transform(rng.normal(0, x, 220_500).astype(np.float32)), preprocessing)
+        Picture.from_spectrogram(
+            preprocessing.transform(rng.normal(0, x, 220_500).astype(np.float32)), preprocessing
+        )
         for x in levels
     )
     with Panel([_checkpoint(tmp_path, "one")]) as panel:
-        (whole,) = panel.predict({preprocessing: slices})
-        (third,) = panel.predict({preprocessing: slices[2:3]})
-        (second,) = panel.predict({preprocessing: slices[1:2]})
+        (whole,) = panel.run({preprocessing: slices})
+        (third,) = panel.run({preprocessing: slices[2:3]})
+        (second,) = panel.run({preprocessing: slices[1:2]})
     assert whole.maps is not None
     assert third.maps is not None
     assert second.maps is not None
@@ -167,7 +171,7 @@ def test_attention_shows_the_slice_whose_maps_are_kept(tmp_path: Path) -> None:
         shown = analysis.attention("one")
         assert shown is not None
         assert shown.picture is slices[2]
-        (alone,) = panel.predict({preprocessing: (shown.picture,)})
+        (alone,) = panel.run({preprocessing: (shown.picture,)})
     maps = analysis.verdicts["one"].maps
     assert maps is not None
     np.testing.assert_allclose(maps, alone.maps, atol=1e-6)
@@ -217,7 +221,7 @@ def test_closing_ends_an_analysis_in_another_thread(
     _with_session(monkeypatch, wait)
     panel = Panel([_checkpoint(tmp_path, n) for n in ("one", "two")], concurrency=1)
     with ThreadPoolExecutor(2) as threads:
-        asking = threads.submit(lambda: list(panel.predict(pictures)))
+        asking = threads.submit(lambda: list(panel.run(pictures)))
         assert running.wait(60)
         closing = threads.submit(panel.close)
         while not panel._pool._shutdown:
@@ -236,17 +240,17 @@ def test_a_view_leaves_the_models_to_their_panel(
         Panel([_checkpoint(tmp_path, "two")]) as second,
     ):
         with first.select(["one"]) as some, first.combine(second) as both:
-            assert len(list(some.predict(pictures))) == 1
-            assert len(list(both.predict(pictures))) == 2
+            assert len(list(some.run(pictures))) == 1
+            assert len(list(both.run(pictures))) == 2
         for view in (some, both):
             with pytest.raises(ClosedError):
-                list(view.predict(pictures))
-        assert len(list(first.predict(pictures))) == 1
+                list(view.run(pictures))
+        assert len(list(first.run(pictures))) == 1
         view, both = first.select(["one"]).select(["one"]), first.combine(second)
         second.close()
-        assert len(list(view.predict(pictures))) == 1
+        assert len(list(view.run(pictures))) == 1
         with pytest.raises(ClosedError):
-            list(both.predict(pictures))
+            list(both.run(pictures))
 
 
 def test_a_closed_panel_says_so(tmp_path: Path) -> None:
@@ -258,7 +262,7 @@ def test_a_closed_panel_says_so(tmp_path: Path) -> None:
         lambda: panel.timeline(EXAMPLES / "rain.ogg"),
         lambda: panel.select(["one"]),
         lambda: panel.combine(panel),
-        lambda: list(panel.predict({})),
+        lambda: list(panel.run({})),
     ):
         with pytest.raises(ClosedError, match=r"closed; open another one with Panel\.open"):
             use()
@@ -291,11 +295,14 @@ def test_a_panel_serves_many_threads_without_mixing(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     sounds = [rng.normal(0, 0.1, 220_500).astype(np.float32) for _ in range(6)]
     sounds = [np.cumsum(s).astype(np.float32) if i % 2 else s for i, s in enumerate(sounds)]
-    pictures = [{preprocessing: (draw(preprocessing.transform(s), preprocessing),)} for s in sounds]
+    pictures = [
+        {preprocessing: (Picture.from_spectrogram(preprocessing.transform(s), preprocessing),)}
+        for s in sounds
+    ]
     with Panel([_checkpoint(tmp_path, n, favourite=n) for n in ("jazz", "rock")]) as panel:
 
         def logits(drawn: dict[Preprocessing, tuple[Picture, ...]]) -> dict[str, np.ndarray]:
-            return {v.card.name: v.logits for v in panel.predict(drawn)}
+            return {v.card.name: v.logits for v in panel.run(drawn)}
 
         alone = [logits(p) for p in pictures]
         with ThreadPoolExecutor(6) as pool:

@@ -1,9 +1,13 @@
 """Golden pictures pin every stage; ``python tests/test_picture.py`` draws them anew."""
 
 import io
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
+import librosa
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,19 +16,14 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from pydantic import ValidationError
 
-from ccmusic.analysis import prepare
 from ccmusic.audio import AudioInfo, Clip
-from ccmusic.picture import (
-    Picture,
-    Preprocessing,
-    draw,
-    draw_slices,
-    normalise,
-    orient,
-    resize,
-    scale,
-)
-from ccmusic.spectrogram import Spectrogram
+from ccmusic.axes import Orientation, orient
+from ccmusic.card import ModelCard
+from ccmusic.errors import ParameterError
+from ccmusic.picture import Picture, Preprocessing, normalise, resize, scale
+from ccmusic.prepare import prepare
+from ccmusic.spectrogram import Mel, Spectrogram
+from ccmusic.zoo import SHIPPED
 
 GOLDEN = Path(__file__).parent / "golden"
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -45,7 +44,7 @@ def _sound() -> np.ndarray:
 
 def _picture(transform: str) -> Picture:
     preprocessing = Preprocessing.default(transform)
-    return draw(preprocessing.transform(_sound()), preprocessing)
+    return Picture.from_spectrogram(preprocessing.transform(_sound()), preprocessing)
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
@@ -100,7 +99,9 @@ def test_scaling_spans_the_whole_range_or_is_black(values: np.ndarray) -> None:
 
 def test_silence_is_a_black_picture() -> None:
     preprocessing = Preprocessing.default("cqt")
-    picture = draw(preprocessing.transform(np.zeros(220_500, np.float32)), preprocessing)
+    picture = Picture.from_spectrogram(
+        preprocessing.transform(np.zeros(220_500, np.float32)), preprocessing
+    )
     assert not picture.pixels.any()
     assert np.isfinite(picture.input).all()
 
@@ -124,12 +125,13 @@ def test_integers_become_floats_before_the_network_sees_them() -> None:
     assert values.dtype == np.float32
 
 
-def test_orientation_is_the_recipes() -> None:
+def test_orientation_is_its_own_inverse() -> None:
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
-    preprocessing = Preprocessing.default("cqt")
-    np.testing.assert_array_equal(orient(values, preprocessing), values.T)
-    turned = preprocessing.model_copy(update={"orientation": "time_along_x"})
-    np.testing.assert_array_equal(orient(values, turned), [[3, 4, 5], [0, 1, 2]])
+    np.testing.assert_array_equal(orient(values, "pitch_along_x"), values.T)
+    np.testing.assert_array_equal(orient(values, "time_along_x"), [[3, 4, 5], [0, 1, 2]])
+    for orientation in ("pitch_along_x", "time_along_x"):
+        there = orient(values, orientation)
+        np.testing.assert_array_equal(orient(there, orientation), values)
 
 
 if __name__ == "__main__":
@@ -173,7 +175,7 @@ def test_ccmusic_slices_look_like_the_originals(transform: str) -> None:
     begin = (levels.shape[1] - count * step) // 2
 
     preprocessing = Preprocessing.ccmusic(transform)
-    drawn = draw_slices(preprocessing.transform(sound), preprocessing)
+    drawn = Picture.slices(preprocessing.transform(sound), preprocessing)
     assert len(drawn) == count == 3
     for number, picture in enumerate(drawn):
         start = begin + number * step
@@ -196,19 +198,43 @@ def test_magma_is_matplotlibs() -> None:
     ramp = np.arange(256, dtype=np.float32)[None]
     preprocessing = Preprocessing.ccmusic("mel").model_copy(update={"size": 256})
     power = (10 ** (ramp / 255 * 7)).astype(np.float32)  # 70 dB from left to right
-    spectrogram = Spectrogram("mel", power, np.arange(256) / 43, np.array([440.0]))
-    pixels = draw(spectrogram, preprocessing).pixels[0].astype(int)
+    spectrogram = Spectrogram("mel", power, np.arange(256) / 43, np.array([440.0]), power=2)
+    pixels = Picture.from_spectrogram(spectrogram, preprocessing).pixels[0].astype(int)
     expected = mpl.colormaps["magma"](np.arange(256))[:, :3] * 255
     assert np.abs(pixels - expected).max() <= 2
+
+
+_NUMBERS = st.floats() | st.floats(0, 2)
 
 
 def _transforms() -> st.SearchStrategy[dict[str, object]]:
     """Of all sizes, the impossible ones included."""
     whole = st.integers(-1, 3_000) | st.sampled_from([2**k for k in range(40)])
     common = {"sample_rate": st.sampled_from([1, 4_000, 11_025, 16_000, 22_050, 44_100, 10**9])}
+    windows = {
+        "window": st.sampled_from(["hann", "hamming", "blackman", "boxcar"]),
+        "pad_mode": st.sampled_from(["constant", "reflect"]),
+    }
     optional = {
-        "cqt": {"n_bins": whole, "bins_per_octave": whole, "fmin": st.floats()},
-        "mel": {"n_fft": whole, "n_mels": whole},
+        "cqt": {
+            "n_bins": whole,
+            "bins_per_octave": whole,
+            "fmin": st.floats(),
+            "filter_scale": _NUMBERS,
+            **windows,
+        },
+        "mel": {
+            "n_fft": whole,
+            "n_mels": whole,
+            "fmin": st.floats() | st.floats(0, 8000),
+            "fmax": st.floats() | st.floats(0, 8000),
+            "htk": st.booleans(),
+            "norm": st.sampled_from(["slaney", None]),
+            "win_length": whole,
+            "center": st.booleans(),
+            "power": _NUMBERS,
+            **windows,
+        },
         "chroma": {"n_fft": whole},
     }
     return st.one_of(
@@ -219,7 +245,6 @@ def _transforms() -> st.SearchStrategy[dict[str, object]]:
     )
 
 
-_NUMBERS = st.floats() | st.floats(0, 2)
 _PREPROCESSINGS = st.fixed_dictionaries(
     {
         "transform": _transforms(),
@@ -228,6 +253,10 @@ _PREPROCESSINGS = st.fixed_dictionaries(
     optional={
         "levels": st.sampled_from(["logarithm", "decibels"]),
         "log_floor": _NUMBERS,
+        "reference": _NUMBERS,
+        "top_db": st.none() | st.floats(-1, 120),
+        "scaling": st.sampled_from(["minmax", "none"]),
+        "resizing": st.sampled_from(["bilinear", "none"]),
         "colours": st.sampled_from(["grey", "magma"]),
         "canvas": st.tuples(st.integers(-1, 600), st.integers(-1, 600)),
         "slice_seconds": st.floats() | st.floats(1, 20),
@@ -255,9 +284,13 @@ def test_every_preprocessing_that_validates_can_be_drawn(
     info = AudioInfo("pcm", None, 22_050, 1, seconds, 0.0, seconds, False)
     clip = Clip("noise", samples, samples, info, ())
     (pictures,) = prepare(clip, [preprocessing]).pictures.values()
-    size = preprocessing.size
+    assert preprocessing.resizing == "none" or preprocessing.shape[1:] == (preprocessing.size,) * 2
     for picture in pictures:
-        assert picture.input.shape == (preprocessing.channels, size, size)
+        # Of unlooped sound there are as many frames as there are.
+        if preprocessing.resizing == "bilinear" or preprocessing.slice_seconds:
+            assert picture.input.shape == preprocessing.shape
+        assert len(picture.input) == preprocessing.channels
+        assert picture.pixels.shape[:2] == picture.input.shape[1:]
         assert picture.input.dtype == np.float32
         assert np.isfinite(picture.input).all()
 
@@ -278,3 +311,118 @@ def test_each_channel_has_a_mean_and_std_of_its_own() -> None:
             np.testing.assert_allclose(channels[c], expected, atol=1e-5)
     with pytest.raises(ValidationError, match="three channels"):
         Preprocessing.model_validate({**imagenet.model_dump(), "channels": 1})
+
+
+def _magnitudes(power: float) -> Spectrogram:
+    """Magnitudes 1, 0.1, 1e-3 and 1e-9, as they are or squared."""
+    values = np.array([[1, 0.1], [1e-3, 1e-9]]) ** power
+    return Spectrogram("mel", values.astype(np.float32), np.arange(2.0), np.ones(2), power)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [[0, -20], [-60, -80]]),
+        ({"top_db": None}, [[0, -20], [-60, -100]]),
+        ({"top_db": 50}, [[0, -20], [-50, -50]]),
+        ({"reference": 0.1}, [[20, 0], [-40, -60]]),
+        ({"reference": 0.1, "top_db": None}, [[20, 0], [-40, -80]]),
+    ],
+    ids=str,
+)
+def test_decibels_have_a_reference_and_a_limit(
+    power: int, options: dict[str, float | None], expected: list[list[float]]
+) -> None:
+    """As librosa's ``power_to_db`` and ``amplitude_to_db`` have."""
+    if reference := options.get("reference"):
+        options = {**options, "reference": reference**power}
+    preprocessing = Preprocessing(
+        transform=Mel(), orientation="time_along_x", levels="decibels", **options
+    )
+    spectrogram = _magnitudes(power)
+    levels = Picture.from_spectrogram(spectrogram, preprocessing).logarithm
+    np.testing.assert_allclose(levels, expected, atol=1e-4)
+    to_db = {1: librosa.amplitude_to_db, 2: librosa.power_to_db}[power]
+    reference = preprocessing.reference or np.max
+    theirs = to_db(spectrogram.values, ref=reference, top_db=preprocessing.top_db)
+    np.testing.assert_allclose(levels, theirs, atol=1e-4)
+
+
+def test_levels_themselves_may_be_the_input() -> None:
+    preprocessing = Preprocessing(
+        transform=Mel(),
+        orientation="time_along_x",
+        scaling="none",
+        resizing="none",
+        channels=1,
+        mean=-5,
+        std=3,
+    )
+    picture = Picture.from_spectrogram(preprocessing.transform(_sound()), preprocessing)
+    assert picture.input.shape == preprocessing.shape == (1, 128, 431)
+    np.testing.assert_allclose(picture.input[0, ::-1], (picture.logarithm + 5) / 3, atol=1e-5)
+    assert picture.pixels.dtype == np.uint8
+    resized = preprocessing.model_copy(update={"resizing": "bilinear", "size": 64})
+    small = Picture.from_spectrogram(picture.spectrogram, resized).input
+    assert small.shape == resized.shape == (1, 64, 64)
+    assert small.mean() == pytest.approx(picture.input.mean(), abs=0.02)
+
+
+@pytest.mark.parametrize("orientation", ["pitch_along_x", "time_along_x"])
+def test_the_shape_is_that_of_every_slice(orientation: Orientation) -> None:
+    preprocessing = Preprocessing(
+        transform=Mel(n_mels=64), orientation=orientation, resizing="none", slice_seconds=3
+    )
+    spectrogram = preprocessing.transform(_sound())
+    pictures = Picture.slices(spectrogram, preprocessing)
+    assert len(pictures) == 3
+    assert {picture.input.shape for picture in pictures} == {preprocessing.shape}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"reference": 1}, 'reference has no effect with levels="logarithm"'),
+        ({"top_db": None}, 'top_db has no effect with levels="logarithm"'),
+        ({"scaling": "none", "colours": "magma"}, 'colours has no effect with scaling="none"'),
+        ({"scaling": "none", "canvas": (9, 9)}, 'canvas has no effect with scaling="none"'),
+        ({"resizing": "none", "canvas": (9, 9)}, 'canvas has no effect with resizing="none"'),
+        ({"resizing": "none", "size": 96}, 'size has no effect with resizing="none"'),
+        ({"orientation": "upright"}, "cannot be 'upright'; it must be 'pitch_along_x' | 'time"),
+        ({"transform": "mel"}, "transform cannot be 'mel'; it must be Cqt | Mel | Chroma"),
+        ({"transform": {"name": "mel", "fmin": -1}}, "Mel: fmin cannot be -1"),
+        (
+            {"transform": {"name": "mel", "self": 1}},
+            "Mel has no parameter self; it has",
+        ),
+        ({"transform": {"name": ["mel"]}}, "transform cannot be {'name': ['mel']}"),
+        ({"a" * 10**6: 1}, "Preprocessing has no parameter aaaa"),
+        ({"recipe": 1}, "Preprocessing has no parameter recipe; it has transform, orientation"),
+    ],
+    ids=str,
+)
+def test_a_parameter_is_honoured_or_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        Preprocessing(**{"transform": Mel(), "orientation": "time_along_x", **options})
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("preset", [Preprocessing.default, Preprocessing.ccmusic])
+def test_an_unknown_transform_is_refused_with_the_choices(
+    preset: Callable[[str], Preprocessing],
+) -> None:
+    with pytest.raises(ParameterError, match=r"'CQT'; it must be 'cqt' \| 'mel' \| 'chroma'$"):
+        preset("CQT")
+
+
+def test_what_is_written_of_a_preprocessing_is_what_cards_have() -> None:
+    for preprocessing in (Preprocessing.default("mel"), Preprocessing.ccmusic("cqt")):
+        written = set(preprocessing.model_dump())
+        assert not {"reference", "top_db", "resizing"} & written
+    shipped = ModelCard.read(SHIPPED / "mobilenet_v3_large_mel.json")
+    assert shipped.preprocessing == Preprocessing.default("mel")
+    file = json.loads((SHIPPED / "mobilenet_v3_large_mel.json").read_text())
+    assert json.loads(shipped.to_json())["preprocessing"] == file["preprocessing"]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ccmusic import plot
 from ccmusic.attention import Attention
-from ccmusic.picture import Preprocessing, draw, magma
+from ccmusic.picture import Picture, Preprocessing, magma
 from ccmusic.spectrogram import Spectrogram, TransformName
 from ccmusic.texts import LANGUAGES, Language, translate
 
@@ -63,17 +63,17 @@ def test_svg_names_axes_and_scale(transform: TransformName, language: Language) 
 
 def test_pixels_of_a_network_keep_their_colours() -> None:
     spectrogram = _spectrogram("mel")
-    grey = plot.picture(draw(spectrogram, Preprocessing.default("mel")))
+    grey = plot.picture(Picture.from_spectrogram(spectrogram, Preprocessing.default("mel")))
     assert np.ptp(np.asarray(grey.image), axis=2).max() == 0
     assert "0–255, 224 × 224 px" in _texts(grey.svg("en", ""))
-    coloured = plot.picture(draw(spectrogram, Preprocessing.ccmusic("mel")))
+    coloured = plot.picture(Picture.from_spectrogram(spectrogram, Preprocessing.ccmusic("mel")))
     assert coloured.scale
     assert (coloured.scale.colours == magma()).all()
     assert np.ptp(np.asarray(coloured.image), axis=2).max() > 0
 
 
 def test_attention_is_orange_over_grey() -> None:
-    seen = draw(_spectrogram("mel"), Preprocessing.default("mel"))
+    seen = Picture.from_spectrogram(_spectrogram("mel"), Preprocessing.default("mel"))
     coarse = np.zeros((4, 4), np.float32)
     coarse[0, 3] = 2  # low and late
     pixels = np.asarray(plot.attention(Attention("jazz", coarse, seen), strongest=2).image)

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
 import ccmusic
+from ccmusic.runtime import onnxruntime
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
@@ -44,7 +45,7 @@ def _returned(thing: Any) -> Iterator[type]:
             if inspect.isfunction(bare) and not name.startswith("_"):
                 functions.append(bare)
     for function in functions:
-        names = vars(inspect.getmodule(function)) | _plots()
+        names = vars(inspect.getmodule(function)) | _plots() | {"onnxruntime": onnxruntime}
         yield from _classes(get_type_hints(function, names).get("return"))
 
 
@@ -56,9 +57,19 @@ def _plots() -> dict[str, Any]:
     return {"Axes": Axes, "PolyCollection": PolyCollection, "AxesImage": AxesImage}
 
 
-@pytest.mark.parametrize("name", sorted(set(ccmusic.__all__) - {"__version__"}))
+CLASSES_AND_FUNCTIONS = [
+    name
+    for name in ccmusic.__all__
+    if inspect.isclass(getattr(ccmusic, name)) or inspect.isfunction(getattr(ccmusic, name))
+]
+
+
+@pytest.mark.parametrize("name", CLASSES_AND_FUNCTIONS)
 def test_what_is_returned_is_exported_and_described(name: str) -> None:
     thing = getattr(ccmusic, name)
+    if get_origin(thing):  # a type of parameters
+        assert f"`{name}`" in (ROOT / "docs" / "python.md").read_text("utf-8")
+        return
     assert inspect.getdoc(thing)
     assert thing.__module__.startswith("ccmusic.")
     exported = {getattr(ccmusic, public) for public in ccmusic.__all__}
@@ -101,3 +112,16 @@ def test_the_package_does_not_load_what_it_may_not_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_importing_changes_nothing_in_the_host() -> None:
+    code = (
+        "import os, sys, multiprocessing.spawn as spawn\n"
+        "before = dict(os.environ), spawn.get_preparation_data\n"
+        "import ccmusic\n"
+        "assert (dict(os.environ), spawn.get_preparation_data) == before\n"
+        "heavy = {'onnxruntime', 'torch', 'matplotlib', 'streamlit', 'fastapi', 'ray', 'pyarrow'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "assert not [name for name in sys.modules if name.startswith('ccmusic.batch')]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

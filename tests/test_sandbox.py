@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,12 +16,17 @@ import misbehaviour
 from ccmusic import audio
 from ccmusic import sandbox as sandbox_module
 from ccmusic.errors import AudioError, SandboxError
+from ccmusic.picture import Preprocessing
+from ccmusic.prepare import prepare
 from ccmusic.sandbox import Sandbox
+
+if sys.platform != "win32":
+    import resource
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(1, seconds=6) as opened:
+    with Sandbox(1, seconds=2) as opened:
         yield opened
 
 
@@ -48,7 +54,7 @@ def test_a_child_serves_many_files_and_one_killed_at_rest_costs_none(sandbox: Sa
     first = sandbox.run("a", misbehaviour.child)
     assert sandbox.run("b", misbehaviour.child) == first
     os.kill(first, signal.SIGKILL)
-    time.sleep(0.2)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
     assert sandbox.run("c", misbehaviour.child) != first
 
 
@@ -115,7 +121,7 @@ def test_hours_of_silence_in_a_few_kilobytes(sandbox: Sandbox, bomb: Path) -> No
 def test_a_child_that_cannot_start_is_not_the_fault_of_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sandbox_module, "_serve", misbehaviour.die_at_once)
+    monkeypatch.setattr(sandbox_module, "_PROGRAM", "raise SystemExit(3)")
     with Sandbox(1) as sandbox:
         for _ in range(2):
             with pytest.raises(SandboxError) as caught:
@@ -145,6 +151,64 @@ def test_lower_limits_of_the_system_are_kept(limit: str) -> None:
         f"    assert soft <= hard == {most}, (soft, hard)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parent)
+
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+
+
+@LINUX
+def test_a_child_that_is_taken_over_cannot_change_files(sandbox: Sandbox, tmp_path: Path) -> None:
+    there = tmp_path / "there.txt"
+    there.write_text("kept")
+    for deed in ("write", "append", "remove", "rename", "make", "truncate"):
+        error = sandbox.run("a", misbehaviour.change, deed, str(there))
+        assert error in ("EACCES", "EPERM", "EFBIG"), deed
+    assert there.read_text() == "kept"
+    assert list(tmp_path.iterdir()) == [there]
+    with Sandbox(1, writable=True) as trusted:
+        assert trusted.run("a", misbehaviour.change, "write", str(there)) == "done"
+
+
+@LINUX
+def test_a_child_that_is_taken_over_cannot_connect(sandbox: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert misbehaviour.connect(port) == "done"
+        assert sandbox.run("a", misbehaviour.connect, port) in ("EACCES", "EPERM")
+
+
+def test_a_child_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCMUSIC_TOKEN", "secret")
+    with Sandbox(1) as fresh:
+        assert "CCMUSIC_TOKEN" not in fresh.run("a", misbehaviour.environment)
+
+
+@LINUX
+def test_a_child_cannot_raise_its_limits(sandbox: Sandbox) -> None:
+    for name in ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_NPROC", "RLIMIT_CORE"):
+        _, most = sandbox.run("a", misbehaviour.limits, name)
+        assert most != resource.RLIM_INFINITY
+    assert sandbox.run("a", misbehaviour.limits, "RLIMIT_FSIZE") == (0, 0)
+    assert "NoNewPrivs:\t1" in sandbox.run("a", misbehaviour.read, "/proc/self/status")
+
+
+def test_what_a_child_sends_is_never_executed(sandbox: Sandbox, tmp_path: Path) -> None:
+    for attack in ("pickle", "class", "huge", "text"):
+        with pytest.raises(AudioError, match="process crashed"):
+            sandbox.run("bad.mp3", misbehaviour.attack, attack, str(tmp_path / "made"))
+    assert not (tmp_path / "made").exists()
+    with pytest.raises(AudioError, match=r"bad\.mp3: .*cannot be sent"):
+        sandbox.run("bad.mp3", misbehaviour.return_something)
+
+
+def test_answers_are_what_they_were(sandbox: Sandbox, write_sound, piece) -> None:
+    song = str(write_sound("song.mp3", piece(channels=2)))
+    preprocessings = (Preprocessing.default("cqt"), Preprocessing.ccmusic("mel"))
+    inside = sandbox.run(song, prepare, song, preprocessings)
+    assert inside == prepare(song, preprocessings)
+    (spectrogram,) = (s for s in inside.spectrograms.values() if s.transform == "cqt")
+    (picture,) = inside.pictures[preprocessings[0]]
+    assert picture.spectrogram is spectrogram  # sent once
 
 
 def _gone(process: int) -> None:

@@ -10,8 +10,9 @@ from jsonschema import Draft202012Validator
 
 from ccmusic import batch
 from ccmusic.api import analyze
-from ccmusic.batch.journal import Journal
-from ccmusic.batch.rows import BatchWorker, Options
+from ccmusic.batch import store
+from ccmusic.batch.local import analyzed
+from ccmusic.batch.rows import Options
 from ccmusic.report import to_json
 from ccmusic.schema import AnalysisDocument, ErrorDocument
 
@@ -30,9 +31,7 @@ def test_every_front_writes_what_the_schema_says(
     home: Path, tmp_path: Path, validator: Draft202012Validator
 ) -> None:
     analysis = analyze(SONG)
-    with BatchWorker(Options(), decoders=1, cores=1) as worker:
-        (by_batch,) = worker(str(SONG))
-        (failed,) = worker("missing.mp3")
+    (_, (by_batch,)), (_, (failed,)) = analyzed(Options(), [str(SONG), "missing.mp3"], workers=1)
     mapped = analysis.document(attention=True, language="zh").to_dict()
     for document in (analysis.to_dict(), json.loads(to_json(analysis)), by_batch, failed, mapped):
         validator.validate(document)
@@ -66,8 +65,9 @@ def test_an_error_is_a_document(validator: Draft202012Validator) -> None:
     validator.validate(ErrorDocument(file="a.mp3", error="a.mp3: no such file").to_dict())
 
 
-def test_a_journal_of_another_form_is_refused(home: Path, tmp_path: Path) -> None:
+def test_a_database_of_another_form_is_refused(home: Path, tmp_path: Path) -> None:
     output = tmp_path / "genres.csv"
-    Journal(output, Options().fingerprint([]) | {"schema": 0}).close()
-    with pytest.raises(batch.DataError, match=r"unfinished batch with other .*schema"):
+    with store.opened(output, Options().fingerprint([]) | {"schema": 0}, {}) as kept:
+        kept.compare([])
+    with pytest.raises(batch.DataError, match=r"was written with other .*schema"):
         batch.run([str(SONG)], output, Options())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from functools import cache
@@ -13,7 +14,8 @@ from ccmusic import audio, speech
 from ccmusic.audio import SAMPLE_RATE
 from ccmusic.texts import LANGUAGES
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.ogg"))
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.ogg"))
 VOWELS = ((700, 1200, 2600), (300, 2200, 2900), (500, 1900, 2500), (350, 800, 2300))  # hertz
 TEXTS = {
     "cmn": "明天早上九点我们在车站门口见面，请不要忘记带上护照和两张照片。如果下雨，就改在图书馆。",
@@ -123,6 +125,17 @@ def test_warning_of_a_recording(write_sound) -> None:
     for language in LANGUAGES:
         assert clip.warnings[0].message(language)
     assert "speech" not in codes(audio.load(write_sound("song.wav", sung(), SAMPLE_RATE)))
+
+
+def test_what_ships_is_what_was_measured() -> None:
+    found = json.loads((ROOT / "references" / "results" / "speech.json").read_text())
+    coefficients = {name: list(values) for name, values in speech._MODEL.items()}
+    assert found["model"] == {
+        "coefficients": coefficients,
+        "intercept": speech._INTERCEPT,
+        "threshold": speech._THRESHOLD,
+    }
+    assert list(speech.measures(spoken(), SAMPLE_RATE) or {}) == list(speech._MODEL)
 
 
 @pytest.mark.slow

@@ -6,11 +6,11 @@ import av
 import numpy as np
 import pytest
 
-from ccmusic.analysis import Analysis, Prepared, prepare
-from ccmusic.audio import load
+from ccmusic.analysis import Analysis
+from ccmusic.audio import Recording, load
 from ccmusic.errors import AudioError
 from ccmusic.panel import Panel, available_cores
-from ccmusic.timeline import Windows
+from ccmusic.prepare import Prepared, prepare
 from ccmusic.zoo import user_folder
 from small_models import make_checkpoint
 
@@ -29,11 +29,10 @@ def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
 def test_windows_cover_the_piece_to_its_end(
     panel: Panel, write_sound: WriteSound, tone: Sound
 ) -> None:
-    timeline = panel.timeline(write_sound("song.wav", tone(440, 33)), hop=5)
-    assert timeline.starts == pytest.approx((0, 5, 10, 15, 20, 23))
-    analyses = list(timeline)
-    assert len(analyses) == len(timeline) == 6
-    for start, analysis in zip(timeline.starts, analyses, strict=True):
+    song = write_sound("song.wav", tone(440, 33))
+    starts = Recording(song).starts(5)
+    assert starts == pytest.approx((0, 5, 10, 15, 20, 23))
+    for start, analysis in zip(starts, panel.timeline(song, hop=5), strict=True):
         info = analysis.clip.info
         assert (info.window_start, info.window_end) == pytest.approx((start, start + 10))
         assert not info.looped
@@ -59,7 +58,7 @@ def test_a_window_is_what_loading_it_gives(
     assert ["clipping" in c for c in codes] == [True, False, False]
     if name != "song.mp3":  # whose encoder leaves a trace of its neighbours
         assert ["silence" in c for c in codes] == [False, True, False]
-    for analysis, start in zip(analyses, Windows(song, hop=10).starts, strict=True):
+    for analysis, start in zip(analyses, Recording(song).starts(10), strict=True):
         expected = load(song, crop=start)
         assert analysis.clip.info == expected.info
         assert analysis.clip.warnings == expected.warnings
@@ -74,10 +73,10 @@ def test_a_stream_may_be_read_while_its_windows_come(
 ) -> None:
     song = write_sound("song.mp3", _changing(tone, noise))
     with song.open("rb") as stream:
-        windows = Windows(stream, hop=4)
-        expected = windows[3].samples
-        for index, clip in enumerate(windows):
-            np.testing.assert_array_equal(windows[3].samples, expected)
+        recording = Recording(stream)
+        expected = recording.load(crop=12.0).samples
+        for index, clip in enumerate(recording.slide(4)):
+            np.testing.assert_array_equal(recording.load(crop=12.0).samples, expected)
             np.testing.assert_array_equal(clip.samples, load(song, crop=4.0 * index).samples)
 
 
@@ -85,7 +84,7 @@ def test_windows_far_apart_are_what_loading_them_gives(
     write_sound: WriteSound, tone: Sound
 ) -> None:
     song = write_sound("song.mp3", tone(440, 75))
-    clips = list(Windows(song, hop=25))
+    clips = list(Recording(song).slide(25))
     assert [clip.info.window_start for clip in clips] == pytest.approx([0, 25, 50, 65], abs=0.1)
     for clip in clips:
         expected = load(song, crop=clip.info.window_start).samples
@@ -105,9 +104,9 @@ def test_windows_in_a_gap_are_what_loading_them_gives(tmp_path: Path, tone: Soun
                 frame.pts = begin * rate + offset
                 container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    windows = Windows(song, hop=5)
-    assert len(windows) == 19
-    for clip, start in zip(windows, windows.starts, strict=True):
+    recording = Recording(song)
+    assert len(recording.starts(5)) == 19
+    for clip, start in zip(recording.slide(5), recording.starts(5), strict=True):
         expected = load(song, crop=start)
         np.testing.assert_array_equal(clip.samples, expected.samples)
         assert clip.info == expected.info
@@ -120,7 +119,7 @@ def test_a_piece_in_memory_has_the_windows_of_its_file(
     sixteen = np.round(sound * 32_767).astype(np.int16)
     song = write_sound("song.wav", sixteen.astype(np.float32) / 32_768)
     for from_memory, from_file in zip(
-        Windows((sixteen, 44_100), hop=7), Windows(song, hop=7), strict=True
+        Recording((sixteen, 44_100)).slide(7), Recording(song).slide(7), strict=True
     ):
         np.testing.assert_allclose(from_memory.samples, from_file.samples, atol=1e-4)
         assert from_memory.info.window_start == from_file.info.window_start
@@ -145,7 +144,7 @@ def test_little_more_is_analysed_than_was_asked_for(
         begun.append(args)
         return prepare(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("ccmusic.timeline.prepare", counted)
+    monkeypatch.setattr("ccmusic.prepare.prepare", counted)
     walk = iter(panel.timeline(song, hop=1))
     assert next(walk).clip.info.window_start == 0
     walk.close()  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ import pytest
 
 from ccmusic import zoo
 from ccmusic.errors import CheckpointError
+from ccmusic.runtime import onnxruntime
 from small_models import make_checkpoint
 
 
@@ -60,9 +61,9 @@ def test_cuda_is_used_where_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch,
     make_checkpoint(folder, "small")
     installed = ["CUDAExecutionProvider"] * gpu + ["AzureExecutionProvider", "CPUExecutionProvider"]
     asked = []
-    monkeypatch.setattr(zoo.onnxruntime, "get_available_providers", lambda: installed)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: installed)
     monkeypatch.setattr(
-        zoo.onnxruntime,
+        onnxruntime,
         "InferenceSession",
         lambda path, options, providers: asked.append(providers),
     )

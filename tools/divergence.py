@@ -12,8 +12,8 @@ import numpy as np
 
 from ccmusic import zoo
 from ccmusic.agreement import agree
-from ccmusic.analysis import prepare
 from ccmusic.panel import Panel
+from ccmusic.prepare import prepare
 from ccmusic.workshop.data import read_manifest
 
 RESULT = Path(__file__).parent.parent / "benchmarks" / "results" / "divergence.json"
@@ -34,7 +34,7 @@ def main(manifest: Path) -> None:
             if recording.split != "valid" or not recording.genre:
                 continue
             prepared = prepare(recording.path, preprocessings)
-            verdicts = list(panel.predict(prepared.pictures))
+            verdicts = list(panel.run(prepared.pictures))
             for name, its in members.items():
                 agreement = agree([v for v in verdicts if v.card.name in its])
                 assert agreement is not None

@@ -24,7 +24,7 @@ def main(song: str = str(EXAMPLES / "vibe_ace.ogg"), out: str = "transforms.png"
         start = analysis.clip.info.window_start
         # Time to the right in both, so that the two can be compared.
         (spectrogram,) = analysis.spectrograms.values()
-        spectrogram.plot(ax, start=start, pitch_along_x=False)
+        spectrogram.plot(ax, start=start, orientation="time_along_x")
         ax.set_title(f"{transform}: {analysis.message()}")
     figure.savefig(out)
     print(out)

@@ -19,21 +19,22 @@ Errors that are raised on purpose are :class:`CCMusicError`:
 - :class:`CheckpointError`: a model is unknown, missing or damaged
 - :class:`ClosedError`: a panel was used after it was closed, or in a forked process
 - :class:`WeightsError`: a weights file cannot be imported
-- :class:`DataError`: training data, a table or a journal cannot be used
+- :class:`DataError`: training data, a table or the database of a batch cannot be used
+- :class:`ParameterError`: a parameter is unknown, or has a value that it cannot have
 - :class:`MissingExtraError`: an optional dependency is not installed
+- :class:`SandboxError`: no process can be started to decode in
 
 What is named here, and :mod:`ccmusic.schema`, is public.
 """
 
-__version__ = "0.2.0.dev0"
-
+from ccmusic.advice import Advice, OtherTransform
 from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
-from ccmusic.api import analyze
+from ccmusic.api import analyze, analyze_many
 from ccmusic.attention import Attention, Region
-from ccmusic.audio import AudioInfo, AudioWarning, Clip, load
-from ccmusic.batch.many import analyze_many
-from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard
+from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Envelope, Recording, Source, load
+from ccmusic.axes import Orientation
+from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import (
     AudioError,
     CCMusicError,
@@ -41,16 +42,30 @@ from ccmusic.errors import (
     ClosedError,
     DataError,
     MissingExtraError,
+    ParameterError,
+    SandboxError,
     WeightsError,
 )
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
-from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram
-from ccmusic.timeline import Timeline
+from ccmusic.prepare import Prepared
+from ccmusic.spectrogram import (
+    Chroma,
+    Cqt,
+    Mel,
+    PadMode,
+    Spectrogram,
+    Transform,
+    TransformChoice,
+    TransformName,
+    WindowName,
+)
 from ccmusic.verdict import Verdict
+from ccmusic.version import __version__
 from ccmusic.zoo import Checkpoint
 
 __all__ = [
+    "Advice",
     "Agreement",
     "Analysis",
     "Attention",
@@ -66,20 +81,35 @@ __all__ = [
     "Clip",
     "ClosedError",
     "Cqt",
+    "Crop",
     "DataError",
     "DataSource",
+    "Envelope",
     "Mel",
     "Metrics",
     "MissingExtraError",
     "ModelCard",
+    "Orientation",
+    "OtherTransform",
+    "PadMode",
+    "Pair",
     "Panel",
+    "PanelCard",
+    "ParameterError",
     "Picture",
+    "Prepared",
     "Preprocessing",
+    "Recording",
     "Region",
+    "SandboxError",
+    "Source",
     "Spectrogram",
-    "Timeline",
+    "Transform",
+    "TransformChoice",
+    "TransformName",
     "Verdict",
     "WeightsError",
+    "WindowName",
     "__version__",
     "analyze",
     "analyze_many",

@@ -5,11 +5,11 @@ All of it was measured when the models were evaluated together; it comes from th
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ccmusic import zoo
-from ccmusic.analysis import Analysis
-from ccmusic.card import Band, Pair, PanelCard, titles
+from ccmusic.card import Band, ModelCard, Pair, PanelCard, titles
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName
 from ccmusic.texts import Language, translate
 
@@ -57,22 +57,21 @@ class Advice:
         return lines
 
 
-def advise(analysis: Analysis) -> Advice | None:
-    """Advice on an analysis; None if its models were not measured together."""
-    cards = [verdict.card for verdict in analysis.verdicts.values()]
+def advise(cards: Sequence[ModelCard], mean: Mapping[str, float]) -> Advice | None:
+    """Advice on the mean probabilities of models; None if they were not measured together."""
     measured = zoo.panel_card(cards)
-    if measured is None or not analysis.mean:
+    if measured is None or not mean:
         return None
     names = titles(cards)
-    band = measured.reliability.band(max(analysis.mean.values()))
+    band = measured.reliability.band(max(mean.values()))
     if band and band.level == "high":
         return Advice(names, band)
     pair = measured.pairs[0] if measured.pairs else None
-    return Advice(names, band, pair, _other_transform(analysis, measured))
+    return Advice(names, band, pair, _other_transform({c.transform for c in cards}, measured))
 
 
-def _other_transform(analysis: Analysis, measured: PanelCard) -> OtherTransform | None:
-    other = _OTHER.get(analysis.transform)
+def _other_transform(asked: set[str], measured: PanelCard) -> OtherTransform | None:
+    other = _OTHER.get(next(iter(asked))) if len(asked) == 1 else None
     together = zoo.panel_card(c.card for c in zoo.find("both")) if other else None
     if not (other and together and together.metrics.accuracy > measured.metrics.accuracy):
         return None

@@ -1,65 +1,45 @@
-"""A file in, pictures and the :class:`Analysis` of them out: the pipeline of all front ends."""
+"""What is known of a recording when the models have been asked."""
 
 from __future__ import annotations
 
 import importlib.util
-import math
 import os
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
-import soxr
-
-from ccmusic import audio
+from ccmusic import files, report
+from ccmusic.advice import Advice, advise
 from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.attention import Attention, attend
-from ccmusic.audio import SAMPLE_RATE, AudioInfo, Clip, Crop, Samples, Source
-from ccmusic.errors import CCMusicError
-from ccmusic.picture import Picture, Preprocessing, draw, draw_slices
-from ccmusic.quality import Judged, audible_seconds, enough
-from ccmusic.schema import AgreementDocument, AnalysisDocument, ClipDocument, model_document
-from ccmusic.spectrogram import Spectrogram, Transform, TransformChoice
-from ccmusic.texts import Language, translate
-from ccmusic.values import Value
+from ccmusic.card import matching
+from ccmusic.errors import CCMusicError, CheckpointError
+from ccmusic.picture import Picture
+from ccmusic.prepare import Prepared
+from ccmusic.schema import (
+    AdviceDocument,
+    AgreementDocument,
+    AnalysisDocument,
+    ClipDocument,
+    model_document,
+)
+from ccmusic.texts import Language, default_language, translate
 from ccmusic.verdict import Verdict
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Analysis(Value):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Analysis(Prepared):
     """Every step from the file to the verdicts and their agreement."""
 
-    file: str
-    transform: TransformChoice
-    clip: Clip
-    spectrograms: dict[Transform, Spectrogram]
-    """One for each transform that the models' preprocessings name; usually one."""
-    pictures: dict[Preprocessing, tuple[Picture, ...]]
-    """By preprocessing of the models: one picture, or the slices of the whole piece."""
+    transform: str
+    """Of all its models; ``both`` if they do not all have the same."""
     verdicts: dict[str, Verdict]
     """By name of checkpoint."""
     mean: dict[str, float]
     """The ensemble: mean probability of each class among models that share their classes."""
     agreement: Agreement | None
-    """None if every model failed."""
-    elapsed_ms: float = field(compare=False)
-    """From opening the file to the last verdict."""
-    audible: float
-    """Seconds of sound in the window."""
-    whole: AudioInfo
-    """What slices were cut from, if a model wants slices: the whole piece, half an hour of it at
-    most; otherwise that of the clip."""
-
-    @property
-    def judged(self) -> Judged:
-        """Whether there was enough sound to judge.
-
-        ``silent`` and ``too_short`` recordings (less than 1 s of sound) have no verdicts, no mean,
-        and no agreement. ``doubtful`` ones have less than 3 s of sound.
-        """
-        return enough(self.audible)
+    """None if every model failed, or none was asked."""
 
     def message(self, language: Language = "en") -> str:
         """One sentence: the agreement of the panel, or why there is none."""
@@ -74,28 +54,80 @@ class Analysis(Value):
         return opinion
 
     @property
+    def advice(self) -> Advice | None:
+        """What the mean is worth, and what else to ask; None without measurements or verdicts."""
+        return advise([verdict.card for verdict in self.verdicts.values()], self.mean)
+
+    @property
     def genres(self) -> list[str]:
         """Classes of all models that gave a verdict, the likeliest in the mean first."""
         known = dict.fromkeys(c for v in self.verdicts.values() for c in v.probabilities)
         return sorted(known, key=lambda genre: -self.mean.get(genre, 0.0))
 
+    def top(self, k: int = 3) -> list[tuple[str, float]]:
+        """The likeliest genres of the mean with their probabilities; none without verdicts."""
+        return sorted(self.mean.items(), key=lambda item: -item[1])[:k]
+
+    def verdict(self, name: str) -> Verdict:
+        """Verdict of a model, by the name of its checkpoint or backbone.
+
+        Raises
+        ------
+        CheckpointError
+            If there is none, or there are two of a backbone.
+        """
+        found = matching(name, [verdict.card for verdict in self.verdicts.values()])
+        if len(found) == 1:
+            return self.verdicts[found[0].name]
+        known = ", ".join(card.name for card in found) or ", ".join(self.verdicts) or "none"
+        raise CheckpointError(
+            "ambiguous_model" if found else "unknown_model", name=name, known=known
+        )
+
+    def picture(self, name: str) -> Picture:
+        """What a model saw, of several slices the middle one; errors as :meth:`verdict`."""
+        slices = self.pictures[self.verdict(name).card.preprocessing]
+        return slices[len(slices) // 2]
+
     def attention(self, name: str, genre: str | None = None) -> Attention | None:
-        """Regions that support a genre, by default the first choice; None if there are no maps."""
-        verdict = self.verdicts[name]
-        preprocessing = verdict.card.preprocessing
-        slices = self.pictures[preprocessing]
-        shown = self.whole if preprocessing.slice_seconds else self.clip.info
+        """Regions that support a genre.
+
+        Parameters
+        ----------
+        name
+            As in :meth:`verdict`.
+        genre
+            By default the first choice of the model.
+
+        Returns
+        -------
+        None if the model failed, has no maps, or does not know the genre, but another one does.
+
+        Raises
+        ------
+        CheckpointError
+            As :meth:`verdict`.
+        ValueError
+            If no model knows the genre.
+        """
+        verdict = self.verdict(name)
+        known = {c for verdict in self.verdicts.values() for c in verdict.card.classes}
+        if genre is not None and genre not in known:
+            raise ValueError(f"unknown genre {genre!r}; known: {', '.join(sorted(known))}")
+        shown = self.whole if verdict.card.preprocessing.slice_seconds else self.clip.info
         return attend(
             verdict,
-            slices[len(slices) // 2],
+            self.picture(name),
             genre,
             start=shown.window_start,
             length=shown.window_end - shown.window_start,
         )
 
     def select(self, names: Collection[str]) -> Analysis:
-        """The analysis restricted to some of its models."""
-        verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in names}
+        """The analysis restricted to some of its models, by checkpoint or backbone."""
+        cards = [verdict.card for verdict in self.verdicts.values()]
+        chosen = {card.name for name in names for card in matching(name, cards)}
+        verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in chosen}
         voices = list(verdicts.values())
         return replace(
             self, verdicts=verdicts, mean=mean_probabilities(voices), agreement=agree(voices)
@@ -115,9 +147,10 @@ class Analysis(Value):
         language
             Language of the sentences.
         """
+        advice = self.advice
         return AnalysisDocument(
             file=self.file,
-            clip=ClipDocument.of(self.clip, language),
+            clip=ClipDocument.of(self.clip, self.warnings, language),
             transform=self.transform,
             judged=self.judged,
             message=self.message(language),
@@ -129,6 +162,7 @@ class Analysis(Value):
             },
             mean=self.mean,
             agreement=self.agreement and AgreementDocument.of(self.agreement, language),
+            advice=advice and AdviceDocument.of(advice, language),
             elapsed_ms=self.elapsed_ms,
         )
 
@@ -136,7 +170,7 @@ class Analysis(Value):
         """The analysis as ``ccmusic classify --json`` prints it; see :meth:`document`."""
         return self.document(top_k=top_k).to_dict()
 
-    def save(self, path: str | os.PathLike[str], *, language: Language = "en") -> None:
+    def save(self, path: str | os.PathLike[str], *, language: Language | None = None) -> None:
         """Write a report: a page with its pictures, JSON or CSV, by the ending of the name.
 
         Parameters
@@ -144,16 +178,15 @@ class Analysis(Value):
         path
             Ends in ``.html``, ``.json`` or ``.csv``.
         language
-            Language of the page.
+            Language of the page; by default that of ``CCMUSIC_LANGUAGE`` or of the locale.
 
         Raises
         ------
         CCMusicError
             If the name ends otherwise, or the file cannot be written.
         """
-        from ccmusic import files, report
-
         kind = report.kind_of(Path(path))
+        language = language or default_language()
         files.write(Path(path), report.render(self, kind, language).encode())
 
     def rows(self) -> list[dict[str, str | float | None]]:
@@ -202,89 +235,3 @@ class Analysis(Value):
             if importlib.util.find_spec(library):
                 return importlib.import_module(library).DataFrame(self.rows())
         raise CCMusicError("a data frame needs pandas or polars: pip install pandas")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Prepared(Value):
-    """Pictures of a recording, ready for the models."""
-
-    clip: Clip
-    spectrograms: dict[Transform, Spectrogram]
-    pictures: dict[Preprocessing, tuple[Picture, ...]]
-    """As in :class:`Analysis`."""
-    audible: float
-    whole: AudioInfo
-
-    @property
-    def judged(self) -> Judged:
-        """As in :class:`Analysis`."""
-        return enough(self.audible)
-
-    def without_sound(self) -> Self:
-        """Return the same without the clip's samples, which the models do not need."""
-        nothing = self.clip.samples[:0]
-        return replace(self, clip=replace(self.clip, samples=nothing, original=nothing))
-
-
-def prepare(
-    source: Source | Clip,
-    preprocessings: Iterable[Preprocessing],
-    *,
-    crop: Crop | float = "center",
-    clip: Clip | None = None,
-) -> Prepared:
-    """Decode a file and draw the pictures that the models need.
-
-    Parameters
-    ----------
-    source, crop
-        As in :meth:`ccmusic.panel.Panel.analyze`.
-    clip
-        Clip that was loaded from the source before, to avoid decoding it twice.
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be read.
-    """
-    preprocessings = set(preprocessings)
-    if isinstance(source, Clip):
-        if crop != "center":
-            raise ValueError("a clip has been cropped already: give the crop to load")
-        clip = source
-    elif clip is None:
-        clip = audio.load(source, crop=crop)
-    transforms = {preprocessing.transform for preprocessing in preprocessings}
-    spectrograms = {
-        t: _transformed(clip.samples, t) for t in sorted(transforms, key=lambda t: t.name)
-    }
-    whole = clip
-    if any(p.slice_seconds for p in preprocessings) and not isinstance(source, Clip):
-        whole = audio.load(source, seconds=audio.MAX_SECONDS, loop=False)
-    pictures = {p: _pictures(p, spectrograms[p.transform], whole) for p in preprocessings}
-    audible = audible_seconds(_once(clip), SAMPLE_RATE)
-    return Prepared(clip, spectrograms, pictures, audible, whole.info)
-
-
-def _once(clip: Clip) -> Samples:
-    """Samples of a clip without repetitions."""
-    return clip.samples[: round((clip.info.window_end - clip.info.window_start) * SAMPLE_RATE)]
-
-
-def _pictures(
-    preprocessing: Preprocessing, spectrogram: Spectrogram, whole: Clip
-) -> tuple[Picture, ...]:
-    if preprocessing.slice_seconds is None:
-        return (draw(spectrogram, preprocessing),)
-    samples = _once(whole)
-    least = math.ceil(preprocessing.slice_seconds * SAMPLE_RATE)
-    if len(samples) < least:
-        samples = np.resize(samples, least)  # looped
-    return draw_slices(_transformed(samples, preprocessing.transform), preprocessing)
-
-
-def _transformed(samples: Samples, transform: Transform) -> Spectrogram:
-    """Spectrogram of a recording, at the rate that the transform names."""
-    if transform.sample_rate != SAMPLE_RATE:
-        samples = soxr.resample(samples, SAMPLE_RATE, transform.sample_rate)
-    return transform(samples)

@@ -1,12 +1,14 @@
-"""The function for a single call, which opens and closes a :class:`~ccmusic.panel.Panel`."""
+"""The functions for a single call, which open and close a :class:`~ccmusic.panel.Panel`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip, Crop, Source
-from ccmusic.panel import Panel
+from ccmusic.engine import Engine, Item
+from ccmusic.errors import CCMusicError
+from ccmusic.panel import Panel, available_cores
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.verdict import Verdict
 
@@ -17,6 +19,7 @@ def analyze(
     transform: TransformChoice | None = None,
     models: Sequence[str] | None = None,
     crop: Crop | float = "center",
+    name: str | None = None,
     panel: Panel | None = None,
     on_verdict: Callable[[Verdict], None] | None = None,
 ) -> Analysis:
@@ -36,6 +39,9 @@ def analyze(
         Names of checkpoints or backbones; all of the transform by default.
     crop
         Window of the piece, see :func:`ccmusic.audio.load`; a clip has been cropped already.
+    name
+        What messages and results call the recording; by default its path, or the name of the
+        stream.
     panel
         An open panel to reuse; ``transform`` and ``models`` are left out then.
     on_verdict
@@ -52,7 +58,7 @@ def analyze(
     """
     if panel is None:
         with Panel.open(transform or "cqt", models) as opened:
-            return opened.analyze(source, crop=crop, on_verdict=on_verdict)
+            return opened.analyze(source, crop=crop, name=name, on_verdict=on_verdict)
     if models is not None:
         raise ValueError("an open panel has its models: use panel.select(models) for some of them")
     if transform not in (None, panel.transform):
@@ -60,4 +66,51 @@ def analyze(
             f"the open panel looks at {panel.transform}, not at {transform}: "
             "leave transform out, or open another panel"
         )
-    return panel.analyze(source, crop=crop, on_verdict=on_verdict)
+    return panel.analyze(source, crop=crop, name=name, on_verdict=on_verdict)
+
+
+def analyze_many(
+    sources: Iterable[Item],
+    *,
+    transform: TransformChoice = "cqt",
+    models: Sequence[str] | None = None,
+    crop: Crop | float = "center",
+    workers: int | None = None,
+    keep_sound: bool = False,
+) -> Iterator[Analysis | CCMusicError]:
+    """Analyse many recordings, several at once, decoded in child processes.
+
+    A recording that crashes its decoder, or fills memory, costs no more than its own error.
+
+    >>> for found in analyze_many(["examples/rain.ogg", "missing.mp3"]):
+    ...     print(found if isinstance(found, CCMusicError) else found.file)
+    examples/rain.ogg
+    missing.mp3: no such file
+
+    Parameters
+    ----------
+    sources
+        Each as in :func:`analyze`; taken as they are needed, so there may be any number of them.
+    transform, models, crop
+        As in :func:`analyze`.
+    workers
+        Processes that decode; by default as many as there are cores.
+    keep_sound
+        Whether the analyses hold the samples of their clips, about 3 MB each.
+
+    Yields
+    ------
+    The analysis of each recording or the error that it met, in the order of the sources.
+
+    Raises
+    ------
+    CheckpointError
+        If a named model is unknown.
+    SandboxError
+        If no process can be started.
+    """
+    with (
+        Panel.open(transform, models, concurrency=available_cores()) as panel,
+        Engine(workers, keep_sound=keep_sound) as engine,
+    ):
+        yield from engine.map(panel, sources, crop=crop)

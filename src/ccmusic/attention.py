@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ccmusic.axes import axes_or_current
-from ccmusic.picture import Picture, Preprocessing, orient
+from ccmusic.axes import ORANGE, axes_or_current, orient, show
+from ccmusic.picture import Picture
 from ccmusic.texts import Language, translate
 from ccmusic.values import Value
 from ccmusic.verdict import Verdict
@@ -29,7 +29,11 @@ _MOST = 0.6  # share of the picture above which a region is no particular place
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of the spectrogram."""
+    """A rectangle of the spectrogram.
+
+    >>> Region(start=2.0, end=4.5, lowest=60.0, highest=250.0).message("en")
+    '2.0 to 4.5 s, 60 to 250 Hz'
+    """
 
     start: float
     """Seconds from the beginning of the piece."""
@@ -52,7 +56,16 @@ class Region:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Attention(Value):
-    """How strongly each place of the picture supports a genre, according to one model."""
+    """How strongly each place of the picture supports a genre, according to one model.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("mel", ["mobilenet_v3_large_mel"]) as panel:
+    ...     attention = panel.analyze("examples/rain.ogg").attention("mobilenet_v3_large_mel")
+    >>> attention.genre, attention.coarse.shape, attention.values.shape
+    ('environment', (7, 7), (128, 431))
+    >>> 0 <= attention.region.start < attention.region.end <= 12
+    True
+    """
 
     genre: str
     coarse: Floats
@@ -80,17 +93,23 @@ class Attention(Value):
         strongest
             Weight of the fullest orange, so that several maps share a scale; by default the
             largest of this map.
+
+        Returns
+        -------
+        The image of the map, of weights: Matplotlib's ``colorbar`` takes it.
         """
+        axes = axes_or_current(ax)
+        from matplotlib.colors import LinearSegmentedColormap
+
         if strongest is None:
             strongest = float(self.coarse.max())
-        spectrogram, preprocessing = self.picture.spectrogram, self.picture.preprocessing
-        weights = orient(np.clip(self.values / max(strongest, 1e-6), 0, 1), preprocessing)
-        orange = np.empty((*weights.shape, 4), np.float32)
-        orange[..., :3] = (1.0, 0.55, 0.0)
-        orange[..., 3] = 0.8 * weights
-        axes, sideways = axes_or_current(ax), preprocessing.orientation == "pitch_along_x"
-        spectrogram.plot(axes, start=self.start, pitch_along_x=sideways).set_cmap("gray")
-        return spectrogram.draw(axes, orange, start=self.start, pitch_along_x=sideways)
+        spectrogram, where = self.picture.spectrogram, self.picture.preprocessing.orientation
+        spectrogram.plot(axes, start=self.start, orientation=where).set_cmap("gray")
+        orange = [share / 255 for share in ORANGE]
+        colours = LinearSegmentedColormap.from_list("orange", [(*orange, 0.0), (*orange, 0.8)])
+        look = {"cmap": colours, "vmin": 0, "vmax": max(strongest, 1e-6)}
+        values = self.values
+        return show(axes, values, spectrogram, orientation=where, start=self.start, **look)
 
     @property
     def everywhere(self) -> bool:
@@ -170,14 +189,9 @@ def attend(
     genre = genre or verdict.top(1)[0][0]
     # The softmax ignores what all genres have in common at a place.
     against = verdict.maps[card.classes.index(genre)] - verdict.maps.mean(axis=0)
-    coarse = _upright(against / card.temperature, card.preprocessing)
+    upright = orient(against / card.temperature, card.preprocessing.orientation)
+    coarse = np.ascontiguousarray(upright, np.float32)
     return Attention(genre, coarse, picture, start, length)
-
-
-def _upright(values: Floats, preprocessing: Preprocessing) -> Floats:
-    """Undo the picture's orientation: low frequencies first, time to the right."""
-    upright = values.T if preprocessing.orientation == "pitch_along_x" else values[::-1]
-    return np.ascontiguousarray(upright, np.float32)
 
 
 def _connected(

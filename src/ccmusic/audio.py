@@ -31,6 +31,7 @@ from ccmusic.decode import (
     window_start,
 )
 from ccmusic.errors import AudioError
+from ccmusic.frames import carry
 from ccmusic.quality import AudioWarning, find_warnings
 from ccmusic.values import Value
 
@@ -47,6 +48,7 @@ __all__ = [
     "AudioWarning",
     "Clip",
     "Crop",
+    "Envelope",
     "Recording",
     "Samples",
     "Source",
@@ -90,6 +92,28 @@ class AudioInfo:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Envelope(Value):
+    """Lowest and highest samples in stretches of time, to draw a waveform."""
+
+    edges: npt.NDArray[np.float64]
+    """Seconds, one more than there are stretches."""
+    lowest: Samples
+    highest: Samples
+
+    @classmethod
+    def of(
+        cls, samples: Samples, sample_rate: int, start: float = 0.0, *, stretches: int = 600
+    ) -> Self:
+        """Measure samples that begin at a second; of few samples, fewer stretches."""
+        places = np.unique(np.linspace(0, len(samples), stretches, endpoint=False).astype(int))
+        return cls(
+            start + np.append(places, len(samples)) / sample_rate,
+            np.minimum.reduceat(samples, places),
+            np.maximum.reduceat(samples, places),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Clip(Value):
     """Ten seconds ready to become a spectrogram."""
 
@@ -102,17 +126,43 @@ class Clip(Value):
     info: AudioInfo
     warnings: tuple[AudioWarning, ...]
 
+    def envelope(self, *, stretches: int = 600) -> Envelope:
+        """Lowest and highest of the original samples, to draw them."""
+        info = self.info
+        return Envelope.of(self.original, info.sample_rate, info.window_start, stretches=stretches)
+
+    def samples_at(self, sample_rate: int, *, loop: bool = True) -> Samples:
+        """The window at a rate, float32 [n]: above 22,050 Hz from the file's own samples.
+
+        >>> clip = load("examples/rain.ogg")
+        >>> clip.samples_at(32_000).shape
+        (320000,)
+
+        Parameters
+        ----------
+        sample_rate
+            Hertz.
+        loop
+            Whether a shorter piece is repeated, as in :attr:`samples`.
+        """
+        info, samples = self.info, self.samples
+        if not loop:
+            samples = samples[: round((info.window_end - info.window_start) * SAMPLE_RATE)]
+        if sample_rate == SAMPLE_RATE:
+            return samples
+        if sample_rate < SAMPLE_RATE:
+            return np.asarray(soxr.resample(samples, SAMPLE_RATE, sample_rate), np.float32)
+        own = np.asarray(soxr.resample(self.original, info.sample_rate, sample_rate), np.float32)
+        wanted = round(len(samples) * sample_rate / SAMPLE_RATE)
+        return np.resize(own, wanted) if loop else own[:wanted]
+
     def plot(self, ax: Axes | None = None) -> PolyCollection:
         """Draw the waveform on a Matplotlib axis, the current one by default."""
-        samples, info = self.original, self.info
-        # Lowest and highest samples of stretches: more of them than a plot has pixels across.
-        starts = np.unique(np.linspace(0, len(samples), 1_000, endpoint=False).astype(int))
+        # More stretches than a plot has pixels across.
+        envelope = self.envelope(stretches=1_000)
         axes = axes_or_current(ax)
         drawn = axes.fill_between(
-            info.window_start + starts / info.sample_rate,
-            np.minimum.reduceat(samples, starts),
-            np.maximum.reduceat(samples, starts),
-            step="post",
+            envelope.edges[:-1], envelope.lowest, envelope.highest, step="post"
         )
         axes.set(xlabel="time, s", ylabel="amplitude")
         return drawn
@@ -147,8 +197,11 @@ class Clip(Value):
         AudioError
             If these are no samples, no numbers, or too few.
         """
-        clip = load((y, sr), crop=crop)
+        clip = load((y, sr), crop=crop, name=file)
         return cls(file, clip.samples, clip.original, clip.info, clip.warnings)
+
+
+carry(AudioInfo, AudioWarning, Clip, Envelope)
 
 
 class Recording:
@@ -156,7 +209,7 @@ class Recording:
 
     Parameters
     ----------
-    source
+    source, name
         As in :func:`load`.
 
     Raises
@@ -167,15 +220,16 @@ class Recording:
         If the source is something else.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, name: str | None = None) -> None:
         check_kind(source)
-        self._source, self._name = source, name_of(source)
+        self._name = name_of(source) if name is None else name
+        self._source = named(source, self._name) if isinstance(source, bytes) else source
         if isinstance(source, tuple):
             self._planes, self._rate = _checked(*source, self._name)
             seconds = self._planes.shape[1] / self._rate
             self._header = Header("samples", None, seconds, cut_off=False)
         else:
-            self._header = read_header(source)
+            self._header = read_header(self._source)  # type: ignore[arg-type]
 
     @property
     def duration(self) -> float:
@@ -193,6 +247,31 @@ class Recording:
         start = window_start(self.duration, seconds, crop)
         (clip,) = self.windows([start], seconds=seconds, loop=loop)
         return clip
+
+    def starts(self, hop: float) -> tuple[float, ...]:
+        """Where windows of 10 s begin, in seconds: one after the other, and one at the end.
+
+        Of a recording of more than half an hour, those of its middle.
+
+        Parameters
+        ----------
+        hop
+            Seconds from the start of one window to that of the next.
+
+        Raises
+        ------
+        ValueError
+            If ``hop`` is not positive.
+        """
+        return window_starts(self.duration, hop)
+
+    def slide(self, hop: float) -> Iterator[Clip]:
+        """Decode the windows that begin at :meth:`starts`; each is as :meth:`load` gives it."""
+        starts = self.starts(hop)
+        if CLIP_SECONDS / 20 <= hop <= 2 * CLIP_SECONDS:
+            return self.windows(starts)
+        # Many would be in memory at once; or seeking takes less time.
+        return (self.load(crop=start) for start in starts)
 
     def windows(
         self, starts: Sequence[float], *, seconds: float = CLIP_SECONDS, loop: bool = True
@@ -246,12 +325,25 @@ class Recording:
         return Clip(name, samples, sound.original, info, warnings)
 
 
+def window_starts(duration: float, hop: float) -> tuple[float, ...]:
+    """Where the windows of a recording of this many seconds begin: :meth:`Recording.starts`."""
+    if not hop > 0:
+        raise ValueError(f"hop must be positive, not {hop}")
+    begin = max(0.0, (duration - MAX_SECONDS) / 2)
+    last = min(duration, MAX_SECONDS) - CLIP_SECONDS
+    starts = np.arange(0, max(last, 0) + 1e-6, hop)
+    if last > 0 and last - starts[-1] > 1e-3:
+        starts = np.append(starts, last)
+    return tuple((begin + starts).tolist())
+
+
 def load(
     source: Source,
     *,
     crop: Crop | float = "center",
     seconds: float = CLIP_SECONDS,
     loop: bool = True,
+    name: str | None = None,
 ) -> Clip:
     """Decode the analysis window of a recording.
 
@@ -269,6 +361,8 @@ def load(
     loop
         Whether the samples of a shorter piece are repeated to this length; otherwise they are as
         many as there are.
+    name
+        What messages and results call the recording; by default the path, or the stream's name.
 
     Raises
     ------
@@ -277,7 +371,7 @@ def load(
     TypeError
         If the source is something else.
     """
-    return Recording(source).load(crop=crop, seconds=seconds, loop=loop)
+    return Recording(source, name=name).load(crop=crop, seconds=seconds, loop=loop)
 
 
 def _checked(samples: npt.ArrayLike, rate: float, name: str) -> tuple[npt.NDArray[Any], int]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticSerializationError
 
-from ccmusic.errors import CheckpointError
+from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
-from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName
+from ccmusic.spectrogram import TRANSFORM_TITLES
 
 Explanation = Literal["exact", "gradient", "none"]
 _BACKBONE_TITLES = {
@@ -29,15 +30,26 @@ _RESERVED = frozenset(
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+Level = Literal["high", "middling", "low"]
+"""How sure a verdict is, by its band."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def to_json(self) -> str:
-        """JSON text, the same in every run."""
-        return (
-            json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False)
-            + "\n"
-        )
+        """JSON text, the same in every run.
+
+        Raises
+        ------
+        CCMusicError
+            If the preprocessing has a transform of the caller's own.
+        """
+        try:
+            content = self.model_dump(mode="json")
+        except PydanticSerializationError as error:
+            raise CCMusicError(str(error)) from None
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -57,7 +69,8 @@ class _Strict(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "JSON"
-            raise CheckpointError("bad_card", file=path, where=where, reason=first["msg"]) from None
+            reason = str(first.get("ctx", {}).get("error", first["msg"]))
+            raise CheckpointError("bad_card", file=path, where=where, reason=reason) from None
 
 
 class Calibration(_Strict):
@@ -74,7 +87,7 @@ class Calibration(_Strict):
 class Band(_Strict):
     """A range of confidence, and how often verdicts in it were right."""
 
-    level: Literal["high", "middling", "low"]
+    level: Level
     above: Share
     """Lower edge; the upper is that of the next band, or 1."""
     accuracy: Share
@@ -220,8 +233,8 @@ class ModelCard(_Strict):
         return self.unknown_sources or self.metrics
 
     @property
-    def transform(self) -> TransformName:
-        """``cqt`` or ``mel``."""
+    def transform(self) -> str:
+        """``cqt``, ``mel``, ``chroma``, or the name of a transform of the caller's own."""
         return self.preprocessing.transform.name
 
     def title(self, *, with_transform: bool = False) -> str:
@@ -229,7 +242,8 @@ class ModelCard(_Strict):
         if self.name != f"{self.backbone}_{self.transform}":
             return self.name
         title = _BACKBONE_TITLES.get(self.backbone, self.backbone)
-        return f"{title} · {TRANSFORM_TITLES[self.transform]}" if with_transform else title
+        transform = TRANSFORM_TITLES.get(self.transform, self.transform)
+        return f"{title} · {transform}" if with_transform else title
 
     def renamed(self, name: str) -> Self:
         """Return the same card under another name.
@@ -242,9 +256,14 @@ class ModelCard(_Strict):
         if name.lower().partition(".")[0] in _RESERVED:
             raise CheckpointError("reserved_name", name=name)
         try:
-            return self.model_validate({**self.model_dump(), "name": name})
+            return self.model_validate({**dict(self), "name": name})
         except ValidationError:
             raise CheckpointError("bad_name", name=name) from None
+
+
+def matching(name: str, cards: Iterable[ModelCard]) -> list[ModelCard]:
+    """Those whose checkpoint or backbone has this name."""
+    return [card for card in cards if name in (card.name, card.backbone)]
 
 
 def titles(cards: Iterable[ModelCard]) -> dict[str, str]:

@@ -26,10 +26,14 @@ class CataloguedError(CCMusicError):
         """The text in a language."""
         return translate(language, f"error.{self.key}", **self.values)
 
+    @property
+    def plain_values(self) -> dict[str, int | float | str]:
+        """The values, for other processes: what is no number becomes text."""
+        return {k: v if isinstance(v, int | float) else str(v) for k, v in self.values.items()}
+
     def __reduce__(self) -> tuple[partial[CataloguedError], tuple[()]]:
-        """Pickle for other processes; values other than numbers become text."""
-        plain = {k: v if isinstance(v, int | float) else str(v) for k, v in self.values.items()}
-        return partial(type(self), self.key, **plain), ()
+        """Pickle with the plain values."""
+        return partial(type(self), self.key, **self.plain_values), ()
 
 
 class AudioError(CataloguedError):
@@ -50,6 +54,10 @@ class WeightsError(CataloguedError):
 
 class ClosedError(CataloguedError):
     """A panel was used after it was closed, or in another process than the one that opened it."""
+
+
+class ParameterError(CataloguedError, ValueError):
+    """A parameter is unknown, or has a value that it cannot have."""
 
 
 class MissingExtraError(CCMusicError):

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from ccmusic.errors import CCMusicError
 
+_SYSTEM = frozenset({"@eaDir", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"})
 _LONGEST = 50  # characters of a name in that of a temporary file, which has at most 255 bytes
 
 
@@ -43,6 +44,11 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     if not stat.S_ISREG(mode):
         raise NotAFileError
     return Path(path).open("rb")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is one that systems hide, of which nobody's music is a part."""
+    return name.startswith(".") or name in _SYSTEM
 
 
 class Reader:

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import queue
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from copy import copy
-from typing import ParamSpec, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeAlias, TypeVar
 
 import numpy as np
-import onnxruntime
 
 from ccmusic.agreement import agree, mean_probabilities
-from ccmusic.analysis import Analysis, Prepared, prepare
+from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip, Crop, Source
-from ccmusic.card import ModelCard
+from ccmusic.card import ModelCard, matching
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
 from ccmusic.picture import Picture, Preprocessing
+from ccmusic.prepare import Prepared, prepare, prepare_windows
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.timeline import Timeline
 from ccmusic.verdict import Verdict, average_slices
 from ccmusic.zoo import Checkpoint, find
 
+if TYPE_CHECKING:
+    from ccmusic.runtime import onnxruntime
+
 P = ParamSpec("P")
 T = TypeVar("T")
-_Session: TypeAlias = tuple[Checkpoint, Future[onnxruntime.InferenceSession]]
+R = TypeVar("R")
+_Session: TypeAlias = "tuple[Checkpoint, Future[onnxruntime.InferenceSession]]"
 
 
 class Panel(AbstractContextManager["Panel"]):
@@ -113,7 +117,7 @@ class Panel(AbstractContextManager["Panel"]):
         return {checkpoint.card.preprocessing for checkpoint in self.checkpoints}
 
     @property
-    def transform(self) -> TransformChoice:
+    def transform(self) -> str:
         """Transform of the models; ``both`` if they do not all have the same."""
         transforms = {checkpoint.card.transform for checkpoint in self.checkpoints}
         return transforms.pop() if len(transforms) == 1 else "both"
@@ -141,17 +145,16 @@ class Panel(AbstractContextManager["Panel"]):
             If one is not of this panel.
         """
         known = [checkpoint.card for checkpoint in self.checkpoints]
+        chosen: set[str] = set()
         for name in names:
-            if not any(name in (card.name, card.backbone) for card in known):
+            found = matching(name, known)
+            if not found:
                 known_names = ", ".join(sorted(card.name for card in known))
                 raise CheckpointError("unknown_model", name=name, known=known_names)
-        return self._view(
-            (checkpoint, session)
-            for checkpoint, session in self._sessions
-            if {checkpoint.card.name, checkpoint.card.backbone} & set(names)
-        )
+            chosen.update(card.name for card in found)
+        return self._view(pair for pair in self._sessions if pair[0].card.name in chosen)
 
-    def predict(self, pictures: Mapping[Preprocessing, Sequence[Picture]]) -> Iterator[Verdict]:
+    def run(self, pictures: Mapping[Preprocessing, Sequence[Picture]]) -> Iterator[Verdict]:
         """Run every model; verdicts come in the order in which they are ready.
 
         Parameters
@@ -182,17 +185,15 @@ class Panel(AbstractContextManager["Panel"]):
         source: Source | Clip,
         *,
         crop: Crop | float = "center",
+        name: str | None = None,
         on_verdict: Callable[[Verdict], None] | None = None,
     ) -> Analysis:
         """Analyse a recording.
 
         Parameters
         ----------
-        source
-            As in :func:`ccmusic.audio.load`, or a clip. Models that take slices of the whole
-            piece take a clip for the piece.
-        crop
-            Window of the piece, see :func:`ccmusic.audio.load`; a clip has been cropped already.
+        source, crop, name
+            As in :func:`ccmusic.prepare.prepare`.
         on_verdict
             Called in this thread with each verdict as it comes.
 
@@ -204,64 +205,89 @@ class Panel(AbstractContextManager["Panel"]):
             If this panel is closed before or during the analysis.
         """
         self._check_open()
-        started = time.perf_counter()
-        prepared = prepare(source, self.preprocessings, crop=crop)
-        return self.analyze_prepared(prepared, started=started, on_verdict=on_verdict)
+        prepared = prepare(source, self.preprocessings, crop=crop, name=name)
+        return self.analyze_prepared(prepared, on_verdict=on_verdict)
+
+    __call__ = analyze
+
+    async def aanalyze(
+        self,
+        source: Source | Clip,
+        *,
+        crop: Crop | float = "center",
+        name: str | None = None,
+    ) -> Analysis:
+        """Analyse a recording in a thread, without blocking the event loop; see :meth:`analyze`."""
+        return await asyncio.to_thread(self.analyze, source, crop=crop, name=name)
+
+    def predict(self, sources: Iterable[Source | Clip]) -> list[str | None]:
+        """Likeliest genre of each recording by the mean; None where there is no verdict.
+
+        >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+        ...     panel.predict(["examples/rain.ogg"])
+        ['environment']
+
+        Raises
+        ------
+        AudioError
+            If one of the files cannot be read; see :func:`ccmusic.analyze_many`.
+        """
+        found = in_order(self.analyze, sources, workers=available_cores())
+        return [next((genre for genre, _ in analysis.top(1)), None) for analysis in found]
 
     def analyze_prepared(
-        self,
-        prepared: Prepared,
-        *,
-        started: float | None = None,
-        on_verdict: Callable[[Verdict], None] | None = None,
+        self, prepared: Prepared, *, on_verdict: Callable[[Verdict], None] | None = None
     ) -> Analysis:
-        """Analyse what was prepared for the :attr:`preprocessings` of this panel.
+        """Analyse what was prepared for the :attr:`preprocessings` of this panel, or for more.
 
         The models are not run on silence, or on less than a second of sound.
 
         Parameters
         ----------
-        started
-            When the work on the file began, on the clock of :func:`time.perf_counter`; now by
-            default.
         on_verdict
             As in :meth:`analyze`.
         """
-        started = time.perf_counter() if started is None else started
+        started = time.perf_counter()
+        prepared = prepared.restrict(self.preprocessings)
         found: dict[str, Verdict] = {}
         enough = prepared.judged in ("yes", "doubtful")
-        for verdict in self.predict(prepared.pictures) if enough else ():
+        for verdict in self.run(prepared.pictures) if enough else ():
             found[verdict.card.name] = verdict
             if on_verdict:
                 on_verdict(verdict)
         verdicts = {card.name: found[card.name] for card in self.cards if enough}
+        elapsed_ms = prepared.elapsed_ms + 1000 * (time.perf_counter() - started)
         return Analysis(
-            file=prepared.clip.file,
+            **{**vars(prepared), "elapsed_ms": elapsed_ms},
             transform=self.transform,
-            clip=prepared.clip,
-            spectrograms=prepared.spectrograms,
-            pictures=prepared.pictures,
             verdicts=verdicts,
             mean=mean_probabilities(list(verdicts.values())),
             agreement=agree(list(verdicts.values())),
-            elapsed_ms=1000 * (time.perf_counter() - started),
-            audible=prepared.audible,
-            whole=prepared.whole,
         )
 
-    def timeline(self, source: Source, *, hop: float = 5.0) -> Timeline:
-        """Analyse a whole recording window by window while the :class:`Timeline` is iterated.
+    def timeline(
+        self, source: Source, *, hop: float = 5.0, name: str | None = None
+    ) -> Iterator[Analysis]:
+        """Analyse a whole recording, decoded in one pass, window by window.
 
         Several windows are processed at once: a panel opened with ``concurrency`` has the highest
-        throughput.
+        throughput. The iteration may be given up at any time.
+
+        >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+        ...     [window.agreement.top for window in panel.timeline("examples/rain.ogg")]
+        ['environment', 'environment']
 
         Parameters
         ----------
-        source
+        source, name
             As in :func:`ccmusic.audio.load`; of a piece of more than half an hour, the middle.
         hop
             Seconds from the start of one window of 10 s to that of the next. The last window ends
             with the piece.
+
+        Yields
+        ------
+        The analysis of each window, in order.
 
         Raises
         ------
@@ -271,13 +297,8 @@ class Panel(AbstractContextManager["Panel"]):
             If ``hop`` is not positive.
         """
         self._check_open()
-        return Timeline(
-            source,
-            hop=hop,
-            preprocessings=self.preprocessings,
-            analyze=self.analyze_prepared,
-            workers=available_cores(),
-        )
+        windows = prepare_windows(source, self.preprocessings, hop=hop, name=name)
+        return in_order(self.analyze_prepared, windows, workers=available_cores())
 
     def close(self) -> None:
         """Release the models after their running inferences.
@@ -313,6 +334,34 @@ class Panel(AbstractContextManager["Panel"]):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def in_order(function: Callable[[T], R], items: Iterable[T], *, workers: int) -> Iterator[R]:
+    """Call a function on several items at once; results come in the order of the items.
+
+    Items are taken as they are needed: there may be any number of them.
+    """
+    coming: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="ccmusic-order")
+    failure: Exception | None = None
+    waiting = iter(items)
+    try:
+        while True:
+            try:
+                coming.append(pool.submit(function, next(waiting)))
+            except StopIteration:
+                break
+            except Exception as error:  # raised in its turn
+                failure = error
+                break
+            if len(coming) > 2 * workers:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+        if failure:
+            raise failure
+    finally:  # the consumer may have stopped: cancel what has not started
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def available_cores() -> int:

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from ccmusic.audio import MAX_SECONDS
-from ccmusic.spectrogram import Chroma, Cqt, Mel, Spectrogram, Transform, TransformName
-from ccmusic.values import Value
+from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS
+from ccmusic.axes import Orientation, orient
+from ccmusic.errors import ParameterError
+from ccmusic.frames import carry
+from ccmusic.spectrogram import (
+    AnyTransform,
+    Chroma,
+    Cqt,
+    Mel,
+    Spectrogram,
+    Transform,
+    TransformName,
+)
+from ccmusic.values import Parameters, Value
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
-_Cell = TypeVar("_Cell", bound=np.generic)
+_Cell = TypeVar("_Cell", np.uint8, np.float32)
 
-_TOP_DB = 80.0
 _QUIETEST = 1e-10  # power; librosa takes no logarithm of less
 # Every fifth of matplotlib's 256 magma colours (S. van der Walt, N. Smith, CC0); between them a
 # straight line misses by one level at most.
@@ -37,21 +47,42 @@ _Side = Annotated[int, Field(gt=0, le=4096)]
 _TRANSFORMS: dict[TransformName, Transform] = {"cqt": Cqt(), "mel": Mel(), "chroma": Chroma()}
 
 
-class Preprocessing(BaseModel):
-    """How a spectrogram becomes the input of a model; part of the model's card."""
+class Preprocessing(Parameters):
+    """How a spectrogram becomes the input of a model; part of the model's card.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    >>> Preprocessing.default("cqt").orientation
+    'pitch_along_x'
 
-    transform: Transform
-    orientation: Literal["pitch_along_x", "time_along_x"]
+    Whatever a model was trained on: here decibels relative to full scale, the cells themselves,
+    and as many channels as the model has.
+
+    >>> own = Preprocessing(
+    ...     transform=Mel(n_mels=64, fmax=8_000), orientation="time_along_x",
+    ...     levels="decibels", reference=1.0, top_db=None,
+    ...     scaling="none", resizing="none", channels=1, mean=-40, std=20,
+    ... )
+    >>> own.shape
+    (1, 64, 431)
+    """
+
+    written_if_changed = frozenset({"reference", "top_db", "resizing"})
+
+    transform: AnyTransform
+    orientation: Orientation
     """``pitch_along_x``: low notes left, time downwards. ``time_along_x``: low notes at the
     bottom, time to the right."""
     levels: Literal["logarithm", "decibels"] = "logarithm"
     """``logarithm``: natural, of the value plus :attr:`log_floor`. ``decibels``: relative to the
-    loudest cell of the whole piece, no lower than -80."""
+    :attr:`reference`."""
     log_floor: float = Field(1e-6, ge=1e-30, le=1)
-    scaling: Literal["minmax"] = "minmax"
-    """``minmax``: the quietest cell becomes 0, the loudest 255."""
+    reference: float | None = Field(None, gt=0)
+    """Value of the spectrogram that has 0 dB; None for the loudest cell of the whole piece."""
+    top_db: float | None = Field(80.0, gt=0, le=300)
+    """Decibels are no lower than this below the loudest cell of the whole piece; None: no limit but
+    that of a power of 1e-10."""
+    scaling: Literal["minmax", "none"] = "minmax"
+    """``minmax``: the quietest cell becomes 0, the loudest 255. ``none``: the model's input is made
+    of the levels themselves."""
     colours: Literal["grey", "magma"] = "grey"
     """``grey``: equal channels. ``magma``: matplotlib's, three channels."""
     canvas: tuple[_Side, _Side] | None = None
@@ -59,33 +90,68 @@ class Preprocessing(BaseModel):
     resizes the cells themselves."""
     slice_seconds: float | None = Field(None, ge=1, le=MAX_SECONDS)
     """Length of the slices into which the whole piece is cut; None takes the clip as it is."""
+    resizing: Literal["bilinear", "none"] = "bilinear"
+    """``bilinear``: antialiased, to :attr:`size`. ``none``: a pixel for each cell."""
     size: int = Field(224, gt=0, le=2048)
-    """Height and width, pixels."""
+    """Height and width, pixels, unless the cells keep theirs."""
     channels: int = Field(3, gt=0, le=16)
     mean: _Mean | tuple[_Mean, _Mean, _Mean] = 0.5
     std: _Std | tuple[_Std, _Std, _Std] = 0.25
-    """Of pixels in 0..1: of all channels, or of each of three."""
+    """Of pixels in 0..1, or of unscaled levels: of all channels, or of each of three."""
 
     @model_validator(mode="after")
-    def _channels_agree(self) -> Self:
+    def _parameters_agree(self) -> Self:
         each = isinstance(self.mean, tuple) or isinstance(self.std, tuple)
         if self.channels != 3 and (each or self.colours == "magma"):
-            raise ValueError("colours, and a mean or std of each channel, need three channels")
+            raise ParameterError("three_channels")
+        for value, name, condition, effect in (
+            (self.reference, "reference", 'levels="logarithm"', self.levels == "decibels"),
+            (self.top_db != 80, "top_db", 'levels="logarithm"', self.levels == "decibels"),
+            (self.colours == "magma", "colours", 'scaling="none"', self.scaling != "none"),
+            (self.canvas, "canvas", 'scaling="none"', self.scaling != "none"),
+            (self.canvas, "canvas", 'resizing="none"', self.resizing != "none"),
+            (self.size != 224, "size", 'resizing="none"', self.resizing != "none"),
+        ):
+            if value and not effect:
+                owner = "Preprocessing"
+                raise ParameterError("without_effect", owner=owner, name=name, condition=condition)
         return self
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the model's input."""
+        if self.resizing == "bilinear":
+            return self.channels, self.size, self.size
+        seconds = self.slice_seconds or CLIP_SECONDS
+        silence = np.zeros(round(seconds * self.transform.sample_rate), np.float32)
+        spectrogram = self.transform(silence)
+        step = _slice_frames(spectrogram, self) if self.slice_seconds else None
+        height, width = orient(spectrogram.values[:, :step], self.orientation).shape
+        return self.channels, height, width
 
     @classmethod
     def default(cls, transform: TransformName) -> Preprocessing:
-        """Preprocessing of our own checkpoints."""
-        upright: Literal["pitch_along_x", "time_along_x"] = (
-            "pitch_along_x" if transform == "cqt" else "time_along_x"
-        )
-        return cls(transform=_TRANSFORMS[transform], orientation=upright)
+        """Preprocessing of our own checkpoints.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such transform.
+        """
+        orientation: Orientation = "pitch_along_x" if transform == "cqt" else "time_along_x"
+        return cls(transform=_named(transform), orientation=orientation)
 
     @classmethod
     def ccmusic(cls, transform: TransformName) -> Preprocessing:
-        """Preprocessing of the original CCMusic checkpoints: coloured slices of the whole piece."""
+        """Preprocessing of the original CCMusic checkpoints: coloured slices of the whole piece.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such transform.
+        """
         return cls(
-            transform=_TRANSFORMS[transform],
+            transform=_named(transform),
             orientation="time_along_x",
             levels="decibels",
             colours="magma",
@@ -96,9 +162,29 @@ class Preprocessing(BaseModel):
         )
 
 
+def _named(transform: str) -> Transform:
+    if transform not in _TRANSFORMS:
+        expected = " | ".join(map(repr, get_args(TransformName)))
+        raise ParameterError(
+            "parameter_value",
+            owner="Preprocessing",
+            name="transform",
+            value=repr(transform),
+            expected=expected,
+        )
+    return _TRANSFORMS[transform]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Picture(Value):
-    """Input of a network, with all stages before it."""
+    """Input of a network, with all stages before it.
+
+    >>> preprocessing = Preprocessing.default("mel")
+    >>> spectrogram = preprocessing.transform(np.zeros(220_500))
+    >>> picture = Picture.from_spectrogram(spectrogram, preprocessing)
+    >>> picture.scaled.shape, picture.pixels.shape, picture.input.shape
+    ((128, 431), (224, 224), (3, 224, 224))
+    """
 
     spectrogram: Spectrogram
     """Spectrogram of the picture; of a slice, that slice."""
@@ -107,72 +193,93 @@ class Picture(Value):
     scaled: Pixels
     """uint8 [height, width], oriented, before resizing."""
     pixels: Pixels
-    """uint8 [size, size], or [size, size, 3] if the preprocessing gives colours."""
+    """uint8 [height, width] of the input, or [height, width, 3] if the preprocessing gives colours;
+    to look at if the input is made of unscaled levels."""
     input: Floats
-    """float32 [channels, size, size], normalised with the preprocessing's mean and std."""
+    """float32 [channels, height, width], normalised with the preprocessing's mean and std."""
     preprocessing: Preprocessing
 
+    @classmethod
+    def from_spectrogram(
+        cls,
+        spectrogram: Spectrogram,
+        preprocessing: Preprocessing,
+        *,
+        loudest: float | None = None,
+    ) -> Self:
+        """Turn a spectrogram into a network's input.
 
-def draw(
-    spectrogram: Spectrogram, preprocessing: Preprocessing, *, loudest: float | None = None
-) -> Picture:
-    """Turn a spectrogram into a network's input.
+        Parameters
+        ----------
+        loudest
+            Highest value of the whole piece, to which decibels are relative; by default that of the
+            spectrogram.
+        """
+        if preprocessing.levels == "decibels":
+            logarithm = _decibels(spectrogram, preprocessing, loudest)
+        else:
+            logarithm = np.log(spectrogram.values + np.float32(preprocessing.log_floor))
+        oriented = orient(logarithm, preprocessing.orientation)
+        scaled = scale(oriented)
+        pixels = magma()[scaled] if preprocessing.colours == "magma" else scaled
+        if preprocessing.canvas:
+            blocks = Image.fromarray(pixels).resize(preprocessing.canvas, Image.Resampling.NEAREST)
+            pixels = np.asarray(blocks)
+        if preprocessing.resizing == "bilinear":
+            side = preprocessing.size
+            pixels, oriented = resize(pixels, side, side), resize(oriented, side, side)
+        seen = pixels if preprocessing.scaling == "minmax" else oriented
+        return cls(
+            spectrogram, logarithm, scaled, pixels, normalise(seen, preprocessing), preprocessing
+        )
 
-    Parameters
-    ----------
-    loudest
-        Highest value of the whole piece, to which decibels are relative; by default that of the
-        spectrogram.
-    """
-    if preprocessing.levels == "decibels":
-        logarithm = _decibels(spectrogram, loudest)
-    else:
-        logarithm = np.log(spectrogram.values + np.float32(preprocessing.log_floor))
-    scaled = scale(orient(logarithm, preprocessing))
-    coloured = magma()[scaled] if preprocessing.colours == "magma" else scaled
-    if preprocessing.canvas:
-        width, height = preprocessing.canvas
-        blocks = Image.fromarray(coloured).resize((width, height), Image.Resampling.NEAREST)
-        coloured = np.asarray(blocks)
-    pixels = resize(coloured, preprocessing.size, preprocessing.size)
-    return Picture(
-        spectrogram, logarithm, scaled, pixels, normalise(pixels, preprocessing), preprocessing
-    )
+    @classmethod
+    def slices(cls, spectrogram: Spectrogram, preprocessing: Preprocessing) -> tuple[Self, ...]:
+        """Cut the spectrogram of a whole piece into the preprocessing's slices, a picture of each.
+
+        Slices are adjacent and centred; the rest at both ends is dropped. A piece that
+        is shorter than a slice must have been looped before.
+        """
+        n_frames = spectrogram.values.shape[1]
+        step = _slice_frames(spectrogram, preprocessing)
+        count = n_frames // step
+        begin = (n_frames - count * step) // 2
+        loudest = float(spectrogram.values.max())
+        slices = (slice(begin + i * step, begin + (i + 1) * step) for i in range(count))
+        return tuple(
+            cls.from_spectrogram(
+                replace(spectrogram, values=spectrogram.values[:, s], times=spectrogram.times[s]),
+                preprocessing,
+                loudest=loudest,
+            )
+            for s in slices
+        )
 
 
-def draw_slices(spectrogram: Spectrogram, preprocessing: Preprocessing) -> tuple[Picture, ...]:
-    """Cut the spectrogram of a whole piece into the preprocessing's slices and draw each.
+carry(Picture, Preprocessing)
 
-    Slices are adjacent and centred; the rest at both ends is dropped. A piece that
-    is shorter than a slice must have been looped before.
-    """
+
+def _slice_frames(spectrogram: Spectrogram, preprocessing: Preprocessing) -> int:
     assert preprocessing.slice_seconds is not None
-    n_frames = spectrogram.values.shape[1]
+    n_frames = len(spectrogram.times)
     hop = preprocessing.transform.hop_length / preprocessing.transform.sample_rate
     # The original divides by the length of the sound, half a frame less than the frames' span.
-    step = min(
-        n_frames, max(1, int(preprocessing.slice_seconds * n_frames / ((n_frames - 0.5) * hop)))
-    )
-    count = n_frames // step
-    begin = (n_frames - count * step) // 2
-    loudest = float(spectrogram.values.max())
-    slices = (slice(begin + i * step, begin + (i + 1) * step) for i in range(count))
-    return tuple(
-        draw(
-            replace(spectrogram, values=spectrogram.values[:, s], times=spectrogram.times[s]),
-            preprocessing,
-            loudest=loudest,
-        )
-        for s in slices
-    )
+    step = int(preprocessing.slice_seconds * n_frames / ((n_frames - 0.5) * hop))
+    return max(1, min(n_frames, step))
 
 
-def _decibels(spectrogram: Spectrogram, loudest: float | None) -> Floats:
+def _decibels(
+    spectrogram: Spectrogram, preprocessing: Preprocessing, loudest: float | None
+) -> Floats:
     per_decade = spectrogram.decibels_per_decade
     quietest = _QUIETEST ** (10 / per_decade)
     peak = max(quietest, float(spectrogram.values.max()) if loudest is None else loudest)
-    levels = per_decade * np.log10(np.maximum(spectrogram.values, quietest) / peak)
-    return np.asarray(np.maximum(levels, -_TOP_DB), np.float32)
+    reference = preprocessing.reference or peak
+    levels = per_decade * np.log10(np.maximum(spectrogram.values, quietest) / reference)
+    if preprocessing.top_db is not None:
+        floor = per_decade * np.log10(peak / reference) - preprocessing.top_db
+        levels = np.maximum(levels, np.float32(floor))
+    return np.asarray(levels, np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -184,11 +291,6 @@ def magma() -> Pixels:
     return np.stack(colours, axis=1).round().astype(np.uint8)
 
 
-def orient(values: npt.NDArray[_Cell], preprocessing: Preprocessing) -> npt.NDArray[_Cell]:
-    """Turn [n_bins, n_frames] into the orientation of the preprocessing: [height, width]."""
-    return values.T if preprocessing.orientation == "pitch_along_x" else values[::-1]
-
-
 def scale(values: Floats) -> Pixels:
     """Stretch to 0..255, uint8; a constant picture becomes black."""
     low, high = float(values.min()), float(values.max())
@@ -198,15 +300,17 @@ def scale(values: Floats) -> Pixels:
     return stretched.round().astype(np.uint8)
 
 
-def resize(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Antialiased bilinear, uint8 [height, width] or [height, width, 3]."""
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+def resize(cells: npt.NDArray[_Cell], height: int, width: int) -> npt.NDArray[_Cell]:
+    """Antialiased bilinear, [height, width] or, of uint8 alone, [height, width, 3]."""
+    return np.asarray(Image.fromarray(cells).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def normalise(pixels: Pixels, preprocessing: Preprocessing) -> Floats:
-    """Become float in 0..1, then subtract the mean and divide by std: [channels, size, size]."""
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], preprocessing.channels, axis=2)
+def normalise(cells: Pixels | Floats, preprocessing: Preprocessing) -> Floats:
+    """Subtract the mean and divide by std, [channels, height, width]; pixels become 0..1 before."""
+    floats: Floats = cells.astype(np.float32)
+    if cells.dtype == np.uint8:
+        floats = floats / np.float32(255)
+    if floats.ndim == 2:
+        floats = np.repeat(floats[..., None], preprocessing.channels, axis=2)
     mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
-    floats = (pixels.astype(np.float32) / 255 - mean) / std
-    return np.ascontiguousarray(floats.transpose(2, 0, 1))
+    return np.ascontiguousarray(((floats - mean) / std).transpose(2, 0, 1))

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ccmusic.attention import Attention
-from ccmusic.picture import Picture, Pixels, Preprocessing, magma, orient
+from ccmusic.axes import ORANGE, RANGE_DB, orient, pitch_ticks, pitch_title
+from ccmusic.picture import Picture, Pixels, Preprocessing, magma
 from ccmusic.spectrogram import Spectrogram
 from ccmusic.texts import Language, translate
 
@@ -21,8 +22,6 @@ _FONT = 28  # pixels; large, for pages show these pictures at a third of their s
 _LEFT, _TOP = 130, 56  # of the image; "2093 Hz" must fit beside it
 _TICK, _GAP = 8, 16  # length of a tick; from an edge to its labels
 _BAR, _MARGIN = 30, 4
-_RANGE_DB = 80.0
-_ORANGE = (255, 140, 0)
 _GREYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 _LATIN = str.maketrans("–×♯", "-x#")  # Pillow's own font has no more than ASCII
 
@@ -173,15 +172,15 @@ def levels(spectrogram: Spectrogram, preprocessing: Preprocessing, *, start: flo
         Seconds of the piece at which the spectrogram begins.
     """
     image = magma()[_brightness(spectrogram, preprocessing)]
-    scale = Scale("dB", magma(), _round_ticks(-_RANGE_DB, 0))
+    scale = Scale("dB", magma(), _round_ticks(-RANGE_DB, 0))
     return _plot(image, spectrogram, preprocessing, start, scale)
 
 
 def picture(seen: Picture, *, start: float = 0) -> Plot:
     """Draw the pixels that a network sees, with the axes of their spectrogram."""
-    size = seen.preprocessing.size
+    height, width = seen.pixels.shape[:2]
     colours = magma() if seen.preprocessing.colours == "magma" else _GREYS
-    scale = Scale(f"0–255, {size} × {size} px", colours, _round_ticks(0, 255))
+    scale = Scale(f"0–255, {width} × {height} px", colours, _round_ticks(0, 255))
     return _plot(seen.pixels, seen.spectrogram, seen.preprocessing, start, scale)
 
 
@@ -194,17 +193,17 @@ def attention(looked: Attention, *, strongest: float) -> Plot:
         Weight of the brightest orange, so that several maps share a scale.
     """
     spectrogram, preprocessing = looked.picture.spectrogram, looked.picture.preprocessing
-    weights = orient(np.clip(looked.values / max(strongest, 1e-6), 0, 1), preprocessing)
-    opacity = 0.8 * weights[..., None]
+    shares = np.clip(looked.values / max(strongest, 1e-6), 0, 1)
+    opacity = 0.8 * orient(shares, preprocessing.orientation)[..., None]
     grey = _brightness(spectrogram, preprocessing)[..., None]
-    mixed = (1 - opacity) * grey + opacity * np.array(_ORANGE, np.float32)
+    mixed = (1 - opacity) * grey + opacity * np.array(ORANGE, np.float32)
     return _plot(mixed.round().astype(np.uint8), spectrogram, preprocessing, looked.start)
 
 
 def _brightness(spectrogram: Spectrogram, preprocessing: Preprocessing) -> Pixels:
     """Levels from the quietest that is shown to the loudest, uint8 [height, width], oriented."""
-    shares = np.clip(spectrogram.decibels() / _RANGE_DB + 1, 0, 1)
-    return orient((255 * shares).round().astype(np.uint8), preprocessing)
+    shares = np.clip(spectrogram.decibels() / RANGE_DB + 1, 0, 1)
+    return orient((255 * shares).round().astype(np.uint8), preprocessing.orientation)
 
 
 def _plot(
@@ -217,10 +216,9 @@ def _plot(
     # Cells become blocks with sharp edges; where there are more cells than pixels, means of cells.
     image = Image.fromarray(pixels).convert("RGB").resize((_AREA, _AREA), Image.Resampling.BOX)
     time = _round_ticks(start + spectrogram.times[0], start + spectrogram.times[-1])
-    bins, _ = spectrogram.pitch_ticks()
-    shares = ((place + 0.5) / len(spectrogram.frequencies) for place in bins)
-    pitch = list(zip(shares, spectrogram.pitch_labels(), strict=True))
-    title = f"figure.pitch_{spectrogram.transform}"
+    bins = len(spectrogram.frequencies)
+    pitch = [((tick.place + 0.5) / bins, tick.label) for tick in pitch_ticks(spectrogram)]
+    title = pitch_title(spectrogram)
     if preprocessing.orientation == "pitch_along_x":
         return Plot(image, Axis(title, pitch), Axis("figure.time", time), scale)
     upwards = [(1 - share, label) for share, label in pitch]

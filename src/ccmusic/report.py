@@ -7,18 +7,20 @@ import io
 import json
 from html import escape
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from ccmusic import __version__, plot
-from ccmusic.analysis import Analysis
+from ccmusic import plot
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
 from ccmusic.genres import genre_colour, genre_name
-from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
+from ccmusic.version import __version__
+
+if TYPE_CHECKING:
+    from ccmusic.analysis import Analysis
 
 Kind = Literal["html", "json", "csv"]
 
@@ -123,7 +125,7 @@ def to_html(analysis: Analysis, language: Language) -> str:
         f"<h1>{title}</h1>",
         _paragraph(info_line(clip, language)),
         _paragraph(window_line(clip, language)),
-        *(_paragraph(f"⚠ {warning.message(language)}") for warning in clip.warnings),
+        *(_paragraph(f"⚠ {warning.message(language)}") for warning in analysis.warnings),
         _heading(_capital(analysis.message(language))),
         *_figures(analysis, language),
         *_spectrograms(analysis, language),
@@ -202,17 +204,18 @@ def _spectrograms(analysis: Analysis, language: Language) -> list[str]:
     start = analysis.clip.info.window_start
     figures = []
     for transform, spectrogram in analysis.spectrograms.items():
-        preprocessing = Preprocessing.default(transform.name)
-        seen = next(slices for r, slices in analysis.pictures.items() if r.transform == transform)
+        preprocessing, slices = next(
+            item for item in analysis.pictures.items() if item[0].transform == transform
+        )
         figures += [
             '<div class="row">',
             _figure(
                 plot.levels(spectrogram, preprocessing, start=start),
-                TRANSFORM_TITLES[transform.name],
+                TRANSFORM_TITLES.get(transform.name, transform.name),
                 language,
             ),
             _figure(
-                plot.picture(seen[len(seen) // 2], start=start),
+                plot.picture(slices[len(slices) // 2], start=start),
                 translate(language, "report.picture"),
                 language,
             ),

@@ -1,33 +1,26 @@
 """Functions on untrusted files in child processes with limits.
 
 Decoders are large C libraries. A file that crashes or stalls its decoder, or exhausts its memory,
-ends that child and fails only its own request. This protects against accidents and overload; it is
-no security boundary, because the child has the rights of its parent.
+ends that child and fails only its own request. The child has an empty environment and few rights
+(:func:`ccmusic.child.confine`), and its answers are data (:mod:`ccmusic.frames`): a decoder that a
+file takes over can read what this user can read, and return a wrong result.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
-import multiprocessing
 import os
+import pickle
 import queue
-import signal
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from multiprocessing import spawn
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
-from threadpoolctl import threadpool_limits
-
+from ccmusic import frames
 from ccmusic.errors import AudioError, CCMusicError, SandboxError, reason_of
-
-if sys.platform != "win32":
-    import resource
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,8 +28,24 @@ T = TypeVar("T")
 TIMEOUT_SECONDS = 60.0
 MEMORY = 2 << 30
 _GLANCE = 0.1  # seconds between checks for cancellation
-_START_SECONDS = 120.0  # seconds until a child must have started
-_NAME = "ccmusic-decoder"
+_START_SECONDS = 120.0  # until a child must have started
+# What a child needs to find libraries, and to decode file names as its parent does.
+_ENVIRONMENT = (
+    *("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE"),
+    *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "TMPDIR", "TEMP", "TMP"),
+)
+# What libraries print goes nowhere: their output does not help users, and may be content of files.
+_WINDOWS_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(
+    subprocess, "CREATE_NEW_PROCESS_GROUP", 0
+)
+_PROGRAM = """
+import os, pickle, sys
+sys.path[:] = pickle.load(sys.stdin.buffer)
+answers = os.fdopen(os.dup(1), "wb")
+os.dup2(2, 1)
+from ccmusic import child
+child.serve(answers)
+"""
 
 
 class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
@@ -56,12 +65,28 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         How long a result may take until its child is killed; of processor time, a call.
     memory
         Bytes that a call may need beyond what the child needs to start (Linux).
+    writable
+        Whether the functions may write files and start threads.
+    modules
+        What a child imports before its first call, outside the time of that.
     """
 
     def __init__(
-        self, workers: int, *, seconds: float = TIMEOUT_SECONDS, memory: int = MEMORY
+        self,
+        workers: int,
+        *,
+        seconds: float = TIMEOUT_SECONDS,
+        memory: int = MEMORY,
+        writable: bool = False,
+        modules: Sequence[str] = (),
     ) -> None:
         self.seconds, self.memory = seconds, memory
+        self._setup = {
+            "seconds": seconds,
+            "memory": memory,
+            "writable": writable,
+            "modules": tuple(modules),
+        }
         self._idle: queue.LifoQueue[_Child | None] = queue.LifoQueue()
         for _ in range(workers):
             self._idle.put(None)
@@ -76,7 +101,8 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         file
             Name of the file in errors.
         function
-            Of a module; arguments and result go between processes by pickling.
+            Of a module. It and its arguments are pickled; the result is what
+            :mod:`ccmusic.frames` can carry.
 
         Raises
         ------
@@ -107,7 +133,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         child = self._idle.get()
         try:
             # A child that died between requests is not the fault of this file.
-            if child is None or not child.process.is_alive():
+            if child is None or child.process.poll() is not None:
                 child = self._start(child)
             yield from self._ask(child, file, (function, args), cancelled)
         finally:
@@ -120,34 +146,34 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         self, child: _Child, file: str, request: Any, cancelled: threading.Event | None
     ) -> Iterator[Any]:
         child.idle = False
+        failure: Exception | None = None
         try:
-            child.connection.send(request)
+            child.ask(request)
             while True:
-                deadline = time.monotonic() + self.seconds
-                while not child.connection.poll(_GLANCE):
-                    if cancelled and cancelled.is_set():
-                        return
-                    if time.monotonic() > deadline:
-                        raise AudioError("decoder_slow", file=file, seconds=self.seconds)
-                kind, value = child.connection.recv()
+                kind, value = child.answer(self.seconds, cancelled)
                 if kind == "result":
                     yield value
-                    continue
-                if kind == "memory":  # such a child is not used again
+                elif kind == "memory":  # such a child is not used again
                     raise AudioError("decoder_memory", file=file, megabytes=self.memory >> 20)
-                child.idle = True
-                if kind == "error":
-                    raise value
-                if kind == "failed":
-                    raise AudioError("decoder_failed", file=file, reason=value)
-                return
+                elif kind == "end":
+                    child.idle = not value
+                    break
+                elif isinstance(value, CCMusicError):
+                    failure = value
+                else:
+                    failure = AudioError("decoder_failed", file=file, reason=value)
+        except TimeoutError:
+            raise AudioError("decoder_slow", file=file, seconds=self.seconds) from None
         except (EOFError, OSError):
-            raise AudioError("decoder_died", file=file) from None
+            if not (cancelled and cancelled.is_set()):
+                raise AudioError("decoder_died", file=file) from None
+        if failure:
+            raise failure
 
     def _start(self, dead: _Child | None) -> _Child:
         if dead:
             self._discard(dead)
-        child = _Child(self.seconds, self.memory)
+        child = _Child(self._setup)
         self._children.add(child)
         if self._closed:
             self._discard(child)
@@ -155,15 +181,14 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
 
     def _discard(self, child: _Child) -> None:
         self._children.discard(child)
-        child.process.kill()
-        child.process.join()
-        child.connection.close()
+        child.kill()
 
     def close(self) -> None:
         """End the children; a running call fails."""
         self._closed = True
         for child in list(self._children):
             child.process.kill()
+            child.process.wait()
 
     def __exit__(self, *exception: object) -> None:
         self.close()
@@ -173,101 +198,80 @@ def _once(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, A
     yield function(*args, **kwargs)
 
 
-_preparation_data = spawn.get_preparation_data
-
-
-def _without_main(name: str) -> dict[str, Any]:
-    """Keep a child from importing the caller's main module.
-
-    The child does not need it, and a script without ``if __name__ == "__main__"`` would run again.
-    multiprocessing has no option for this.
-    """
-    data = _preparation_data(name)
-    if name == _NAME:
-        data.pop("init_main_from_name", None)
-        data.pop("init_main_from_path", None)
-    return data
-
-
-spawn.get_preparation_data = _without_main
-
-
 class _Child:
-    def __init__(self, seconds: float, memory: int) -> None:
-        # Not by forking: the parent has threads, whose locks a fork would keep locked.
-        if sys.platform == "linux":
-            context = multiprocessing.get_context("forkserver")
-            # The server imports everything once; a new child then takes milliseconds.
-            context.set_forkserver_preload(["ccmusic.analysis"])
-        else:
-            context = multiprocessing.get_context("spawn")
-        self.connection, other = context.Pipe()
-        self.process = context.Process(
-            target=_serve, args=(other, seconds, memory), daemon=True, name=_NAME
-        )
+    def __init__(self, setup: dict[str, Any]) -> None:
         try:
-            self.process.start()
-            other.close()  # so that the pipe ends with the child
-            if not self.connection.poll(_START_SECONDS):
-                raise TimeoutError(f"it did not start within {_START_SECONDS:.0f} s")
-            self.connection.recv()
-        except Exception as error:  # also assertions of multiprocessing
-            if self.process.pid is not None:
-                self.process.kill()
-                self.process.join()
-            self.connection.close()
-            reason = "it ended at once" if isinstance(error, EOFError) else reason_of(error)
-            raise SandboxError("sandbox_start", reason=reason) from None
+            # Not by forking: the parent has threads, whose locks a fork would keep locked.
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _PROGRAM],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=None if sys.flags.dev_mode else subprocess.DEVNULL,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                # Ctrl-C reaches the parent alone, which ends its children.
+                start_new_session=True,
+                creationflags=_WINDOWS_FLAGS,
+            )
+        except OSError as error:
+            raise SandboxError("sandbox_start", reason=reason_of(error)) from None
         self.idle = True
+        try:
+            pickle.dump(sys.path, self._requests)
+            self.ask(setup)
+            self.answer(_START_SECONDS)
+        except (EOFError, OSError) as error:
+            self.kill()
+            slow = isinstance(error, TimeoutError)
+            reason = f"not ready in {_START_SECONDS:.0f} s" if slow else "it ended at once"
+            raise SandboxError("sandbox_start", reason=reason) from None
 
+    @property
+    def _requests(self) -> BinaryIO:
+        assert self.process.stdin
+        return self.process.stdin  # type: ignore[return-value]
 
-def _serve(connection: Connection, seconds: float, memory: int) -> None:
-    """Answer requests until the parent is gone."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all processes; the parent ends its children
-    if not sys.flags.dev_mode:
-        # Output of C libraries does not help users, and may contain content of the file.
-        with Path(os.devnull).open("wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
-    if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + memory)
-    if sys.platform != "win32":
-        _limit(resource.RLIMIT_CORE, 0)
-    connection.send("ready")
-    # One thread for linear algebra per child: all children share the same cores.
-    with threadpool_limits(1), contextlib.suppress(EOFError, OSError, MemoryError):
-        while True:
-            function, args = connection.recv()
-            if sys.platform != "win32":
-                # The parent kills slow children; this limit holds if the parent is gone.
-                _limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds) + 1)
-            for answer in _answers(function, args):
-                connection.send(answer)
+    def ask(self, request: Any) -> None:
+        """Send a request; errors as :meth:`answer`."""
+        try:
+            self._requests.write(pickle.dumps(request))
+            self._requests.flush()
+        except ValueError:  # closed by another thread just now
+            raise EOFError from None
 
+    def answer(self, seconds: float, cancelled: threading.Event | None = None) -> tuple[str, Any]:
+        """Wait for an answer.
 
-if sys.platform != "win32":
+        Raises
+        ------
+        TimeoutError
+            If it took too long.
+        EOFError, OSError
+            If the child has ended, or was ended because the call is cancelled.
+        """
+        answered, slow = threading.Event(), threading.Event()
 
-    def _limit(what: int, wanted: int) -> None:
-        """Set a soft limit, as far as the hard one allows."""
-        _, most = resource.getrlimit(what)
-        if most != resource.RLIM_INFINITY:
-            wanted = min(wanted, most)
-        resource.setrlimit(what, (wanted, most))
+        def watch() -> None:
+            deadline = time.monotonic() + seconds
+            while not answered.wait(_GLANCE if cancelled else seconds):
+                if time.monotonic() >= deadline:
+                    slow.set()
+                if slow.is_set() or (cancelled and cancelled.is_set()):
+                    self.process.kill()
+                    return
 
+        threading.Thread(target=watch, daemon=True, name="ccmusic-watch").start()
+        try:
+            kind, value = frames.read(self.process.stdout)  # type: ignore[arg-type]
+        except (EOFError, OSError, TypeError, ValueError):
+            raise TimeoutError if slow.is_set() else EOFError from None
+        finally:
+            answered.set()
+        return kind, value
 
-def _answers(
-    function: Callable[..., Iterable[object]], args: tuple[Any, ...]
-) -> Iterator[tuple[str, object]]:
-    try:
-        for result in function(*args):
-            yield "result", result
-    except CCMusicError as error:
-        yield "error", error
-    except MemoryError:
-        yield "memory", None
-    except Exception as error:
-        yield "failed", f"{type(error).__name__}: {error}".splitlines()[0]
-    else:
-        yield "end", None
+    def kill(self) -> None:
+        """End the child, and forget it."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]

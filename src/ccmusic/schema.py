@@ -1,20 +1,22 @@
-"""JSON of an analysis, used by the command line, HTTP, reports, and the journal of a batch.
+"""JSON of an analysis, used by the command line, HTTP, reports, and batches.
 
 ``docs/analysis.schema.json`` is its JSON Schema, written by ``tools/schema.py``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from ccmusic.advice import Advice
 from ccmusic.agreement import Agreement, Spread
 from ccmusic.attention import Attention
-from ccmusic.audio import Clip
+from ccmusic.audio import AudioWarning, Clip
+from ccmusic.card import Level
 from ccmusic.quality import Judged
-from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language
 from ccmusic.verdict import Verdict
 
@@ -139,12 +141,10 @@ class ClipDocument(Document):
     warnings: list[WarningDocument]
 
     @classmethod
-    def of(cls, clip: Clip, language: Language) -> ClipDocument:
-        """Convert a clip."""
-        warnings = [
-            WarningDocument(code=w.code, message=w.message(language)) for w in clip.warnings
-        ]
-        return cls(**asdict(clip.info), warnings=warnings)
+    def of(cls, clip: Clip, warnings: Sequence[AudioWarning], language: Language) -> ClipDocument:
+        """Convert a clip and the warnings that matter."""
+        told = [WarningDocument(code=w.code, message=w.message(language)) for w in warnings]
+        return cls(**asdict(clip.info), warnings=told)
 
 
 class AgreementDocument(Document):
@@ -172,6 +172,28 @@ class AgreementDocument(Document):
         return cls(**plain, spread=agreement.spread, message=agreement.message(language))
 
 
+class AdviceDocument(Document):
+    """What the probability of the mean has meant on test recordings, and what else to ask."""
+
+    level: Level | None = Field(description="How sure the panel is, measured.", examples=["low"])
+    accuracy: Share | None = Field(
+        description="Of test recordings whose mean was as sure, the share that was right."
+    )
+    recordings: int | None = Field(description="Number of these recordings.", examples=[120])
+    messages: list[str] = Field(description="One sentence for each piece of advice.")
+
+    @classmethod
+    def of(cls, advice: Advice, language: Language) -> AdviceDocument:
+        """Convert advice."""
+        band = advice.band
+        return cls(
+            level=band and band.level,
+            accuracy=band and band.accuracy,
+            recordings=band and band.recordings,
+            messages=advice.message(language),
+        )
+
+
 class _Versioned(Document):
     schema_: Literal["ccmusic.analysis"] = Field("ccmusic.analysis", alias="schema")
     version: Literal[1] = VERSION
@@ -182,7 +204,7 @@ class AnalysisDocument(_Versioned):
     """Analysis of a recording."""
 
     clip: ClipDocument
-    transform: TransformChoice
+    transform: str
     judged: Judged = Field(
         description="`doubtful`: less than 3 s of sound. `too_short`: less than 1 s, `silent`: "
         "none; then no model was asked."
@@ -191,7 +213,10 @@ class AnalysisDocument(_Versioned):
     models: dict[str, VerdictDocument | FailureDocument]
     mean: dict[str, Share] = Field(description="Of the models that share their classes.")
     agreement: AgreementDocument | None
-    elapsed_ms: float = Field(description="From opening the file to the last verdict.")
+    advice: AdviceDocument | None = Field(
+        description="Null if the models were not measured together, or gave no verdict."
+    )
+    elapsed_ms: float = Field(description="Of reading and of asking the models, without waiting.")
 
 
 class ErrorDocument(_Versioned):

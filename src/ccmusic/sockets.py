@@ -23,3 +23,15 @@ def bind(host: str, port: int, *, backlog: int | None = None) -> socket.socket:
         raise CCMusicError(
             f"cannot listen on {host}:{port} ({reason}); choose another --port"
         ) from None
+
+
+def address(host: str, port: int, scheme: str = "http", path: str = "") -> str:
+    """Write the address that a browser takes.
+
+    >>> address("::1", 8000)
+    'http://[::1]:8000'
+    >>> address("localhost", 8501, "https", "/music/")
+    'https://localhost:8501/music'
+    """
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}:{port}/{path.strip('/')}".rstrip("/")

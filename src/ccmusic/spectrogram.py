@@ -5,42 +5,59 @@ Three transforms, in plain NumPy, tested against librosa:
 - :class:`Cqt`, the constant-Q transform: pitch on a musical scale.
 - :class:`Mel`, the mel spectrogram: pitch on a perceptual scale.
 - :class:`Chroma`, the twelve pitch classes, for checkpoints that were trained on them.
+
+A :class:`Transform` of one's own is a small class.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from reprlib import repr as shortened
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import soxr
 from numpy.fft import fft, rfft, rfftfreq
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, PlainSerializer, PlainValidator, SerializationInfo, model_validator
+from pydantic_core import PydanticSerializationError
 
 from ccmusic.audio import SAMPLE_RATE, Samples
-from ccmusic.axes import axes_or_current
-from ccmusic.values import Value
+from ccmusic.axes import RANGE_DB, Axis, Orientation, axes_or_current, note_name, show
+from ccmusic.errors import ParameterError
+from ccmusic.frames import carry
+from ccmusic.values import Parameters, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
 TransformName = Literal["cqt", "mel", "chroma"]
+"""The transforms that a card can name."""
 TransformChoice = Literal["cqt", "mel", "chroma", "both"]
 """``both``: CQT and Mel at once, ten models instead of five."""
-TRANSFORM_TITLES: dict[TransformName, str] = {"cqt": "CQT", "mel": "Mel", "chroma": "Chroma"}
-Axis = npt.NDArray[np.float64]
+TRANSFORM_TITLES = {"cqt": "CQT", "mel": "Mel", "chroma": "Chroma"}
+WindowName = Literal["hann", "hamming", "blackman", "boxcar"]
+"""``boxcar``: no window."""
+PadMode = Literal["constant", "reflect"]
+"""Beyond both ends: zeros, or the sound backwards (librosa's default before 0.10)."""
 
 # Frames per block: few enough to stay in the CPU cache, and for BLAS to use one thread; its other
 # threads would occupy a core while the models start.
 _BLOCK = 32
 _NEIGHBOURS = 16  # mel bands that are gathered at once
-_TICKS = np.array([200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0])  # hertz; lower would touch
+_MOST_FRAMES = 700  # a second; a card must not exhaust the memory
 _LONGEST_FILTER = 2**17  # samples; longer filters are useless for music and exhaust the memory
-_RANGE_DB = 80.0  # of plots
-_NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+# Weights of the cosines, from that of frequency 0 on, which is a constant.
+_COSINES: dict[WindowName, tuple[float, ...]] = {
+    "hann": (0.5, -0.5),
+    "hamming": (0.54, -0.46),
+    "blackman": (0.42, -0.5, 0.08),
+    "boxcar": (1.0,),
+}
 
 
 def transforms_of(choice: TransformChoice) -> tuple[TransformName, ...]:
@@ -50,21 +67,31 @@ def transforms_of(choice: TransformChoice) -> tuple[TransformName, ...]:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrogram(Value):
-    """Energy over time and frequency."""
+    """Energy over time and frequency.
 
-    transform: TransformName
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(22_050) / 22_050)
+    >>> spectrogram = Cqt()(tone)
+    >>> spectrogram.values.shape, spectrogram.times.shape, spectrogram.frequencies.shape
+    ((84, 44), (44,), (84,))
+    >>> spectrogram.notes()[spectrogram.decibels().mean(axis=1).argmax()]
+    'A4'
+    """
+
+    transform: str
+    """Name of the transform."""
     values: npt.NDArray[np.float32]
-    """float32 [n_bins, n_frames], low frequencies first: magnitude (CQT, Chroma) or power (Mel),
-    >= 0."""
+    """float32 [n_bins, n_frames], low frequencies first, >= 0."""
     times: Axis
     """float64 [n_frames], seconds from the start of the clip, at the centre of each frame."""
     frequencies: Axis
     """float64 [n_bins], hertz, at the centre of each bin."""
+    power: float = 1.0
+    """What power of the magnitudes the values are: 1 (CQT, Chroma) or 2 (most Mel)."""
 
     @property
     def decibels_per_decade(self) -> float:
         """20 for magnitudes, 10 for powers."""
-        return 10.0 if self.transform == "mel" else 20.0
+        return 20.0 / self.power
 
     def decibels(self) -> npt.NDArray[np.float32]:
         """Level of every cell in dB relative to the maximum, float32 [n_bins, n_frames], <= 0.
@@ -78,7 +105,7 @@ class Spectrogram(Value):
         return np.asarray(levels, np.float32)
 
     def plot(
-        self, ax: Axes | None = None, *, start: float = 0.0, pitch_along_x: bool | None = None
+        self, ax: Axes | None = None, *, start: float = 0.0, orientation: Orientation | None = None
     ) -> AxesImage:
         """Draw levels in dB on a Matplotlib axis, the current one by default.
 
@@ -86,142 +113,131 @@ class Spectrogram(Value):
         ----------
         start
             Seconds of the piece at which the spectrogram begins.
-        pitch_along_x
-            Pitch to the right and time downwards, as our models see a CQT; by default so for a CQT,
-            otherwise time to the right.
-        """
-        sideways = self.transform == "cqt" if pitch_along_x is None else pitch_along_x
-        levels = self.decibels()
-        image = levels.T if sideways else levels[::-1]
-        look = {"cmap": "magma", "vmin": -_RANGE_DB, "vmax": 0}
-        return self.draw(axes_or_current(ax), image, start=start, pitch_along_x=sideways, **look)
+        orientation
+            ``pitch_along_x``, as our models see a CQT and the default for one: pitch to the right,
+            time downwards. ``time_along_x``, the default otherwise: time to the right.
 
-    def draw(
-        self,
-        ax: Axes,
-        image: npt.NDArray[Any],
-        *,
-        start: float,
-        pitch_along_x: bool,
-        **look: Any,
-    ) -> AxesImage:
-        """Draw an image of this spectrogram's span, with axes of time and pitch.
-
-        Parameters
-        ----------
-        image
-            Oriented already, [height, width] or [height, width, channels].
-        start, pitch_along_x
-            As in :meth:`plot`.
-        **look
-            For Matplotlib's ``imshow``.
+        Returns
+        -------
+        The image, of dB: Matplotlib's ``colorbar`` takes it.
         """
-        begin, end = start + float(self.times[0]), start + float(self.times[-1])
-        bins = (0.0, float(len(self.frequencies)))
-        drawn = ax.imshow(
-            image,
-            aspect="auto",
-            interpolation="nearest",
-            extent=(*bins, end, begin) if pitch_along_x else (begin, end, *bins),
-            **look,
-        )
-        time_axis, pitch_axis = (ax.yaxis, ax.xaxis) if pitch_along_x else (ax.xaxis, ax.yaxis)
-        time_axis.set_label_text("time, s")
-        places, _ = self.pitch_ticks()
-        pitch_axis.set_ticks([place + 0.5 for place in places], self.pitch_labels())
-        pitch_axis.set_label_text("frequency, Hz" if self.transform == "mel" else "pitch")
-        return drawn
+        if orientation is None:
+            orientation = "pitch_along_x" if self.transform == "cqt" else "time_along_x"
+        look = {"cmap": "magma", "vmin": -RANGE_DB, "vmax": 0}
+        axes, levels = axes_or_current(ax), self.decibels()
+        return show(axes, levels, self, orientation=orientation, start=start, **look)
 
     def notes(self) -> list[str]:
         """Name of the note nearest to each bin, with cents where the bin lies off it."""
         return [note_name(frequency) for frequency in self.frequencies]
 
-    def pitch_ticks(self) -> tuple[list[float], list[float]]:
-        """Where to mark the axis of pitch: every C of a CQT, every class, else round frequencies.
 
-        Returns
-        -------
-        bins
-            Places, counted in bins from the first one's centre.
-        frequencies
-            What lies there, hertz.
-        """
-        if self.transform == "chroma":
-            return list(map(float, range(len(self.frequencies)))), self.frequencies.tolist()
-        if self.transform == "cqt":
-            octaves = [i for i, note in enumerate(self.notes()) if note.rstrip("0123456789") == "C"]
-            return [float(i) for i in octaves], self.frequencies[octaves].tolist()
-        lowest, highest = self.frequencies[[0, -1]]
-        ticks = _TICKS[(lowest <= _TICKS) & (highest >= _TICKS)]
-        bins = np.arange(len(self.frequencies))
-        return np.interp(ticks, self.frequencies, bins).tolist(), ticks.tolist()
+class Transform(Parameters):
+    """Base of all transforms; one of your own has a name, frequencies, and a call.
 
-    def pitch_labels(self) -> list[str]:
-        """Labels of the :meth:`pitch_ticks`: ``C4`` over ``262 Hz``, ``500``, or ``C♯``."""
-        _, frequencies = self.pitch_ticks()
-        if self.transform == "mel":
-            return [f"{frequency:.0f}" for frequency in frequencies]
-        if self.transform == "chroma":
-            return [note_name(frequency).rstrip("0123456789") for frequency in frequencies]
-        return [f"{note_name(frequency)}\n{frequency:.0f} Hz" for frequency in frequencies]
+    >>> class Octaves(Transform):
+    ...     name: str = "octaves"
+    ...
+    ...     @property
+    ...     def frequencies(self):
+    ...         return 62.5 * 2.0 ** np.arange(7)
+    ...
+    ...     def __call__(self, samples):
+    ...         starts = np.arange(0, len(samples) - 2047, self.hop_length)
+    ...         frames = samples[starts[:, None] + np.arange(2048)] * np.hanning(2048)
+    ...         power = np.abs(np.fft.rfft(frames)) ** 2
+    ...         hertz = np.fft.rfftfreq(2048, 1 / self.sample_rate)
+    ...         edges = np.searchsorted(hertz, self.frequencies / np.sqrt(2))
+    ...         values = np.add.reduceat(power, edges, axis=1).T.astype(np.float32)
+    ...         times = (starts + 1024) / self.sample_rate
+    ...         return Spectrogram(self.name, values, times, self.frequencies, power=2)
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    >>> octaves = Octaves(sample_rate=16_000)
+    >>> print(octaves.frequencies[octaves(tone).values.mean(axis=1).argmax()])
+    500.0
 
-
-def note_name(frequency: float) -> str:
-    """Name the nearest note of the equal-tempered scale, A4 = 440 Hz.
-
-    >>> note_name(440.0), note_name(446.0)
-    ('A4', 'A4 +23¢')
-
-    A frequency of 0 Hz has no note and gives an empty string.
+    It stands in a :class:`Preprocessing` like ours, in memory: a card cannot hold a class. Its
+    parameters are fields, as those of pydantic's models.
     """
-    if frequency <= 0:
-        return ""
-    midi = 69 + 12 * np.log2(frequency / 440.0)
-    nearest = round(midi)
-    cents = round(100 * (midi - nearest))
-    name = f"{_NOTES[nearest % 12]}{nearest // 12 - 1}"
-    return f"{name} {cents:+d}¢" if cents else name
 
-
-class _Transform(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    # A recording is decoded at SAMPLE_RATE: above half of that there is nothing to show.
-    sample_rate: int = Field(SAMPLE_RATE, ge=4_000, le=SAMPLE_RATE)
+    sample_rate: int = Field(SAMPLE_RATE, ge=4_000, le=48_000)
+    """Hertz. Above 22,050 the samples come from the file's own rate."""
     hop_length: int = Field(512, ge=32, le=8192)
+    """Samples from one frame to the next."""
+    name: str
+    """Named so in results; ours are ``cqt``, ``mel`` and ``chroma``."""
+
+    @property
+    @abstractmethod
+    def frequencies(self) -> Axis:
+        """Centre of each bin, hertz, float64 [n_bins], ascending."""
+
+    @abstractmethod
+    def __call__(self, samples: npt.NDArray[np.floating[Any]]) -> Spectrogram:
+        """Transform mono samples, floats [n] at :attr:`sample_rate`.
+
+        Equal numbers of samples must give equal numbers of frames, one at least.
+        """
+
+    @model_validator(mode="after")
+    def _has_not_too_many_frames(self) -> Self:
+        if self.sample_rate > _MOST_FRAMES * self.hop_length:
+            owner, rate = type(self).__name__, self.sample_rate / self.hop_length
+            raise ParameterError("many_frames", owner=owner, rate=rate, most=_MOST_FRAMES)
+        return self
 
     def _times(self, n_frames: int) -> Axis:
         return np.arange(n_frames, dtype=np.float64) * (self.hop_length / self.sample_rate)
 
+    def _check_reach(self, hertz: float) -> None:
+        nyquist = self.sample_rate / 2
+        if hertz > nyquist:
+            owner = type(self).__name__
+            raise ParameterError("beyond_nyquist", owner=owner, reach=hertz, nyquist=nyquist)
 
-class Cqt(_Transform):
-    """Constant-Q transform: every bin a Hann window over the same number of cycles.
+
+class Cqt(Transform):
+    """Constant-Q transform: every bin a window over the same number of cycles.
 
     C. Schörkhuber, A. Klapuri, "Constant-Q transform toolbox for music processing", 2010, with
     the conventions of ``librosa.cqt`` (L1-normalised filters, scaled by the square root of their
-    length, zeros beyond both ends), so that foreign checkpoints get the input they were trained on.
+    length), so that foreign checkpoints get the input they were trained on.
 
     All octaves use one set of filters: from octave to octave the sample rate of the signal is
-    halved instead of doubling the length of the filters. (librosa also halves it beforehand if the
-    highest bin lies below a quarter of the Nyquist frequency; we do not, and agree less closely
-    there.)
+    halved instead of doubling the length of the filters.
+
+    >>> thirds = Cqt(n_bins=252, bins_per_octave=36, hop_length=256)
+    >>> thirds(np.zeros(22_050)).values.shape
+    (252, 87)
+    >>> Cqt(n_bins=108)
+    Traceback (most recent call last):
+    ccmusic.errors.ParameterError: Cqt: 16488 Hz is beyond 11025 Hz, half the sample rate
     """
+
+    written_if_changed = frozenset({"filter_scale", "window", "pad_mode"})
 
     name: Literal["cqt"] = "cqt"
     n_bins: int = Field(84, gt=0, le=1024)
     bins_per_octave: int = Field(12, gt=0, le=96)
     fmin: float = Field(32.70319566257483, ge=1)
     """Hertz; C1 by default."""
+    filter_scale: float = Field(1.0, ge=0.1, le=4)
+    """Length of the filters: below 1 they are shorter, sharper in time and less so in pitch."""
+    window: WindowName = "hann"
+    pad_mode: PadMode = "constant"
 
     @model_validator(mode="after")
     def _fits_the_rate(self) -> Cqt:
         octaves = -(-self.n_bins // self.bins_per_octave)
-        if self.hop_length % 2 ** (octaves - 1):
-            raise ValueError(f"hop_length must be a multiple of {2 ** (octaves - 1)}")
-        if self.frequencies[-1] * 2 ** (1 / self.bins_per_octave) > self.sample_rate / 2:
-            raise ValueError(f"{self.n_bins} bins from {self.fmin} Hz reach beyond half the rate")
-        if _filter_lengths(self).max() > _LONGEST_FILTER:
-            raise ValueError(f"{self.bins_per_octave} bins per octave need filters that never end")
+        least = 2 ** (octaves - 1)
+        if self.hop_length % least:
+            raise ParameterError("hop_length", least=least, hop_length=self.hop_length)
+        self._check_reach(self._cutoff)
+        lowest = self.frequencies[-self.bins_per_octave :][0]  # of the highest octave
+        if self._quality * self.sample_rate / lowest > _LONGEST_FILTER:
+            raise ParameterError(
+                "endless_filters", bins_per_octave=self.bins_per_octave, longest=_LONGEST_FILTER
+            )
         return self
 
     @property
@@ -230,39 +246,116 @@ class Cqt(_Transform):
         octaves: Axis = np.arange(self.n_bins) / self.bins_per_octave
         return np.asarray(self.fmin * np.exp2(octaves), np.float64)
 
+    @property
+    def _quality(self) -> float:
+        """Cycles in each filter."""
+        step = float(2 ** (2 / self.bins_per_octave))
+        return self.filter_scale * (step + 1) / (step - 1)
+
+    @property
+    def _cutoff(self) -> float:
+        """Where the highest filter ends, hertz: half the window's bandwidth above its centre."""
+        constant, *cosines = _COSINES[self.window]
+        bandwidth = 1 + sum(weight**2 for weight in cosines) / (2 * constant**2)
+        return float(self.frequencies[-1]) * (1 + bandwidth / (2 * self._quality))
+
+    @property
+    def _halvings(self) -> int:
+        """How often the sample rate can be halved before the highest octave, as in librosa."""
+        octaves = -(-self.n_bins // self.bins_per_octave)
+        twos = (self.hop_length & -self.hop_length).bit_length() - 1
+        room = int(np.ceil(np.log2(self.sample_rate / 2 / self._cutoff))) - 2
+        return max(0, min(room, twos - octaves + 1))
+
     def __call__(self, samples: npt.NDArray[np.floating[Any]]) -> Spectrogram:
         """Transform mono samples, floats [n] at :attr:`sample_rate`, into magnitudes."""
         samples = _floats(samples)
-        filters = _octave_of_filters(self)
         n_frames = 1 + len(samples) // self.hop_length
         values = np.empty((self.n_bins, n_frames), np.float32)
-        hop = self.hop_length
+        factor = 2**self._halvings
+        rate, hop = self.sample_rate / factor, self.hop_length // factor
+        if factor > 1:
+            samples = _slower(samples, factor)
         for top in range(self.n_bins, 0, -self.bins_per_octave):
             bottom = max(0, top - self.bins_per_octave)
-            kernel = filters[:, bottom - top :]
-            frames = _frames(samples, len(kernel), hop, n_frames)
+            kernel = _filters(self, top - bottom, rate)
+            frames = _frames(samples, len(kernel), hop, n_frames, self.pad_mode)
             parts = np.ascontiguousarray(kernel).view(np.float32)
             for start in range(0, n_frames, _BLOCK):
                 block = slice(start, start + _BLOCK)
                 response = frames[block] @ parts
                 values[bottom:top, block] = np.abs(response.view(np.complex64)).T
             if bottom:
-                # Halving the rate halves the energy; the square root of two puts it back.
-                samples = soxr.resample(samples, 2, 1) * np.float32(np.sqrt(2))
+                samples = _slower(samples, 2)
                 hop //= 2
         return Spectrogram("cqt", values, self._times(n_frames), self.frequencies)
 
 
-class Mel(_Transform):
-    """Mel spectrogram: a power spectrum gathered into bands of equal perceived width.
+class Mel(Transform):
+    """Mel spectrogram: a spectrum gathered into bands of equal perceived width.
 
-    Bands follow M. Slaney's Auditory Toolbox (1998): linear below 1 kHz, logarithmic above,
-    triangles of equal area; the conventions of ``librosa.feature.melspectrogram``.
+    By default the conventions of ``librosa.feature.melspectrogram``: bands after M. Slaney's
+    Auditory Toolbox (1998), linear below 1 kHz, logarithmic above, triangles of equal area; powers.
+    With ``htk=True, norm=None, pad_mode="reflect"`` those of torchaudio's ``MelSpectrogram``.
+
+    >>> Mel()(np.zeros(22_050)).values.shape
+    (128, 44)
+
+    What the networks of PANNs see:
+
+    >>> panns = Mel(
+    ...     sample_rate=32_000, n_fft=1024, hop_length=320, n_mels=64,
+    ...     fmin=50, fmax=14_000, pad_mode="reflect",
+    ... )
+    >>> panns(np.zeros(320_000)).values.shape
+    (64, 1001)
+    >>> Mel(fmin=-3)
+    Traceback (most recent call last):
+    ccmusic.errors.ParameterError: Mel: fmin cannot be -3; it must be float (>= 0)
     """
+
+    written_if_changed = frozenset(
+        {"fmin", "fmax", "htk", "norm", "window", "win_length", "center", "pad_mode", "power"}
+    )
 
     name: Literal["mel"] = "mel"
     n_fft: int = Field(2048, ge=64, le=65_536)
+    """Samples of a frame."""
     n_mels: int = Field(128, gt=0, le=1024)
+    fmin: float = Field(0.0, ge=0)
+    """Lower edge of the lowest band, hertz."""
+    fmax: float | None = Field(None, gt=0)
+    """Upper edge of the highest band, hertz; None for half the sample rate."""
+    htk: bool = False
+    """Bands after the HTK toolkit: logarithmic throughout."""
+    norm: Literal["slaney"] | None = "slaney"
+    """``slaney``: triangles of equal area. None: of equal height, 1."""
+    window: WindowName = "hann"
+    win_length: int | None = Field(None, ge=16, le=65_536)
+    """Samples under the window, in the middle of the frame; None for the whole frame."""
+    center: bool = True
+    """Whether the first frame is centred on the first sample, or begins with it."""
+    pad_mode: PadMode = "constant"
+    power: float = Field(2.0, gt=0, le=4)
+    """Of the magnitudes: 1 for magnitudes, 2 for powers."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Mel:
+        top = self._top
+        self._check_reach(top)
+        if self.fmin >= top:
+            raise ParameterError("no_band", fmin=self.fmin, fmax=top)
+        if self.win_length is not None and self.win_length > self.n_fft:
+            raise ParameterError("long_window", win_length=self.win_length, n_fft=self.n_fft)
+        if self.pad_mode == "reflect" and not self.center:
+            raise ParameterError(
+                "without_effect", owner="Mel", name="pad_mode", condition="center=False"
+            )
+        return self
+
+    @property
+    def _top(self) -> float:
+        return self.sample_rate / 2 if self.fmax is None else self.fmax
 
     @property
     def frequencies(self) -> Axis:
@@ -270,26 +363,36 @@ class Mel(_Transform):
         return _mel_edges(self)[1:-1]
 
     def __call__(self, samples: npt.NDArray[np.floating[Any]]) -> Spectrogram:
-        """Transform mono samples, floats [n] at :attr:`sample_rate`, into band powers."""
+        """Transform mono samples, floats [n] at :attr:`sample_rate`, into the bands' powers."""
         samples = _floats(samples)
-        n_frames = 1 + len(samples) // self.hop_length
         window, bands = _mel_weights(self)
-        frames = _frames(samples, self.n_fft, self.hop_length, n_frames)
+        spare = 0 if self.center else self.n_fft
+        n_frames = 1 + max(0, len(samples) - spare) // self.hop_length
+        pad_mode = self.pad_mode if self.center else None
+        frames = _frames(samples, self.n_fft, self.hop_length, n_frames, pad_mode)
         values = np.empty((self.n_mels, n_frames), np.float32)
         for start in range(0, n_frames, _BLOCK):
             block = slice(start, start + _BLOCK)
             spectrum = rfft(frames[block] * window)
             power = np.square(spectrum.real) + np.square(spectrum.imag)
+            if self.power != 2:
+                power **= self.power / 2
             for mels, bins, weights in bands:
                 values[mels, block] = weights @ power[:, bins].T
-        return Spectrogram("mel", values, self._times(n_frames), self.frequencies)
+        times = self._times(n_frames) + spare / 2 / self.sample_rate
+        return Spectrogram("mel", values, times, self.frequencies, self.power)
 
 
-class Chroma(_Transform):
+class Chroma(Transform):
     """Energy of the twelve pitch classes, C first, whatever the octave; the strongest is 1.
 
     D. P. W. Ellis, "Chroma feature analysis and synthesis", 2007, with the conventions of
     ``librosa.feature.chroma_stft``, which first finds out how far the piece is out of tune.
+
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(22_050) / 22_050)
+    >>> chroma = Chroma()(tone)
+    >>> chroma.notes()[chroma.values.mean(axis=1).argmax()]
+    'A4'
     """
 
     name: Literal["chroma"] = "chroma"
@@ -304,11 +407,11 @@ class Chroma(_Transform):
         """Transform mono samples, floats [n] at :attr:`sample_rate`."""
         samples = _floats(samples)
         n_frames = 1 + len(samples) // self.hop_length
-        frames = _frames(samples, self.n_fft, self.hop_length, n_frames)
+        frames = _frames(samples, self.n_fft, self.hop_length, n_frames, "constant")
         power = np.empty((1 + self.n_fft // 2, n_frames), np.float32)
         for start in range(0, n_frames, _BLOCK):
             block = slice(start, start + _BLOCK)
-            spectrum = rfft(frames[block] * _hann(self.n_fft))
+            spectrum = rfft(frames[block] * _window("hann", self.n_fft))
             power[:, block] = (np.square(spectrum.real) + np.square(spectrum.imag)).T
         raw = _chroma_weights(self, _tuning(power, self)) @ power
         peaks = raw.max(axis=0, initial=0)
@@ -316,7 +419,33 @@ class Chroma(_Transform):
         return Spectrogram("chroma", values, self._times(n_frames), self.frequencies)
 
 
-Transform = Annotated[Cqt | Mel | Chroma, Field(discriminator="name")]
+carry(Spectrogram, Cqt, Mel, Chroma)
+_OURS: dict[str, type[Transform]] = {"cqt": Cqt, "mel": Mel, "chroma": Chroma}
+
+
+def _read(value: Any) -> Transform:
+    if isinstance(value, Transform):
+        return value
+    ours = _OURS.get(str(value.get("name"))) if isinstance(value, Mapping) else None
+    if ours is None:
+        raise ParameterError(
+            "parameter_value",
+            owner="Preprocessing",
+            name="transform",
+            value=shortened(value),
+            expected="Cqt | Mel | Chroma | Transform",
+        )
+    return ours(**{str(name): parameter for name, parameter in value.items()})
+
+
+def _write(transform: Transform, info: SerializationInfo) -> Any:
+    if type(transform) in _OURS.values():
+        return transform.model_dump(mode=info.mode)
+    raise PydanticSerializationError(str(ParameterError("own_transform", name=transform.name)))
+
+
+AnyTransform = Annotated[Transform, PlainValidator(_read), PlainSerializer(_write)]
+"""A field for one of ours, which a card can hold, or one of the caller's own."""
 
 
 def _floats(samples: npt.NDArray[np.floating[Any]]) -> Samples:
@@ -336,37 +465,43 @@ def _floats(samples: npt.NDArray[np.floating[Any]]) -> Samples:
     return values.astype(np.float32, copy=False)
 
 
-def _frames(samples: Samples, length: int, hop_length: int, n_frames: int) -> Samples:
-    """Overlapping frames, each centred on a multiple of the hop: float32 [n_frames, length]."""
-    after = max(0, (n_frames - 1) * hop_length + length - length // 2 - len(samples))
-    padded = np.pad(samples, (length // 2, after))
+def _frames(
+    samples: Samples, length: int, hop_length: int, n_frames: int, pad_mode: PadMode | None
+) -> Samples:
+    """Overlapping frames, float32 [n_frames, length], each centred on a multiple of the hop.
+
+    Without a ``pad_mode`` each begins there.
+    """
+    before = length // 2 if pad_mode else 0
+    after = max(0, (n_frames - 1) * hop_length + length - before - len(samples))
+    # Nothing is reflected by less than two samples.
+    mode = pad_mode if pad_mode and len(samples) > 1 else "constant"
+    padded = np.pad(samples, (before, after), mode)
     return np.lib.stride_tricks.sliding_window_view(padded, length)[::hop_length][:n_frames]
 
 
-def _filter_lengths(cqt: Cqt) -> Axis:
-    """Samples that each filter of the highest octave spans, float64 [bins_per_octave] or fewer."""
-    step = 2.0 ** (2 / cqt.bins_per_octave)
-    quality = (step + 1) / (step - 1)
-    return np.asarray(quality * cqt.sample_rate / cqt.frequencies[-cqt.bins_per_octave :])
+def _slower(samples: Samples, factor: int) -> Samples:
+    """Fewer samples per second; the square root puts back the energy that is lost with them."""
+    return np.asarray(soxr.resample(samples, factor, 1) * np.float32(np.sqrt(factor)))
 
 
-@lru_cache(maxsize=8)
-def _octave_of_filters(cqt: Cqt) -> npt.NDArray[np.complex64]:
-    """Filters of the highest octave, complex64 [n_fft, bins_per_octave], to multiply frames by.
+@lru_cache(maxsize=16)
+def _filters(cqt: Cqt, count: int, rate: float) -> npt.NDArray[np.complex64]:
+    """Filters of the highest bins, complex64 [n_fft, count], to multiply frames at a rate by.
 
     As in librosa, each is thinned in the frequency domain: negative frequencies and the weakest
     hundredth of its spectrum are dropped. That is audible to a comparison at -60 dB, hence kept.
     """
-    frequencies = cqt.frequencies[-cqt.bins_per_octave :, None]
-    lengths = _filter_lengths(cqt)[:, None]
+    frequencies = cqt.frequencies[-count:, None]
+    lengths = cqt._quality * rate / frequencies
     n_fft = 2 ** int(np.ceil(np.log2(lengths.max())))
     first = -lengths // 2  # sample of each wavelet, counted from its middle
     sizes = lengths // 2 - first
     place = np.arange(n_fft) - (n_fft - sizes) // 2
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * place / sizes)
-    hann[(place < 0) | (place >= sizes)] = 0
-    waves = np.exp(2j * np.pi * frequencies / cqt.sample_rate * (place + first))
-    spectra = fft(hann / hann.sum(axis=1, keepdims=True) * waves)
+    window = _cosines(cqt.window, 2 * np.pi * place / sizes)
+    window[(place < 0) | (place >= sizes)] = 0
+    waves = np.exp(2j * np.pi * frequencies / rate * (place + first))
+    spectra = fft(window / window.sum(axis=1, keepdims=True) * waves)
     spectra[:, n_fft // 2 + 1 :] = 0
     magnitudes = np.abs(spectra)
     ranked = np.sort(magnitudes, axis=1)
@@ -378,16 +513,23 @@ def _octave_of_filters(cqt: Cqt) -> npt.NDArray[np.complex64]:
 
 def _mel_edges(mel: Mel) -> Axis:
     """Corners of the triangles, hertz, float64 [n_mels + 2]."""
+    ends = np.array([mel.fmin, mel._top])
+    if mel.htk:
+        low, high = 2595 * np.log10(1 + ends / 700)
+        mels = np.linspace(low, high, mel.n_mels + 2)
+        return np.asarray(700 * (10 ** (mels / 2595) - 1))
     # Slaney: 200/3 Hz per mel up to 1 kHz (mel 15), then 27 mels for a factor of 6.4.
     log_step = np.log(6.4) / 27
-    highest = 15 + np.log(mel.sample_rate / 2 / 1000) / log_step
-    mels = np.linspace(0, highest, mel.n_mels + 2)
+    low, high = np.where(
+        ends < 1000, ends * 3 / 200, 15 + np.log(np.maximum(ends, 1) / 1000) / log_step
+    )
+    mels = np.linspace(low, high, mel.n_mels + 2)
     return np.where(mels < 15, mels * 200 / 3, 1000 * np.exp(log_step * (mels - 15)))
 
 
 @lru_cache(maxsize=8)
 def _mel_weights(mel: Mel) -> tuple[Samples, tuple[tuple[slice, slice, Samples], ...]]:
-    """Hann window, float32 [n_fft], and triangles in groups of neighbours.
+    """Window, float32 [n_fft], and triangles in groups of neighbours.
 
     A group is its bands, the bins that they reach, and float32 [bands, bins]: nearly all of the
     whole matrix would be zeros.
@@ -397,7 +539,9 @@ def _mel_weights(mel: Mel) -> tuple[Samples, tuple[tuple[slice, slice, Samples],
     widths = np.diff(edges)
     rising = (bins - edges[:-2, None]) / widths[:-1, None]
     falling = (edges[2:, None] - bins) / widths[1:, None]
-    triangles = np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None]
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    if mel.norm:
+        triangles *= (2 / (edges[2:] - edges[:-2]))[:, None]
     groups = []
     for first in range(0, mel.n_mels, _NEIGHBOURS):
         mels = slice(first, first + _NEIGHBOURS)
@@ -405,13 +549,21 @@ def _mel_weights(mel: Mel) -> tuple[Samples, tuple[tuple[slice, slice, Samples],
         low, high = (reached[0], reached[-1] + 1) if len(reached) else (0, 0)
         weights = np.ascontiguousarray(triangles[mels, low:high], np.float32)
         groups.append((mels, slice(low, high), weights))
-    return _hann(mel.n_fft), tuple(groups)
+    length = mel.win_length or mel.n_fft
+    before = (mel.n_fft - length) // 2
+    window = np.pad(_window(mel.window, length), (before, mel.n_fft - length - before))
+    return window, tuple(groups)
 
 
-def _hann(length: int) -> Samples:
-    """Periodic Hann window, float32 [length]."""
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
-    return hann.astype(np.float32)
+def _window(name: WindowName, length: int) -> Samples:
+    """Periodic window, float32 [length]."""
+    return _cosines(name, 2 * np.pi * np.arange(length) / length).astype(np.float32)
+
+
+def _cosines(name: WindowName, angles: Axis) -> Axis:
+    """Window at angles from 0 to two pi."""
+    terms = (weight * np.cos(k * angles) for k, weight in enumerate(_COSINES[name]))
+    return np.asarray(sum(terms))
 
 
 def _tuning(power: Samples, chroma: Chroma) -> float:

@@ -1,13 +1,97 @@
-"""Equality, hash and repr for results that hold arrays."""
+"""Bases of results and of parameters: equality, hash and repr; one line for a wrong parameter."""
 
 from __future__ import annotations
 
+import types
 from collections.abc import Hashable, Mapping
 from dataclasses import fields
-from typing import Any
+from reprlib import repr as shortened
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
+
+from ccmusic.errors import ParameterError
+
+
+class Parameters(BaseModel):
+    """Base of parameters: frozen, validated, and refused in one line.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is unknown, missing, or has a value that it cannot have.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    written_if_changed: ClassVar[frozenset[str]] = frozenset()
+    """Left out of cards and cache keys while they have their defaults."""
+
+    def __init__(self, /, **parameters: Any) -> None:
+        try:
+            super().__init__(**parameters)
+        except ValidationError as error:
+            raise _refusal(type(self), error) from None
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in handler(self).items()
+            if name not in self.written_if_changed or getattr(self, name) != fields[name].default
+        }
+
+
+def _refusal(cls: type[BaseModel], error: ValidationError) -> ParameterError:
+    """The first thing that is wrong."""
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, ParameterError):
+        return cause
+    name = str(first["loc"][0])[:40]
+    if name not in cls.model_fields:
+        known = ", ".join(cls.model_fields)
+        return ParameterError("parameter_unknown", owner=cls.__name__, name=name, known=known)
+    field = cls.model_fields[name]
+    expected = _expected(field.annotation, field.metadata)
+    if first["type"] == "missing":
+        return ParameterError("parameter_missing", owner=cls.__name__, name=name, expected=expected)
+    value = shortened(first["input"])
+    return ParameterError(
+        "parameter_value", owner=cls.__name__, name=name, value=value, expected=expected
+    )
+
+
+def _expected(annotation: Any, metadata: list[Any]) -> str:
+    """What a parameter may be, in the words of Python, that is, of every language."""
+    kind, parts = get_origin(annotation), get_args(annotation)
+    if kind is Annotated:
+        inner = [m for part in parts[1:] for m in getattr(part, "metadata", [part])]
+        return _expected(parts[0], [*inner, *metadata])
+    if kind is Literal:
+        return " | ".join(map(repr, parts))
+    if kind in (Union, types.UnionType):
+        return " | ".join(_expected(part, metadata) for part in parts)
+    if kind is tuple:
+        return f"({', '.join(_expected(part, []) for part in parts)})"
+    if annotation is type(None):
+        return "None"
+    bounds = [
+        f"{sign} {getattr(limit, key):g}"
+        for limit in metadata
+        for key, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
+        if hasattr(limit, key)
+    ]
+    name = getattr(annotation, "__name__", str(annotation))
+    return f"{name} ({', '.join(bounds)})" if bounds else name
 
 
 class Value:
@@ -70,7 +154,7 @@ def _brief(value: Any) -> str:
         return f"{{{', '.join(map(_brief, value))}}}"
     if isinstance(value, tuple):
         return f"({', '.join(map(_brief, value[:3]))}{', ...' if len(value) > 3 else ''})"
-    if isinstance(value, BaseModel):
-        name = getattr(value, "name", None)
-        return type(value).__name__ + (f"({name!r})" if name else "()")
-    return f"{type(value).__name__}(...)" if isinstance(value, Value) else repr(value)
+    if isinstance(value, BaseModel | Value):
+        name = getattr(value, "name", None) or getattr(value, "file", None)
+        return f"{type(value).__name__}({repr(name) if name else '...'})"
+    return repr(value)

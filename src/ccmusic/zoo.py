@@ -6,26 +6,21 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import onnxruntime
 import platformdirs
 
-from ccmusic.card import ModelCard, PanelCard
+from ccmusic.card import ModelCard, PanelCard, matching
 from ccmusic.errors import CheckpointError, reason_of
 from ccmusic.files import replacing
 from ccmusic.spectrogram import TransformChoice, transforms_of
 
-SHIPPED = Path(__file__).parent / "checkpoints"
+if TYPE_CHECKING:
+    from ccmusic.runtime import onnxruntime
 
-# One arena for the activations of all models; it grows by the requested size. Otherwise each
-# session would keep the most that it ever needed, rounded up to a power of two.
-onnxruntime.create_and_register_allocator(
-    onnxruntime.OrtMemoryInfo(
-        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
-    ),
-    onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1}),
-)
+SHIPPED = Path(__file__).parent / "checkpoints"
 
 
 def user_folder() -> Path:
@@ -77,7 +72,10 @@ class Checkpoint:
         CheckpointError
             If the file is missing, differs from the card, or cannot be loaded.
         """
+        from ccmusic.runtime import onnxruntime
+
         self.verify()
+        _share_arena()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -92,8 +90,26 @@ class Checkpoint:
         return session
 
 
+@cache
+def _share_arena() -> None:
+    """One arena for the activations of all models; it grows by the requested size.
+
+    Otherwise each session would keep the most that it ever needed, rounded up to a power of two.
+    Only sessions that ask for it use it.
+    """
+    from ccmusic.runtime import onnxruntime
+
+    cpu = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    config = onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1})
+    onnxruntime.create_and_register_allocator(cpu, config)
+
+
 def providers() -> list[str]:
     """What models run on: the CPU, and CUDA if onnxruntime-gpu is installed instead."""
+    from ccmusic.runtime import onnxruntime
+
     here = onnxruntime.get_available_providers()
     return [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in here]
 
@@ -179,12 +195,13 @@ def find(transform: TransformChoice, names: Sequence[str] | None = None) -> list
                 problems[0] if problems else CheckpointError("no_checkpoints", transform=transform)
             )
         return fitting
+    known = {c.card.name: c for c in fitting}
     chosen: dict[str, Checkpoint] = {}
     for name in names:
-        matches = [c for c in fitting if name in (c.card.name, c.card.backbone)]
+        matches = matching(name, [c.card for c in fitting])
         if not matches:
             raise _why_not(name, checkpoints, problems)
-        chosen.update({c.card.name: c for c in matches})
+        chosen.update({card.name: known[card.name] for card in matches})
     return list(chosen.values())
 
 

@@ -1,23 +1,29 @@
+import contextlib
 import csv
 import json
-import multiprocessing
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pyarrow import parquet
 
-import misbehaviour
 from ccmusic import batch
 from ccmusic.api import analyze
-from ccmusic.batch.rows import BatchWorker, Options
-from ccmusic.errors import CheckpointError, DataError
+from ccmusic.batch import local
+from ccmusic.batch.rows import Options
+from ccmusic.batch.rows import row as row_of
+from ccmusic.engine import Engine
+from ccmusic.errors import CheckpointError, DataError, SandboxError
 from ccmusic.panel import Panel
+from databases import database_of, kept, spoil
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -31,7 +37,10 @@ def music(tmp_path: Path, write_sound, tone) -> Path:
         sound = write_sound(f"{i}.flac", tone(220 * (i + 1), 11 + i))
         sound.rename(folder / ("deep" if i > 3 else "") / f"{i}.flac")
     (folder / "broken.MP3").write_bytes(b"not music")
-    (folder / "._0.flac").write_bytes(b"a file manager's leavings")
+    for leavings in ("._0.flac", "@eaDir/0.flac", "__MACOSX/0.flac", "$RECYCLE.BIN/0.flac",
+                     ".Trash-1000/0.flac", "System Volume Information/0.flac"):  # fmt: skip
+        (folder / leavings).parent.mkdir(exist_ok=True)
+        (folder / leavings).write_bytes(b"of a file manager or system")
     (folder / "notes.txt").write_text("not music either")
     return folder
 
@@ -40,7 +49,7 @@ def _rows(path: Path) -> list[dict]:
     if path.suffix == ".parquet":
         return parquet.read_table(path).to_pylist()
     if path.suffix == ".csv":
-        return list(csv.DictReader(path.open(encoding="utf-8", newline="")))
+        return list(csv.DictReader(path.open(encoding="utf-8-sig", newline="")))
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
@@ -50,6 +59,25 @@ def test_folders_give_their_recordings_once_and_sorted(music: Path) -> None:
     deep = batch.find_audio([str(music), str(music / "0.flac")], recursive=True)
     assert len(deep) == 7
     assert batch.find_audio([str(music / "notes.txt")]) == [str(music / "notes.txt")]
+
+
+def test_music_that_is_not_read_and_linked_folders_are_told(music: Path, tmp_path: Path) -> None:
+    for name in ("x.WV", "deep/y.mid", ".z.wv", "cover.jpg"):
+        (music / name).touch()
+    (music / "link").symlink_to(music / "deep")
+    told: list[str] = []
+    found = batch.find_audio([str(music)], recursive=True, on_passed_over=told.append)
+    assert len(found) == 7
+    assert sorted(told) == [str(music / name) for name in ("deep/y.mid", "link", "x.WV")]
+    told.clear()
+    batch.find_audio([str(music)], on_passed_over=told.append)
+    assert told == [str(music / "x.WV")]
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "x.wv").touch()
+    told.clear()
+    with pytest.raises(DataError, match="no recordings found"):
+        batch.find_audio([str(tmp_path / "only")], on_passed_over=told.append)
+    assert told == [str(tmp_path / "only" / "x.wv")]
 
 
 def test_nothing_found_and_no_such_folder_are_errors(tmp_path: Path) -> None:
@@ -81,18 +109,16 @@ def test_a_table_has_a_row_for_each_recording(music: Path, tmp_path: Path, suffi
     (bad,) = [row for row in rows if row["error"]]
     assert "not a supported audio format" in bad["error"]
     assert not bad["genre"]
-    names = [output.name, f"{output.name}.index.jsonl", "home", "music"]
+    names = [output.name, f"{output.name}.sqlite", "home", "music"]
     assert sorted(p.name for p in tmp_path.iterdir()) == names
 
 
 def test_a_row_says_what_classify_says(music: Path) -> None:
     file = str(music / "1.flac")
-    with BatchWorker(Options(), decoders=1, cores=1) as worker, Panel.open("cqt") as panel:
-        (document,) = worker(file)
-        row = batch.row(document)
-        analysis = analyze(file, panel=panel)
+    ((_, (document,)),) = local.analyzed(Options(), [file], workers=1)
+    row, analysis = row_of(document), analyze(file)
     assert row["duration"] == analysis.clip.info.duration
-    assert row["warnings"] == " ".join(w.code for w in analysis.clip.warnings)
+    assert row["warnings"] == " ".join(w.code for w in analysis.warnings)
     assert row["votes"] == analysis.agreement.votes
     assert row["split"] == "/".join(analysis.agreement.split)
     for genre, share in analysis.mean.items():
@@ -117,7 +143,7 @@ def test_votes_are_those_of_the_genre_beside_them() -> None:
         "file": "a.mp3", "clip": {"warnings": []}, "judged": "yes", "models": {}, "mean": mean,
         "agreement": agreement,
     }  # fmt: skip
-    row = batch.row(document)
+    row = row_of(document)
     assert (row["genre"], row["votes"], row["models"]) == ("rock", 1, 5)
 
 
@@ -182,87 +208,82 @@ def test_a_stopped_batch_goes_on_and_does_nothing_twice(
     output = tmp_path / "out.jsonl"
     with pytest.raises(_StopError):
         batch.run(files, output, Options(), on_progress=_stop_after(3))
-    journal = tmp_path / "out.jsonl.part.jsonl"
-    kept = [json.loads(line)["path"] for line in journal.read_text().splitlines()[1:]]
-    assert len(kept) == 3
+    before = kept(output)
+    assert len(before) == 3
     assert not output.exists()
-
-    # A torn line is what a sudden end leaves; the recording it was of is judged again.
-    whole = journal.read_bytes()
-    journal.write_bytes(whole[:-20])
     analyzed: list[str] = []
-    worker = BatchWorker.__call__
-    monkeypatch.setattr(
-        BatchWorker, "__call__", lambda self, f: (analyzed.append(f), worker(self, f))[1]
-    )
+    _note(analyzed, monkeypatch)
     batch.run(files, output, Options())
-    assert sorted(analyzed) == sorted(set(files) - set(kept[:2]))
+    assert sorted(analyzed) == sorted(set(files) - set(before))
     assert _rows(output) == _rows(tmp_path / "once.jsonl")
-    assert not journal.exists()
 
 
-def _stopped(files: list[str], output: Path, n: int) -> Path:
+def _stopped(files: list[str], output: Path, n: int) -> list[str]:
+    """What is kept of a batch that was stopped."""
     with pytest.raises(_StopError):
         batch.run(files, output, Options(), on_progress=_stop_after(n))
-    return output.with_name(f"{output.name}.part.jsonl")
+    return kept(output)
 
 
 @pytest.fixture
 def analyzed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Recordings that are judged, as they are."""
     judged: list[str] = []
-    worker = BatchWorker.__call__
-    monkeypatch.setattr(
-        BatchWorker, "__call__", lambda self, f: (judged.append(f), worker(self, f))[1]
-    )
+    _note(judged, monkeypatch)
     return judged
 
 
-@pytest.mark.parametrize("damage", [b"{}", b"not JSON", b"\0\0\0", b'{"path": "x"}', None])
-def test_a_damaged_line_is_passed_over_and_told(
-    music: Path, tmp_path: Path, analyzed: list[str], damage: bytes | None
+def _note(judged: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the name of each recording appended that is judged."""
+    documents = local.documents
+
+    def noting(engine: Engine, panel: Panel, options: Options, file: str) -> local.Analyzed:
+        judged.append(file)
+        return documents(engine, panel, options, file)
+
+    monkeypatch.setattr(local, "documents", noting)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"\0\0\0", zlib.compress(b"[]" * 99)[:-1]])
+def test_a_damaged_entry_is_judged_again_and_told(
+    music: Path, tmp_path: Path, analyzed: list[str], damage: bytes
 ) -> None:
     files = batch.find_audio([str(music)])
     batch.run(files, tmp_path / "once.jsonl", Options())
     output = tmp_path / "out.jsonl"
-    journal = _stopped(files, output, 4)
-    lines = journal.read_bytes().splitlines(keepends=True)
-    lost = json.loads(lines[2])["path"]
-    kept = {json.loads(line)["path"] for line in lines[1:]} - {lost}
-    # One character that leaves it valid JSON, or the whole line.
-    lines[2] = (
-        lines[2].replace(b'"documents"', b'"documentz"') if damage is None else damage + b"\n"
-    )
-    journal.write_bytes(b"".join(lines))
+    lost, *others = _stopped(files, output, 4)
+    spoil(output, lost, damage)
     analyzed.clear()
     summary = batch.run(files, output, Options())
     assert summary == batch.Summary(5, 1, damaged=1)
-    assert sorted(analyzed) == sorted(set(files) - kept)
+    assert sorted(analyzed) == sorted(set(files) - set(others))
     assert _rows(output) == _rows(tmp_path / "once.jsonl")
 
 
-@pytest.mark.parametrize(
-    "content", [b"my notes\n", b'{"transform": "cqt"}\n', b"[1]\n", b"no end of line", b"\n"]
-)
-def test_a_file_in_the_place_of_the_journal_is_left_alone(
-    music: Path, tmp_path: Path, content: bytes
+def _of_a_stranger(path: Path) -> bytes:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE batch (options TEXT)")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"my notes\n", b"x" * 9999, b"\n", None])
+def test_a_file_in_the_place_of_the_database_is_left_alone(
+    music: Path, tmp_path: Path, content: bytes | None
 ) -> None:
-    journal = tmp_path / "out.csv.part.jsonl"
-    journal.write_bytes(content)
+    path = database_of(tmp_path / "out.csv")
+    if content is None:
+        content = _of_a_stranger(path)
+    path.write_bytes(content)
     with pytest.raises(DataError, match="but is none that this version can read"):
         batch.run([str(music / "0.flac")], tmp_path / "out.csv", Options())
-    assert journal.read_bytes() == content
-    assert not (tmp_path / "out.csv").exists()
+    assert path.read_bytes() == content
+    assert not list(tmp_path.glob("out.csv"))
 
 
-def test_a_torn_first_line_begins_anew(music: Path, tmp_path: Path) -> None:
+def test_an_empty_database_begins_anew(music: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
-    journal = _stopped([str(music / "0.flac")], output, 0)
-    assert journal.read_bytes().endswith(b"}\n")
-    for end in (-1, 10, 0):
-        journal.write_bytes(journal.read_bytes()[:end])
-        _stopped([str(music / "0.flac")], output, 0)
-        assert journal.read_bytes().endswith(b"}\n")
+    database_of(output).touch()
+    assert batch.run([str(music / "0.flac")], output, Options()) == batch.Summary(1, 0)
 
 
 @pytest.mark.parametrize("same_size", [False, True])
@@ -271,8 +292,7 @@ def test_a_file_that_was_replaced_is_judged_again(
 ) -> None:
     files = batch.find_audio([str(music)])
     output = tmp_path / "out.jsonl"
-    journal = _stopped(files, output, 4)
-    path = json.loads(journal.read_text().splitlines()[1])["path"]
+    path = _stopped(files, output, 4)[0]
     if same_size:
         content = Path(path).read_bytes()
         Path(path).unlink()
@@ -293,20 +313,20 @@ def test_a_pipe_among_the_recordings_is_a_row(music: Path, tmp_path: Path) -> No
     files = [str(music / "0.flac"), str(music / "pipe.mp3")]
     assert batch.run(files, tmp_path / "out.jsonl", Options()) == batch.Summary(2, 1)
     assert "is a pipe" in _rows(tmp_path / "out.jsonl")[1]["error"]
-    os.mkfifo(tmp_path / "x.csv.part.jsonl")
+    os.mkfifo(tmp_path / "x.csv.sqlite")
     with pytest.raises(DataError, match="not a regular file"):
         batch.run(files, tmp_path / "x.csv", Options())
 
 
 def test_other_options_do_not_go_on(music: Path, tmp_path: Path) -> None:
     files, output = batch.find_audio([str(music)]), tmp_path / "out.csv"
-    with pytest.raises(_StopError):
-        batch.run(files, output, Options(), on_progress=_stop_after(2))
-    before = (tmp_path / "out.csv.part.jsonl").read_bytes()
+    before = _stopped(files, output, 2)
     for options in (Options(crop="whole"), Options(models=("jazz",))):
-        with pytest.raises(DataError, match=r"an unfinished batch with other (crop|models)"):
+        with pytest.raises(
+            DataError, match=r"out\.csv\.sqlite: was written with other (crop|models)"
+        ):
             batch.run(files, output, options)
-    assert (tmp_path / "out.csv.part.jsonl").read_bytes() == before
+    assert kept(output) == before
     assert batch.run(files, output, Options()).recordings == 5
 
 
@@ -340,21 +360,11 @@ def test_a_script_without_a_guard_is_run_once(music: Path, tmp_path: Path) -> No
 
 
 def test_without_processes_a_batch_ends_with_an_error_and_no_table(
-    music: Path, tmp_path: Path
+    music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    inside = context.Process(
-        target=misbehaviour.run_inside,
-        args=(there, str(tmp_path), str(music / "0.flac")),
-        daemon=True,  # such a process may have no children
-    )
-    inside.start()
-    assert here.poll(300)
-    name, message = here.recv()
-    inside.join()
-    assert name == "SandboxError"
-    assert "cannot start a process" in message
+    monkeypatch.setattr("ccmusic.sandbox._PROGRAM", "raise SystemExit(1)")
+    with pytest.raises(SandboxError, match="cannot start a process"):
+        batch.run([str(music / "0.flac")], tmp_path / "out.jsonl", Options())
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -368,29 +378,28 @@ def test_killed_again_and_again_it_ends_with_the_same_table(music: Path, tmp_pat
                "jazz,rock"]  # fmt: skip
     once, output = tmp_path / "once.jsonl", tmp_path / "out.jsonl"
     subprocess.run([*command, "-o", str(once)], check=True, capture_output=True)
-    journal = tmp_path / "out.jsonl.part.jsonl"
-
-    def finished() -> list[str]:
-        lines = journal.read_bytes().split(b"\n")[1:-1] if journal.exists() else []
-        return [json.loads(line)["path"] for line in lines]
-
-    chance, kills, shown = random.Random(6), 0, set[str]()
-    while not output.exists() or journal.exists():
+    log = tmp_path / "out.jsonl.sqlite-wal"
+    chance, kills, shown = random.Random(6), 0, list[str]()
+    finished = False
+    while not finished:
         process = subprocess.Popen(
             [*command, "-o", str(output)], stderr=subprocess.DEVNULL, start_new_session=True
         )
-        enough = len(shown) + chance.randint(1, 20)
-        while process.poll() is None and len(finished()) < enough:
+        grown, enough = 0, chance.randint(1, 20)
+        size = -1
+        while process.poll() is None and grown < enough:  # the database itself is locked
             time.sleep(chance.uniform(0, 0.05))
+            with contextlib.suppress(FileNotFoundError):
+                size, before = log.stat().st_size, size
+                grown += size != before
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             kills += 1
-        process.wait()
-        if journal.exists():
-            paths = finished()
-            assert len(paths) == len(set(paths)), "a recording was done twice"
-            assert shown <= set(paths), "a finished recording was lost"
-            shown = set(paths)
+        finished = process.wait() == 0
+        paths = kept(output)
+        assert len(paths) == len(set(paths)), "a recording was done twice"
+        assert set(shown) <= set(paths), "a finished recording was lost"
+        shown = paths
     assert kills >= 2
     assert _rows(output) == _rows(once)
     time.sleep(0.5)
@@ -398,7 +407,7 @@ def test_killed_again_and_again_it_ends_with_the_same_table(music: Path, tmp_pat
         "home",
         "music",
         "once.jsonl",
-        "once.jsonl.index.jsonl",
+        "once.jsonl.sqlite",
         "out.jsonl",
-        "out.jsonl.index.jsonl",
+        "out.jsonl.sqlite",
     ]

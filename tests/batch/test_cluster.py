@@ -10,6 +10,7 @@ import pytest
 from ccmusic import batch
 from ccmusic.batch.rows import Options
 from ccmusic.errors import DataError
+from databases import kept
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -88,8 +89,7 @@ def test_a_batch_begun_on_a_cluster_goes_on_there_or_here(
 
         with pytest.raises(_StopError):
             batch.run(music, output, OPTIONS, engine=engine, on_progress=stopped)  # type: ignore[arg-type]
-        journal = (tmp_path / "out.jsonl.part.jsonl").read_text().splitlines()[1:]
-        paths = [json.loads(line)["path"] for line in journal]
+        paths = kept(output)
         assert len(paths) == len(set(paths)) == stop
     batch.run(music, output, OPTIONS, engine="ray")
     assert [json.loads(line)["path"] for line in output.read_text().splitlines()] == music

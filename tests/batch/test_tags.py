@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,19 +8,22 @@ from pathlib import Path
 import mutagen
 import numpy as np
 import pytest
+from mutagen import apev2, id3
 
 from ccmusic import audio
 from ccmusic.batch import tags
+from ccmusic.batch.tables import read, values
+from ccmusic.batch.tables import write as write_table
 from ccmusic.errors import CCMusicError, DataError
 from ccmusic.sandbox import Sandbox
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links and pipes of POSIX")
-TAGGABLE = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wav")
+TAGGABLE = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wav", ".aiff", ".wma")
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(1) as opened:
+    with Sandbox(1, writable=True) as opened:
         yield opened
 
 
@@ -30,6 +34,15 @@ def song(write_sound, tone):
         return write_sound(f"song{suffix}", stereo, 48_000, **options)
 
     return make
+
+
+def _written(folder: Path, *files: Path) -> Path:
+    """A table in CSV, as a batch writes it; jazz has 0.9."""
+    table = folder / "genres.csv"
+    columns = {"path": str, "genre": str, "mean_jazz": float, "mean_rock": float, "error": str}
+    rows = [values(_row(path, jazz=0.9, rock=0.1), columns) for path in files]
+    write_table(table, ".csv", columns, rows)
+    return table
 
 
 def _table(folder: Path, *rows: dict) -> Path:
@@ -46,7 +59,8 @@ def _row(path: Path, **means: float) -> dict:
 def test_a_genre_is_written_and_nothing_else_changes(
     tmp_path: Path, song, sandbox: Sandbox, suffix: str
 ) -> None:
-    path = song(suffix, tags={"title": "Löwe", "genre": "Noise"})
+    rate = {"bit_rate": 128_000} if suffix == ".wma" else {}
+    path = song(suffix, tags={"title": "Löwe", "genre": "Noise"}, **rate)
     before = audio.load(path)
     table = _table(tmp_path, _row(path, jazz=0.9, rock=0.1))
     (change,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
@@ -56,9 +70,112 @@ def test_a_genre_is_written_and_nothing_else_changes(
     np.testing.assert_array_equal(after.samples, before.samples)
     assert after.info.duration == before.info.duration
     assert not list(tags.plan(table, threshold=0.5, sandbox=sandbox)), "it says so by itself now"
-    if suffix != ".wav":
-        assert mutagen.File(path, easy=True)["title"] == ["Löwe"]
+    tagged = mutagen.File(path, easy=True)
+    if suffix not in (".wav", ".aiff"):
+        title, genre = ("Title", "WM/Genre") if suffix == ".wma" else ("title", "genre")
+        assert list(map(str, tagged[title])) == ["Löwe"]
+        assert list(map(str, tagged[genre])) == ["Jazz"]
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".wav", ".aiff"])
+def test_an_old_id3_stays_as_old_with_all_it_holds(
+    tmp_path: Path, song, sandbox: Sandbox, suffix: str
+) -> None:
+    path = song(suffix)
+    tagged = mutagen.File(path)
+    if tagged.tags is None:
+        tagged.add_tags()
+    tagged.tags.clear()
+    frames = [
+        id3.TYER(encoding=1, text=["1959"]), id3.TSOP(encoding=1, text=["Davis"]),
+        id3.TPE1(encoding=1, text=["Löwe", "Lieb"]), id3.TCON(encoding=0, text=["(17)Pop"]),
+    ]  # fmt: skip
+    for frame in frames:
+        tagged.tags.add(frame)
+    tagged.tags.save(path, v2_version=3, v23_sep=None)
+    kind = type(tagged)
+    before = dict(kind(path, translate=False).tags)
+    assert set(before) == {"TYER", "TSOP", "TPE1", "TCON"}
+    table = _table(tmp_path, _row(path, jazz=0.9))
+    (change,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
+    assert change.before == "Rock; Pop"
+    tags.write(change, sandbox=sandbox)
+    after = kind(path, translate=False).tags
+    assert after.version == (2, 3, 0)
+    assert after.pop("TCON").text == ["Jazz"]
+    del before["TCON"]
+    assert dict(after) == before
+    assert not list(tags.plan(table, threshold=0.5, sandbox=sandbox))
+
+
+def test_id3_of_the_first_form_becomes_the_next(tmp_path: Path, song, sandbox: Sandbox) -> None:
+    path = song(".mp3")
+    id3.delete(path)
+    frame = b"TYE\0\0\x05\x001959"
+    path.write_bytes(b"ID3\x02\0\0\0\0\0" + bytes([len(frame)]) + frame + path.read_bytes())
+    tags.write(tags.Change(str(path), "", "Jazz", 1.0), sandbox=sandbox)
+    after = id3.ID3(path, translate=False)
+    assert after.version == (2, 3, 0)
+    assert (after["TYER"].text, after["TCON"].text) == (["1959"], ["Jazz"])
+
+
+def test_further_tags_of_an_mp3_are_told_and_replaced(
+    tmp_path: Path, song, sandbox: Sandbox
+) -> None:
+    path = song(".mp3", tags={"genre": "Noise"})
+    id3.ID3(path).save(path, v1=2)  # an ID3v1 is the last thing in a file
+    end = path.read_bytes()[-128:]
+    path.write_bytes(path.read_bytes()[:-128])
+    ape = apev2.APEv2()
+    ape["Genre"], ape["Artist"] = ["Rock", "Pop"], "Löwe"
+    ape.save(path)
+    path.write_bytes(path.read_bytes() + end)
+    table = _table(tmp_path, _row(path, jazz=0.9))
+    (change,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
+    assert change.before == "ID3v2.4: Noise | APEv2: Rock; Pop"
+    tags.write(change, sandbox=sandbox)
+    assert not list(tags.plan(table, threshold=0.5, sandbox=sandbox))
+    ape = apev2.APEv2(path)
+    assert (list(ape["Genre"]), list(ape["Artist"])) == (["Jazz"], ["Löwe"])
+    assert path.read_bytes()[-128:] == end[:-1] + bytes([id3.TCON.GENRES.index("Jazz")])
+
+
+def test_an_apev2_without_a_genre_is_left_alone(tmp_path: Path, song, sandbox: Sandbox) -> None:
+    path = song(".mp3", tags={"genre": "Noise"})
+    gain = apev2.APEv2()
+    gain["replaygain_track_gain"] = "-6 dB"
+    gain.save(path)
+    (change,) = tags.plan(_table(tmp_path, _row(path, jazz=0.9)), threshold=0.5, sandbox=sandbox)
+    assert change.before == "Noise"
+    tags.write(change, sandbox=sandbox)
+    assert dict(apev2.APEv2(path)) == dict(gain)
+
+
+def test_an_id3_before_a_flac_is_told_and_replaced(tmp_path: Path, song, sandbox: Sandbox) -> None:
+    path = song(".flac", tags={"genre": "Noise"})
+    before = id3.ID3()
+    before.add(id3.TCON(encoding=1, text=["Rock"]))
+    before.save(path, v2_version=3)
+    table = _table(tmp_path, _row(path, jazz=0.9))
+    (change,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
+    assert change.before == "FLAC: Noise | ID3v2.3: Rock"
+    tags.write(change, sandbox=sandbox)
+    assert (id3.ID3(path)["TCON"].genres, id3.ID3(path).version) == (["Jazz"], (2, 3, 0))
+    assert mutagen.File(path)["genre"] == ["Jazz"]
+    assert not list(tags.plan(table, threshold=0.5, sandbox=sandbox))
+
+
+def test_what_an_info_list_says_is_told_and_stays(tmp_path: Path, song, sandbox: Sandbox) -> None:
+    path = song(".wav", tags={"genre": "Rock", "title": "Löwe"})
+    info = path.read_bytes()[12:].partition(b"LIST")[2][:60]
+    assert b"INFO" in info
+    table = _table(tmp_path, _row(path, jazz=0.9))
+    (change,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
+    assert change.before == "RIFF INFO (stays): Rock"
+    tags.write(change, sandbox=sandbox)
+    assert info in path.read_bytes()
+    assert not list(tags.plan(table, threshold=0.5, sandbox=sandbox))
 
 
 def test_a_plan_writes_nothing_and_keeps_to_the_threshold(
@@ -198,3 +315,70 @@ def test_a_table_that_is_none_is_one_line(tmp_path: Path, sandbox: Sandbox) -> N
             (tmp_path / name).write_text("nonsense")
         with pytest.raises(DataError, match=r"cannot be read as a table \([^\n]*\)$"):
             list(tags.plan(tmp_path / name, threshold=0.5, sandbox=sandbox))
+
+
+def _semicolons(text: str) -> str:
+    """As a spreadsheet writes it where a comma is the mark of decimals."""
+    return re.sub(r"(\d)\.(\d)", r"\1,\2", text.replace(",", ";"))
+
+
+SAVED_AGAIN = {
+    "as it was": lambda text: text,
+    "no mark": lambda text: text.removeprefix("\ufeff"),
+    "semicolons": _semicolons,
+    "a hint": lambda text: "\ufeffsep=;\r\n" + _semicolons(text.removeprefix("\ufeff")),
+    "tabs": lambda text: text.replace(",", "\t"),
+    "ends of Unix": lambda text: text.replace("\r\n", "\n"),
+    "ends of old Macs": lambda text: text.replace("\r\n", "\r"),
+    "all quoted": lambda text: re.sub(r"([^,\r\n\ufeff]+)", r'"\1"', text),
+    "rows of nothing": lambda text: text + ",,,,\r\n\r\n",
+    "no empty cells at the end": lambda text: re.sub(",+\r\n", "\r\n", text),
+    "percent of a power": lambda text: text.replace("0.9", "9.00E-01"),
+}
+
+
+@pytest.mark.parametrize("change", SAVED_AGAIN.values(), ids=SAVED_AGAIN)
+def test_a_table_that_a_spreadsheet_saved_again_is_read(
+    tmp_path: Path, song, sandbox: Sandbox, change
+) -> None:
+    path = song(".mp3")
+    path = path.rename(path.with_name("Löwe 风.mp3"))
+    table = _written(tmp_path, path)
+    content = table.read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfpath,"), "spreadsheets need the mark"
+    table.write_bytes(change(content.decode("utf-8")).encode("utf-8"))
+    (found,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
+    assert (found.path, found.after, found.probability) == (str(path), "Jazz", 0.9)
+
+
+REFUSED = {
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "GBK": lambda text: text.removeprefix("\ufeff").encode("gbk"),
+    "one cell a row": lambda text: re.sub("(.+)\r\n", '"\\1"\r\n', text[1:]).encode(),
+    "a date": lambda text: text.replace("0.9", "09. Jan").encode(),
+    "thousands": lambda text: text.replace("0.9", "9").encode(),
+    "no number": lambda text: text.replace("0.9", "nan").encode(),
+    "another column": lambda text: text.replace("path", "file").encode(),
+    "cells too many": lambda text: text.replace("0.9", "0,9").encode(),
+    "nothing": lambda text: b"",
+}
+
+
+@pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED)
+def test_a_table_that_a_spreadsheet_has_spoilt_is_refused(
+    tmp_path: Path, sandbox: Sandbox, change
+) -> None:
+    table = _written(tmp_path, tmp_path / "风.mp3")
+    table.write_bytes(change(table.read_bytes().decode("utf-8")))
+    with pytest.raises(
+        DataError, match=r"genres\.csv: (is not in UTF-8|cannot be read as a table)"
+    ):
+        list(tags.plan(table, threshold=0.5, sandbox=sandbox))
+
+
+@pytest.mark.parametrize("line", ["[1]", "{}", '{"path": 1}', '"path"'])
+def test_a_line_without_a_path_is_refused(tmp_path: Path, line: str) -> None:
+    table = tmp_path / "genres.jsonl"
+    table.write_text(line)
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        list(read(table))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,17 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
+from ccmusic.analysis import Analysis
 from ccmusic.card import Band, Pair, PanelCard
 from ccmusic.dashboard import compute
+from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.examples import find_examples
+from ccmusic.dashboard.piece import Piece
 from ccmusic.errors import AudioError, CCMusicError
 from ccmusic.genres import genre_name
+from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
+from ccmusic.prepare import Prepared
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 from conftest import tone
@@ -45,14 +51,14 @@ needs_cqt = pytest.mark.skipif(not checkpoints("cqt"), reason="no CQT checkpoint
 def analyses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often each transform was analysed."""
     count: Counter[str] = Counter()
-    prepare = compute.prepare
+    analyze = Panel.analyze_prepared
 
-    def counted(source: object, preprocessings: set[Preprocessing], **options: object) -> object:
-        transforms = {preprocessing.transform.name for preprocessing in preprocessings}
-        count[transforms.pop() if len(transforms) == 1 else "both"] += 1
-        return prepare(source, preprocessings, **options)  # type: ignore[arg-type]
+    def counted(panel: Panel, prepared: Prepared, **options: Any) -> Analysis:
+        if options:  # what tells each verdict: not a window of the whole piece
+            count[panel.transform] += 1
+        return analyze(panel, prepared, **options)
 
-    monkeypatch.setattr(compute, "prepare", counted)
+    monkeypatch.setattr(Panel, "analyze_prepared", counted)
     yield count
     st.cache_resource.clear()
 
@@ -154,9 +160,9 @@ def test_example_gives_a_verdict_of_every_model() -> None:
     assert said.lower() == result.agreement.message("en").lower()
 
 
-def analyze_example(stem: str) -> compute.PendingAnalysis:
+def analyze_example(stem: str) -> Background[Verdict, Analysis]:
     path = EXAMPLES[stem]
-    return compute.start_analysis(compute.Piece(path.name, "", path.read_bytes()), "cqt", None)
+    return compute.start_analysis(Piece(path.name, "", path.read_bytes()), "cqt", None)
 
 
 @needs_cqt
@@ -465,7 +471,7 @@ def test_a_link_brings_the_second_piece_and_a_file_can_be_one() -> None:
 @needs_cqt
 def test_a_second_visitor_joins_a_running_analysis() -> None:
     started = analyze_example("celtica")
-    first, second = list(started.verdicts()), list(started.verdicts())
+    first, second = list(started.follow()), list(started.follow())
     assert [v.card.name for v in first] == [v.card.name for v in second]
     assert all(isinstance(v, Verdict) for v in first)
     assert started.finished
@@ -540,6 +546,21 @@ def test_the_way_of_the_data_names_every_stage(language: Language) -> None:
     assert len(app.get("download_button")) == 9
     (table,) = app.dataframe
     assert table.value[translate(language, "way.probability")].sum() == pytest.approx(1)
+
+
+def test_the_way_of_the_data_tells_what_a_model_of_ones_own_sees(home: Path) -> None:
+    for path in home.iterdir():
+        path.unlink()
+    default = Preprocessing.default("cqt").model_dump()
+    levels = {"levels": "decibels", "reference": 0.5, "top_db": None, "scaling": "none"}
+    preprocessing = Preprocessing.model_validate({**default, **levels})
+    make_checkpoint(home, "own", preprocessing=preprocessing)
+    app = open_page(lang="en", view="way", example="celtica")
+    assert_no_traceback(app)
+    said = texts(app).replace("\\", "")
+    assert "Relative to 0.5:" in said
+    assert "The levels before they were scaled to 0–255, minus 0.5, divided by 0.25" in said
+    assert "Divided by 255" not in said
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -3,10 +3,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ccmusic import audio
 from ccmusic.errors import DataError
 from ccmusic.picture import Preprocessing
+from ccmusic.spectrogram import Mel
 from ccmusic.workshop.augment import random_picture
-from ccmusic.workshop.data import load_material, load_pictures, read_manifest, read_soft_targets
+from ccmusic.workshop.data import (
+    LONGEST,
+    load_material,
+    load_pictures,
+    read_manifest,
+    read_soft_targets,
+)
 
 
 def _write(path: Path, text: str) -> Path:
@@ -51,6 +59,23 @@ def test_a_broken_clip_is_named_and_left_out(
     assert material.values[0].shape == (84, 1 + 3 * 22_050 // 512)
     assert len(load_pictures(recordings, preprocessing)[1]) == 1
     assert "left out" in capsys.readouterr().out
+
+
+def test_sound_is_transformed_at_the_rate_of_the_transform(manifest: Path) -> None:
+    recording = read_manifest(manifest)[1]
+    clip = audio.load(recording.path, seconds=LONGEST, loop=False)
+    for rate in (16_000, 44_100):
+        mel = Mel(sample_rate=rate)
+        preprocessing = Preprocessing(transform=mel, orientation="time_along_x")
+        (values,) = load_material([recording], preprocessing).values
+        expected = np.log(np.maximum(mel(clip.samples_at(rate)).values, 1e-9))
+        np.testing.assert_allclose(values, expected, atol=0.01)
+
+
+def test_networks_that_see_levels_are_not_measured(manifest: Path) -> None:
+    preprocessing = Preprocessing(transform=Mel(), orientation="time_along_x", scaling="none")
+    with pytest.raises(DataError, match="this one sees levels"):
+        load_pictures(read_manifest(manifest), preprocessing)
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import nn
 from typer.testing import CliRunner
 
-from ccmusic import analyze, zoo
+from ccmusic import Mel, Preprocessing, analyze, zoo
 from ccmusic.cli import app
 from ccmusic.errors import CheckpointError, WeightsError
 from ccmusic.genres import CCMUSIC_CLASSES
@@ -759,3 +759,27 @@ def test_reports_speak_both_languages(weights: Path) -> None:
         assert len(lines) == len(set(lines)) >= 4
     digest = hashlib.sha256(imported.checkpoint.path.read_bytes()).hexdigest()
     assert imported.checkpoint.card.sha256 == digest
+
+
+def test_a_network_may_see_levels_cell_by_cell(weights: Path, tmp_path: Path) -> None:
+    preprocessing = Preprocessing(
+        transform=Mel(sample_rate=32_000, n_fft=1024, hop_length=320, n_mels=64, fmin=50),
+        orientation="pitch_along_x",
+        levels="decibels",
+        reference=1.0,
+        top_db=None,
+        scaling="none",
+        resizing="none",
+        mean=-40,
+        std=20,
+    )
+    path = tmp_path / "recipe.json"
+    path.write_text(preprocessing.model_dump_json())
+    run = CliRunner().invoke(app, ["import", str(weights), "--preprocessing", str(path)])
+    assert run.exit_code == 0, run.output
+    song = Path(__file__).parents[2] / "examples" / "rain.ogg"
+    analysis = analyze(song, transform="mel", models=["thesis_mel"])
+    assert analysis.verdicts["thesis_mel"].error is None
+    ((picture,),) = analysis.pictures.values()
+    assert picture.preprocessing == preprocessing
+    assert picture.input.shape == (3, 1001, 64)

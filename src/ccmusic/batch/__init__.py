@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from ccmusic.audio import SUFFIXES
-from ccmusic.batch import local
-from ccmusic.batch.index import Index
-from ccmusic.batch.journal import Journal
-from ccmusic.batch.lines import Stamp, stamp
-from ccmusic.batch.rows import Options, columns, row
+from ccmusic.batch import local, store
+from ccmusic.batch.rows import Options, columns
 from ccmusic.batch.tables import check
 from ccmusic.errors import DataError, MissingExtraError
-from ccmusic.files import clear
+from ccmusic.files import is_hidden
 from ccmusic.panel import available_cores
 from ccmusic.zoo import find
 
 Engine = Literal["local", "ray"]
 
 _RECORDINGS_AT_ONCE = 1_000
+# Other music that people have in folders: lossless, old, encrypted by shops, notes without sound.
+# fmt: off
+_OTHER_SUFFIXES = (
+    ".ape", ".wv", ".tta", ".tak", ".ofr", ".shn", ".mpc", ".dsf", ".dff", ".dts", ".ac3", ".eac3",
+    ".mp2", ".mpga", ".ra", ".rm", ".amr", ".3gp", ".spx", ".snd", ".voc", ".rf64", ".aifc",
+    ".alac", ".m4p", ".aax", ".ncm", ".qmc0", ".qmc3", ".qmcflac", ".mflac", ".mgg", ".kgm", ".kwm",
+    ".mid", ".midi",
+)
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -35,14 +40,25 @@ class Summary:
     failures: int
     """Number of recordings with an error in a row."""
     damaged: int = 0
-    """Lines of journal or index that could not be read; their recordings were classified again."""
+    """Recordings whose rows could not be read again; they were classified again."""
 
 
-def find_audio(paths: Sequence[str], *, recursive: bool = False) -> list[str]:
+def find_audio(
+    paths: Sequence[str],
+    *,
+    recursive: bool = False,
+    on_passed_over: Callable[[str], None] | None = None,
+) -> list[str]:
     """Recordings in folders, and files that are named, each once, sorted.
 
     A file that is named is taken whatever its suffix; in folders those of
-    :data:`ccmusic.audio.SUFFIXES` are, hidden ones left out.
+    :data:`ccmusic.audio.SUFFIXES` are, hidden ones left out. Links to folders are not followed.
+
+    Parameters
+    ----------
+    on_passed_over
+        Called with each file that looks like music, but has another suffix, and with each link
+        to a folder that would have been searched.
 
     Raises
     ------
@@ -50,6 +66,7 @@ def find_audio(paths: Sequence[str], *, recursive: bool = False) -> list[str]:
         If a path is not there, or nothing is found.
     """
     found: set[str] = set()
+    passed_over: list[str] = []
     for path in paths:
         if not Path(path).is_dir():
             if not Path(path).exists():
@@ -57,13 +74,19 @@ def find_audio(paths: Sequence[str], *, recursive: bool = False) -> list[str]:
             found.add(path)
             continue
         for folder, below, names in os.walk(path):
-            below[:] = [name for name in below if recursive and not name.startswith(".")]
             start = str(Path(folder, "_"))[:-1]  # a Path for each file takes most of the time
-            found.update(
-                start + name
-                for name in names
-                if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-            )
+            below[:] = [name for name in below if recursive and not is_hidden(name)]
+            passed_over += [start + name for name in below if Path(folder, name).is_symlink()]
+            for name in names:
+                if is_hidden(name):
+                    continue
+                if name.lower().endswith(SUFFIXES):
+                    found.add(start + name)
+                elif name.lower().endswith(_OTHER_SUFFIXES):
+                    passed_over.append(start + name)
+    if on_passed_over:
+        for path in passed_over:
+            on_passed_over(path)
     if not found:
         hint = "" if recursive else "; folders within folders need --recursive"
         raise DataError(f"no recordings found in {', '.join(paths)}{hint}")
@@ -84,8 +107,9 @@ def run(
 
     Called again with the same options, an interrupted batch resumes, and a finished one adds
     recordings that are new, or whose size or time has changed; rows of files that are gone leave
-    the table. It appears when all are finished. What is finished so far is in a second table,
-    ``STEM.part.SUFFIX``, written anew from time to time.
+    the table. All rows are kept in a database beside the table, ``OUTPUT.sqlite``, from which the
+    table is written when all are finished. Until then a second table, ``STEM.part.SUFFIX``,
+    is written anew from time to time.
 
     Parameters
     ----------
@@ -102,8 +126,8 @@ def run(
     Raises
     ------
     DataError
-        If the output exists and is of no batch, of other options, or of recordings that are there
-        but not named; if it cannot be written.
+        If the output exists and is of no batch, of other options, changed by somebody, or of
+        recordings that are there but not named; if it cannot be written.
     CheckpointError
         If a model cannot be used.
     SandboxError
@@ -114,91 +138,31 @@ def run(
     for checkpoint in checkpoints:
         checkpoint.verify()  # fail now if a model is damaged, not in every row
     cards = [checkpoint.card for checkpoint in checkpoints]
-    files = list(dict.fromkeys(files))
-    fingerprint = options.fingerprint(cards)
-    with Journal(output, fingerprint) as journal:
-        try:  # the journal is locked: nobody else writes this table
-            index = Index(output, fingerprint, columns(cards))
-            gone = _gone(output, files, journal, index)
-        except DataError:
-            if not journal.entries:
-                journal.remove()
-            raise
-        clear(output, index.part, index.path)
-        for file in journal.entries:
-            index.entries.pop(file, None)  # a kill came between the index and the journal
-        todo = _todo(files, journal, index)
-        done, damaged = len(files) - len(todo), journal.damaged + index.damaged
-        known = chain(journal.entries.items(), index.entries.items())
-        failures = sum(entry.failed for file, entry in known if file not in gone)
+    with store.opened(output, options.fingerprint(cards), columns(cards)) as kept:
+
+        def summary() -> Summary:
+            return Summary(kept.done, kept.failures, kept.damaged)
+
+        todo = kept.compare(list(dict.fromkeys(files)))
         if on_progress:
-            on_progress(Summary(done, failures, damaged))
-
-        def save(table: Path) -> None:
-            new = filter(journal.entries.__contains__, chain(files, gone))
-            rows = map(row, chain.from_iterable(map(journal.documents, new)))
-            index.write(table, rows, journal.entries)
-
-        due = _due(index)
-        analyses = _analyzed(engine, options, list(todo), workers or available_cores(), address)
+            on_progress(summary())
+        due = _due(kept.done)
+        analyses = _analyzed(engine, options, todo, workers or available_cores(), address)
         with closing(analyses) as analyzed:
             for file, documents in analyzed:
-                failures += journal.add(file, documents, todo[file])
-                done += 1
-                if len(journal.entries) >= due:
-                    # Windows replaces no file that somebody reads; then it is done later.
-                    with suppress(DataError):
-                        save(index.part)
-                        journal.clear()
-                    due = len(journal.entries) + _due(index)
+                kept.add(file, documents)
+                if kept.done >= due:
+                    kept.export_part()
+                    due = _due(kept.done)
                 if on_progress:
-                    on_progress(Summary(done, failures, damaged))
-        # Not before the end: under a wrong path all are gone, until somebody notices.
-        for file in gone:
-            journal.entries.pop(file, None)
-            index.entries.pop(file, None)
-        if journal.entries or not index.is_of(output):
-            save(output)
-        index.remove_part()
-        journal.remove()
-    return Summary(done, failures, damaged)
+                    on_progress(summary())
+        kept.finish()
+        return summary()
 
 
-def _gone(output: Path, files: list[str], journal: Journal, index: Index) -> set[str]:
-    """Recordings that are known, but whose files are not there any more.
-
-    Raises
-    ------
-    DataError
-        If files are there, but not named: their rows are not to be lost by a mistake.
-    """
-    named = set(files)
-    gone = {file for file in chain(journal.entries, index.entries) if file not in named}
-    there = sorted(file for file in gone if stamp(file))
-    if there:
-        raise DataError(
-            f"{output}: holds {len(there)} recordings that are still there, but are not named now, "
-            f"such as {there[0]}; name them too, or choose another name for the table"
-        )
-    return gone
-
-
-def _todo(files: list[str], journal: Journal, index: Index) -> dict[str, Stamp | None]:
-    """Recordings that are new or have changed, with their stamps; what was known of them goes."""
-    todo = {}
-    for file in files:
-        now = stamp(file)  # before it is read: if it changes meanwhile, it is classified again
-        known = journal.entries.get(file) or index.entries.get(file)
-        if known is None or known.stamp != now:
-            todo[file] = now
-            journal.entries.pop(file, None)
-            index.entries.pop(file, None)
-    return todo
-
-
-def _due(index: Index) -> int:
-    """Finished recordings for which the table is written anew: each is copied ten times in all."""
-    return max(_RECORDINGS_AT_ONCE, len(index.entries) // 10)
+def _due(done: int) -> int:
+    """Recordings for which the part is written anew: each row is written ten times in all."""
+    return done + max(_RECORDINGS_AT_ONCE, done // 10)
 
 
 def _analyzed(

@@ -6,16 +6,20 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import ray
 import ray.data
 import ray.exceptions
 
-from ccmusic.batch.local import Analyzed
-from ccmusic.batch.rows import BatchWorker, Options
+from ccmusic.batch.local import Analyzed, documents
+from ccmusic.batch.rows import Options
+from ccmusic.engine import Engine
 from ccmusic.errors import DataError
+from ccmusic.panel import Panel
 from ccmusic.zoo import find
 
 # The recordings of a lost worker are classified again; at most this many.
@@ -30,11 +34,12 @@ class _Worker:
             raise DataError(
                 "the models on the nodes of the cluster differ from those on this machine"
             )
-        self._worker = BatchWorker(options, decoders=1, cores=1)
+        panel = Panel.open(options.transform, options.models, concurrency=1)
+        self._documents = partial(documents, Engine(1), panel, options)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         # As text: their keys need not agree from one recording to the next.
-        return {"judged": [json.dumps((str(f), self._worker(str(f)))) for f in batch["item"]]}
+        return {"analyzed": [json.dumps(self._documents(str(f))) for f in batch["item"]]}
 
 
 def analyzed(
@@ -62,7 +67,8 @@ def analyzed(
         if not ray.is_initialized():
             # Unless asked otherwise, Ray would report its use to its makers.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            with _without_web():
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
         blocks = -(-len(files) // _FILES_AT_ONCE)
         rows = ray.data.from_items(list(files), override_num_blocks=blocks).map_batches(
@@ -73,11 +79,31 @@ def analyzed(
             num_cpus=1,
         )
         for row in rows.iter_rows():
-            file, documents = json.loads(row["judged"])
-            yield file, documents
+            file, found = json.loads(row["analyzed"])
+            yield file, found
     except (ConnectionError, ray.exceptions.RayError) as error:
         told = str(error).strip().splitlines()
         raise DataError(f"the Ray cluster failed: {told[-1] if told else error!r}") from None
+
+
+@contextmanager
+def _without_web() -> Iterator[None]:
+    """Give the processes that Ray starts a web proxy that does not exist.
+
+    One of them asks the addresses of three clouds whether it runs there, even when nothing is to be
+    reported, and there is no option against it. Ray's own connections use no proxy.
+    """
+    wanted = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "localhost"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _check_reachable(address: str | None) -> None:

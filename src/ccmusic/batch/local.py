@@ -1,37 +1,52 @@
-"""Analyses of recordings as they are ready, computed on this machine."""
+"""Analyses of recordings in order, computed on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from collections.abc import Generator, Iterable
+from functools import partial
 from typing import TypeAlias
 
-from ccmusic.batch.rows import BatchWorker, Document, Options
-from ccmusic.panel import available_cores
+from ccmusic.batch.rows import Document, Options
+from ccmusic.engine import Engine
+from ccmusic.errors import SandboxError, as_expected
+from ccmusic.panel import Panel, available_cores, in_order
+from ccmusic.schema import ErrorDocument
 
 Analyzed: TypeAlias = tuple[str, list[Document]]
 
 
-def analyzed(options: Options, files: Sequence[str], *, workers: int) -> Generator[Analyzed]:
+def analyzed(options: Options, files: Iterable[str], *, workers: int) -> Generator[Analyzed]:
     """Classify several recordings at once: some are decoded while others are in the models.
 
     Pictures of several recordings are not stacked into one inference: on CPUs that is not faster
     (``benchmarks/batch.py``).
     """
     cores = available_cores()
-    with BatchWorker(options, decoders=workers, cores=cores) as worker:
-        threads = ThreadPoolExecutor(workers + cores, thread_name_prefix="ccmusic-batch")
-        try:
-            waiting = iter(files)
-            # Submit few at a time: a library may have a million recordings.
-            pending: dict[Future[list[Document]], str] = {}
-            while True:
-                for file in islice(waiting, 2 * (workers + cores) - len(pending)):
-                    pending[threads.submit(worker, file)] = file
-                if not pending:
-                    return
-                for ready in wait(pending, return_when=FIRST_COMPLETED).done:
-                    yield pending.pop(ready), ready.result()
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+    with (
+        Panel.open(options.transform, options.models, concurrency=cores) as panel,
+        Engine(workers) as engine,
+    ):
+        classify = partial(documents, engine, panel, options)
+        yield from in_order(classify, files, workers=workers + cores)
+
+
+def documents(engine: Engine, panel: Panel, options: Options, file: str) -> Analyzed:
+    """Analyses of a recording, one for each window, or the error that ended them.
+
+    Raises
+    ------
+    SandboxError
+        If no child process can be started.
+    """
+    found: list[Document] = []
+    try:
+        if options.crop == "whole":
+            found.extend(window.to_dict() for window in engine.windows(panel, file))
+        else:
+            found.append(engine.run(panel, file, crop=options.crop).to_dict())
+    except SandboxError:  # not the fault of a recording
+        raise
+    except Exception as error:  # one recording must not stop a library
+        told = str(as_expected(error, file))
+        found.append(ErrorDocument(file=file, error=told).to_dict())
+    return file, found

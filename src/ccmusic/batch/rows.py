@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from ccmusic.analysis import Analysis, Prepared, prepare
-from ccmusic.audio import CLIP_SECONDS, Crop
+from ccmusic.audio import Crop
 from ccmusic.card import ModelCard
-from ccmusic.errors import SandboxError, as_expected
-from ccmusic.panel import Panel
-from ccmusic.picture import Preprocessing
-from ccmusic.sandbox import Sandbox
-from ccmusic.schema import VERSION, ErrorDocument
+from ccmusic.schema import VERSION
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.timeline import Windows
 
 BatchCrop: TypeAlias = Crop | Literal["whole"] | float
 Row: TypeAlias = dict[str, str | int | float | bool | None]
@@ -54,7 +47,7 @@ class Options:
     """Names of checkpoints or backbones; all of the transform by default."""
     crop: BatchCrop = "center"
     """Which 10 s of each recording, as in :func:`ccmusic.load`. ``whole``: 10 s after 10 s, as
-    :class:`ccmusic.timeline.Windows` cuts them."""
+    :meth:`ccmusic.audio.Recording.slide` cuts them."""
 
     def fingerprint(self, cards: Sequence[ModelCard]) -> dict[str, Any]:
         """Options and models that must be the same to resume a batch."""
@@ -75,82 +68,6 @@ def columns(cards: Sequence[ModelCard]) -> dict[str, type]:
         **{f"mean_{genre}": float for genre in classes},
         **{f"{card.name}_{genre}": float for card in cards for genre in card.classes},
     }
-
-
-class BatchWorker(AbstractContextManager["BatchWorker"]):
-    """Open decoders and models that analyse recordings. May be shared between threads.
-
-    Parameters
-    ----------
-    decoders
-        Processes that decode.
-    cores
-        Models that run at the same time, each on one core.
-    """
-
-    def __init__(self, options: Options, *, decoders: int, cores: int) -> None:
-        self._options = options
-        self._panel = Panel.open(options.transform, options.models, concurrency=cores)
-        self._sandbox = Sandbox(decoders)
-
-    def __call__(self, file: str) -> list[Document]:
-        """Analyses of a recording, one for each window, or the error that ended them.
-
-        Raises
-        ------
-        SandboxError
-            If no child process can be started.
-        """
-        documents: list[Document] = []
-        try:
-            for analysis in self.analyze(file, keep_sound=False):
-                documents.append(analysis.to_dict())
-        except SandboxError:  # not the fault of a recording
-            raise
-        except Exception as error:  # one recording must not stop a library
-            told = str(as_expected(error, file))
-            documents.append(ErrorDocument(file=file, error=told).to_dict())
-        return documents
-
-    def analyze(self, file: str, *, keep_sound: bool) -> Iterator[Analysis]:
-        """Analyse a recording, window by window.
-
-        Parameters
-        ----------
-        keep_sound
-            Whether the analyses hold their samples, which must come from another process then.
-
-        Raises
-        ------
-        CCMusicError
-            If the recording cannot be read.
-        """
-        crop, preprocessings = self._options.crop, self._panel.preprocessings
-        for prepared in self._sandbox.stream(
-            file, _windows, file, preprocessings, crop, keep_sound
-        ):
-            yield self._panel.analyze_prepared(prepared)
-
-    def close(self) -> None:
-        """Close decoders and models."""
-        self._sandbox.close()
-        self._panel.close()
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-
-def _windows(
-    file: str, preprocessings: set[Preprocessing], crop: BatchCrop, keep_sound: bool
-) -> Iterator[Prepared]:
-    """Pictures of a recording; runs in a child of the sandbox."""
-    found: Iterable[Prepared]
-    if crop == "whole":
-        found = (prepare(clip, preprocessings) for clip in Windows(file, hop=CLIP_SECONDS))
-    else:
-        found = [prepare(file, preprocessings, crop=crop)]
-    for prepared in found:
-        yield prepared if keep_sound else prepared.without_sound()
 
 
 def row(document: Mapping[str, Any]) -> Row:

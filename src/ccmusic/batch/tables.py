@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ccmusic.batch.rows import Row
 from ccmusic.errors import DataError, MissingExtraError, reason_of
 from ccmusic.escaping import cell, text_of
-from ccmusic.files import open_regular, replacing
+from ccmusic.files import open_regular
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
+Values: TypeAlias = Sequence[str | int | float | bool | None]
 _ROWS_AT_ONCE = 5_000
 
 
@@ -35,179 +36,116 @@ def check(output: Path) -> None:
         raise MissingExtraError("a Parquet table", "batch")
 
 
-def write(
-    output: Path,
-    columns: Mapping[str, type],
-    rows: Iterable[Row],
-    *,
-    old: Path | None = None,
-    keep: Iterable[str] = (),
-) -> None:
-    """Write a table; it appears when it is complete.
+def values(row: Row, columns: Iterable[str]) -> Values:
+    """Values of a row in the order of the columns, as they stand in a table.
+
+    File names need not be valid text, but what is in a table must be.
+    """
+    return [_valid(value) if isinstance(value := row.get(n), str) else value for n in columns]
+
+
+def _valid(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def write(path: Path, suffix: str, columns: Mapping[str, type], rows: Iterable[Values]) -> None:
+    """Write a table.
 
     Parameters
     ----------
+    suffix
+        Form of the table; the path may have another suffix.
     columns
-        Names and types, the path first; missing values are left empty.
-    old
-        Table with the same columns, which may be the one that is replaced.
-    keep
-        Recordings whose rows are copied from the old table, before the others.
+        Names and types; missing values are left empty.
+    rows
+        :func:`values` of each row.
 
     Raises
     ------
-    DataError
+    OSError
         If it cannot be written.
     """
-    writer = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_jsonl}
-    kept = {stored(path) for path in keep}
-    try:
-        with replacing(output) as beside:
-            copied = _copied(old, columns, kept) if old and kept else iter(())
-            writer[output.suffix](beside, columns, copied, map(_printable, rows))
-    except OSError as error:
-        raise DataError(f"{output}: cannot be written ({error.strerror})") from None
+    if suffix == ".parquet":
+        _write_parquet(path, columns, iter(rows))
+    elif suffix == ".csv":
+        # The mark tells spreadsheets that it is UTF-8.
+        with path.open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(map(cell, row) for row in rows)
+    else:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            for row in rows:
+                full = dict(zip(columns, row, strict=True))
+                file.write(json.dumps(full, ensure_ascii=False) + "\n")
 
 
-def paths(table: Path, columns: Mapping[str, type]) -> set[str]:
-    """Recordings of a table, as they are :func:`stored`.
+def _write_parquet(path: Path, columns: Mapping[str, type], rows: Iterator[Values]) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
 
-    Raises
-    ------
-    DataError
-        If it cannot be read, or has other columns.
-    """
-    return {path for some, _ in _parts(table, columns, only_paths=True) for path in some}
-
-
-def stored(path: str) -> str:
-    """Path as it stands in a table: file names need not be valid text, but its values must be."""
-    return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()
+    kinds = {str: pa.string(), int: pa.int64(), float: pa.float32(), bool: pa.bool_()}
+    schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
+    with ParquetWriter(path, schema) as writer:
+        while some := list(islice(rows, _ROWS_AT_ONCE)):
+            arrays = map(pa.array, zip(*some, strict=True), schema.types)
+            writer.write_table(pa.Table.from_arrays(list(arrays), schema=schema))
 
 
-def read(table: Path) -> Iterator[Row]:
+def read(table: Path) -> Iterator[dict[str, Any]]:
     """Rows of a table; numbers of a CSV file stay text, what is empty is left out.
 
+    A spreadsheet may have saved it again, with semicolons or tabs between its cells.
+
     Raises
     ------
     DataError
-        If it cannot be read.
+        If it cannot be read, or has rows without a path.
     """
+    check(table)
+    rows = {".parquet": _read_parquet, ".csv": _read_csv, ".jsonl": _read_jsonl}[table.suffix]
     try:
         open_regular(table).close()
-        if table.suffix == ".parquet":
-            from pyarrow.parquet import ParquetFile
-
-            with ParquetFile(table) as parquet:
-                for piece in parquet.iter_batches(_ROWS_AT_ONCE):
-                    yield from piece.to_pylist()
-            return
-        with table.open(encoding="utf-8", newline="") as lines:
-            if table.suffix == ".csv":
-                for row in csv.DictReader(lines):
-                    yield {name: text_of(value or "") for name, value in row.items()}
-            else:
-                yield from map(json.loads, lines)
+        for row in rows(table):
+            if not isinstance(row, dict) or not isinstance(row.get("path"), str):
+                raise ValueError("it has no column of paths")
+            yield row
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{table}: is not in UTF-8; save it as .csv in UTF-8, in Excel as 'CSV UTF-8'"
+        ) from None
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{table}: cannot be read as a table ({reason_of(error)})") from None
 
 
-def _printable(row: Row) -> Row:
-    return {n: stored(value) if isinstance(value, str) else value for n, value in row.items()}
+def _read_parquet(table: Path) -> Iterator[Any]:
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(table) as parquet:
+        for piece in parquet.iter_batches(_ROWS_AT_ONCE):
+            yield from piece.to_pylist()
 
 
-def _copied(table: Path, columns: Mapping[str, type], kept: set[str]) -> Iterator[Any]:
-    """Rows of some recordings in the form of the table's file."""
-    for some, part in _parts(table, columns):
-        mask = [path in kept for path in some]
-        if all(mask):
-            yield part
-        elif any(mask):  # only a part of Parquet has several rows
-            yield part.filter(mask)
+def _read_jsonl(table: Path) -> Iterator[Any]:
+    with table.open(encoding="utf-8", newline="") as lines:
+        yield from map(json.loads, lines)
 
 
-def _parts(
-    table: Path, columns: Mapping[str, type], *, only_paths: bool = False
-) -> Iterator[tuple[list[str], Any]]:
-    """Paths of some rows at once, and these rows in the form of the file: Arrow, cells, a line."""
-    try:
-        open_regular(table).close()
-        if table.suffix == ".parquet":
-            from pyarrow.parquet import ParquetFile
-
-            with ParquetFile(table) as parquet:
-                _check_same(table, parquet.schema_arrow, _schema(columns))
-                names = ["path"] if only_paths else None
-                for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=names):
-                    yield batch["path"].to_pylist(), batch
-        elif table.suffix == ".csv":
-            with table.open(encoding="utf-8", newline="") as file:
-                rows = csv.reader(file)
-                _check_same(table, next(rows, []), list(columns))
-                for cells in rows:
-                    yield [text_of(cells[0])], cells
+def _read_csv(table: Path) -> Iterator[dict[str, str]]:
+    with table.open(encoding="utf-8-sig", newline="") as lines:
+        header = lines.readline()
+        if header.startswith("sep="):  # a hint for spreadsheets
+            header = lines.readline()
+        for separator in ",;\t":
+            names = next(csv.reader([header], delimiter=separator), [])
+            if "path" in names:
+                break
         else:
-            with table.open(encoding="utf-8", newline="") as lines:
-                for line in lines:
-                    content = json.loads(line)
-                    _check_same(table, list(content), list(columns))
-                    yield [content["path"]], line.rstrip("\r\n") + "\n"
-    except (OSError, ValueError, LookupError, csv.Error) as error:
-        raise DataError(f"{table}: cannot be read as a table ({reason_of(error)})") from None
-
-
-def _check_same(table: Path, found: Any, wanted: Any) -> None:
-    if found != wanted:
-        raise DataError(
-            f"{table}: has other columns than this batch writes; choose another name, or delete "
-            "it to judge everything again"
-        )
-
-
-def _write_jsonl(
-    path: Path, columns: Mapping[str, type], copied: Iterator[str], rows: Iterable[Row]
-) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(copied)
-        for row in rows:
-            full = {name: row.get(name) for name in columns}
-            file.write(json.dumps(full, ensure_ascii=False) + "\n")
-
-
-def _write_csv(
-    path: Path, columns: Mapping[str, type], copied: Iterator[list[str]], rows: Iterable[Row]
-) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(copied)
-        writer.writerows([cell(row.get(name)) for name in columns] for row in rows)
-
-
-def _write_parquet(
-    path: Path, columns: Mapping[str, type], copied: Iterator[Any], rows: Iterable[Row]
-) -> None:
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetWriter
-
-    schema = _schema(columns)
-    left = iter(rows)
-    # A thousand rows as Python objects take megabytes; in Arrow a group of them takes two.
-    new = iter(lambda: list(islice(left, _ROWS_AT_ONCE // 5)), [])
-    batches = chain(copied, (pa.RecordBatch.from_pylist(some, schema) for some in new))
-    with ParquetWriter(path, schema) as writer:
-        group: list[Any] = []
-        for batch in batches:
-            group.append(batch)
-            if sum(map(len, group)) >= _ROWS_AT_ONCE:
-                writer.write_table(pa.Table.from_batches(group))
-                group = []
-        if group:
-            writer.write_table(pa.Table.from_batches(group))
-
-
-def _schema(columns: Mapping[str, type]) -> Any:
-    import pyarrow as pa
-
-    kinds = {str: pa.string(), int: pa.int64(), float: pa.float32(), bool: pa.bool_()}
-    return pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
+            raise ValueError("it has no column of paths")
+        for cells in csv.reader(lines, delimiter=separator):
+            if any(cells[len(names) :]):
+                raise ValueError(f"a row has more cells than there are columns: {cells[0]}")
+            # Spreadsheets write rows of nothing, and no cells where the last ones are empty.
+            row = {name: text_of(text) for name, text in zip(names, cells, strict=False) if text}
+            if row:
+                yield row

@@ -56,7 +56,7 @@ def main() -> None:
     try:
         app()
     except CCMusicError as error:
-        complain(str(error))
+        complain(error)
         sys.exit(1)
     except Exception as error:
         if sys.flags.dev_mode:  # python -X dev -m ccmusic

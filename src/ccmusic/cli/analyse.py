@@ -24,7 +24,7 @@ from ccmusic.errors import as_expected
 from ccmusic.escaping import printable
 from ccmusic.files import write
 from ccmusic.genres import genre_name
-from ccmusic.texts import Language
+from ccmusic.texts import Language, default_language, translate
 
 if TYPE_CHECKING:
     from ccmusic.analysis import Analysis
@@ -59,7 +59,7 @@ def classify(
     failed = False
     if names is None:
         for problem in scan()[1]:
-            complain(str(problem))
+            complain(problem)
             failed = True
     console = Console()
     with Panel.open(transform, names) as panel:
@@ -80,7 +80,7 @@ def classify(
                 if as_json:
                     print_json(ErrorDocument(file=name, error=str(told)).to_dict())
                 else:
-                    complain(str(told))
+                    complain(told)
                 continue
             failed |= any(v.error for v in analysis.verdicts.values())
             if as_json:
@@ -103,7 +103,7 @@ def spectrogram(
 ) -> None:
     """Draw a spectrogram with axes and scale as a PNG."""
     from ccmusic import audio, plot
-    from ccmusic.picture import Preprocessing, draw
+    from ccmusic.picture import Picture, Preprocessing
 
     clip = audio.load(source_of(file), crop=crop)
     preprocessing = Preprocessing.default(transform)
@@ -111,7 +111,8 @@ def spectrogram(
     if stage == "raw":
         shown = plot.levels(drawn, preprocessing, start=clip.info.window_start)
     else:
-        shown = plot.picture(draw(drawn, preprocessing), start=clip.info.window_start)
+        seen = Picture.from_spectrogram(drawn, preprocessing)
+        shown = plot.picture(seen, start=clip.info.window_start)
     write(output, shown.png())
 
 
@@ -121,7 +122,11 @@ def report(
         Path, typer.Option("--output", "-o", metavar="OUT.html|.json|.csv", help="Output file.")
     ],
     transform: PanelOption = "cqt",
-    language: Annotated[Language, typer.Option(help="Language of the HTML page.")] = "zh",
+    models: ModelsOption = None,
+    language: Annotated[
+        Language | None,
+        typer.Option(help="Language of the page; by default that of the locale."),
+    ] = None,
     crop: CropOption = "center",
 ) -> None:
     """Write an HTML, JSON, or CSV report for one recording.
@@ -132,59 +137,76 @@ def report(
     from ccmusic.api import analyze
 
     kind = report.kind_of(output)
-    analysis = analyze(source_of(file), transform=transform, crop=crop)
-    write(output, report.render(analysis, kind, language).encode())
+    analysis = analyze(source_of(file), transform=transform, models=split_names(models), crop=crop)
+    write(output, report.render(analysis, kind, language or default_language()).encode())
 
 
 def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
+    """Print the analysis in the default language, in 80 columns if it shows three genres."""
     from rich.markup import escape
     from rich.table import Column, Table
 
-    info = analysis.clip.info
-    console.print(
-        f"[bold]{escape(printable(analysis.file))}[/bold]  {info.codec}, {info.sample_rate} Hz, "
-        f"{info.duration:.1f} s, window {info.window_start:.1f} to {info.window_end:.1f} s",
-        highlight=False,
-    )
-    for warning in analysis.clip.warnings:
-        console.print(f"  [yellow]warning:[/yellow] {warning.message()}", highlight=False)
+    from ccmusic.card import titles
+    from ccmusic.report import info_line, window_line
+
+    language = default_language()
+
+    def say(text: str) -> None:
+        console.print(escape(printable(text)), highlight=False)
+
+    clip = analysis.clip
+    console.print(f"[bold]{escape(printable(analysis.file))}[/bold]", highlight=False)
+    say(f"{info_line(clip, language)} · {window_line(clip, language)}")
+    for warning in analysis.warnings:
+        label = translate(language, "cli.warning")
+        console.print(f"[yellow]{label}[/yellow] {warning.message(language)}", highlight=False)
+    opinion = analysis.message(language)
     if not analysis.verdicts:
-        console.print(f"{analysis.message()}\n", highlight=False)
+        say(f"{opinion}\n")
         return
     table = Table(
-        Column("model", no_wrap=True), *(f"{k + 1}." for k in range(top_k)), "ms", "sure?"
+        Column("", no_wrap=True),
+        *(Column(f"{k + 1}", no_wrap=True) for k in range(top_k)),
+        Column("ms", justify="right"),
+        Column(translate(language, "cli.right"), justify="right"),
+        box=None,
+        padding=(0, 1, 0, 0),
     )
+    names = titles([verdict.card for verdict in analysis.verdicts.values()])
+    failures = []
     for name, verdict in analysis.verdicts.items():
         if verdict.error:
-            table.add_row(name, f"[red]error: {escape(printable(str(verdict.error)))}[/red]")
-        else:
-            cells = [_cell(*choice) for choice in verdict.top(top_k)]
-            band = verdict.band
-            worth = f"{band.level}: {band.accuracy:.0%} right" if band else ""
-            padding = [""] * (top_k - len(cells))
-            table.add_row(name, *cells, *padding, f"{verdict.latency_ms:.0f}", worth)
+            failures.append(f"{names[name]}: {verdict.error.message(language)}")
+            continue
+        cells = [_cell(*choice, language) for choice in verdict.top(top_k)]
+        padding = [""] * (top_k - len(cells))
+        right = f"{verdict.band.accuracy:.0%}" if verdict.band else ""
+        table.add_row(names[name], *cells, *padding, f"{verdict.latency_ms:.0f}", right)
+    advice = analysis.advice
     if analysis.mean:
-        ranking = sorted(analysis.mean.items(), key=lambda item: -item[1])[:top_k]
-        cells = [_cell(*choice) for choice in ranking]
-        table.add_section()
-        table.add_row("mean", *cells, *[""] * (top_k - len(cells)), f"{analysis.elapsed_ms:.0f}")
+        cells = [_cell(*choice, language) for choice in analysis.top(top_k)]
+        padding = [""] * (top_k - len(cells))
+        right = f"{advice.band.accuracy:.0%}" if advice and advice.band else ""
+        mean = translate(language, "page.mean_short")
+        table.add_row(mean, *cells, *padding, f"{analysis.elapsed_ms:.0f}", right, style="bold")
     console.print(table)
+    for failure in failures:
+        console.print(f"[red]{escape(printable(failure))}[/red]", highlight=False)
     for name, verdict in analysis.verdicts.items():
         if verdict.votes:
-            votes = ", ".join(f"{genre_name(g, 'en')} {n}" for g, n in verdict.votes.items())
-            console.print(f"{name}, slices by first choice: {escape(votes)}", highlight=False)
-    opinion = analysis.message()
-    if analysis.agreement:
-        apart = sum(not v.error for v in analysis.verdicts.values()) - analysis.agreement.models
+            votes = ", ".join(f"{genre_name(g, language)} {n}" for g, n in verdict.votes.items())
+            say(f"{names[name]}: {translate(language, 'page.votes', votes=votes)}")
+    agreement = analysis.agreement
+    if agreement:
+        apart = sum(not v.error for v in analysis.verdicts.values()) - agreement.models
         if apart:
-            console.print(
-                f"mean and agreement: {analysis.agreement.models} models with the same classes; "
-                f"{apart} with others stand apart"
-            )
-        divergence = analysis.agreement.divergence_message()
+            say(translate(language, "page.apart", models=agreement.models, apart=apart))
+        divergence = agreement.divergence_message(language)
         opinion += f" ({divergence})" if divergence else ""
-    console.print(f"{opinion}\n", highlight=False)
+    for line in (opinion, *(advice.message(language) if advice else ())):
+        say(line)
+    say("")
 
 
-def _cell(genre: str, probability: float) -> str:
-    return f"{genre_name(genre, 'en')} {probability:.0%}"
+def _cell(genre: str, probability: float, language: Language) -> str:
+    return f"{genre_name(genre, language)} {probability:.0%}"

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ccmusic import __version__
 from ccmusic.cli.options import JsonOption, complain, print_json
+from ccmusic.version import __version__
 
 _LIBRARIES = ("av", "numpy", "soxr", "pydantic", "typer")
 _EXTRAS = ("torch", "streamlit", "fastapi", "pyarrow", "mutagen", "ray", "matplotlib")
@@ -56,12 +56,11 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def _examine() -> dict[str, Any]:
-    import onnxruntime
-
     from ccmusic import zoo
     from ccmusic.decode import FFMPEG
     from ccmusic.errors import CheckpointError
     from ccmusic.panel import available_cores
+    from ccmusic.runtime import onnxruntime
 
     checkpoints, errors = zoo.scan()
     loaded, problems = [], [str(error) for error in errors]

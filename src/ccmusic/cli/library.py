@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -19,6 +20,10 @@ from ccmusic.cli.options import (
 )
 from ccmusic.errors import CCMusicError, MissingExtraError
 from ccmusic.escaping import printable
+
+if TYPE_CHECKING:
+    from ccmusic.batch.tags import Change
+    from ccmusic.sandbox import Sandbox
 
 
 def batch(
@@ -77,9 +82,13 @@ def batch(
     from ccmusic.zoo import scan
 
     for problem in scan()[1] if models is None else ():
-        complain(str(problem))
+        complain(problem)
     if not (write_tags and output.exists()):
-        files = find_audio(paths, recursive=recursive)
+        passed_over: list[str] = []
+        try:
+            files = find_audio(paths, recursive=recursive, on_passed_over=passed_over.append)
+        finally:
+            _tell_passed_over(passed_over)
         with _batch_progress(len(files)) as show:
             summary = run(
                 files,
@@ -91,10 +100,19 @@ def batch(
                 on_progress=lambda so_far: show(so_far.recordings, so_far.failures),
             )
         if summary.damaged:
-            complain(f"{summary.damaged} damaged lines about files; judged those again")
+            complain(f"{summary.damaged} entries of the database were damaged; judged those again")
         print(f"{output}: {summary.recordings} recordings, {summary.failures} with errors")
     if write_tags:
         _write_tags(output, threshold, write=yes)
+
+
+def _tell_passed_over(paths: list[str]) -> None:
+    kinds = Counter(
+        "link to a folder" if Path(p).is_dir() else Path(p).suffix.lower() for p in paths
+    )
+    if kinds:
+        told = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+        complain(f"passed over, because it is not read: {told}; such as {min(paths)}")
 
 
 @contextmanager
@@ -138,8 +156,6 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from ccmusic.batch.index import retain
-    from ccmusic.batch.lines import stamp
     from ccmusic.sandbox import Sandbox
 
     try:
@@ -148,11 +164,11 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
         raise MissingExtraError("writing tags", "batch") from None
     differences = Table("file", "genre now", "predicted genre", "probability")
     failed = False
-    with Sandbox(1) as sandbox:
+    with Sandbox(1, writable=True) as sandbox:
         changes = []
         for change in tags.plan(table, threshold=threshold, sandbox=sandbox):
             if isinstance(change, CCMusicError):
-                complain(str(change))
+                complain(change)
                 failed = True
                 continue
             changes.append(change)
@@ -163,21 +179,29 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
                 f"{change.probability:.0%}",
             )
         Console().print(differences)
-        if not write:
+        if write:
+            failed |= not _write(changes, table, sandbox)
+        else:
             print(f"{len(changes)} files differ; nothing was written, --yes writes")
-        written = {}
-        try:
-            for change in changes if write else ():
-                before = stamp(change.path)
-                try:
-                    tags.write(change, sandbox=sandbox)
-                except CCMusicError as error:
-                    complain(str(error))
-                    failed = True
-                else:
-                    written[change.path] = before, stamp(change.path)
-                    print(printable(f"{change.path}: {change.after}"))
-        finally:
-            retain(table, written)
     if failed:
         raise typer.Exit(1)
+
+
+def _write(changes: list[Change], table: Path, sandbox: Sandbox) -> bool:
+    """Write tags; whether all could be written."""
+    from ccmusic.batch import tags
+    from ccmusic.batch.store import retaining, stamp
+
+    failed = False
+    with retaining(table) as retain:
+        for change in changes:
+            before = stamp(change.path)
+            try:
+                tags.write(change, sandbox=sandbox)
+            except CCMusicError as error:
+                complain(error)
+                failed = True
+            else:
+                retain(change.path, before)
+                print(printable(f"{change.path}: {change.after}"))
+    return not failed

@@ -53,7 +53,7 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
             )
         Console().print(table)
     for problem in problems:
-        complain(str(problem))
+        complain(problem)
     if problems:
         raise typer.Exit(1)
 

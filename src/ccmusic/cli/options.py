@@ -14,6 +14,7 @@ from ccmusic.audio import Crop, Source, named
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import CONTROL, printable
 from ccmusic.spectrogram import TransformChoice, TransformName
+from ccmusic.texts import default_language
 
 TransformOption = Annotated[TransformName, typer.Option(help="Spectrogram that the models use.")]
 PanelOption = Annotated[
@@ -72,8 +73,9 @@ _STDIN_MOST = 1 << 30
 _BLOCK = 1 << 20
 
 
-def complain(line: str) -> None:
-    """Print an error line."""
+def complain(trouble: str | CCMusicError) -> None:
+    """Print an error line; of an error, its text in the default language."""
+    line = trouble if isinstance(trouble, str) else trouble.message(default_language())
     print(f"ccmusic: {printable(line)}", file=sys.stderr)
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import click
 import plotly  # noqa: F401  (fail now if the extra is missing, not when the first page is drawn)
-from streamlit.web import bootstrap
+import streamlit as st
+from streamlit.web import bootstrap, cli
 
-from ccmusic.sockets import bind
+from ccmusic.errors import CCMusicError
+from ccmusic.sockets import address, bind
 
+# Unless a variable of Streamlit says otherwise, such as STREAMLIT_SERVER_MAX_UPLOAD_SIZE.
 _OPTIONS = {
     "server_maxUploadSize": 200,
     "server_fileWatcherType": "none",
@@ -43,10 +48,22 @@ def launch(*, host: str, port: int) -> None:
     Raises
     ------
     CCMusicError
-        If the address cannot be listened on.
+        If the address cannot be listened on, or a variable of Streamlit is not valid.
     """
-    bind(host, port).close()
-    print(f"CCMusic is at http://{host}:{port} (Ctrl-C ends it)", flush=True)
-    options = {**_OPTIONS, "server_address": host, "server_port": port}
+    options = {**_OPTIONS, **_from_environment(), "server_address": host, "server_port": port}
     bootstrap.load_config_options(options)
+    bind(host, port).close()
+    scheme = "https" if st.get_option("server.sslCertFile") else "http"
+    path = st.get_option("server.baseUrlPath")
+    print(f"CCMusic is at {address(host, port, scheme, path)} (Ctrl-C ends it)", flush=True)
     bootstrap.run(str(Path(__file__).with_name("app.py")), False, [], options)
+
+
+def _from_environment() -> dict[str, Any]:
+    """Streamlit's options in the environment, which its command line reads, and not its server."""
+    try:
+        context = cli.main_run.make_context("ccmusic dashboard", ["app.py"])
+    except click.ClickException as error:
+        raise CCMusicError(error.format_message()) from None
+    given = {name: value for name, value in context.params.items() if value not in (None, ())}
+    return {name: value for name, value in given.items() if name not in ("target", "args")}

@@ -10,21 +10,19 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ccmusic.audio import Clip
+from ccmusic.axes import Orientation
 from ccmusic.card import titles
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.address import TRANSFORMS, VIEWS, apply_address, read_address, write_address
 from ccmusic.dashboard.attention import attention
 from ccmusic.dashboard.compare import compare
 from ccmusic.dashboard.compute import (
-    Piece,
-    cached_spectrogram,
-    decode_window,
     faulty_checkpoints,
     has_models,
     open_panel,
+    prepared,
     start_analysis,
-    waveform_envelope,
+    start_waveform,
 )
 from ccmusic.dashboard.downloads import downloads
 from ccmusic.dashboard.files import files_table
@@ -33,8 +31,9 @@ from ccmusic.dashboard.inputs import choose_input, choose_other, show
 from ccmusic.dashboard.live import live_window
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.markup import STATUS, headline
+from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.pipeline import pipeline
-from ccmusic.dashboard.player import move_to, play_button, player, waveform, window
+from ccmusic.dashboard.player import move_to, play_button, player, waveform, window_start
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
 from ccmusic.dashboard.timeline import has_course, timeline
 from ccmusic.dashboard.tour import keyboard, tour
@@ -45,6 +44,8 @@ from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.dashboard.weights import weights_window
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.panel import Panel
+from ccmusic.picture import Preprocessing
+from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
 from ccmusic.texts import LANGUAGES, Language, translate
 
@@ -107,18 +108,21 @@ def page() -> None:
         show(pieces[place].token)
 
     try:
-        start = window(piece)
-        clip = decode_window(piece, start)
+        start = window_start(piece, transform)
+        decoded = prepared(piece, transform, start)
     except CCMusicError as error:
         slot.html(headline(piece.title, error.message(language), Counter(), language))
         _script_alone(language)
         if pieces and on:
             files_table(pieces, transform, on, language, show_nth)
         return
+    clip = decoded.clip
     # Started before anything is drawn, so that the models run meanwhile.
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
-    turned = st.session_state.turned or transform == "both"
-    shown, covered = _Shown(piece, clip, transform, start, turned, language), is_covered(piece)
+    time_first = st.session_state.turned or transform == "both"
+    orientation: Orientation = "time_along_x" if time_first else "pitch_along_x"
+    shown = _Shown(piece, decoded, transform, start, orientation, language)
+    covered = is_covered(piece)
     if view == "verdicts":
         with verdict:
             if covered:
@@ -136,17 +140,18 @@ def page() -> None:
             all_off = translate(language, "page.all_off")
             slot.html(headline(piece.title, all_off, Counter(), language))
         elif pending and not covered:
-            analysis = verdicts(slot, piece.title, pending, on, language, own_vote(piece))
+            cards = [card for card in panel.cards if card.name in on]
+            analysis = verdicts(slot, piece.title, pending, cards, language, own_vote(piece))
         said = opinion(analysis, language) if analysis else ""
         _script(shown, said)
-        waveform(wave, waveform_envelope(piece), piece, clip, language)
+        waveform(wave, start_waveform(piece), piece, clip, language)
         for problem in faulty_checkpoints():
             st.warning(plain(problem.message(language)))
         if analysis:
             typical(looks, analysis, language)
             if other:
-                compare(piece, analysis, start, other, on, language, turned=turned)
-            attention(analysis, language, turned=turned)
+                compare(piece, analysis, start, other, on, language, orientation=orientation)
+            attention(analysis, language, orientation=orientation)
             details(analysis, language)
             curves = st.container()
             downloads(analysis, language)
@@ -159,7 +164,7 @@ def page() -> None:
         _script(shown, "")
         try:
             with picture:
-                pipeline(pending.result(), waveform_envelope(piece), language, covered=covered)
+                pipeline(pending.result(), start_waveform(piece), language, covered=covered)
         except CCMusicError as error:
             picture.error(plain(error.message(language)))
 
@@ -169,11 +174,11 @@ class _Shown:
     """What the page is about."""
 
     piece: Piece
-    clip: Clip
+    window: Prepared
     transform: TransformChoice
     start: float | None
-    turned: bool
-    """Time to the right in every spectrogram."""
+    orientation: Orientation
+    """Of a CQT; of others time is along x."""
     language: Language
 
 
@@ -183,10 +188,10 @@ def _script(shown: _Shown, said: str) -> None:
     def move() -> None:
         middle = st.session_state.page_script.window
         if middle is not None:
-            move_to(shown.clip, float(middle))
+            move_to(shown.window.clip, float(middle))
 
     keyboard(shown.language)
-    info = shown.clip.info
+    info = shown.window.clip.info
     _page_script(
         key="page_script",
         data={
@@ -293,12 +298,13 @@ def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
     language = shown.language
     with st.container(key="spectrograms", horizontal=True, gap="small"):
         for name in transforms_of(shown.transform):
+            spectrogram = shown.window.spectrograms[Preprocessing.default(name).transform]
             st.plotly_chart(
                 spectrogram_figure(
-                    cached_spectrogram(shown.piece, name, shown.start),
+                    spectrogram,
                     language,
-                    start=shown.clip.info.window_start,
-                    sideways=name == "cqt" and not shown.turned,
+                    start=shown.window.clip.info.window_start,
+                    orientation=shown.orientation if name == "cqt" else "time_along_x",
                 ),
                 height="stretch",
                 config=buttons(language, zoom=True),
@@ -306,7 +312,7 @@ def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
                 alt=translate(language, "page.alt_spectrogram", name=shown.piece.title),
             )
     wave, strip = st.empty(), st.empty()
-    player(shown.piece, shown.clip, shown.transform, language)
+    player(shown.piece, shown.window, language)
     if shown.transform == "cqt":
         st.toggle(translate(language, "page.turn"), key="turned", persist_state="session")
     hints = f"{translate(language, 'term.decibel')}\n\n{translate(language, 'keyboard.help')}"

@@ -7,6 +7,7 @@ from html import escape
 import streamlit as st
 
 from ccmusic.analysis import Analysis
+from ccmusic.axes import Orientation
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import attention_figure, buttons
 from ccmusic.genres import genre_name
@@ -14,13 +15,13 @@ from ccmusic.report import region_line
 from ccmusic.texts import Language, translate
 
 
-def attention(analysis: Analysis, language: Language, *, turned: bool) -> None:
+def attention(analysis: Analysis, language: Language, *, orientation: Orientation) -> None:
     """Draw the regions that support the first choice of each model, or a chosen genre.
 
     Parameters
     ----------
-    turned
-        Time to the right on every map, not only where the model had it so.
+    orientation
+        Of the maps of models that have pitch along x; of others time is along x.
     """
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
@@ -62,12 +63,12 @@ def attention(analysis: Analysis, language: Language, *, turned: bool) -> None:
 
     def draw(name: str, *, large: bool = False) -> None:
         if looked_at := looked[name]:
-            pitch_along_x = looked_at.picture.preprocessing.orientation == "pitch_along_x"
+            time_first = looked_at.picture.preprocessing.orientation == "time_along_x"
             figure = attention_figure(
                 looked_at,
                 language,
                 strongest=float(looked_at.coarse.max()) if own_scale else strongest,
-                sideways=pitch_along_x and not turned,
+                orientation="time_along_x" if time_first else orientation,
                 large=large,
             )
             title = given[name].card.title(with_transform=both)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from html import escape
+from typing import cast
 
 import numpy as np
 import streamlit as st
 
 from ccmusic.analysis import Analysis
-from ccmusic.dashboard.compute import Piece, cached_spectrogram, start_analysis
+from ccmusic.axes import Orientation
+from ccmusic.dashboard.compute import prepared, start_analysis
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.markup import differences
+from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import media_type, window_button
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
 from ccmusic.dashboard.verdicts import panel_lines
 from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
-from ccmusic.spectrogram import Spectrogram, transforms_of
+from ccmusic.picture import Preprocessing
+from ccmusic.spectrogram import Spectrogram, TransformChoice, transforms_of
 from ccmusic.texts import Language, translate
 
 _HEIGHT = 340  # pixels of a spectrogram
@@ -32,7 +36,7 @@ def compare(
     on: Collection[str],
     language: Language,
     *,
-    turned: bool,
+    orientation: Orientation,
 ) -> None:
     """Draw the piece of the page beside another one, of which the middle is judged.
 
@@ -42,19 +46,22 @@ def compare(
         Second at which the window of the first piece begins; None for its middle.
     on
         Names of the models that are asked.
-    turned
-        Time to the right in every spectrogram.
+    orientation
+        Of a CQT; of others time is along x.
     """
     st.subheader(translate(language, "compare.title"), anchor=False)
+    choice = cast("TransformChoice", analysis.transform)  # checkpoints of files name ours
     try:
-        judged = start_analysis(other, analysis.transform).result().select(on)
+        judged = start_analysis(other, choice).result().select(on)
     except CCMusicError as error:
         st.info(plain(error.message(language)))
         return
-    names = transforms_of(analysis.transform)
+    transforms = [Preprocessing.default(n).transform for n in transforms_of(choice)]
+    first = prepared(piece, choice, start)
+    second = prepared(other, choice)
     sides = {
-        "first": (piece, analysis, [cached_spectrogram(piece, name, start) for name in names]),
-        "second": (other, judged, [cached_spectrogram(other, name) for name in names]),
+        "first": (piece, analysis, [first.spectrograms[t] for t in transforms]),
+        "second": (other, judged, [second.spectrograms[t] for t in transforms]),
     }
     pairs = zip(*(drawn for *_, drawn in sides.values()), strict=True)
     loudest = [max(map(_peak, pair)) for pair in pairs]
@@ -70,7 +77,7 @@ def compare(
                             spectrogram,
                             language,
                             start=said.clip.info.window_start,
-                            sideways=name == "cqt" and not turned,
+                            orientation=orientation if name == "cqt" else "time_along_x",
                             height=_HEIGHT,
                             below=peak - _peak(spectrogram),
                         ),

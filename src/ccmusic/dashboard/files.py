@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from ccmusic.advice import advise
 from ccmusic.agreement import comparable
-from ccmusic.dashboard.compute import Piece, cached_analysis, warnings_for
+from ccmusic.dashboard.compute import cached_analysis
 from ccmusic.dashboard.markup import votes_of
+from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.voting import is_covered
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
@@ -91,12 +91,12 @@ def _row(piece: Piece, transform: TransformChoice, on: Collection[str], language
         return _Row(piece.title, warnings=error.message(language))
     if is_covered(piece):
         return _Row(piece.title, translate(language, "vote.ask"))
-    said = "; ".join(w.message(language) for w in warnings_for(analysis.clip, transform))
+    said = "; ".join(w.message(language) for w in analysis.warnings)
     if analysis.agreement is None:
         return _Row(piece.title, warnings=analysis.message(language))
     votes = votes_of(comparable(list(analysis.verdicts.values())))
     genre, share = max(analysis.mean.items(), key=lambda item: item[1])
-    advice = advise(analysis)
+    advice = analysis.advice
     band = advice.band if advice else None
     return _Row(
         piece.title,

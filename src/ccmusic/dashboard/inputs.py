@@ -9,8 +9,8 @@ from pathlib import Path
 import streamlit as st
 
 from ccmusic.dashboard import dialog
-from ccmusic.dashboard.compute import Piece
 from ccmusic.dashboard.examples import EXAMPLE_GENRES, find_examples
+from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.visitors import Keep, known_visitor, visitor
 from ccmusic.texts import Language, catalogue, translate
 

@@ -18,9 +18,10 @@ import streamlit as st
 
 from ccmusic.audio import CLIP_SECONDS, Clip
 from ccmusic.dashboard import dialog
-from ccmusic.dashboard.compute import Piece, open_panel
+from ccmusic.dashboard.compute import open_panel
 from ccmusic.dashboard.inputs import hold
 from ccmusic.dashboard.markup import card
+from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import wav
 from ccmusic.errors import CCMusicError
 from ccmusic.spectrogram import TransformChoice, transforms_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from concurrent.futures import Future
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +12,8 @@ import streamlit as st
 from PIL import Image
 
 from ccmusic.analysis import Analysis
-from ccmusic.audio import SAMPLE_RATE, Samples
-from ccmusic.dashboard.compute import Envelope, envelope
+from ccmusic.audio import SAMPLE_RATE, Envelope, Samples
+from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.player import wav
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure, waveform_figure
@@ -29,7 +28,7 @@ _PICTURE_WIDTH = 448  # twice the usual 224 pixels: every one can be seen
 
 
 def pipeline(
-    analysis: Analysis, waveform_envelope: Future[Envelope], language: Language, *, covered: bool
+    analysis: Analysis, whole: Background[None, Envelope], language: Language, *, covered: bool
 ) -> None:
     """Draw the stages one below the other, for a model of the user's choice.
 
@@ -53,7 +52,7 @@ def pipeline(
     verdict = given[name]
     slices = analysis.pictures[verdict.card.preprocessing]
     picture = slices[len(slices) // 2]
-    _sound(analysis, waveform_envelope, language)
+    _sound(analysis, whole, language)
     _drawing(analysis, picture, language)
     if covered:
         st.caption(translate(language, "vote.help"))
@@ -80,7 +79,7 @@ def _download(name: str, content: Callable[[], bytes]) -> None:
     )
 
 
-def _sound(analysis: Analysis, waveform_envelope: Future[Envelope], language: Language) -> None:
+def _sound(analysis: Analysis, whole: Background[None, Envelope], language: Language) -> None:
     clip, info = analysis.clip, analysis.clip.info
     quiet = buttons(language)
     _stage(
@@ -90,21 +89,20 @@ def _sound(analysis: Analysis, waveform_envelope: Future[Envelope], language: La
         window=window_line(clip, language),
     )
     try:
-        whole = waveform_figure(waveform_envelope.result(), language, window=info)
+        drawn = waveform_figure(whole.result(), language, window=info)
     except CCMusicError as error:
         st.info(plain(error.message(language)))
     else:
-        st.plotly_chart(whole, config=quiet, key="way_decoded")
+        st.plotly_chart(drawn, config=quiet, key="way_decoded")
     _stage(
         language, "mono", channels=info.channels, samples=len(clip.original), rate=info.sample_rate
     )
-    original = _envelope(clip.original, info.sample_rate, info.window_start)
-    st.plotly_chart(waveform_figure(original, language), config=quiet, key="way_mono")
+    st.plotly_chart(waveform_figure(clip.envelope(), language), config=quiet, key="way_mono")
     _download("mono.wav", lambda: wav(_sixteen(clip.original), info.sample_rate))
     key = "resampled_looped" if info.looped else "resampled"
     nyquist = SAMPLE_RATE / 2
     _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE, nyquist=nyquist)
-    resampled = _envelope(clip.samples, SAMPLE_RATE, info.window_start)
+    resampled = Envelope.of(clip.samples, SAMPLE_RATE, info.window_start)
     st.plotly_chart(waveform_figure(resampled, language), config=quiet, key="way_resampled")
     _download("resampled.wav", lambda: wav(_sixteen(clip.samples), SAMPLE_RATE))
     _download("resampled.npy", lambda: _npy(clip.samples))
@@ -131,7 +129,7 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
             spectrogram,
             language,
             start=start,
-            sideways=preprocessing.orientation == "pitch_along_x",
+            orientation=preprocessing.orientation,
             height=420,
         ),
         config=buttons(language, zoom=True),
@@ -146,6 +144,7 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
         lowest=logarithm.min(),
         highest=logarithm.max(),
         floor=preprocessing.log_floor,
+        reference=preprocessing.reference or translate(language, "way.loudest"),
         width=width,
         height=height,
     )
@@ -154,13 +153,14 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
     st.image(picture.scaled, width=shown, output_format="PNG", alt=alt)
     _download("logarithm.npy", lambda: _npy(logarithm))
     _download("scaled.png", lambda: _png(picture.scaled))
-    _stage(language, "pixels", size=preprocessing.size, mean=picture.pixels.mean())
-    alt = translate(language, "report.picture")
-    st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG", alt=alt)
-    _download("pixels.png", lambda: _png(picture.pixels))
+    if preprocessing.resizing == "bilinear":
+        _stage(language, "pixels", size=preprocessing.size, mean=picture.pixels.mean())
+        alt = translate(language, "report.picture")
+        st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG", alt=alt)
+        _download("pixels.png", lambda: _png(picture.pixels))
     _stage(
         language,
-        "input",
+        "input" if preprocessing.scaling == "minmax" else "input_levels",
         shape=" × ".join(map(str, picture.input.shape)),
         mean=preprocessing.mean,
         std=preprocessing.std,
@@ -196,12 +196,6 @@ def _prediction(verdict: Verdict, language: Language) -> None:
         },
     )
     _download("verdict.csv", lambda: _csv(columns, rows))
-
-
-def _envelope(samples: Samples, rate: int, start: float) -> Envelope:
-    lowest, highest = envelope(samples)
-    edges = np.linspace(start, start + len(samples) / rate, len(lowest) + 1)
-    return Envelope(edges, lowest, highest)
 
 
 def _sixteen(samples: Samples) -> npt.NDArray[np.int16]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import mimetypes
 import wave
-from concurrent.futures import Future
 from html import escape
 
 import numpy as np
@@ -13,12 +12,15 @@ import numpy.typing as npt
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ccmusic.audio import CLIP_SECONDS, AudioInfo, Clip
-from ccmusic.dashboard.compute import Envelope, Piece, decode_window, warnings_for
+from ccmusic.audio import CLIP_SECONDS, AudioInfo, Clip, Envelope
+from ccmusic.dashboard.background import Background
+from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.signal_figures import buttons, waveform_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
+from ccmusic.prepare import Prepared
 from ccmusic.report import info_line, window_line
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
@@ -70,8 +72,9 @@ def window_button(language: Language, info: AudioInfo | None = None) -> str:
     )
 
 
-def player(piece: Piece, clip: Clip, transform: TransformChoice, language: Language) -> None:
+def player(piece: Piece, window: Prepared, language: Language) -> None:
     """The whole piece to hear, what to know about it, and which 10 s are judged."""
+    clip = window.clip
     if clip.info.duration > CLIP_SECONDS:
         state, key = st.session_state, f"window_{piece.key[1][:16]}"
         state[key] = clip.info.window_start
@@ -90,16 +93,17 @@ def player(piece: Piece, clip: Clip, transform: TransformChoice, language: Langu
         )
     st.audio(piece.content, format=media_type(piece.name), alt=piece.title)
     st.caption(f"{plain(info_line(clip, language))}  \n{plain(window_line(clip, language))}")
-    for warning in warnings_for(clip, transform):
-        st.caption(f":material/warning: {plain(warning.message(language))}")
+    for warning in window.warnings:
+        if warning.code != "silence":  # the headline says so
+            st.caption(f":material/warning: {plain(warning.message(language))}")
 
 
-def window(piece: Piece) -> float | None:
+def window_start(piece: Piece, transform: TransformChoice) -> float | None:
     """Second to which the window was moved; None while it lies in the middle."""
     start: float | None = st.session_state.asked_start
     if start is None:
         return None
-    middle = decode_window(piece).info
+    middle = prepared(piece, transform).clip.info
     last = max(0.0, middle.duration - CLIP_SECONDS)
     start = min(max(0.0, start), last)
     return None if abs(start - middle.window_start) < _STEP else start
@@ -115,14 +119,14 @@ def move_to(clip: Clip, middle: float) -> None:
 
 def waveform(
     slot: DeltaGenerator,
-    waveform_envelope: Future[Envelope],
+    whole: Background[None, Envelope],
     piece: Piece,
     clip: Clip,
     language: Language,
 ) -> None:
     """Draw the whole piece with its window marked; waits until it is decoded."""
     try:
-        drawn = waveform_figure(waveform_envelope.result(), language, window=clip.info)
+        drawn = waveform_figure(whole.result(), language, window=clip.info)
     except CCMusicError:
         return  # its window could be read and is shown; the rest is damaged beyond drawing
     slot.plotly_chart(

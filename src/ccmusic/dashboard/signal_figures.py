@@ -14,12 +14,11 @@ import plotly.graph_objects as go
 from plotly.colors import sequential
 
 from ccmusic.attention import Attention
-from ccmusic.audio import AudioInfo
-from ccmusic.dashboard.compute import Envelope
-from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram, note_name
+from ccmusic.audio import AudioInfo, Envelope
+from ccmusic.axes import ORANGE, RANGE_DB, Orientation, note_name, pitch_ticks, pitch_title
+from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram
 from ccmusic.texts import Language, translate
 
-_RANGE_DB = 80.0
 # Streamlit takes some hexadecimal near-blacks, Magma's first colour among them, for placeholders
 # of its theme.
 _MAGMA = ["rgb(0, 0, 4)", *sequential.Magma[1:]]
@@ -99,7 +98,7 @@ def spectrogram_figure(
     language: Language,
     *,
     start: float = 0.0,
-    sideways: bool = False,
+    orientation: Orientation = "time_along_x",
     height: int | None = None,
     below: float = 0.0,
 ) -> go.Figure:
@@ -109,8 +108,8 @@ def spectrogram_figure(
     ----------
     start
         Seconds of the piece at which the spectrogram begins.
-    sideways
-        Pitch along x and time downwards, instead of time along x.
+    orientation
+        ``pitch_along_x``: time downwards.
     height
         Pixels; by default as high as its place on the page.
     below
@@ -121,22 +120,23 @@ def spectrogram_figure(
     names = [f"{f:.1f} Hz · {note_name(f)}" for f in spectrogram.frequencies]
     times = np.round(spectrogram.times + start, 3)
     levels = (spectrogram.decibels() - below).round(1)
-    positions, labels = _pitch_ticks(spectrogram)
+    ticks = pitch_ticks(spectrogram)
     pitch_axis: dict[str, Any] = {
         "type": "category",
         "tickmode": "array",
-        "tickvals": positions,
-        "ticktext": labels,
+        "tickvals": [tick.place for tick in ticks],
+        "ticktext": [tick.label.replace("\n", "<br>") for tick in ticks],
     }
     seconds = translate(language, "figure.seconds")
     time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 14}}
     pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
-    time, pitch = ("y", "x") if sideways else ("x", "y")
+    pitch_first = orientation == "pitch_along_x"
+    time, pitch = ("y", "x") if pitch_first else ("x", "y")
     figure = go.Figure(
         go.Heatmap(
             **{time: times, pitch: names},
-            z=levels.T if sideways else levels,
-            zmin=-_RANGE_DB,
+            z=levels.T if pitch_first else levels,
+            zmin=-RANGE_DB,
             zmax=0,
             colorscale=_MAGMA,
             hovertemplate=f"<b>%{{{pitch}}}</b><br>%{{{time}:.2f}}{seconds}<br>%{{z:.1f}} dB"
@@ -166,7 +166,7 @@ def spectrogram_figure(
     )
     time_axis |= _CROSSHAIR
     pitch_axis |= _CROSSHAIR
-    _name_axes(figure, time_axis, pitch_axis, sideways=sideways)
+    _name_axes(figure, time_axis, pitch_axis, pitch_first=pitch_first)
     return figure
 
 
@@ -176,7 +176,7 @@ def attention_figure(
     language: Language,
     *,
     strongest: float,
-    sideways: bool = False,
+    orientation: Orientation = "time_along_x",
     large: bool = False,
 ) -> go.Figure:
     """The spectrogram in grey, and in orange the regions that support the genre.
@@ -185,8 +185,8 @@ def attention_figure(
     ----------
     strongest
         Weight of the brightest orange, so that several figures share a scale.
-    sideways
-        Pitch along x and time downwards, instead of time along x.
+    orientation
+        ``pitch_along_x``: time downwards.
     large
         As high as its place on the page, and with more to read; otherwise one of several.
     """
@@ -199,27 +199,28 @@ def attention_figure(
     levels = spectrogram.decibels()[:, : count * step]
     levels = levels.reshape(len(levels), count, step).mean(axis=2).round()
     weights = attention.values[:, columns].round(2)
-    positions, labels = _pitch_ticks(spectrogram)
+    ticks = pitch_ticks(spectrogram)
     pitch_axis: dict[str, Any] = {
         "type": "category",
         "tickmode": "array",
-        "tickvals": positions,
-        "ticktext": [label.partition("<br>")[0].removesuffix(" Hz") for label in labels],
+        "tickvals": [tick.place for tick in ticks],
+        "ticktext": [tick.label.partition("\n")[0] for tick in ticks],
     }
     seconds = translate(language, "figure.seconds")
-    if sideways:
+    pitch_first = orientation == "pitch_along_x"
+    if pitch_first:
         levels, weights = levels.T, weights.T
-    time, pitch = ("y", "x") if sideways else ("x", "y")
+    time, pitch = ("y", "x") if pitch_first else ("x", "y")
     axes = {time: times, pitch: names}
     hover = (
         f"<b>%{{{pitch}}}</b><br>%{{{time}:.2f}}{seconds}<br>%{{z:.0f}} dB<br>"
         f"{translate(language, 'attention.weight')} %{{customdata:.2f}}<extra></extra>"
     )
-    grey = {"zmin": -_RANGE_DB, "zmax": 0, "colorscale": ["rgb(8, 8, 10)", "rgb(235, 235, 235)"]}
+    grey = {"zmin": -RANGE_DB, "zmax": 0, "colorscale": ["rgb(8, 8, 10)", "rgb(235, 235, 235)"]}
     orange = {
         "zmin": 0,
         "zmax": max(strongest, 1e-6),
-        "colorscale": ["rgba(230, 130, 0, 0)", "rgba(255, 140, 0, 0.8)"],
+        "colorscale": [f"rgba{(*ORANGE, 0)}", f"rgba{(*ORANGE, 0.8)}"],
     }
     figure = go.Figure(
         [
@@ -239,18 +240,18 @@ def attention_figure(
     time_axis: dict[str, Any] = {"nticks": 10 if large else 4}
     time_axis["title"] = {"text": translate(language, "figure.time"), "standoff": 14}
     pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
-    _name_axes(figure, time_axis, pitch_axis, sideways=sideways)
+    _name_axes(figure, time_axis, pitch_axis, pitch_first=pitch_first)
     return figure
 
 
 def _name_axes(
-    figure: go.Figure, time_axis: dict[str, Any], pitch_axis: dict[str, Any], *, sideways: bool
+    figure: go.Figure, time_axis: dict[str, Any], pitch_axis: dict[str, Any], *, pitch_first: bool
 ) -> None:
     """Time downwards or to the right, the other axis for pitch, each with its title.
 
     Plotly sets the lower title upon the labels when a figure is resized; ours keeps its distance.
     """
-    below, beside = (pitch_axis, time_axis) if sideways else (time_axis, pitch_axis)
+    below, beside = (pitch_axis, time_axis) if pitch_first else (time_axis, pitch_axis)
     two_lines = any("<br>" in label for label in below.get("ticktext", ()))
     depth = 46 if two_lines else 30
     title = {
@@ -268,21 +269,10 @@ def _name_axes(
         margin_b=depth + 22,
         annotations=[title],
         xaxis={**below, "automargin": False, "tickangle": 0},
-        yaxis={**beside, "automargin": True, "autorange": "reversed" if sideways else None},
+        yaxis={**beside, "automargin": True, "autorange": "reversed" if pitch_first else None},
     )
 
 
 def _pitch_title(spectrogram: Spectrogram, language: Language) -> str:
-    axis = translate(language, f"figure.pitch_{spectrogram.transform}")
-    return f"{TRANSFORM_TITLES[spectrogram.transform]} · {axis}"
-
-
-def _pitch_ticks(spectrogram: Spectrogram) -> tuple[list[float], list[str]]:
-    """Positions in bins and their labels."""
-    bins, frequencies = spectrogram.pitch_ticks()
-    names = {
-        "cqt": [f"{note_name(f)}<br>{f:.0f} Hz" for f in frequencies],
-        "mel": [f"{f:.0f} Hz" for f in frequencies],
-        "chroma": [note_name(f).rstrip("0123456789") for f in frequencies],
-    }
-    return bins, names[spectrogram.transform]
+    name = TRANSFORM_TITLES.get(spectrogram.transform, spectrogram.transform)
+    return f"{name} · {translate(language, pitch_title(spectrogram))}"

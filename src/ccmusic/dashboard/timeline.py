@@ -10,8 +10,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, Clip
-from ccmusic.dashboard.compute import Piece, WholePiece, whole_piece
+from ccmusic.dashboard.compute import WholePiece, whole_piece
 from ccmusic.dashboard.markup import genre_mark
+from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.verdict_figures import timeline_figure
 from ccmusic.errors import CCMusicError
@@ -34,16 +35,17 @@ def timeline(
     on: Collection[str],
     language: Language,
 ) -> None:
-    """Judge the windows of the piece that nobody has judged yet, and draw them as they come.
+    """Draw the verdicts on the windows of the piece as they come.
 
-    Any touch of the page ends the script, this loop with it; what was found stays, and the next
-    run goes on from there.
+    Any touch of the page ends the script, this loop with it; the windows are judged all the same,
+    and the next run draws them.
     """
     try:
         whole = whole_piece(piece, transform)
         strip.html(_strip(whole, clip, on, language))
-        for _ in whole.advance():
+        for _ in whole.follow():
             strip.html(_strip(whole, clip, on, language))
+        whole.result()
     except CCMusicError as error:
         strip.caption(escape(error.message(language)))
         return

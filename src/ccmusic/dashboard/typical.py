@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
+from typing import cast
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
 from ccmusic.genres import GENRES, genre_name
-from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName, transforms_of
+from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, TransformName, transforms_of
 from ccmusic.texts import Language, translate
 
 FOLDER = Path(__file__).with_name("typical_pictures")
@@ -77,7 +78,8 @@ def typical(slot: DeltaGenerator, analysis: Analysis, language: Language) -> Non
         else:
             st.info(translate(language, "typical.none"))
         both = analysis.transform == "both"
-        for transform in transforms_of(analysis.transform):
+        choice = cast("TransformChoice", analysis.transform)  # checkpoints of files name ours
+        for transform in transforms_of(choice):
             if both:
                 st.markdown(f"**{TRANSFORM_TITLES[transform]}**")
             turned = transform == "cqt" and (both or state.turned)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ccmusic.advice import advise
 from ccmusic.agreement import comparable
 from ccmusic.analysis import Analysis
-from ccmusic.card import titles
+from ccmusic.card import ModelCard, titles
 from ccmusic.dashboard import markup
-from ccmusic.dashboard.compute import PendingAnalysis
+from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.verdict_figures import tie_figure
@@ -27,8 +26,8 @@ from ccmusic.verdict import Verdict
 def verdicts(
     slot: DeltaGenerator,
     title: str,
-    pending: PendingAnalysis,
-    on: Collection[str],
+    pending: Background[Verdict, Analysis],
+    cards: Sequence[ModelCard],
     language: Language,
     own: str | None = None,
 ) -> Analysis | None:
@@ -36,10 +35,11 @@ def verdicts(
 
     Parameters
     ----------
+    cards
+        Of the models that are switched on.
     own
         Genre that the visitor voted for, to stand among the others.
     """
-    cards = [card for card in pending.cards if card.name in on]
     names = titles(cards)
     waiting = translate(language, "page.waiting")
     rows = {name: markup.notice(text, waiting, kind="waiting") for name, text in names.items()}
@@ -56,13 +56,13 @@ def verdicts(
     if not pending.finished:
         progress = {"models": len(cards)}
         show(translate(language, "page.progress", done=0, **progress), Counter())
-        awaited = (v for v in pending.verdicts() if v.card.name in on)
+        awaited = (v for v in pending.follow() if v.card.name in names)
         for done, verdict in enumerate(awaited, 1):
             name = verdict.card.name
             rows[name] = _line(verdict, names[name], language)
             show(translate(language, "page.progress", done=done, **progress), Counter())
     try:
-        analysis = pending.result().select(on)
+        analysis = pending.result().select(names)
     except CCMusicError as error:
         slot.html(markup.headline(title, error.message(language), Counter(), language))
         return None
@@ -110,7 +110,7 @@ def _sentence(text: str) -> str:
 def _mean_line(analysis: Analysis, language: Language) -> str:
     if len(comparable(list(analysis.verdicts.values()))) < 2:
         return ""
-    advice = advise(analysis)
+    advice = analysis.advice
     return markup.line(
         translate(language, "page.mean_short"),
         analysis.mean,
@@ -186,5 +186,5 @@ def _notes(analysis: Analysis, language: Language) -> list[str]:
     apart = sum(not v.error for v in analysis.verdicts.values()) - agreement.models
     if apart:
         lines.append(translate(language, "page.apart", models=agreement.models, apart=apart))
-    advice = advise(analysis)
+    advice = analysis.advice
     return lines + (advice.message(language) if advice else [])

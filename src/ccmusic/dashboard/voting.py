@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ccmusic.dashboard.compute import Piece
+from ccmusic.dashboard.piece import Piece
 from ccmusic.genres import GENRES, genre_name
 from ccmusic.texts import Language, translate
 

@@ -8,7 +8,7 @@ import uvicorn
 
 from ccmusic.service.app import create_app
 from ccmusic.service.limits import Limits
-from ccmusic.sockets import bind
+from ccmusic.sockets import address, bind
 
 __all__ = ["Limits", "create_app", "launch"]
 
@@ -28,7 +28,7 @@ def launch(*, host: str, port: int, token: str | None, limits: Limits) -> None:
         token = os.environ.get("CCMUSIC_TOKEN")
     app = create_app(token=token, limits=limits)
     listener = bind(host, port, backlog=2048)
-    port = listener.getsockname()[1]
-    print(f"CCMusic answers at http://{host}:{port}, see /docs (Ctrl-C ends it)", flush=True)
+    url = address(host, listener.getsockname()[1])
+    print(f"CCMusic answers at {url}, see /docs (Ctrl-C ends it)", flush=True)
     config = uvicorn.Config(app, log_level="warning", server_header=False)
     uvicorn.Server(config).run(sockets=[listener])

@@ -6,20 +6,20 @@ import asyncio
 import hmac
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from ccmusic.service.limits import Limits
 from ccmusic.service.problems import problem
 
-_PRIVATE = ("/v1/", "/metrics")
-_WORK = ("/v1/classify", "/v1/classify/events", "/v1/spectrogram")
 # A connection that is closed on an unread upload is reset, and its client may never see why.
 _DRAIN_SECONDS = 5.0
 
@@ -29,12 +29,32 @@ class Gate:
 
     Refusing a request costs no more than reading it: above the limit of running requests, the next
     ones are refused with a ``Retry-After`` header instead of waiting.
+
+    What a request asks for is told by the routes themselves and not by its path, which has a prefix
+    where the application is mounted or has a ``root_path``.
+
+    Parameters
+    ----------
+    token
+        What clients must send; None accepts all clients.
+    public
+        Routes for which no token is needed. It is for everything else, known or not.
+    uploads
+        Routes that take uploads; the limits are theirs.
     """
 
     def __init__(
-        self, app: ASGIApp, *, token: str | None, limits: Limits, registry: CollectorRegistry
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None,
+        limits: Limits,
+        registry: CollectorRegistry,
+        public: Sequence[BaseRoute],
+        uploads: Sequence[BaseRoute],
     ) -> None:
         self._app, self._token, self._limits = app, token, limits
+        self._public, self._uploads = public, uploads
         self._inside = 0
         self._pace = 0.0  # seconds between answers when busy, smoothed
         self._answered = 0.0
@@ -52,11 +72,15 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        path, headers = scope["path"], Headers(scope=scope)
-        work = scope["method"] == "POST" and path in _WORK
+        headers = Headers(scope=scope)
+        admitted = self._may(headers) or _route(self._public, scope) is not None
+        if scope["type"] == "websocket":  # only of whoever adds a route to the application
+            await (self._app if admitted else WebSocketClose(1008))(scope, receive, send)
+            return
+        work = _route(self._uploads, scope)
         started, status = time.perf_counter(), 0
 
         async def counted_send(message: Message) -> None:
@@ -66,7 +90,7 @@ class Gate:
             await send(message)
 
         try:
-            refusal = self._refusal(path, headers, work)
+            refusal = self._refusal(headers, admitted=admitted, work=work is not None)
             if refusal:
                 if "expect" not in headers:  # such a client waits to be asked for its upload
                     await _drain(receive)
@@ -85,14 +109,14 @@ class Gate:
             raise
         finally:
             # Label by route: clients can ask for any path.
-            label = path if work else getattr(scope.get("route"), "path", "other")
+            label = getattr(work or scope.get("route"), "path", "other")
             if status:  # 0: the client went before there was an answer
                 self._requests.labels(label, str(int(status))).inc()
             if work:
-                self._seconds.labels(path).observe(time.perf_counter() - started)
+                self._seconds.labels(label).observe(time.perf_counter() - started)
 
-    def _refusal(self, path: str, headers: Headers, work: bool) -> JSONResponse | None:
-        if path.startswith(_PRIVATE) and not self._may(headers.get("authorization", "")):
+    def _refusal(self, headers: Headers, *, admitted: bool, work: bool) -> JSONResponse | None:
+        if not admitted:
             return problem(
                 HTTPStatus.UNAUTHORIZED,
                 "a bearer token is needed",
@@ -113,8 +137,8 @@ class Gate:
     def _too_large(self) -> str:
         return f"an upload has at most {self._limits.megabytes} MB"
 
-    def _may(self, authorization: str) -> bool:
-        kind, _, given = authorization.partition(" ")
+    def _may(self, headers: Headers) -> bool:
+        kind, _, given = headers.get("authorization", "").partition(" ")
         return self._token is None or (
             kind.lower() == "bearer"
             and hmac.compare_digest(given.strip().encode("latin-1"), self._token.encode())
@@ -159,6 +183,11 @@ class Gate:
             late = HTTPStatus.SERVICE_UNAVAILABLE if complete else HTTPStatus.REQUEST_TIMEOUT
             detail = f"not finished within {self._limits.seconds:.0f} s"
             await problem(late, detail, headers=self._later())(scope, receive, send)
+
+
+def _route(routes: Sequence[BaseRoute], scope: Scope) -> BaseRoute | None:
+    """Of these routes, the one that answers the request."""
+    return next((route for route in routes if route.matches(scope)[0] is Match.FULL), None)
 
 
 async def _drain(receive: Receive) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from ccmusic.audio import Clip
 from ccmusic.card import ModelCard
+from ccmusic.prepare import Prepared
 from ccmusic.schema import ClipDocument, Document, Share
-from ccmusic.spectrogram import Spectrogram, TransformName
+from ccmusic.spectrogram import TransformName
 from ccmusic.texts import Language
 
 
@@ -27,12 +27,13 @@ class Levels(Document):
     )
 
     @classmethod
-    def of(cls, clip: Clip, spectrogram: Spectrogram, language: Language) -> Levels:
-        """Convert a spectrogram."""
+    def of(cls, prepared: Prepared, language: Language) -> Levels:
+        """Convert the only spectrogram of a window."""
+        (spectrogram,) = prepared.spectrograms.values()
         return cls(
-            file=clip.file,
+            file=prepared.file,
             transform=spectrogram.transform,
-            clip=ClipDocument.of(clip, language),
+            clip=ClipDocument.of(prepared.clip, prepared.warnings, language),
             times=spectrogram.times.round(4).tolist(),
             frequencies=spectrogram.frequencies.round(3).tolist(),
             notes=spectrogram.notes(),

@@ -1,37 +1,31 @@
-"""Decoders, models, and the requests that wait for them."""
+"""The engine, open models, and the requests that wait for them."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import reduce
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, get_args
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from ccmusic import audio, plot
-from ccmusic.analysis import Analysis, Prepared, prepare
-from ccmusic.audio import Clip
-from ccmusic.errors import AudioError, CheckpointError
+from ccmusic.analysis import Analysis
+from ccmusic.engine import Engine
+from ccmusic.errors import CheckpointError
 from ccmusic.panel import Panel, available_cores
 from ccmusic.picture import Preprocessing
-from ccmusic.sandbox import Sandbox
+from ccmusic.prepare import Prepared
 from ccmusic.service.limits import Limits
 from ccmusic.service.problems import CLIENT_GONE, without_paths
-from ccmusic.spectrogram import Spectrogram, TransformChoice, TransformName, transforms_of
+from ccmusic.spectrogram import TransformChoice, TransformName, transforms_of
 from ccmusic.verdict import Verdict
 from ccmusic.zoo import scan
 
 T = TypeVar("T")
-
-
-class _GoneError(Exception):
-    """The client has disconnected."""
 
 
 class Upload:
@@ -48,16 +42,16 @@ class Upload:
 
 
 class Work:
-    """Decoders and open models; requests are served in the order of their arrival."""
+    """Engine and open models; requests are served in the order of their arrival."""
 
     def __init__(self, limits: Limits) -> None:
         transforms = {checkpoint.card.transform for checkpoint in scan()[0]}
         if not transforms:
             raise CheckpointError("no_checkpoints", transform="cqt")
-        self._limits = limits
-        self._panels = {transform: Panel.open(transform) for transform in sorted(transforms)}
+        known: tuple[TransformName, ...] = get_args(TransformName)
+        self._panels = {name: Panel.open(name) for name in sorted(known) if name in transforms}
         cores = available_cores()
-        self._sandbox = Sandbox(cores, seconds=limits.decode_seconds)
+        self._engine = Engine(cores, seconds=limits.decode_seconds, minutes=limits.minutes)
         # Some requests wait for the models while others are decoded.
         self._threads = ThreadPoolExecutor(2 * cores, thread_name_prefix="ccmusic-service")
 
@@ -129,21 +123,23 @@ class Work:
             analysis.cancel()
 
     async def spectrogram(
-        self, request: Request, upload: Upload, transform: TransformName, *, png: bool
-    ) -> tuple[Clip, Spectrogram, bytes]:
-        """Transform an upload; with ``png`` also draw it.
+        self, request: Request, upload: Upload, transform: TransformName
+    ) -> Prepared:
+        """Transform an upload.
 
         Raises
         ------
         AudioError
             As :meth:`classify`.
         """
-        return await self._run(
-            request,
-            lambda gone: self._decoded(
-                _spectrogram, upload, gone, Preprocessing.default(transform), png
-            ),
-        )
+        preprocessing = Preprocessing.default(transform)
+
+        def job(gone: threading.Event) -> Prepared:
+            return self._engine.prepare(
+                upload.read(), [preprocessing], name=upload.name, cancelled=gone
+            )
+
+        return await self._run(request, job)
 
     async def _run(self, request: Request, job: Callable[[threading.Event], T]) -> T:
         """Run a job in its turn; cancel it when the client disconnects."""
@@ -167,39 +163,20 @@ class Work:
         gone: threading.Event,
         on_verdict: Callable[[Verdict], None],
     ) -> Analysis:
-        started = time.perf_counter()
-        prepared = self._decoded(_prepared, upload, gone, panel.preprocessings)
-
-        def heard(verdict: Verdict) -> None:
-            if gone.is_set():
-                raise _GoneError
-            on_verdict(_public(verdict))
-
-        analysis = panel.analyze_prepared(prepared, started=started, on_verdict=heard)
+        analysis = self._engine.run(
+            panel,
+            upload.read(),
+            name=upload.name,
+            on_verdict=lambda verdict: on_verdict(_public(verdict)),
+            cancelled=gone,
+        )
         verdicts = {name: _public(verdict) for name, verdict in analysis.verdicts.items()}
         return replace(analysis, verdicts=verdicts)
-
-    def _decoded(
-        self,
-        function: Callable[..., Iterator[T]],
-        upload: Upload,
-        gone: threading.Event,
-        *more: object,
-    ) -> T:
-        results = list(
-            self._sandbox.stream(
-                upload.name, function, upload.read(), upload.name, self._limits.minutes, *more,
-                cancelled=gone,
-            )
-        )  # fmt: skip
-        if not results:
-            raise _GoneError
-        return results[0]
 
     def close(self) -> None:
         """Close decoders and models."""
         self._threads.shutdown(cancel_futures=True)
-        self._sandbox.close()
+        self._engine.close()
         for panel in self._panels.values():
             panel.close()
 
@@ -216,30 +193,3 @@ async def _first(*futures: asyncio.Future[Any]) -> None:
 async def _leaving(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-# These functions run in a child of the sandbox.
-def _prepared(
-    content: bytes, name: str, minutes: float, preprocessings: set[Preprocessing]
-) -> Iterator[Prepared]:
-    stream = audio.named(content, name)
-    clip = _loaded(stream, minutes)
-    yield prepare(stream, preprocessings, clip=clip).without_sound()
-
-
-def _spectrogram(
-    content: bytes, name: str, minutes: float, preprocessing: Preprocessing, png: bool
-) -> Iterator[tuple[Clip, Spectrogram, bytes]]:
-    prepared = prepare(_loaded(audio.named(content, name), minutes), [preprocessing])
-    clip, spectrogram = prepared.clip, prepared.spectrograms[preprocessing.transform]
-    drawn = b""
-    if png:
-        drawn = plot.levels(spectrogram, preprocessing, start=clip.info.window_start).png()
-    yield prepared.without_sound().clip, spectrogram, drawn
-
-
-def _loaded(stream: BinaryIO, minutes: float) -> Clip:
-    clip = audio.load(stream)
-    if clip.info.duration > 60 * minutes:
-        raise AudioError("too_long", file=clip.file, minutes=clip.info.duration / 60, most=minutes)
-    return clip

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+import locale
+import os
 from functools import cache
 from importlib import resources
 from typing import Literal
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
+
+
+def default_language() -> Language:
+    """Language of ``CCMUSIC_LANGUAGE`` (``zh`` or ``en``), else that of the user's locale."""
+    asked = os.environ.get("CCMUSIC_LANGUAGE")
+    if asked in LANGUAGES:
+        return asked
+    spoken = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), None)
+    spoken = spoken or locale.getlocale()[0] or ""
+    return "zh" if spoken.lower().startswith(("zh", "chinese")) else "en"
 
 
 @cache

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ccmusic.audio import CLIP_SECONDS
-from ccmusic.picture import Pixels, Preprocessing, orient, resize, scale
+from ccmusic.axes import orient
+from ccmusic.picture import Pixels, Preprocessing, resize, scale
 
 _LARGEST_MASK = 0.15
 _DB = np.log(10) / 20  # one decibel of magnitude as a natural logarithm
@@ -59,7 +60,7 @@ def random_picture(
         picture = np.logaddexp(picture, picture.max() - db * rng.uniform(55, 110))
     picture = np.logaddexp(picture + db * rng.uniform(-12, 3), np.log(preprocessing.log_floor))
     picture = _mask(picture, rng)
-    scaled = scale(orient(picture.astype(np.float32), preprocessing))
+    scaled = scale(orient(picture.astype(np.float32), preprocessing.orientation))
     along_x = preprocessing.orientation == "time_along_x"
     return resize(
         scaled, *((preprocessing.size, length) if along_x else (length, preprocessing.size))

@@ -23,13 +23,13 @@ import numpy.typing as npt
 from rich.progress import track
 
 from ccmusic import audio
-from ccmusic.analysis import prepare
 from ccmusic.audio import Clip
 from ccmusic.card import DataSource
 from ccmusic.errors import AudioError, DataError
 from ccmusic.files import replacing
 from ccmusic.genres import GENRES
 from ccmusic.picture import Pixels, Preprocessing
+from ccmusic.prepare import prepare
 from ccmusic.zoo import user_folder
 
 LONGEST = 30.0
@@ -229,9 +229,9 @@ def _logarithm(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.float
         if kept.exists():
             return np.asarray(np.load(kept, allow_pickle=False), np.float16)
     clip = audio.load(path, seconds=LONGEST, loop=False)
-    values = np.log(np.maximum(preprocessing.transform(clip.samples).values, 1e-9)).astype(
-        np.float16
-    )
+    transform = preprocessing.transform
+    powers = transform(clip.samples_at(transform.sample_rate)).values
+    values = np.log(np.maximum(powers, 1e-9)).astype(np.float16)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with replacing(kept) as beside, beside.open("wb") as file:
@@ -254,8 +254,15 @@ def draw_recordings(
     """Pictures as users get them, recording by recording; all slices where there are slices.
 
     Recordings that cannot be read are reported and skipped.
+
+    Raises
+    ------
+    DataError
+        If the network's input is not made of pixels.
     """
     preprocessings = set(preprocessings)
+    if any(preprocessing.scaling == "none" for preprocessing in preprocessings):
+        raise DataError("only networks that see pixels can be measured: this one sees levels")
     names = ", ".join(sorted({p.transform.name for p in preprocessings}))
     for recording in track(recordings, description=f"{names} pictures"):
         try:

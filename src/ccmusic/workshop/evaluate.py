@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from ccmusic.card import Band, Calibration, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import DataError
 from ccmusic.picture import Pixels, Preprocessing, normalise
+from ccmusic.runtime import onnxruntime
 from ccmusic.verdict import average_slices
 from ccmusic.workshop.data import Recording, draw_recordings, load_pictures, read_manifest
 from ccmusic.zoo import Checkpoint

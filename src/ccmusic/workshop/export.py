@@ -12,22 +12,22 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import (
+from onnxruntime.quantization import (  # noqa: TID251
     CalibrationDataReader,
     CalibrationMethod,
     QuantFormat,
     QuantType,
     quantize_static,
 )
-from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: TID251
 from torch import nn
 
 from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError
 from ccmusic.picture import Pixels, Preprocessing, normalise
+from ccmusic.runtime import onnxruntime
 from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import calibration_pictures, count_sources, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
@@ -142,7 +142,7 @@ def to_onnx(
     outputs: Sequence[str] = ("logits", "maps"),
 ) -> None:
     """Write a graph from ``picture`` [n, channels, size, size] to ``logits`` and ``maps``, fp32."""
-    example = torch.zeros(2, preprocessing.channels, preprocessing.size, preprocessing.size)
+    example = torch.zeros(2, *preprocessing.shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -189,9 +189,7 @@ def _relative_latency(measured: Path, preprocessing: Preprocessing) -> float:
         path = Path(scratch) / "reference.onnx"
         to_onnx(build("mobilenet_v3_large", n_classes=13), preprocessing, path)
         sessions = [open_onnx(each, threads=1) for each in (measured, path)]
-    picture = np.zeros(
-        (1, preprocessing.channels, preprocessing.size, preprocessing.size), np.float32
-    )
+    picture = np.zeros((1, *preprocessing.shape), np.float32)
     seconds = np.zeros((_TIMINGS, 2))
     for row in seconds:
         for column, session in enumerate(sessions):
@@ -267,9 +265,7 @@ def count_multiply_adds(network: nn.Module, preprocessing: Preprocessing) -> int
 
     hooks = [module.register_forward_hook(count) for module in network.modules()]
     with torch.inference_mode():
-        network.eval()(
-            torch.zeros(1, preprocessing.channels, preprocessing.size, preprocessing.size)
-        )
+        network.eval()(torch.zeros(1, *preprocessing.shape))
     for hook in hooks:
         hook.remove()
     return total

@@ -19,7 +19,7 @@ from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import ModelCard
 from ccmusic.errors import AudioError, CheckpointError, WeightsError
 from ccmusic.genres import CCMUSIC_CLASSES
-from ccmusic.picture import Floats, Preprocessing, draw, draw_slices
+from ccmusic.picture import Floats, Picture, Preprocessing
 from ccmusic.sandbox import Sandbox
 from ccmusic.spectrogram import TransformName
 from ccmusic.texts import Language, translate
@@ -191,8 +191,8 @@ def _preprocessing(
         raise WeightsError("bad_recipe", name=name, reason=error.strerror) from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "JSON"
-        raise WeightsError("bad_recipe", name=name, reason=f"{where}: {first['msg']}") from None
+        fault = first.get("ctx", {}).get("error", f"JSON: {first['msg']}")
+        raise WeightsError("bad_recipe", name=name, reason=str(fault)) from None
 
 
 def _numbers(key: str, value: Normalisation) -> float | tuple[float, ...]:
@@ -250,8 +250,8 @@ def _picture(preprocessing: Preprocessing) -> Floats:
     noise = np.random.default_rng(0).normal(0, 0.05, len(times))
     spectrogram = preprocessing.transform((0.1 * chord * 0.5**times + noise).astype(np.float32))
     if preprocessing.slice_seconds:
-        return draw_slices(spectrogram, preprocessing)[0].input[None]
-    return draw(spectrogram, preprocessing).input[None]
+        return Picture.slices(spectrogram, preprocessing)[0].input[None]
+    return Picture.from_spectrogram(spectrogram, preprocessing).input[None]
 
 
 def _compare(path: Path, converted: Path, network: torch.nn.Module, card: ModelCard) -> None:

@@ -1,0 +1,190 @@
+"""A recording in, the pictures that models look at out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+
+from ccmusic.audio import (
+    MAX_SECONDS,
+    SAMPLE_RATE,
+    AudioInfo,
+    AudioWarning,
+    Clip,
+    Crop,
+    Recording,
+    Source,
+)
+from ccmusic.frames import carry
+from ccmusic.picture import Picture, Preprocessing
+from ccmusic.quality import Judged, audible_seconds, enough
+from ccmusic.spectrogram import Spectrogram, Transform, TransformName
+from ccmusic.values import Value
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Prepared(Value):
+    """Pictures of a recording, ready for the models, with all steps before them."""
+
+    clip: Clip
+    spectrograms: dict[Transform, Spectrogram]
+    """One for each transform that the preprocessings name; usually one."""
+    pictures: dict[Preprocessing, tuple[Picture, ...]]
+    """By preprocessing of the models: one picture, or the slices of the whole piece."""
+    audible: float
+    """Seconds of sound in the window."""
+    whole: AudioInfo
+    """What slices were cut from, if a model wants slices: the whole piece, half an hour of it at
+    most; otherwise that of the clip."""
+    elapsed_ms: float = field(compare=False)
+    """Milliseconds of work on it, waiting not included."""
+
+    @property
+    def file(self) -> str:
+        """Name of the recording in messages and results."""
+        return self.clip.file
+
+    @property
+    def judged(self) -> Judged:
+        """Whether there is enough sound to judge.
+
+        ``silent`` and ``too_short`` recordings (less than 1 s of sound) have no verdicts, no mean,
+        and no agreement. ``doubtful`` ones have less than 3 s of sound.
+        """
+        return enough(self.audible)
+
+    @property
+    def warnings(self) -> tuple[AudioWarning, ...]:
+        """What lessens the worth of the verdicts, for the transforms that the models look at.
+
+        The CQT does not reach the band above 5 kHz, whose absence ``dull`` tells.
+        """
+        cqt_alone = {transform.name for transform in self.spectrograms} == {"cqt"}
+        return tuple(w for w in self.clip.warnings if not (cqt_alone and w.code == "dull"))
+
+    def spectrogram(self, transform: TransformName) -> Spectrogram:
+        """Spectrogram of a transform, the first if models differ in its details.
+
+        Raises
+        ------
+        ValueError
+            If no model looks at it.
+        """
+        for known, spectrogram in self.spectrograms.items():
+            if known.name == transform:
+                return spectrogram
+        names = ", ".join(known.name for known in self.spectrograms)
+        raise ValueError(f"no {transform} spectrogram; there is {names}")
+
+    def restrict(self, preprocessings: Collection[Preprocessing]) -> Self:
+        """Return the same with the pictures of some of its preprocessings."""
+        transforms = {preprocessing.transform for preprocessing in preprocessings}
+        return replace(
+            self,
+            spectrograms={t: s for t, s in self.spectrograms.items() if t in transforms},
+            pictures={p: self.pictures[p] for p in preprocessings},
+        )
+
+    def without_sound(self) -> Self:
+        """Return the same without the clip's samples, which the models do not need."""
+        nothing = self.clip.samples[:0]
+        return replace(self, clip=replace(self.clip, samples=nothing, original=nothing))
+
+
+carry(Prepared)
+
+
+def prepare(
+    source: Source | Clip,
+    preprocessings: Iterable[Preprocessing],
+    *,
+    crop: Crop | float = "center",
+    name: str | None = None,
+) -> Prepared:
+    """Decode a window of a recording and draw the pictures that models need.
+
+    Parameters
+    ----------
+    source
+        As in :func:`ccmusic.audio.load`, or a clip; slices are cut from the whole recording, or
+        from the clip.
+    crop
+        Window of the recording, see :func:`ccmusic.audio.load`; a clip has been cropped already.
+    name
+        What messages and results call the recording.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
+    ValueError
+        If a clip is to be cropped.
+    """
+    started = time.perf_counter()
+    preprocessings = set(preprocessings)
+    if isinstance(source, Clip):
+        if crop != "center":
+            raise ValueError("a clip has been cropped already: give the crop to load")
+        clip = whole = source if name is None else replace(source, file=name)
+    else:
+        recording = Recording(source, name=name)
+        clip = whole = recording.load(crop=crop)
+        if any(preprocessing.slice_seconds for preprocessing in preprocessings):
+            whole = recording.load(seconds=MAX_SECONDS, loop=False)
+    transforms = {preprocessing.transform for preprocessing in preprocessings}
+    spectrograms = {
+        t: t(clip.samples_at(t.sample_rate)) for t in sorted(transforms, key=lambda t: t.name)
+    }
+    return Prepared(
+        clip=clip,
+        spectrograms=spectrograms,
+        pictures={p: _pictures(p, spectrograms[p.transform], whole) for p in preprocessings},
+        audible=audible_seconds(clip.samples_at(SAMPLE_RATE, loop=False), SAMPLE_RATE),
+        whole=whole.info,
+        elapsed_ms=1000 * (time.perf_counter() - started),
+    )
+
+
+def prepare_windows(
+    source: Source,
+    preprocessings: Iterable[Preprocessing],
+    *,
+    hop: float,
+    name: str | None = None,
+) -> Iterator[Prepared]:
+    """Decode a whole recording in one pass and prepare its windows of 10 s, one by one.
+
+    Parameters
+    ----------
+    hop
+        Seconds from the start of one window to that of the next, see
+        :meth:`ccmusic.audio.Recording.starts`.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
+    ValueError
+        If ``hop`` is not positive.
+    """
+    wanted = set(preprocessings)
+    clips = Recording(source, name=name).slide(hop)
+    return (prepare(clip, wanted) for clip in clips)
+
+
+def _pictures(
+    preprocessing: Preprocessing, spectrogram: Spectrogram, whole: Clip
+) -> tuple[Picture, ...]:
+    if preprocessing.slice_seconds is None:
+        return (Picture.from_spectrogram(spectrogram, preprocessing),)
+    transform = preprocessing.transform
+    samples = whole.samples_at(transform.sample_rate, loop=False)
+    least = math.ceil(preprocessing.slice_seconds * transform.sample_rate)
+    if len(samples) < least:
+        samples = np.resize(samples, least)  # looped
+    return Picture.slices(transform(samples), preprocessing)

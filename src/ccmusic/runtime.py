@@ -1,0 +1,14 @@
+"""ONNX Runtime, kept from reporting home. Everything that needs it imports it from here.
+
+From 1.32 on, it writes an identifier of the machine and a database of events below the user's home,
+and sends both to its maker. It reads this variable once, when it is loaded: a later call of
+``disable_telemetry_events`` leaves the files.
+"""
+
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime
+
+__all__ = ["onnxruntime"]
