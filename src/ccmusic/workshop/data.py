@@ -79,7 +79,7 @@ def read_manifest(path: Path) -> list[Recording]:
             group=row["group"] or row["path"],
             split=row["split"],
             recording=row.get("recording") or "",
-            weight=_weight(row.get("weight") or "1", path),
+            weight=weight_of(row, path),
         )
         for row in read_table(path, _COLUMNS)
     ]
@@ -93,7 +93,9 @@ def read_manifest(path: Path) -> list[Recording]:
     return rows
 
 
-def _weight(text: str, path: Path) -> float:
+def weight_of(row: dict[str, str], path: Path) -> float:
+    """Weight of a row of a manifest; :class:`DataError` if it is no number above 0."""
+    text = row.get("weight") or "1"
     try:
         weight = float(text)
     except ValueError:

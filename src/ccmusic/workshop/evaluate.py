@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ccmusic.card import Band, Calibration, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import DataError
+from ccmusic.panel import available_cores
 from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.runtime import onnxruntime
 from ccmusic.verdict import average_slices
@@ -150,7 +151,10 @@ def judge(
     for checkpoint in checkpoints:
         if checkpoint.card.classes != first.classes:
             raise DataError(f"{checkpoint.card.name}: does not have the classes of {first.name}")
-    sessions = [(checkpoint.open(), checkpoint.card.preprocessing) for checkpoint in checkpoints]
+    sessions = [
+        (checkpoint.open(threads=available_cores()), checkpoint.card.preprocessing)
+        for checkpoint in checkpoints
+    ]
     recordings: list[Recording] = []
     logits: list[list[Logits]] = [[] for _ in checkpoints]
     chosen = _labelled(manifest, first.classes, split)

@@ -102,8 +102,8 @@ def train(
         epochs have brought nothing better. What is then measured on ``valid`` is flattered by the
         choice. 0: train all epochs and keep the last.
     bf16
-        Compute in bfloat16: about twice as fast for VGG, ResNet and DenseNet where the processor
-        knows it.
+        Compute in bfloat16: about twice as fast for VGG, ResNet and DenseNet on processors with
+        AMX, slower on others.
 
     Raises
     ------
