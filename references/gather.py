@@ -1,18 +1,17 @@
-"""Put the training material together: ``python references/gather.py DATA OUT --pool POOL``.
+"""Put the training material together: ``python references/gather.py DATA OUT``.
 
 DATA holds ``clips.csv``, ``gtzan_mel.csv`` with its pictures, ``gtzan_mel.py``, which makes sound
 of these, and what two taggers say of all clips. OUT gets
 
-- ``clips.csv``, one manifest of everything, which ``ccmusic train --data`` takes;
-- ``sounds``, a WAV of every log-Mel picture (Griffin-Lim, about a second each);
+- ``clips.csv``, one manifest of everything, which ``ccmusic train --data`` takes; its weights are
+  those of :func:`weigh`;
+- ``songs.csv``, the commercial songs of ``valid``, whose artists are in no training clip, as those
+  of a user's songs; its splits are ``high`` and ``medium``, how sure the label is;
 - ``tags.csv``, ``musicnn.npz`` and ``yamnet.npz``, for ``references/teach.py``;
-- ``soft.csv``: the tags and YAMNet's scores of music, for ``ccmusic train --soft-targets``.
+- ``soft.csv``: the tags and YAMNet's scores of music, for ``ccmusic train --soft-targets``;
+- ``sounds``, a WAV of every log-Mel picture (Griffin-Lim, about three seconds each).
 
-POOL is the folder of ``references/pool.py``, with ``tags.csv`` and ``musicnn.npz`` by
-``references/tag.py`` and ``yamnet.npz`` by ``references/yamnet.py``. Other pieces of a source that
-is known are left out of it: a test may hold them.
-
-What is there already is not made again.
+Sounds that are there already are not made again.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import importlib.util
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,70 +35,93 @@ from ccmusic.workshop.data import read_soft_targets, read_table
 
 Floats = npt.NDArray[np.float32]
 
-_COLUMNS = ("path", "genre", "source", "group", "split", "licence")
+_COLUMNS = ("path", "genre", "source", "group", "split", "licence", "recording", "weight")
 _MUSIC = slice(132, 277)  # YAMNet's classes of music
+SONGS = "songs"
+"""Source of the commercial songs."""
+OTHERS, PROLIFIC = 0.5, 0.5  # see weigh; chosen by references/tries.py
 
 
-def gather(data: Path, out: Path, pool: Path | None = None) -> Path:
+def gather(data: Path, out: Path) -> Path:
     """Write everything and return the manifest."""
-    sounds = out / "sounds"
-    sounds.mkdir(parents=True, exist_ok=True)
+    clips = read_table(data / "clips.csv", {*_COLUMNS, "confidence"} - {"recording", "weight"})
+    pictures = read_table(data / "gtzan_mel.csv", {"path", "group", "kept"})
+    renamed = {row["path"]: str((data / row["path"]).resolve()) for row in clips}
+    sounds = (out / "sounds").resolve()
+    renamed |= {row["path"]: str(sounds / f"{row['group']}.wav") for row in pictures}
     rows = [
-        {**row, "path": str((data / row["path"]).resolve())}
-        for row in read_table(data / "clips.csv", set(_COLUMNS))
+        {**row, "path": renamed[row["path"]], "recording": recording(row)}
+        for row in (*clips, *pictures)
     ]
-    renamed = {row["path"]: str((data / row["path"]).resolve()) for row in _rows(data, "clips.csv")}
-    synthesis = _module(data / "gtzan_mel.py")
-    for row in track(_rows(data, "gtzan_mel.csv"), description="sounds of log-Mel pictures"):
-        sound = sounds / f"{row['group']}.wav"
-        if not sound.exists():
-            samples = synthesis.sound(synthesis.decibels(row))
-            with replacing(sound) as beside:
-                soundfile.write(beside, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
-        renamed[row["path"]] = str(sound.resolve())
-        rows.append({**row, "path": renamed[row["path"]]})
-    pools = [pool.resolve()] if pool else []
-    for folder in pools:
-        for row in read_table(folder / "pool.csv", {"known", *_COLUMNS} - {"genre", "split"}):
-            if row["known"] != "source":
-                renamed[row["path"]] = new = str(folder / row["path"])
-                rows.append({**row, "path": new, "genre": "", "split": "pool"})
+    weights = weigh([(row["source"], row["group"]) for row in rows])
+    for row, weight in zip(rows, weights, strict=True):
+        row["weight"] = f"{weight:.4f}"
+    sounds.mkdir(parents=True, exist_ok=True)
     manifest = out / "clips.csv"
-    write_table(manifest, _COLUMNS, [[row[column] for column in _COLUMNS] for row in rows])
+    strangers = [
+        {**row, "split": row["confidence"]}
+        for row in rows
+        if row["source"] == SONGS and row["split"] == "valid"
+    ]
+    for path, chosen in ((manifest, rows), (out / "songs.csv", strangers)):
+        write_table(path, _COLUMNS, [[row[column] for column in _COLUMNS] for row in chosen])
 
-    tags: dict[str, Floats] = {}
-    for path in (data / "teacher_tags.csv", *(folder / "tags.csv" for folder in pools)):
-        values, names = read_soft_targets(path)
-        tags |= {renamed[key]: value for key, value in values.items() if key in renamed}
+    values, names = read_soft_targets(data / "teacher_tags.csv")
+    tags = {renamed[key]: value for key, value in values.items()}
     write_table(out / "tags.csv", ("path", *names), [[key, *row] for key, row in tags.items()])
-    _join("teacher_features.npz", "musicnn.npz", data, out, pools, renamed)
-    yamnet = _join("yamnet_features.npz", "yamnet.npz", data, out, pools, renamed)
+    _rename(data / "teacher_features.npz", out / "musicnn.npz", renamed)
+    yamnet = _rename(data / "yamnet_features.npz", out / "yamnet.npz", renamed)
     music = dict(zip(yamnet["path"].tolist(), yamnet["scores"][:, _MUSIC], strict=True))
     header = ("path", *names, *(f"yamnet:{i}" for i in range(_MUSIC.start, _MUSIC.stop)))
     soft = [[key, *row, *music[key]] for key, row in tags.items()]
     write_table(out / "soft.csv", header, soft)
+
+    synthesis = _module(data / "gtzan_mel.py")
+    for row in track(pictures, description="sounds of log-Mel pictures"):
+        sound = Path(renamed[row["path"]])
+        if not sound.exists():
+            samples = synthesis.sound(synthesis.decibels(row))
+            with replacing(sound) as beside:
+                soundfile.write(beside, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
     return manifest
 
 
-def _join(
-    theirs: str, ours: str, data: Path, out: Path, pools: list[Path], renamed: dict[str, str]
-) -> dict[str, npt.NDArray[Any]]:
-    """Write the features of the data and of the pool as one file, under the manifest's paths."""
-    parts: dict[str, list[npt.NDArray[Any]]] = defaultdict(list)
-    for path in (data / theirs, *(folder / ours for folder in pools)):
-        with np.load(path, allow_pickle=False) as file:
-            listed = [key in renamed for key in file["path"].tolist()]
-            for key in file.files:
-                parts[key].append(file[key][listed])
-    joined = {key: np.concatenate(arrays) for key, arrays in parts.items()}
-    joined["path"] = np.array([renamed[key] for key in joined["path"].tolist()])
-    with replacing(out / ours) as beside, beside.open("wb") as written:
-        np.savez(written, **joined)  # type: ignore[arg-type]
-    return joined
+def recording(row: dict[str, str]) -> str:
+    """Song of a clip, whose group is the artist; of other clips the group is the recording."""
+    return Path(row["path"]).stem.partition("-")[0] if row["source"] == SONGS else row["group"]
 
 
-def _rows(data: Path, name: str) -> list[dict[str, str]]:
-    return read_table(data / name, {"path"})
+def weigh(
+    clips: Sequence[tuple[str, str]], *, others: float = OTHERS, prolific: float = PROLIFIC
+) -> list[float]:
+    """How often training sees each clip in a pass.
+
+    Parameters
+    ----------
+    clips
+        Source and group of each.
+    others
+        Of a clip that is no song.
+    prolific
+        An artist's n songs weigh n to the power of minus this each; that of all songs in the mean
+        is 1.
+    """
+    artists = Counter(group for source, group in clips if source == SONGS)
+    total = sum(n ** (1 - prolific) for n in artists.values())
+    mean = total / max(1, artists.total())
+    return [
+        artists[group] ** -prolific / mean if source == SONGS else others for source, group in clips
+    ]
+
+
+def _rename(theirs: Path, ours: Path, renamed: dict[str, str]) -> dict[str, npt.NDArray[Any]]:
+    """Write a file of features under the manifest's paths."""
+    with np.load(theirs, allow_pickle=False) as file:
+        content = dict(file)
+    content["path"] = np.array([renamed[key] for key in content["path"].tolist()])
+    with replacing(ours) as beside, beside.open("wb") as written:
+        np.savez(written, **content)
+    return content
 
 
 def _module(path: Path) -> Any:
@@ -122,5 +144,4 @@ if __name__ == "__main__":
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--pool", type=Path)
     print(gather(**vars(parser.parse_args())))

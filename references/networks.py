@@ -13,35 +13,34 @@ TRANSFORMS: tuple[TransformName, ...] = ("cqt", "mel")
 
 @dataclass(frozen=True)
 class Training:
-    """Width and length of a training; all ten fit into two hours on two cores."""
+    """Width and length of a training."""
 
-    epochs: int
+    epochs: int = 25
     began_as: str = "random weights"
     """Before version 0.1, where the weights come from with which it begins."""
     learning_rate: float = 1e-3
     width_divisor: int = 1
-    bf16: bool = False
 
 
 NETWORKS = {
-    "mobilenet_v3_large": Training(11, began_as="EfficientNet-Lite0"),
-    "resnet50": Training(10, learning_rate=1.5e-3, width_divisor=4, bf16=True),
-    "vgg19_bn": Training(8, width_divisor=4, bf16=True),
-    "densenet121": Training(6, learning_rate=1.5e-3, width_divisor=2, bf16=True),
-    "efficientnet_b0": Training(5, began_as="EfficientNet-Lite0"),
+    "mobilenet_v3_large": Training(30, began_as="EfficientNet-Lite0"),
+    "efficientnet_b0": Training(30, began_as="EfficientNet-Lite0"),
+    "vgg19_bn": Training(width_divisor=4),
+    "resnet50": Training(learning_rate=1.5e-3, width_divisor=4),
+    "densenet121": Training(learning_rate=1.5e-3, width_divisor=2),
 }
+"""In the order in which they are trained."""
 
 
 def names(transform: TransformName | None = None) -> list[str]:
-    """Names of the checkpoints of one transform or of both."""
+    """Names of the checkpoints of one transform or of both, in the order of their training."""
     chosen = [transform] if transform else TRANSFORMS
-    return [f"{backbone}_{each}" for each in chosen for backbone in NETWORKS]
+    return [f"{backbone}_{each}" for backbone in NETWORKS for each in chosen]
 
 
-def views(material: Path, *, yamnet: bool = True) -> list[list[Path]]:
+def views(material: Path) -> list[list[Path]]:
     """What the teacher looks at, see ``references/teach.py``."""
-    features = [material / "musicnn.npz", *([material / "yamnet.npz"] if yamnet else [])]
-    return [[material / "tags.csv"], features]
+    return [[material / "tags.csv"], [material / "musicnn.npz", material / "yamnet.npz"]]
 
 
 def options(work: Path, name: str) -> dict[str, Any]:
@@ -51,13 +50,12 @@ def options(work: Path, name: str) -> dict[str, Any]:
     return {
         "backbone": backbone,
         "transform": transform,
-        "init_from": work / "earlier" / f"{name}.pt",
+        "init_from": Path(name),
         "width_divisor": training.width_divisor,
         "soft_targets": work / "material" / "soft.csv",
         "label_teacher": work / "material" / "verdicts.csv",
         "teacher_share": 0.6,
         "epochs": training.epochs,
-        "final_epochs": 1,
+        "final_epochs": 2,
         "learning_rate": training.learning_rate,
-        "bf16": training.bf16,
     }

@@ -25,14 +25,14 @@ WORDS: dict[Language, dict[str, str]] = {
         ),
         "side": "## Side by side",
         "side_on": (
-            "Recordings of `valid`, none trained on, one verdict each; their sources are those of "
-            "the training. *Unknown sources* are {unknown} recordings from collections that were "
-            "left out of the training of a stand-in, which was judged in the place of the network "
-            "([how](training.md)): that is the figure to expect on other people's music. 95 % "
-            "intervals: Wilson's for GTZAN tracks, bootstrapped for the rest."
+            "Recordings of `valid`, none trained on, one verdict each; the sources of most are "
+            "those of the training. *Other artists' songs* are {unknown} of them, commercial songs "
+            "of which no training clip has the artist ([why](training.md)): that is the figure to "
+            "expect on other people's music. 95 % intervals: Wilson's for GTZAN tracks, "
+            "bootstrapped for the rest."
         ),
         "side_table": (
-            "model | unknown sources | their mean recall | GTZAN tracks | all | mean recall | "
+            "model | other artists' songs | their mean recall | GTZAN tracks | all | mean recall | "
             "weakest genre | environment recognised | music taken for it | "
             "calibration error (by chance) | first choice as in fp32 | size "
             "| time, MobileNetV3 in fp32 = 1"
@@ -43,12 +43,12 @@ WORDS: dict[Language, dict[str, str]] = {
         "genres": "## Genre by genre",
         "genres_on": (
             "What taught each genre, and what the mean of all takes it for: on recordings of "
-            "`valid`, and, by the stand-ins, on those of unknown sources. Sources of fewer than "
-            "five clips of a genre are left out of this table; [data.md](data.md) has all."
+            "`valid`, and on the songs of other artists among them. Sources of fewer than five "
+            "clips of a genre are left out of this table; [data.md](data.md) has all."
         ),
         "taught_table": (
-            "genre | learnt from (clips) | recall on `valid` | taken for | recall on unknown "
-            "sources | taken for"
+            "genre | learnt from (clips) | recall on `valid` | taken for | recall on other "
+            "artists' songs | taken for"
         ),
         "none": "none",
         "together": "## Together",
@@ -61,8 +61,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "build": "{parameters:.1f} M parameters, {macs:.2f} GMAC, stored as {precision}",
         "width": ", 1/{divisor} of the published network's channels in every layer",
         "unknown": (
-            "On {recordings} recordings of unknown sources, judged by its stand-in: accuracy "
-            "{accuracy}, mean recall {recall}, expected calibration error {error:.3f}."
+            "On {recordings} songs by other artists: accuracy {accuracy}, mean recall {recall}, "
+            "expected calibration error {error:.3f}."
         ),
         "latency": ", {latency:.1f} times the time of MobileNetV3 in fp32",
         "same": ", first choice as in fp32 on {same:.1%} of the clips",
@@ -82,7 +82,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "low": "low",
         "from": "from {above:.2f}",
         "bins_table": "probability | mean | right | recordings",
-        "by_source": "By source of the recording; those in italics are unknown ones:",
+        "by_source": "By source of the recording; in italics, songs by other artists, genre sure:",
         "sources_table": "source | recordings | accuracy",
         "data": "# The training material",
         "data_from": (
@@ -101,13 +101,13 @@ WORDS: dict[Language, dict[str, str]] = {
         ),
         "side": "## 对照",
         "side_on": (
-            "`valid` 中的录音，都没有参与训练，每个录音一次判断；它们的来源与训练材料相同。"
-            "「陌生来源」是 {unknown} 个录音，来自训练时整个留出的合集，"
-            "由没有学过这些合集的替身模型代为判断（[做法](training.zh.md)）：对别人的音乐，应以这个数字为准。"
+            "`valid` 中的录音，都没有参与训练，每个录音一次判断；其中大多数的来源与训练材料相同。"
+            "「陌生艺人的歌曲」是其中 {unknown} 首商业歌曲，训练片段中没有这些艺人"
+            "（[原因](training.zh.md)）：对别人的音乐，应以这个数字为准。"
             "95 % 区间：GTZAN 曲目用 Wilson 区间，其余用自助法。"
         ),
         "side_table": (
-            "模型 | 陌生来源 | 其平均召回率 | GTZAN 曲目 | 全部 | 平均召回率 | "
+            "模型 | 陌生艺人的歌曲 | 其平均召回率 | GTZAN 曲目 | 全部 | 平均召回率 | "
             "最弱的流派 | 认出环境音 | 音乐误判为环境音 | "
             "校准误差（偶然所致） | 首选与 fp32 相同 | 大小 | 时间（MobileNetV3 fp32 为 1）"
         ),
@@ -117,11 +117,11 @@ WORDS: dict[Language, dict[str, str]] = {
         "genres": "## 各流派",
         "genres_on": (
             "每个流派学自哪里，以及全部模型的平均把它误判为什么：先是 `valid` 的录音，"
-            "再是陌生来源的录音（由替身模型判断）。某流派不足五个片段的来源不列入本表，"
+            "再是其中陌生艺人的歌曲。某流派不足五个片段的来源不列入本表，"
             "完整列表见 [data.zh.md](data.zh.md)。"
         ),
         "taught_table": (
-            "流派 | 学自（片段数） | `valid` 召回率 | 误判为 | 陌生来源召回率 | 误判为"
+            "流派 | 学自（片段数） | `valid` 召回率 | 误判为 | 陌生艺人歌曲召回率 | 误判为"
         ),
         "none": "无",
         "together": "## 合起来",
@@ -134,7 +134,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "build": "{parameters:.1f} M 参数，{macs:.2f} GMAC，以 {precision} 存储",
         "width": "，每层通道数为公开网络的 1/{divisor}",
         "unknown": (
-            "在陌生来源的 {recordings} 个录音上（由替身模型判断）：准确率 {accuracy}，"
+            "在陌生艺人的 {recordings} 首歌曲上：准确率 {accuracy}，"
             "平均召回率 {recall}，期望校准误差 {error:.3f}。"
         ),
         "latency": "，时间为 MobileNetV3 fp32 的 {latency:.1f} 倍",
@@ -155,7 +155,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "low": "较小",
         "from": "{above:.2f} 起",
         "bins_table": "概率 | 平均 | 判对 | 录音数",
-        "by_source": "按录音的来源；斜体为陌生来源：",
+        "by_source": "按录音的来源；斜体为流派确定的陌生艺人歌曲：",
         "sources_table": "来源 | 录音数 | 准确率",
         "data": "# 训练材料",
         "data_from": (

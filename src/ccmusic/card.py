@@ -209,7 +209,8 @@ class ModelCard(_Strict):
     """Hash of the ONNX file."""
     metrics: Metrics | None = None
     unknown_sources: Metrics | None = None
-    """Metrics of a network trained alike, without the sources on which it was measured."""
+    """Metrics on music whose source training did not know: of our own checkpoints on songs by
+    artists of whom they learnt nothing. Temperature and bands are fitted to these."""
     data: str
     """Description of the training."""
     sources: tuple[DataSource, ...] = ()

@@ -80,8 +80,8 @@ class TrainOptions(_Options):
     """Stop after this many epochs without progress on valid, and keep the best; 0: never. What is
     then measured on valid is flattered by the choice."""
     bf16: bool = False
-    """Compute in bfloat16: about twice as fast for VGG, ResNet and DenseNet where the processor
-    knows it."""
+    """Compute in bfloat16: about twice as fast for VGG, ResNet and DenseNet on processors with
+    AMX, slower on others."""
     seed: int = Field(0, ge=0)
     """Of the random numbers."""
 

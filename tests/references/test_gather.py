@@ -3,12 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from ccmusic.workshop.data import read_manifest, read_soft_targets
-from ccmusic.workshop.initialise import widen
-from earlier import narrow
-from gather import gather
+from gather import gather, weigh
 
 SYNTHESIS = """import numpy as np
 def decibels(row):
@@ -25,43 +22,41 @@ def _table(path: Path, rows: list[dict[str, str]]) -> None:
         writer.writerows(rows)
 
 
-def _said(folder: Path, keys: list[str], tags: str, musicnn: str, yamnet: str) -> None:
-    """What two taggers say of clips, under the given names of files."""
+def _said(folder: Path, keys: list[str]) -> None:
+    """What two taggers say of clips."""
     rng = np.random.default_rng(0)
-    _table(folder / tags, [{"path": key, "rock": "0.25", "jazz": "0.5"} for key in keys])
-    np.savez(folder / musicnn, path=keys, features=rng.random((len(keys), 4)))
-    scores = rng.random((len(keys), 521))
-    np.savez(folder / yamnet, path=keys, features=rng.random((len(keys), 4)), scores=scores)
+    _table(folder / "teacher_tags.csv", [{"path": k, "rock": "0.25", "jazz": "0.5"} for k in keys])
+    features = {"path": keys, "features": rng.random((len(keys), 4))}
+    np.savez(folder / "teacher_features.npz", **features)
+    np.savez(folder / "yamnet_features.npz", **features, scores=rng.random((len(keys), 521)))
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
-    clip = {"genre": "rock", "source": "a", "group": "g", "split": "train", "licence": "MIT"}
-    _table(folder / "clips.csv", [{"path": "audio/one.ogg", **clip}])
-    _table(folder / "gtzan_mel.csv", [{"path": "gtzan_mel/two.png", **clip, "group": "rock.1"}])
+    clip = {"genre": "rock", "group": "g", "split": "train", "licence": "MIT"}
+    other = {**clip, "path": "audio/one.ogg", "source": "a", "confidence": ""}
+    song = {**clip, "source": "songs", "group": "artist", "confidence": "high"}
+    windows = [{**song, "path": f"audio/songs/ab-{start:04}.opus"} for start in (10, 60)]
+    strange = {**song, "path": "audio/songs/cd-0010.opus", "group": "other", "split": "valid"}
+    unsure = {**strange, "path": "audio/songs/ef-0010.opus", "confidence": "medium"}
+    _table(folder / "clips.csv", [other, *windows, strange, unsure])
+    picture = {"path": "gtzan_mel/two.png", "source": "gtzanmel", "kept": "1"}
+    _table(folder / "gtzan_mel.csv", [{**clip, **picture, "group": "rock.1"}])
     (folder / "gtzan_mel.py").write_text(SYNTHESIS)
-    names = "teacher_tags.csv", "teacher_features.npz", "yamnet_features.npz"
-    _said(folder, ["audio/one.ogg", "gtzan_mel/two.png"], *names)
+    _said(folder, [row["path"] for row in (other, *windows, strange, unsure, picture)])
     return folder
 
 
 def test_everything_is_under_the_paths_of_one_manifest(data: Path, tmp_path: Path) -> None:
-    pool = tmp_path / "pool"
-    pool.mkdir()
-    row = {"source": "b", "group": "h", "licence": "MIT"}
-    of_known = {**row, "path": "audio/known.wav", "known": "source"}
-    _table(pool / "pool.csv", [{**row, "path": "audio/new.wav", "known": ""}, of_known])
-    names = "tags.csv", "musicnn.npz", "yamnet.npz"
-    _said(pool, ["audio/new.wav", "audio/known.wav"], *names)
-
-    manifest = gather(data, tmp_path / "out", pool)
-
+    manifest = gather(data, tmp_path / "out")
     recordings = read_manifest(manifest)
-    assert [r.path.name for r in recordings] == ["one.ogg", "rock.1.wav", "new.wav"]
-    assert [r.split for r in recordings] == ["train", "train", "pool"]
-    assert recordings[1].path.is_file()
+    assert [r.path.name for r in recordings] == [
+        *("one.ogg", "ab-0010.opus", "ab-0060.opus", "cd-0010.opus", "ef-0010.opus", "rock.1.wav")
+    ]
+    assert recordings[-1].path.is_file()
+    assert [r.piece for r in recordings] == ["g", "ab", "ab", "cd", "ef", "rock.1"]
     keys = {r.key for r in recordings}
     soft, columns = read_soft_targets(tmp_path / "out" / "soft.csv")
     assert set(soft) == keys
@@ -69,9 +64,13 @@ def test_everything_is_under_the_paths_of_one_manifest(data: Path, tmp_path: Pat
     for name in ("musicnn.npz", "yamnet.npz"):
         with np.load(tmp_path / "out" / name) as file:
             assert set(file["path"].tolist()) == keys
+    songs = read_manifest(tmp_path / "out" / "songs.csv")
+    assert [(r.piece, r.split) for r in songs] == [("cd", "high"), ("ef", "medium")]
 
 
-def test_narrow_undoes_widen() -> None:
-    kernel = torch.randn(4, 6, 3, 3)
-    shape = torch.Size((16, 24, 3, 3))
-    torch.testing.assert_close(narrow(widen(kernel, shape), kernel.shape), kernel)
+def test_songs_lead_and_no_artist_does() -> None:
+    clips = [("songs", "a")] * 4 + [("songs", "b"), ("other", "c")]
+    weights = weigh(clips)
+    assert sum(weights[:5]) == pytest.approx(5)
+    assert weights[4] == pytest.approx(2 * weights[0])
+    assert weights[5] == 0.5

@@ -8,7 +8,7 @@ from ccmusic.errors import DataError
 from ccmusic.options import TrainOptions
 from ccmusic.workshop.data import read_manifest, read_soft_targets
 from ccmusic.workshop.train import train
-from teach import Views, measure, teach
+from teach import Views, teach
 
 
 @pytest.fixture
@@ -81,24 +81,3 @@ def test_views_are_averaged_and_may_have_several_files(
         assert (judged[-1].argmax(axis=1) == truth).all()
     together = np.exp(np.mean(np.log(judged[1:]), axis=0))
     assert judged[0] == pytest.approx(together / together.sum(axis=1, keepdims=True), abs=1e-4)
-
-
-def test_sources_are_left_out_when_they_are_measured(
-    manifest: Path, features: Path, tmp_path: Path
-) -> None:
-    rows = list(csv.DictReader(manifest.open()))
-    # One source calls every hum a hiss and every hiss a hum: who learnt it would be misled.
-    strange = [row for row in rows if row["split"] == "train"][:4]
-    for row in rows:
-        row["source"] = "emotify" if row in strange else "own"
-        if row in strange:
-            row["genre"] = {"hum": "hiss", "hiss": "hum"}[row["genre"]]
-    changed = manifest.with_name("sources.csv")
-    with changed.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    found = measure(changed, [[features]])["features"]
-    assert found["recorded"] == {"recordings": 4, "accuracy": 0, "mean_recall": 0}
-    assert "GTZAN" not in found
-    assert set(found) == {"recorded", "valid"}

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,18 @@ def test_clips_of_a_group_give_one_verdict() -> None:
     assert low < metrics.accuracy < high
     assert metrics.accuracy_by_source == {"here": 1, "there": 0.5}
     assert metrics.support_by_source == {"here": 1, "there": 2}
+
+
+def test_songs_of_an_artist_are_judged_each_by_itself() -> None:
+    songs = [
+        replace(_recording("jazz", "artist"), recording="one"),
+        replace(_recording("jazz", "artist"), recording="one"),
+        replace(_recording("rock", "artist"), recording="two"),
+    ]
+    logits = np.array([[0, 1], [5, 0], [0, 9]], np.float32)
+    metrics = measure(logits, songs, CLASSES, temperature=1, split="valid")
+    assert metrics.support == {"jazz": 1, "rock": 1}
+    assert metrics.accuracy == 1
 
 
 def test_the_temperature_of_overconfident_logits_is_found() -> None:
@@ -139,7 +152,7 @@ def test_what_is_measured_is_what_users_get(
 
     together = evaluate_panel([checkpoint], manifest).metrics
     assert confidence(together) == pytest.approx(np.mean(expected), rel=1e-6)
-    recordings, logits = judge(checkpoint, manifest, "valid")
+    recordings, (logits,) = judge([checkpoint], manifest, "valid")
     assert [each.shape for each in logits] == [(3, 2)] * 3
     metrics = measure(logits, recordings, CLASSES, temperature=0.05, split="valid", refit=False)
     assert confidence(metrics) == pytest.approx(np.mean(expected), rel=1e-6)

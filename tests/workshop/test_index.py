@@ -199,6 +199,18 @@ def test_a_given_split_is_kept_and_its_leaks_are_named(folder: Path) -> None:
     assert any("two sides of the split" in warning for warning in found.warnings)
 
 
+def test_files_of_a_group_stay_pieces_and_keep_their_weights(folder: Path) -> None:
+    pieces = [r.piece for r in read_manifest(index(folder).manifest)]
+    assert len(set(pieces)) == len(pieces) == 20
+    labels = folder / "labels.csv"
+    rows = [(f"jazz/{n}.wav", "jazz", "0.5") for n in range(5)]
+    rows += [(f"blues/album {n}/{2 * n}.wav", "blues", "") for n in range(5)]
+    with labels.open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "genre", "weight"), *rows])
+    weighed = read_manifest(index(folder, labels=labels).manifest)
+    assert {(r.genre, r.weight) for r in weighed} == {("jazz", 0.5), ("blues", 1.0)}
+
+
 def test_a_genre_of_one_group_cannot_be_held_out(folder: Path) -> None:
     write(folder / "folk" / "only.wav", melody(50))
     found = index(folder)

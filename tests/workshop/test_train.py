@@ -20,7 +20,7 @@ from ccmusic.workshop.data import Material, read_manifest
 from ccmusic.workshop.evaluate import evaluate
 from ccmusic.workshop.export import export
 from ccmusic.workshop.runs import Plan, load_weights
-from ccmusic.workshop.train import _Targets, train
+from ccmusic.workshop.train import _Targets, draw, train
 
 OPTIONS = {
     "backbone": "mobilenet_v3_large",
@@ -234,6 +234,16 @@ def test_a_share_is_between_0_and_1(manifest: Path, tmp_path: Path) -> None:
         train(manifest, tmp_path, TrainOptions(**OPTIONS, teacher_share=1.5))
 
 
+def test_clips_are_seen_as_often_as_they_weigh() -> None:
+    rng = np.random.default_rng(0)
+    weights = np.array([0.25, 1.0, 0.0, 1.5, 2.0])
+    passes = [np.bincount(draw(weights, rng), minlength=5) for _ in range(400)]
+    np.testing.assert_allclose(np.mean(passes, axis=0), weights, atol=0.1)
+    assert np.ptp([counts.sum() for counts in passes]) <= 1
+    assert all(counts[1] == 1 and counts[4] == 2 for counts in passes)
+    np.testing.assert_array_equal(np.sort(draw(np.ones(9), rng)), np.arange(9))
+
+
 def test_only_recordings_of_one_genre_are_mixed(manifest: Path) -> None:
     recordings = [r for r in read_manifest(manifest) if r.split != "valid"]
     material = Material(tuple(recordings), ())
@@ -298,6 +308,12 @@ def test_unusable_data_is_refused(manifest: Path, tmp_path: Path) -> None:
     one.write_text("\n".join([rows[0], *(row for row in rows if ",hum," in row)]))
     with pytest.raises(DataError, match="at least two genres"):
         train(one, tmp_path / "run", TrainOptions(**OPTIONS))
+    head, *lines = manifest.read_text().splitlines()
+    weighed = manifest.with_name("weighed.csv")
+    for weight, message in (("0.01", "fewer than two"), ("-1", "weight"), ("nan", "weight")):
+        weighed.write_text("\n".join([f"{head},weight", *(f"{line},{weight}" for line in lines)]))
+        with pytest.raises(DataError, match=message):
+            train(weighed, tmp_path / "run", TrainOptions(**OPTIONS))
     (tmp_path / "junk.pt").write_bytes(b"junk")
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "state.pt").write_bytes(b"junk")

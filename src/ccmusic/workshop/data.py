@@ -2,14 +2,17 @@
 
 A manifest is a CSV file with the columns ``path`` (relative to the manifest), ``genre`` (empty:
 unlabelled), ``group`` (the recording; clips of one group are never on both sides of a split) and
-``split`` (``train``, ``valid``, or anything else for unlabelled material); ``source`` and
-``licence`` are optional and go into the card.
+``split`` (``train``, ``valid``, or anything else for unlabelled material). Optional are ``source``
+and ``licence``, which go into the card; ``recording``, where a group is more than one piece, as the
+songs of an artist: clips of one recording get one verdict, their mean; and ``weight``, how often
+training sees a clip in a pass, 1 by default.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -48,6 +51,15 @@ class Recording:
     licence: str
     group: str
     split: str
+    recording: str = ""
+    """The piece, where a group is several."""
+    weight: float = 1.0
+    """How often training sees the clip in a pass, on average."""
+
+    @property
+    def piece(self) -> str:
+        """What gets one verdict, the mean of its clips."""
+        return self.recording or self.group
 
 
 def read_manifest(path: Path) -> list[Recording]:
@@ -56,7 +68,8 @@ def read_manifest(path: Path) -> list[Recording]:
     Raises
     ------
     DataError
-        If it is missing, lacks a column, or has a group on both sides of the split.
+        If it is missing, lacks a column, has a group on both sides of the split, or a weight that
+        is no number above 0.
     """
     rows = [
         Recording(
@@ -67,6 +80,8 @@ def read_manifest(path: Path) -> list[Recording]:
             licence=row.get("licence") or "",
             group=row["group"] or row["path"],
             split=row["split"],
+            recording=row.get("recording") or "",
+            weight=weight_of(row, path),
         )
         for row in read_table(path, _COLUMNS)
     ]
@@ -78,6 +93,18 @@ def read_manifest(path: Path) -> list[Recording]:
             f"{path}: group {min(both)!r} is in train and in valid; split by group, not by clip"
         )
     return rows
+
+
+def weight_of(row: dict[str, str], path: Path) -> float:
+    """Weight of a row of a manifest; :class:`DataError` if it is no number above 0."""
+    text = row.get("weight") or "1"
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = 0.0
+    if not 0 < weight < math.inf:
+        raise DataError(f"{path}: weight: expected a number above 0, not {text!r}")
+    return weight
 
 
 def read_table(path: Path, columns: Set[str]) -> list[dict[str, str]]:
@@ -145,7 +172,7 @@ def count_sources(recordings: Iterable[Recording]) -> tuple[DataSource, ...]:
         DataSource(
             source=source,
             licence=licence,
-            recordings=len({r.group for r in those}),
+            recordings=len({r.piece for r in those}),
             clips=dict(Counter(r.genre for r in those if r.genre).most_common()),
             unlabelled=sum(not r.genre for r in those),
         )
@@ -257,13 +284,14 @@ def load_pictures(
     recordings: Sequence[Recording], preprocessing: Preprocessing
 ) -> tuple[list[Recording], list[Pixels]]:
     """Pictures of the centre 10 s, uint8 [size, size] each; for a preprocessing without slices."""
-    drawn = list(draw_recordings(recordings, preprocessing))
-    return [recording for recording, _ in drawn], [picture for _, (picture,) in drawn]
+    drawn = list(draw_recordings(recordings, [preprocessing]))
+    pictures = [of[preprocessing] for _, of in drawn]
+    return [recording for recording, _ in drawn], [picture for (picture,) in pictures]
 
 
 def draw_recordings(
-    recordings: Sequence[Recording], preprocessing: Preprocessing
-) -> Iterator[tuple[Recording, list[Pixels]]]:
+    recordings: Sequence[Recording], preprocessings: Iterable[Preprocessing]
+) -> Iterator[tuple[Recording, dict[Preprocessing, list[Pixels]]]]:
     """Pictures as users get them, recording by recording; all slices where there are slices.
 
     Recordings that cannot be read are reported and skipped.
@@ -273,15 +301,17 @@ def draw_recordings(
     DataError
         If the network's input is not made of pixels.
     """
-    if preprocessing.scaling == "none":
+    preprocessings = set(preprocessings)
+    if any(preprocessing.scaling == "none" for preprocessing in preprocessings):
         raise DataError("only networks that see pixels can be measured: this one sees levels")
-    for recording in track(recordings, description=f"{preprocessing.transform.name} pictures"):
+    names = ", ".join(sorted({p.transform.name for p in preprocessings}))
+    for recording in track(recordings, description=f"{names} pictures"):
         try:
-            drawn = prepare(recording.path, [preprocessing]).pictures[preprocessing]
+            drawn = prepare(recording.path, preprocessings).pictures
         except AudioError as error:
             print(f"left out: {error}")
             continue
-        yield recording, [picture.pixels for picture in drawn]
+        yield recording, {p: [picture.pixels for picture in of] for p, of in drawn.items()}
 
 
 def calibration_pictures(manifest: Path, preprocessing: Preprocessing) -> list[Pixels]:

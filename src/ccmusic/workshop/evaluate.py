@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ccmusic.card import Band, Calibration, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import DataError
+from ccmusic.panel import available_cores
 from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.runtime import onnxruntime
 from ccmusic.verdict import average_slices
@@ -43,7 +44,7 @@ def evaluate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") ->
         If the checkpoint cannot be opened.
     """
     card = checkpoint.card
-    recordings, logits = judge(checkpoint, manifest, split)
+    recordings, (logits,) = judge([checkpoint], manifest, split)
     return measure(
         logits,
         recordings,
@@ -62,23 +63,32 @@ def evaluate_panel(
 
     Errors as :func:`evaluate`; also if the checkpoints have different classes.
     """
-    classes = checkpoints[0].card.classes
-    shares, recordings = [], list[Recording]()
-    for checkpoint in checkpoints:
-        card = checkpoint.card
-        if card.classes != classes:
-            raise DataError(f"{card.name}: does not have the classes of {checkpoints[0].card.name}")
-        recordings, logits = judge(checkpoint, manifest, split)
-        shares.append(_shares(logits, card.temperature))
+    return measure_panel(
+        [checkpoint.card for checkpoint in checkpoints],
+        *judge(checkpoints, manifest, split),
+        split=split,
+    )
+
+
+def measure_panel(
+    cards: Sequence[ModelCard],
+    recordings: Sequence[Recording],
+    logits: Sequence[Sequence[Logits]],
+    *,
+    split: str,
+) -> PanelCard:
+    """Measure the mean of several models, and all pairs of them, from what :func:`judge` gives."""
+    classes = cards[0].classes
+    shares = [_shares(each, card.temperature) for card, each in zip(cards, logits, strict=True)]
 
     def measured(chosen: Sequence[int], *, refit: bool = False) -> Metrics:
         # The softmax of the logarithm of a distribution is that distribution.
         mean = list(np.log(np.mean([shares[i] for i in chosen], axis=0)))
         return measure(mean, recordings, classes, temperature=1, split=split, refit=refit)
 
-    truth, _, clips = _by_group(recordings, classes)
+    truth, _, clips = _by_recording(recordings, classes)
     right = [_by_clips(each, clips).argmax(axis=1) == truth for each in shares]
-    names = [checkpoint.card.name for checkpoint in checkpoints]
+    names = [card.name for card in cards]
     pairs = [
         Pair(
             models=(names[a], names[b]),
@@ -88,7 +98,7 @@ def evaluate_panel(
         for a, b in combinations(range(len(names)), 2)
     ]
     return PanelCard(
-        members={checkpoint.card.name: checkpoint.card.sha256 for checkpoint in checkpoints},
+        members={card.name: card.sha256 for card in cards},
         metrics=measured(range(len(names))),
         scaled_calibration_error=measured(range(len(names)), refit=True).calibration_error,
         pairs=tuple(sorted(pairs, key=lambda pair: -pair.accuracy)),
@@ -103,7 +113,7 @@ def calibrate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") -
     The card with the new temperature and metrics; nothing is written.
     """
     card = checkpoint.card
-    recordings, logits = judge(checkpoint, manifest, split)
+    recordings, (logits,) = judge([checkpoint], manifest, split)
     temperature = fit_temperature(logits, recordings, card.classes)
     metrics = measure(logits, recordings, card.classes, temperature=temperature, split=split)
     return card.model_copy(
@@ -131,18 +141,27 @@ def _nothing(manifest: Path, split: str) -> DataError:
 
 
 def judge(
-    checkpoint: Checkpoint, manifest: Path, split: str
-) -> tuple[list[Recording], list[Logits]]:
-    """Recordings of a split with a known genre, and the logits of each one's slices.
+    checkpoints: Sequence[Checkpoint], manifest: Path, split: str
+) -> tuple[list[Recording], list[list[Logits]]]:
+    """Recordings of a split with a known genre; for each checkpoint the logits of all slices.
 
-    Errors as :func:`evaluate`.
+    Every recording is decoded once. Errors as :func:`evaluate_panel`.
     """
-    card, session = checkpoint.card, checkpoint.open()
-    recordings, logits = [], []
-    chosen = _labelled(manifest, card.classes, split)
-    for recording, slices in draw_recordings(chosen, card.preprocessing):
+    first = checkpoints[0].card
+    for checkpoint in checkpoints:
+        if checkpoint.card.classes != first.classes:
+            raise DataError(f"{checkpoint.card.name}: does not have the classes of {first.name}")
+    sessions = [
+        (checkpoint.open(threads=available_cores()), checkpoint.card.preprocessing)
+        for checkpoint in checkpoints
+    ]
+    recordings: list[Recording] = []
+    logits: list[list[Logits]] = [[] for _ in checkpoints]
+    chosen = _labelled(manifest, first.classes, split)
+    for recording, pictures in draw_recordings(chosen, [p for _, p in sessions]):
         recordings.append(recording)
-        logits.append(infer(session, slices, card.preprocessing))
+        for (session, preprocessing), each in zip(sessions, logits, strict=True):
+            each.append(infer(session, pictures[preprocessing], preprocessing))
     if not recordings:
         raise _nothing(manifest, split)
     return recordings, logits
@@ -168,14 +187,14 @@ def measure(
     split: str,
     refit: bool = True,
 ) -> Metrics:
-    """Metrics over recordings; the clips of one ``group`` give one verdict, their mean.
+    """Metrics over recordings; the clips of one ``recording`` give one verdict, their mean.
 
     Each clip has its logits, [n_classes], or those of its slices, [n_slices, n_classes].
     With ``refit`` the calibration error is not flattered by a temperature that was fitted on the
-    same split: each half of the groups is scaled by the temperature that fits the other half.
+    same split: each half of the recordings is scaled by the temperature that fits the other half.
     """
-    truth, sources, clips = _by_group(recordings, classes)
-    shares = _group_shares(logits, clips, temperature)
+    truth, sources, clips = _by_recording(recordings, classes)
+    shares = _recording_shares(logits, clips, temperature)
     chosen = shares.argmax(axis=1)
     right = chosen == truth
     support = Counter(classes[t] for t in truth)
@@ -191,7 +210,7 @@ def measure(
         fitted = temperature
         if refit and others:
             fitted = _fit(logits, others, truth[halves != half])
-        crossed[halves == half] = _group_shares(logits, clips, fitted)[halves == half]
+        crossed[halves == half] = _recording_shares(logits, clips, fitted)[halves == half]
     calibration = _calibration(crossed, truth)
     return Metrics(
         split=split,
@@ -222,23 +241,23 @@ def fit_temperature(
 
     C. Guo et al., "On calibration of modern neural networks", 2017.
     """
-    truth, _, clips = _by_group(recordings, classes)
+    truth, _, clips = _by_recording(recordings, classes)
     return _fit(logits, clips, truth)
 
 
-def _by_group(
+def _by_recording(
     recordings: Sequence[Recording], classes: Sequence[str]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_], list[list[int]]]:
-    """Class, source and clip numbers of each group, in the order of first appearance."""
+    """Class, source and clip numbers of each recording, in the order of first appearance."""
     clips: defaultdict[str, list[int]] = defaultdict(list)
     for number, recording in enumerate(recordings):
-        clips[recording.group].append(number)
+        clips[recording.piece].append(number)
     first = [recordings[numbers[0]] for numbers in clips.values()]
     truth = np.array([list(classes).index(r.genre) for r in first])
     return truth, np.array([r.source for r in first]), list(clips.values())
 
 
-def _group_shares(
+def _recording_shares(
     logits: Sequence[Logits] | Logits, clips: Sequence[Sequence[int]], temperature: float
 ) -> Floats:
     return _by_clips(_shares(logits, temperature), clips)
@@ -260,7 +279,7 @@ def _fit(
     truth: npt.NDArray[np.int64],
 ) -> float:
     def loss(temperature: float) -> float:
-        shares = _group_shares(logits, clips, temperature)[np.arange(len(truth)), truth]
+        shares = _recording_shares(logits, clips, temperature)[np.arange(len(truth)), truth]
         return float(-np.log(np.maximum(shares, 1e-12)).mean())
 
     return float(min(_TEMPERATURES, key=loss))

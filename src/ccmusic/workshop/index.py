@@ -15,7 +15,7 @@ from ccmusic import audio
 from ccmusic.decode import read_tags
 from ccmusic.errors import AudioError, DataError
 from ccmusic.files import is_hidden, replacing
-from ccmusic.workshop.data import LONGEST, Recording, load_clips, locate, read_table
+from ccmusic.workshop.data import LONGEST, Recording, load_clips, locate, read_table, weight_of
 from ccmusic.workshop.fingerprint import find_duplicates, landmarks
 
 _FEW_GROUPS = 10
@@ -128,6 +128,7 @@ def _from_folders(folder: Path) -> tuple[list[Recording], list[str]]:
                 licence="",
                 group=_artist(path) or "/".join(parts[:-1] if len(parts) > 2 else parts),
                 split="" if len(parts) > 1 else "pool",
+                recording="/".join(parts),
             )
         )
     labelled = [r for r in found if r.genre]
@@ -157,6 +158,8 @@ def _from_labels(folder: Path, labels: Path) -> list[Recording]:
                 licence=row.get("licence") or "",
                 group=row.get("group") or _artist(path) or row["path"],
                 split=row.get("split") or ("" if row["genre"] else "pool"),
+                recording=row.get("recording") or ("" if row.get("group") else row["path"]),
+                weight=weight_of(row, labels),
             )
         )
     return found
@@ -252,16 +255,15 @@ def _thin(recordings: Iterable[Recording]) -> list[str]:
 
 def _write(recordings: Iterable[Recording], folder: Path, out: Path) -> None:
     """Write the manifest; paths are relative to its folder where there is a way from it."""
-    columns = ["path", "genre", "source", "group", "split", "licence"]
+    columns = ["genre", "source", "group", "split", "licence", "recording", "weight"]
     home = out.parent.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as new, new.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(columns)
+        writer.writerow(["path", *columns])
         for r in recordings:
-            writer.writerow(
-                [_relative(r.path.resolve(), home), r.genre, r.source, r.group, r.split, r.licence]
-            )
+            fields = (getattr(r, column) for column in columns)
+            writer.writerow([_relative(r.path.resolve(), home), *fields])
 
 
 def _relative(path: Path, folder: Path) -> str:

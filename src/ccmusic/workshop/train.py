@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from ccmusic.workshop.initialise import describe_file, initialise, locate
 from ccmusic.workshop.runs import Plan, load_weights, plan_of, reading, stored
 
 _LABEL_SMOOTHING = 0.05
+_RARITY = 0.5  # a genre counts by the number of its clips to this power
 _HEAVIEST = 4.0  # weight of a label in the mean over all
 _SOFT_WEIGHT = 10.0
 _FEATURE_WEIGHT = 3.0
@@ -113,6 +114,18 @@ def train(manifest: Path, out: Path, options: TrainOptions) -> Path:
     return out / "weights.pt"
 
 
+def draw(weights: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Numbers of the clips of one pass in random order, each about as often as its weight says.
+
+    A clip of weight 0.3 is in three of ten passes, one of 1 in every pass, one of 1.3 in every pass
+    and twice in three of ten.
+    """
+    order = rng.permutation(len(weights))
+    ends = np.cumsum(weights[order])
+    ticks = np.arange(rng.random(), ends[-1], 1.0)
+    return rng.permutation(order[np.searchsorted(ends, ticks, side="right")])
+
+
 def predict(
     network: nn.Module, pictures: list[Pixels], preprocessing: Preprocessing
 ) -> npt.NDArray[np.float32]:
@@ -126,10 +139,13 @@ def predict(
 
 
 def _check(recordings: Iterable[Recording], classes: tuple[str, ...]) -> None:
-    found = {r.genre for r in recordings if r.split == "train"}
-    empty = [genre for genre in classes if genre not in found]
+    labelled = [r for r in recordings if r.split == "train" and r.genre]
+    empty = set(classes).difference(r.genre for r in labelled)
     if empty:
-        raise DataError(f"no readable training recording of: {', '.join(empty)}")
+        missing = ", ".join(genre for genre in classes if genre in empty)
+        raise DataError(f"no readable training recording of: {missing}")
+    if sum(r.weight for r in labelled) < 2:
+        raise DataError("the weights of the training recordings add up to fewer than two in a pass")
 
 
 def _tensor(pictures: list[Pixels], preprocessing: Preprocessing) -> torch.Tensor:
@@ -284,7 +300,7 @@ class _Run:
         crops = self.epoch < plan.epochs
         length = plan.crop_width if crops else self.preprocessing.size
         rng = np.random.default_rng((plan.seed, self.epoch))
-        chosen = rng.permutation(np.arange(len(targets.labelled)) if crops else targets.with_label)
+        chosen = draw(targets.weights if crops else targets.weights * targets.labelled, rng)
         batches = [
             chosen[start : start + plan.batch_size]
             for start in range(0, len(chosen), plan.batch_size)
@@ -337,7 +353,7 @@ class _Run:
         layer, until the evaluated network returns a constant.
         """
         rng = np.random.default_rng((self.plan.seed, self.epoch, 1))
-        chosen = rng.choice(targets.with_label, min(_SETTLING, len(targets.with_label)), False)
+        chosen = draw(targets.weights * targets.labelled, rng)[:_SETTLING]
         batches = np.array_split(chosen, max(1, len(chosen) // self.plan.batch_size))
         size = self.preprocessing.size
         with self._autocast():
@@ -421,16 +437,13 @@ class _Targets:
     ) -> None:
         recordings = material.recordings
         self.labelled = np.array([r.split == "train" and r.genre != "" for r in recordings])
-        self.with_label = np.flatnonzero(self.labelled)
-        counts = Counter(recordings[i].genre for i in self.with_label)
-        of_source = Counter((recordings[i].genre, recordings[i].source) for i in self.with_label)
-        # Rare genres weigh more, but less than in full, against overfitting on their few clips;
-        # and so do the rare sources of a genre.
-        weights = {
-            (genre, source): counts[genre] ** -0.7 * (n / counts[genre]) ** -0.25
-            for (genre, source), n in of_source.items()
-        }
-        mean = sum(weights[pair] * n for pair, n in of_source.items()) / len(self.with_label)
+        with_label = np.flatnonzero(self.labelled)
+        self.weights = np.array([r.weight for r in recordings])
+        seen: defaultdict[str, float] = defaultdict(float)
+        for recording, known in zip(recordings, self.labelled, strict=True):
+            if known:
+                seen[recording.genre] += recording.weight
+        mean = sum(n**_RARITY for n in seen.values()) / sum(seen.values())
         labels = np.zeros((len(recordings), len(plan.classes)), np.float32)
         for i, recording in enumerate(recordings):
             taught = verdicts.get(recording.key)
@@ -442,15 +455,15 @@ class _Targets:
             label[plan.classes.index(recording.genre)] += 1 - _LABEL_SMOOTHING
             if taught is not None:
                 label += plan.teacher_share * (taught - label)
-            weight = weights[recording.genre, recording.source] / mean
+            weight = seen[recording.genre] ** (_RARITY - 1) / mean
             labels[i] = label * min(weight, _HEAVIEST)
         self.labels = torch.from_numpy(labels)
         blank = np.zeros(plan.n_soft, np.float32)
         self.soft = torch.from_numpy(np.stack([soft.get(r.key, blank) for r in recordings]))
         self.soft_known = torch.tensor([float(r.key in soft) for r in recordings])
         self._alike = {
-            genre: np.array([i for i in self.with_label if recordings[i].genre == genre])
-            for genre in counts
+            genre: np.array([i for i in with_label if recordings[i].genre == genre])
+            for genre in seen
         }
         self._genres = [
             r.genre if known else "" for r, known in zip(recordings, self.labelled, strict=True)
@@ -460,14 +473,12 @@ class _Targets:
         self, batch: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> npt.NDArray[np.int64]:
         """For each recording another to mix with it, of its genre if it has one, or itself."""
-        return np.array(
-            [
-                rng.choice(self._alike.get(self._genres[i], len(self._genres)))
-                if rng.random() < _MIXED
-                else i
-                for i in batch
-            ]
-        )
+        return np.array([self._partner(i, rng) if rng.random() < _MIXED else i for i in batch])
+
+    def _partner(self, number: int, rng: np.random.Generator) -> int:
+        alike = self._alike.get(self._genres[number], np.arange(len(self._genres)))
+        weights = self.weights[alike]
+        return int(rng.choice(alike, p=weights / weights.sum()))
 
 
 def _accuracy(
