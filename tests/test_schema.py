@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from ccmusic import batch
+from ccmusic import batch, schema
 from ccmusic.api import analyze
 from ccmusic.batch import store
 from ccmusic.batch.local import analyzed
 from ccmusic.batch.rows import Options
+from ccmusic.errors import DataError
 from ccmusic.report import to_json
 from ccmusic.schema import AnalysisDocument, ErrorDocument
 
@@ -71,3 +72,15 @@ def test_a_database_of_another_form_is_refused(home: Path, tmp_path: Path) -> No
         kept.compare([])
     with pytest.raises(batch.DataError, match=r"was written with other .*schema"):
         batch.run([str(SONG)], output, Options())
+
+
+def test_what_is_written_reads_back(home: Path) -> None:
+    analysis = analyze(SONG)
+    document = analysis.document(attention=True)
+    assert schema.read(json.dumps(document.to_dict())) == document
+    assert schema.read(to_json(analysis)) == analysis.document()
+    error = ErrorDocument(file="a.mp3", error="a.mp3: no such file")
+    assert schema.read(json.dumps(error.to_dict())) == error
+    for text in ("", "[]", "{}", '{"schema": "ccmusic.analysis", "version": 2, "file": "a"}'):
+        with pytest.raises(DataError, match="not the JSON of an analysis"):
+            schema.read(text)

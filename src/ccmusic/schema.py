@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ccmusic.advice import Advice
 from ccmusic.agreement import Agreement, Spread
 from ccmusic.attention import Attention
 from ccmusic.audio import AudioWarning, Clip
 from ccmusic.card import Level
+from ccmusic.errors import DataError
 from ccmusic.quality import Judged
 from ccmusic.texts import Language
 from ccmusic.verdict import Verdict
@@ -226,6 +227,34 @@ class ErrorDocument(_Versioned):
 
 
 AnyDocument: TypeAlias = AnalysisDocument | ErrorDocument
+_ANY: TypeAdapter[AnyDocument] = TypeAdapter(AnyDocument)
+
+
+def read(text: str | bytes) -> AnyDocument:
+    """Read the JSON of an analysis, or of the error of a recording, back.
+
+    >>> import json
+    >>> from ccmusic import analyze
+    >>> analysis = analyze("examples/rain.ogg", models=["mobilenet_v3_large"])
+    >>> read(json.dumps(analysis.to_dict())) == analysis.document()
+    True
+
+    Parameters
+    ----------
+    text
+        A report of the kind JSON, or a line of ``ccmusic classify --json``.
+
+    Raises
+    ------
+    DataError
+        If it is something else, or of a version that this one does not know.
+    """
+    try:
+        return _ANY.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        raise DataError(f"not the JSON of an analysis ({where}: {first['msg']})") from None
 
 
 def json_schema() -> dict[str, Any]:
@@ -233,5 +262,5 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "CCMusic analysis",
-        **TypeAdapter[AnyDocument](AnyDocument).json_schema(mode="serialization"),
+        **_ANY.json_schema(mode="serialization"),
     }
