@@ -3,12 +3,13 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ccmusic.errors import CCMusicError, ClosedError
+from ccmusic.errors import CCMusicError, CheckpointError, ClosedError
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.verdict import Verdict
@@ -321,3 +322,58 @@ def test_the_temperature_softens_but_does_not_reorder(tmp_path: Path) -> None:
     assert soft.top(1)[0][1] < sharp.top(1)[0][1]
     ratio = soft.probabilities["rock"] / soft.probabilities["jazz"]
     assert ratio == pytest.approx(np.exp(1))
+
+
+def test_a_function_joins_a_panel(home: Path) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def function(pictures: np.ndarray) -> list[list[float]]:
+        seen.append(pictures.shape)
+        return [[3.0, 0.0]] * len(pictures)
+
+    preprocessing = Preprocessing.default("cqt")
+    loud = Checkpoint.from_function(
+        function, name="loud", classes=["jazz", "rock"], preprocessing=preprocessing
+    )
+    with Panel.open("cqt") as others, Panel([loud]) as mine:
+        analysis = others.combine(mine).analyze(EXAMPLES / "rain.ogg")
+    assert seen == [(1, 3, 224, 224)]
+    verdict = analysis.verdict("loud")
+    assert verdict.top(1) == [("jazz", pytest.approx(1 / (1 + np.exp(-3))))]
+    assert analysis.attention("loud") is None
+    assert analysis.agreement is not None
+    assert json.dumps(analysis.to_dict())
+
+
+def test_a_function_that_is_no_model_is_its_own_error(home: Path) -> None:
+    make = partial(Checkpoint.from_function, preprocessing=Preprocessing.default("cqt"))
+
+    def broken(_: np.ndarray) -> None:
+        raise OSError("no\nnetwork")
+
+    wrong = make(lambda pictures: [[0.0] * 5], name="wrong", classes=["a", "b"])
+    with Panel([wrong, make(broken, name="broken", classes=["a", "b"])]) as panel:
+        analysis = panel.analyze(EXAMPLES / "rain.ogg")
+    assert "wrong" in str(analysis.verdicts["wrong"].error)
+    assert "no" in str(analysis.verdicts["broken"].error)
+    for name, classes in (("a b", ["x", "y"]), ("ok", ["x"]), ("ok", ["x", "x"]), ("con", "xy")):
+        with pytest.raises(CheckpointError):
+            make(broken, name=name, classes=classes)
+
+
+def test_a_module_joins_a_panel(home: Path) -> None:
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(
+        torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Dropout(0.9),
+        torch.nn.Linear(3, 2),
+    )  # fmt: skip
+    mine = Checkpoint.from_module(
+        module, classes=["jazz", "rock"], preprocessing=Preprocessing.default("mel")
+    )
+    with Panel([mine]) as panel:
+        analysis = panel.analyze(EXAMPLES / "rain.ogg")
+    assert mine.card.parameters == 8
+    picture = torch.from_numpy(analysis.picture("Sequential").input[None])
+    with torch.inference_mode():
+        expected = module.eval()(picture)[0].numpy()
+    np.testing.assert_allclose(analysis.verdict("Sequential").logits, expected, rtol=1e-5)

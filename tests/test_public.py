@@ -9,12 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
 import ccmusic
-from ccmusic.runtime import onnxruntime
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
@@ -45,7 +45,7 @@ def _returned(thing: Any) -> Iterator[type]:
             if inspect.isfunction(bare) and not name.startswith("_"):
                 functions.append(bare)
     for function in functions:
-        names = vars(inspect.getmodule(function)) | _plots() | {"onnxruntime": onnxruntime}
+        names = vars(inspect.getmodule(function)) | _plots()
         yield from _classes(get_type_hints(function, names).get("return"))
 
 
@@ -54,7 +54,8 @@ def _plots() -> dict[str, Any]:
     from matplotlib.collections import PolyCollection
     from matplotlib.image import AxesImage
 
-    return {"Axes": Axes, "PolyCollection": PolyCollection, "AxesImage": AxesImage}
+    nn = SimpleNamespace(Module=object)  # PyTorch need not be there
+    return {"Axes": Axes, "PolyCollection": PolyCollection, "AxesImage": AxesImage, "nn": nn}
 
 
 CLASSES_AND_FUNCTIONS = [

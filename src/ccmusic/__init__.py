@@ -62,7 +62,7 @@ from ccmusic.spectrogram import (
 )
 from ccmusic.verdict import Verdict
 from ccmusic.version import __version__
-from ccmusic.zoo import Checkpoint
+from ccmusic.zoo import Checkpoint, Session
 
 __all__ = [
     "Advice",
@@ -102,6 +102,7 @@ __all__ = [
     "Recording",
     "Region",
     "SandboxError",
+    "Session",
     "Source",
     "Spectrogram",
     "Transform",

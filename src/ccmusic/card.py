@@ -193,9 +193,11 @@ class ModelCard(_Strict):
     """Logits are divided by it before the softmax."""
     width_divisor: int = Field(1, ge=1)
     """The published network has this many times as many channels in every layer."""
-    parameters: int = Field(gt=0)
-    multiply_adds: int = Field(gt=0)
-    """Multiply-adds of one inference, counted over convolutions and linear layers."""
+    parameters: int = Field(ge=0)
+    """Number of weights; 0 if it is not known, as of a function."""
+    multiply_adds: int = Field(ge=0)
+    """Multiply-adds of one inference, counted over convolutions and linear layers; 0 if they are
+    not known, as of a model in memory."""
     precision: Literal["fp32", "fp16"]
     """How the weights are stored."""
     explanation: Explanation = "exact"
@@ -206,7 +208,7 @@ class ModelCard(_Strict):
     relative_latency: float | None = Field(None, gt=0)
     """Time of one inference divided by that of the shipped MobileNetV3, in turn on one core."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """Hash of the ONNX file."""
+    """Hash of the ONNX file; zeros of a model in memory."""
     metrics: Metrics | None = None
     unknown_sources: Metrics | None = None
     """Metrics on music whose source training did not know: of our own checkpoints on songs by

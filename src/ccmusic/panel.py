@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from copy import copy
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeAlias, TypeVar
+from typing import ParamSpec, Self, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -24,15 +24,12 @@ from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared, prepare, prepare_windows
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.verdict import Verdict, average_slices
-from ccmusic.zoo import Checkpoint, find
-
-if TYPE_CHECKING:
-    from ccmusic.runtime import onnxruntime
+from ccmusic.zoo import Checkpoint, Session, find
 
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
-_Session: TypeAlias = "tuple[Checkpoint, Future[onnxruntime.InferenceSession]]"
+_Session: TypeAlias = tuple[Checkpoint, Future[Session]]
 
 
 class Panel(AbstractContextManager["Panel"]):
@@ -373,7 +370,7 @@ def available_cores() -> int:
 
 def _ask(
     checkpoint: Checkpoint,
-    session: Future[onnxruntime.InferenceSession],
+    session: Future[Session],
     pictures: Sequence[Picture],
 ) -> Verdict:
     card = checkpoint.card

@@ -6,24 +6,26 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import platformdirs
+from pydantic import ValidationError
 
 from ccmusic.card import ModelCard, PanelCard, matching
 from ccmusic.errors import AudioError, CheckpointError, reason_of
 from ccmusic.files import replacing
+from ccmusic.picture import Floats, Preprocessing
 from ccmusic.sandbox import MEMORY, Sandbox
 from ccmusic.spectrogram import TransformChoice, transforms_of
 
 if TYPE_CHECKING:
-    from ccmusic.runtime import onnxruntime
+    from torch import nn
 SHIPPED = Path(__file__).parent / "checkpoints"
 _SECONDS = 60.0  # to load and run a checkpoint once
 _DAY = 86_400
@@ -44,13 +46,104 @@ def user_folder() -> Path:
     return Path(home) / "checkpoints"
 
 
+class Session(Protocol):
+    """What runs a model: an ``onnxruntime.InferenceSession``, or a function in memory."""
+
+    def run(self, names: Sequence[str] | None, inputs: Mapping[str, Floats]) -> Sequence[Any]:
+        """Outputs of these names for the input ``picture``."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
-    """A card and its ONNX file, not yet opened."""
+    """A card and its ONNX file, not yet opened; or a model in memory.
+
+    >>> from ccmusic import zoo
+    >>> zoo.find_one("mobilenet_v3_large_cqt").card.title()
+    'MobileNetV3'
+    """
 
     card: ModelCard
     path: Path
     """The ONNX file."""
+
+    @staticmethod
+    def from_function(
+        function: Callable[[Floats], Any],
+        *,
+        name: str,
+        classes: Sequence[str],
+        preprocessing: Preprocessing,
+    ) -> Checkpoint:
+        """Let any function join a panel, without a file or a card.
+
+        >>> from ccmusic import Panel
+        >>> def loudness(pictures):  # as surely rock as the picture is bright
+        ...     return [[picture.mean(), 0.0] for picture in pictures]
+        >>> model = Checkpoint.from_function(
+        ...     loudness, name="loud", classes=["rock", "folk"],
+        ...     preprocessing=Preprocessing.default("cqt"),
+        ... )
+        >>> with Panel([model]) as panel:
+        ...     list(panel.analyze("examples/rain.ogg").mean)
+        ['rock', 'folk']
+
+        Parameters
+        ----------
+        function
+            Called with pictures, float32 [n, channels, height, width], in threads; returns logits,
+            [n, n_classes].
+        name
+            Of the model in results: letters, digits, and ``_.-``.
+        classes
+            What the logits stand for, in order.
+        preprocessing
+            How a spectrogram becomes a picture.
+
+        Raises
+        ------
+        CheckpointError
+            If the name cannot be used, or the classes are fewer than two or not distinct.
+        """
+        return _in_memory(function, name, classes, preprocessing, parameters=0)
+
+    @staticmethod
+    def from_module(
+        module: nn.Module,
+        *,
+        classes: Sequence[str],
+        preprocessing: Preprocessing,
+        name: str | None = None,
+    ) -> Checkpoint:
+        """Let a PyTorch module in memory join a panel; it is set to evaluate.
+
+        Parameters
+        ----------
+        module
+            From pictures, float32 [n, channels, height, width], to logits, [n, n_classes], on the
+            device of its parameters.
+        classes, preprocessing
+            As in :meth:`from_function`.
+        name
+            As in :meth:`from_function`; by default that of its class.
+
+        Raises
+        ------
+        CheckpointError
+            As :meth:`from_function`.
+        """
+        import torch
+
+        module.eval()
+        device = next((p.device for p in module.parameters()), torch.device("cpu"))
+
+        def function(pictures: Floats) -> Floats:
+            with torch.inference_mode():
+                logits = module(torch.from_numpy(pictures).to(device))
+            return np.asarray(logits.float().cpu().numpy())
+
+        count = sum(parameter.numel() for parameter in module.parameters())
+        name = name or type(module).__name__
+        return _in_memory(function, name, classes, preprocessing, parameters=count)
 
     def verify(self) -> None:
         """Check that the ONNX file exists and has the sha256 of the card.
@@ -70,7 +163,7 @@ class Checkpoint:
         if digest != self.card.sha256:
             raise CheckpointError("wrong_sha256", file=self.path)
 
-    def open(self, *, threads: int = 0) -> onnxruntime.InferenceSession:
+    def open(self, *, threads: int = 0) -> Session:
         """Verify and load the file.
 
         Parameters
@@ -99,11 +192,55 @@ class Checkpoint:
         options.add_session_config_entry("session.use_env_allocators", "1")
         try:
             # By path: a session keeps bytes that it was loaded from in memory.
-            session = onnxruntime.InferenceSession(self.path, options, providers=providers())
+            session: Session = onnxruntime.InferenceSession(
+                self.path, options, providers=providers()
+            )
         except Exception as error:
             # ONNX Runtime has no public base class for its errors.
             raise CheckpointError("bad_weights", file=self.path, reason=reason_of(error)) from None
         return session
+
+
+@dataclass(frozen=True)
+class _InMemory(Checkpoint):
+    function: Callable[[Floats], Any]
+
+    def verify(self) -> None:
+        """There is no file."""
+
+    def open(self, *, threads: int = 0) -> Session:
+        """The function itself: how many threads it takes is its own matter."""
+        return self
+
+    def run(self, names: Sequence[str] | None, inputs: Mapping[str, Floats]) -> Sequence[Any]:
+        return [np.asarray(self.function(inputs["picture"]), np.float32)]
+
+
+def _in_memory(
+    function: Callable[[Floats], Any],
+    name: str,
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    *,
+    parameters: int,
+) -> Checkpoint:
+    try:
+        card = ModelCard(
+            name="unnamed",
+            backbone=name,
+            preprocessing=preprocessing,
+            classes=tuple(classes),
+            parameters=parameters,
+            multiply_adds=0,
+            precision="fp32",
+            explanation="none",
+            sha256="0" * 64,
+            data="A model in memory.",
+            licence="that of the model",
+        )
+    except ValidationError as error:
+        raise CheckpointError("bad_classes", name=name, reason=error.errors()[0]["msg"]) from None
+    return _InMemory(card.renamed(name), Path(name), function)
 
 
 @cache
