@@ -33,6 +33,7 @@ from ccmusic.headers import (
 )
 
 Crop = Literal["center", "start", "end"]
+"""Where the window lies in a recording; where it is accepted, so is a second."""
 Samples = npt.NDArray[np.float32]
 Stored: TypeAlias = str | os.PathLike[str] | BinaryIO | bytes
 Source: TypeAlias = Stored | tuple[npt.NDArray[Any], float]

@@ -70,9 +70,14 @@ def audible_seconds(samples: Samples, sample_rate: int) -> float:
     steps = np.diff(samples, prepend=samples[:1])
     edge = round(_RINGING * sample_rate)
     steps[:edge] = steps[-edge:] = 0
+    steps[edges] = 0  # between two blocks
     changes = np.add.reduceat(np.square(steps), edges) / lengths
     audible = changes > slow + 4 * _SILENCE
-    (doubtful,) = np.nonzero(~audible)
+    # What does not move by itself is silent, however loud its neighbours in the frame around it.
+    wide = samples.astype(np.float64)
+    means = np.add.reduceat(wide, edges) / lengths
+    moving = np.add.reduceat(np.square(wide), edges) / lengths - np.square(means) >= _SILENCE
+    (doubtful,) = np.nonzero(~audible & moving)
     middles = edges[doubtful] + lengths[doubtful] / 2
     audible[doubtful] = _powers(samples, sample_rate, middles) >= _SILENCE
     return float(lengths[audible].sum() / sample_rate)

@@ -62,22 +62,22 @@ def test_folders_give_their_recordings_once_and_sorted(music: Path) -> None:
 
 
 def test_music_that_is_not_read_and_linked_folders_are_told(music: Path, tmp_path: Path) -> None:
-    for name in ("x.WV", "deep/y.mid", ".z.wv", "cover.jpg"):
+    for name in ("x.SHN", "deep/y.mid", ".z.shn", "cover.jpg"):
         (music / name).touch()
     (music / "link").symlink_to(music / "deep")
     told: list[str] = []
     found = batch.find_audio([str(music)], recursive=True, on_passed_over=told.append)
     assert len(found) == 7
-    assert sorted(told) == [str(music / name) for name in ("deep/y.mid", "link", "x.WV")]
+    assert sorted(told) == [str(music / name) for name in ("deep/y.mid", "link", "x.SHN")]
     told.clear()
     batch.find_audio([str(music)], on_passed_over=told.append)
-    assert told == [str(music / "x.WV")]
+    assert told == [str(music / "x.SHN")]
     (tmp_path / "only").mkdir()
-    (tmp_path / "only" / "x.wv").touch()
+    (tmp_path / "only" / "x.shn").touch()
     told.clear()
     with pytest.raises(DataError, match="no recordings found"):
         batch.find_audio([str(tmp_path / "only")], on_passed_over=told.append)
-    assert told == [str(tmp_path / "only" / "x.wv")]
+    assert told == [str(tmp_path / "only" / "x.shn")]
 
 
 def test_nothing_found_and_no_such_folder_are_errors(tmp_path: Path) -> None:

@@ -24,10 +24,9 @@ _RECORDINGS_AT_ONCE = 1_000
 # Other music that people have in folders: lossless, old, encrypted by shops, notes without sound.
 # fmt: off
 _OTHER_SUFFIXES = (
-    ".ape", ".wv", ".tta", ".tak", ".ofr", ".shn", ".mpc", ".dsf", ".dff", ".dts", ".ac3", ".eac3",
-    ".mp2", ".mpga", ".ra", ".rm", ".amr", ".3gp", ".spx", ".snd", ".voc", ".rf64", ".aifc",
-    ".alac", ".m4p", ".aax", ".ncm", ".qmc0", ".qmc3", ".qmcflac", ".mflac", ".mgg", ".kgm", ".kwm",
-    ".mid", ".midi",
+    ".ofr", ".shn", ".dts", ".ac3", ".eac3", ".mp2", ".mpga", ".ra", ".rm", ".amr", ".3gp", ".spx",
+    ".snd", ".voc", ".rf64", ".aifc", ".alac", ".m4p", ".aax", ".ncm", ".qmc0", ".qmc3",
+    ".qmcflac", ".mflac", ".mgg", ".kgm", ".kwm", ".mid", ".midi",
 )
 # fmt: on
 
