@@ -14,7 +14,6 @@ import pytest
 pytest.importorskip("streamlit")
 
 import numpy as np
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
@@ -60,7 +59,7 @@ def analyses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 
     monkeypatch.setattr(Panel, "analyze_prepared", counted)
     yield count
-    st.cache_resource.clear()
+    compute.forget_all()
 
 
 def open_page(locale: str = "en-US", **link: str) -> AppTest:
@@ -454,8 +453,8 @@ def test_a_link_brings_the_second_piece_and_a_file_can_be_one() -> None:
     assert app.pills(key="other_en").value == "rain"
     # What is no music is one line; the first piece stands.
     app.file_uploader(key="upload").upload("broken.mp3", b"no music in here", "audio/mpeg").run()
+    token = app.session_state.own
     app.pills(key="example_en").set_value("vibe_ace").run()
-    (token,) = app.session_state.pieces
     app.pills(key="other_en").set_value(token).run()
     assert_no_traceback(app)
     expected = AudioError("unknown_format", file="broken.mp3").message("en")

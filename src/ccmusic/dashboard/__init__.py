@@ -15,7 +15,7 @@ from ccmusic.sockets import address, bind
 
 # Unless a variable of Streamlit says otherwise, such as STREAMLIT_SERVER_MAX_UPLOAD_SIZE.
 _OPTIONS = {
-    "server_maxUploadSize": 200,
+    "server_maxUploadSize": 1024,
     "server_fileWatcherType": "none",
     "server_showEmailPrompt": False,
     "browser_gatherUsageStats": False,
