@@ -190,7 +190,7 @@ def test_a_card_loads_no_picture_from_outside(tmp_path: Path) -> None:
 
 
 def test_the_window_promises_what_the_server_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert dashboard._OPTIONS["server_maxUploadSize"] >= dashboard_weights._LARGEST_MB
+    assert dashboard._OPTIONS["server_maxUploadSize"] == dashboard_weights._LARGEST_MB
     monkeypatch.setattr(config, "_config_options", None)
     config.get_config_options(force_reparse=True, options_from_flags={"server.maxUploadSize": 50})
     try:
