@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_a_result_is_computed_once_and_the_longest_unused_goes_first() -> None:
         calls.append(n)
         return 2 * n
 
-    cached = Cached(double, 2, lambda value: value)  # type: ignore[arg-type,return-value]
+    cached = Cached(double, 2, lambda value: value)
     assert [cached(1), cached(2), cached(1), cached(3), cached(1), cached(2)] == [2, 4, 2, 6, 2, 4]
     assert calls == [1, 2, 3, 2]
     # What a visitor's browser may ask of Streamlit.
@@ -35,7 +36,7 @@ def test_a_result_is_computed_once_and_the_longest_unused_goes_first() -> None:
 
 
 def test_an_error_is_not_kept() -> None:
-    answers = iter([ValueError("no"), 7])
+    answers: Iterator[ValueError | int] = iter([ValueError("no"), 7])
 
     def ask() -> int:
         answer = next(answers)
