@@ -49,3 +49,11 @@ def test_without_measurements_there_is_no_advice(analysis: Analysis) -> None:
     assert some.advice is None
     assert replace(analysis, mean={}).advice is None
     assert Advice({}, None).message("zh") == []
+
+
+def test_a_model_of_other_classes_changes_nothing_for_the_mean(analysis: Analysis) -> None:
+    one = next(iter(analysis.verdicts.values()))
+    card = one.card.model_copy(update={"name": "mine", "classes": ("fado", "morna")})
+    joined = replace(analysis, verdicts={**analysis.verdicts, "mine": replace(one, card=card)})
+    assert analysis.advice is not None
+    assert joined.advice == analysis.advice

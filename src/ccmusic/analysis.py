@@ -11,7 +11,7 @@ from typing import Any
 
 from ccmusic import files, report
 from ccmusic.advice import Advice, advise
-from ccmusic.agreement import Agreement, agree, mean_probabilities
+from ccmusic.agreement import Agreement, agree, comparable, mean_probabilities
 from ccmusic.attention import Attention, attend
 from ccmusic.card import matching
 from ccmusic.errors import CCMusicError, CheckpointError
@@ -56,7 +56,10 @@ class Analysis(Prepared):
     @property
     def advice(self) -> Advice | None:
         """What the mean is worth, and what else to ask; None without measurements or verdicts."""
-        return advise([verdict.card for verdict in self.verdicts.values()], self.mean)
+        # A model whose classes are others than most models' is not in the mean, and changes
+        # nothing of what that is worth.
+        voices = comparable(list(self.verdicts.values()))
+        return advise([verdict.card for verdict in voices], self.mean)
 
     @property
     def genres(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from ccmusic.texts import Language, translate
 
@@ -82,3 +83,20 @@ def as_expected(error: Exception, file: str) -> CCMusicError:
         return error
     reason = f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]
     return CCMusicError(f"{file}: unexpected {reason}")
+
+
+def without_paths(error: CCMusicError) -> CCMusicError:
+    """Make an error that names files of this machine without their folders, for strangers."""
+    if not isinstance(error, CataloguedError):
+        return error
+    values = dict(error.values)
+    for name, path in error.values.items():
+        # What comes from a child process is text.
+        if isinstance(path, Path) or (name == "file" and Path(str(path)).name not in ("", path)):
+            for other, value in values.items():  # a library's reason may name the path once more
+                values[other] = value if isinstance(value, int | float) else _named(value, path)
+    return type(error)(error.key, **values)
+
+
+def _named(value: object, path: object) -> str:
+    return str(value).replace(str(path), Path(str(path)).name)

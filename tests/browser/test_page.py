@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -412,8 +413,11 @@ def test_an_mp3_is_served_as_one(visit: Callable[..., Page], song: Path) -> None
     page = visit()
     upload(page, song)
     source = page.evaluate(f"{SOUND}.src")
-    assert source.endswith(".mp3")
-    assert page.request.head(source).headers["content-type"] == "audio/mpeg"
+    kind, _, parameter = page.request.head(source).headers["content-type"].partition("; ")
+    assert kind == "audio/mpeg"
+    assert parameter == f"sha256={hashlib.sha256(song.read_bytes()).hexdigest()}"
+    page.wait_for_function(f"{SOUND}.readyState > 0")
+    assert page.evaluate(f"{SOUND}.duration") == pytest.approx(40, abs=0.2)
 
 
 def test_microphone_is_judged(visit: Callable[..., Page]) -> None:

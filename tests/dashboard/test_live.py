@@ -12,12 +12,11 @@ import pytest
 
 pytest.importorskip("streamlit")
 
-import streamlit as st
-
 from ccmusic import audio, zoo
-from ccmusic.dashboard import live
+from ccmusic.dashboard import compute, live
 from ccmusic.dashboard.player import wav
 from ccmusic.genres import genre_name
+from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import LANGUAGES, Language, translate
 from small_models import make_checkpoint
 from sounds import noise
@@ -30,7 +29,13 @@ def _two_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
     monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "none"))
     yield
-    st.cache_resource.clear()
+    compute.forget_all()
+
+
+def judged(sound: object, transform: TransformChoice, language: Language) -> str:
+    received = live._samples(sound)
+    assert received
+    return live._judge(*received, transform, language)
 
 
 def sent(samples: np.ndarray, rate: int = 22_050) -> dict[str, object]:
@@ -42,8 +47,8 @@ def sent(samples: np.ndarray, rate: int = 22_050) -> dict[str, object]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_transform_has_one_voice(language: Language) -> None:
     sound = sent(noise(4, 22_050))
-    assert re.findall(r"<h4>(.*?)</h4>", live._judge(sound, "mel", language)) == ["ResNet50"]
-    said = live._judge(sound, "both", language)
+    assert re.findall(r"<h4>(.*?)</h4>", judged(sound, "mel", language)) == ["ResNet50"]
+    said = judged(sound, "both", language)
     assert re.findall(r"<h4>(.*?)</h4>", said) == ["ResNet50 · CQT", "ResNet50 · Mel"]
     assert genre_name("jazz", language) in said
     assert genre_name("rock", language) in said
@@ -52,15 +57,32 @@ def test_each_transform_has_one_voice(language: Language) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_silence_and_scraps_are_no_music(language: Language) -> None:
-    silence = live._judge(sent(np.zeros(5 * 22_050, np.float32)), "cqt", language)
+    silence = judged(sent(np.zeros(5 * 22_050, np.float32)), "cqt", language)
     assert translate(language, "judged.silent") in silence
     assert "<li>" not in silence
-    assert live._judge(sent(noise(0.05, 22_050)), "cqt", language).startswith("<p>")
+    assert judged(sent(noise(0.05, 22_050)), "cqt", language).startswith("<p>")
 
 
 def test_the_last_ten_seconds_become_a_recording() -> None:
-    samples, rate = live._samples(sent(noise(12, 48_000), 48_000))
+    received = live._samples(sent(noise(12, 48_000), 48_000))
+    assert received
+    samples, rate = received
     clip = audio.load(wav(samples, rate))
     assert (clip.info.sample_rate, clip.info.channels) == (48_000, 1)
     assert clip.info.duration == pytest.approx(10)
     assert clip.original == pytest.approx(noise(12, 48_000)[2 * 48_000 :], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        None, 7, "sound", [], {}, {"rate": 22_050}, {"samples": "AAAA"},
+        {"rate": "22050", "samples": "AAAA"}, {"rate": float("nan"), "samples": "AAAA"},
+        {"rate": float("inf"), "samples": "AAAA"}, {"rate": -1, "samples": "AAAA"},
+        {"rate": 0, "samples": "AAAA"}, {"rate": 10**30, "samples": "AAAA"},
+        {"rate": 22_050, "samples": 7}, {"rate": 22_050, "samples": "AAA"},
+        {"rate": 22_050, "samples": "§"}, {"rate": 22_050, "samples": "AA=="},
+    ],
+)  # fmt: skip
+def test_what_is_no_sound_is_passed_over(sound: object) -> None:
+    assert live._samples(sound) is None

@@ -14,6 +14,13 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("streamlit")
+
+from streamlit import config, net_util
+from streamlit.web.server import server_util
+
+from ccmusic import dashboard
+
 SECONDS = 60
 
 
@@ -73,3 +80,20 @@ def test_a_variable_that_is_not_valid_is_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "STREAMLIT_SERVER_MAX_UPLOAD_SIZE" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_page_from_elsewhere_is_refused_without_asking_anybody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = list[str]()
+
+    def ask(url: str, **_: object) -> None:
+        asked.append(url)
+
+    monkeypatch.setattr(net_util, "_make_blocking_http_get", ask)
+    monkeypatch.setattr(net_util, "_external_ip", None)
+    dashboard.ask_nobody_for_our_address()
+    assert config.get_option("server.enableCORS")
+    for origin in ("https://elsewhere.example", "null", ""):
+        assert not server_util.is_url_from_allowed_origins(origin)
+    assert asked == []

@@ -9,11 +9,10 @@ import pytest
 
 pytest.importorskip("streamlit")
 
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
-from ccmusic.dashboard import visitors
+from ccmusic.dashboard import compute, inputs, visitors
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.dashboard.visitors import Keep
 from ccmusic.texts import LANGUAGES, Language, translate
@@ -68,13 +67,44 @@ def test_too_much_drives_out_the_longest_unused() -> None:
     assert kept.get("me") == {}
 
 
+def test_the_limits_hold_whatever_is_put_and_got_in_whatever_order() -> None:
+    kept, clock, gone = keep(most=1000, each=300)
+    owners = [f"owner {i}" for i in range(40)]
+    put = 0
+    for round_ in range(6):
+        for i, owner in enumerate(owners):
+            clock[0] += 0.1
+            size = 7 * (i + 5 * round_) % 90
+            kept.put(owner, {f"{round_}": bytes(size), "same": bytes(i)})
+            put += 2
+            kept.get(owners[i // 2])
+            assert sum(map(len, kept.get(owner).values())) <= 300
+    left = [thing for owner in owners for thing in kept.get(owner).values()]
+    assert sum(map(len, left)) <= 1000
+    assert len(left) + len(gone) == put
+
+
+def test_tidying_is_no_more_work_for_many_owners() -> None:
+    sizes = list[bytes]()
+
+    def size(thing: bytes) -> int:
+        sizes.append(thing)
+        return len(thing)
+
+    kept = Keep[bytes](seconds=100, most=10**9, each=10**9, size=size)
+    for i in range(2000):
+        kept.put(f"owner {i}", {"a": b"1"})
+        kept.get(f"owner {i}")
+    assert len(sizes) == 2000
+
+
 @pytest.fixture
 def small_panel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     make_checkpoint(tmp_path, "resnet50_cqt")
     monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "none"))
     yield
-    st.cache_resource.clear()
+    compute.forget_all()
 
 
 def visit(monkeypatch: pytest.MonkeyPatch, secret: str | None, **link: str) -> AppTest:
@@ -150,3 +180,47 @@ def test_an_example_leaves_the_uploads_at_hand(monkeypatch: pytest.MonkeyPatch) 
     app.selectbox(key="which_en").set_value(token).run()
     assert not app.exception
     assert title(app) == "celtica.ogg"
+
+
+@pytest.mark.usefixtures("small_panel")
+def test_a_session_holds_no_more_than_a_visitor_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What falls out of the shelf is gone from the session and from Streamlit's uploader."""
+    released = list[str]()
+    monkeypatch.setattr(inputs, "release_upload", lambda: released.append)
+    contents = {stem: EXAMPLES[stem].read_bytes() for stem in ("celtica", "rain", "vibe_ace")}
+    most = len(contents["rain"]) + len(contents["vibe_ace"])
+    kept = keep_of_pieces(most)
+    monkeypatch.setattr(inputs, "_KEPT", kept)
+    app = visit(monkeypatch, "mine")
+    upload(app, *contents)
+    assert title(app) == "vibe_ace.ogg"
+    held = {brought.piece.name for brought in kept.get("mine" + app.session_state.shelf).values()}
+    assert held == {"rain.ogg", "vibe_ace.ogg"}
+    assert len(released) == 1
+    told = translate("en", "page.upload_gone", mb=inputs.LARGEST_MB)
+    assert told in [caption.value for caption in app.caption]
+    assert "pieces" not in app.session_state
+
+
+def keep_of_pieces(most: int) -> Keep[inputs._Brought]:
+    return Keep[inputs._Brought](
+        seconds=3600,
+        most=most,
+        each=most,
+        size=lambda brought: len(brought.piece.content),
+        discard=lambda brought: brought.release(),
+    )
+
+
+@pytest.mark.usefixtures("small_panel")
+def test_of_several_files_one_that_can_be_read_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = visit(monkeypatch, "mine")
+    rain = ("rain.ogg", EXAMPLES["rain"].read_bytes(), "audio/ogg")
+    celtica = ("celtica.ogg", EXAMPLES["celtica"].read_bytes(), "audio/ogg")
+    broken = ("broken.mp3", b"no music in here", "audio/mpeg")
+    app.file_uploader(key="upload").set_value([rain, celtica, broken]).run()
+    assert not app.exception
+    assert title(app) == "celtica.ogg"
+    app = visit(monkeypatch, "mine")
+    app.file_uploader(key="upload").set_value([broken]).run()
+    assert title(app) == "broken.mp3"  # its only one: the reason is told

@@ -11,13 +11,13 @@ import pytest
 pytest.importorskip("streamlit")
 pytest.importorskip("torch")
 
-import streamlit as st
 import torch
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
-from ccmusic.dashboard import visitors
+from ccmusic.dashboard import compute, visitors
+from ccmusic.dashboard import weights as dashboard_weights
 from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import torchvision_models
 from small_models import make_checkpoint
@@ -28,7 +28,7 @@ APP = Path(dashboard.__file__).with_name("app.py")
 @pytest.fixture(autouse=True)
 def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "home"))
-    st.cache_resource.clear()
+    compute.forget_all()
     config.set_option("server.address", "localhost")
     yield
     config.set_option("server.address", None)
@@ -70,7 +70,7 @@ def test_a_file_becomes_a_model_of_the_panel(language: Language) -> None:
     assert "thesis_mel" in panel(app)  # at once
     card = zoo.find_one("thesis_mel").card
     assert card.classes == ("fado", "morna", "samba")
-    assert any("mobilenet_v3_small" in m.value for m in app.markdown)
+    assert any("mobilenet_v3_small" in m.value.replace("\\", "") for m in app.markdown)
 
     again = AppTest.from_file(str(APP), default_timeout=240)
     again.query_params.update(lang=language, example="rain", transform="mel")
@@ -150,3 +150,53 @@ def test_an_onnx_file_brings_its_card(language: Language, tmp_path: Path) -> Non
     app.file_uploader(key="weights_file").set_value(both).run()
     click(app, translate(language, "weights.import"))
     assert zoo.find_one("theirs").card.classes == classes
+
+
+def test_a_refused_file_does_not_stand_in_the_way_of_the_next(tmp_path: Path) -> None:
+    app = open_window("en", "half_mel.pt", weights()[:5000])
+    click(app, translate("en", "weights.import"))
+    assert app.error
+    both = [("half_mel.pt", weights()[:5000], ""), ("whole_mel.pt", weights(), "")]
+    app.file_uploader(key="weights_file").set_value(both).run()
+    app.text_area(key="weights_classes").set_value("fado, morna, samba").run()
+    click(app, translate("en", "weights.import"))
+    assert [e.value for e in app.error] == []
+    assert "whole_mel" in panel(app)
+
+
+def test_a_model_that_comes_after_its_window_was_closed_is_announced(tmp_path: Path) -> None:
+    app = open_window("en", "late_mel.pt", weights())
+    app.text_area(key="weights_classes").set_value("fado, morna, samba").run()
+    click(app, translate("en", "weights.import"))
+    app.session_state.dialog = None  # as Escape leaves it
+    app.run()
+    done = translate("en", "weights.done", name="late_mel", transform="Mel")
+    assert [toast.value.replace("\\", "") for toast in app.toast] == [done]
+    assert not app.run().toast
+
+
+def test_a_card_loads_no_picture_from_outside(tmp_path: Path) -> None:
+    image = "![](https://example.com/a.png)"
+    make_checkpoint(
+        zoo.user_folder(), "theirs", transform="mel", classes=("fado", "morna"),
+        favourite="fado", backbone=image,
+    )  # fmt: skip
+    app = AppTest.from_file(str(APP), default_timeout=240)
+    app.query_params.update(lang="en", example="rain", transform="mel")
+    app.run()
+    app.button(key="open_weights").click().run()
+    assert any("theirs" in m.value for m in app.markdown)
+    assert not [m.value for m in (*app.markdown, *app.caption) if image in m.value]
+
+
+def test_the_window_promises_what_the_server_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dashboard._OPTIONS["server_maxUploadSize"] == dashboard_weights._LARGEST_MB
+    monkeypatch.setattr(config, "_config_options", None)
+    config.get_config_options(force_reparse=True, options_from_flags={"server.maxUploadSize": 50})
+    try:
+        app = open_window("en", "late_mel.pt", weights())
+        largest = {box.proto.max_upload_size_mb for box in app.get("file_uploader")}
+        assert largest == {50}
+        assert any("50 MB" in e.proto.body for e in app.get("html"))
+    finally:
+        config.get_config_options(force_reparse=True)

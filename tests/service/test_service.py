@@ -16,10 +16,9 @@ from PIL import Image
 
 from ccmusic import sandbox, zoo
 from ccmusic.api import analyze
-from ccmusic.errors import CCMusicError, CheckpointError
+from ccmusic.errors import CCMusicError, CheckpointError, without_paths
 from ccmusic.sandbox import Sandbox
 from ccmusic.service import create_app
-from ccmusic.service.problems import without_paths
 from services import SONG, opened
 
 ROUTES = ("/v1/classify", "/v1/classify/events", "/v1/spectrogram")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import plotly  # noqa: F401  (fail now if the extra is missing, not when the first page is drawn)
 import streamlit as st
+from streamlit import net_util
 from streamlit.web import bootstrap, cli
 
 from ccmusic.errors import CCMusicError
@@ -15,7 +16,7 @@ from ccmusic.sockets import address, bind
 
 # Unless a variable of Streamlit says otherwise, such as STREAMLIT_SERVER_MAX_UPLOAD_SIZE.
 _OPTIONS = {
-    "server_maxUploadSize": 200,
+    "server_maxUploadSize": 1024,
     "server_fileWatcherType": "none",
     "server_showEmailPrompt": False,
     "browser_gatherUsageStats": False,
@@ -51,12 +52,22 @@ def launch(*, host: str, port: int) -> None:
         If the address cannot be listened on, or a variable of Streamlit is not valid.
     """
     bind(host, port).close()
+    ask_nobody_for_our_address()
     options = {**_OPTIONS, **_from_environment(), "server_address": host, "server_port": port}
     bootstrap.load_config_options(options)
     scheme = "https" if st.get_option("server.sslCertFile") else "http"
     path = st.get_option("server.baseUrlPath")
     print(f"CCMusic is at {address(host, port, scheme, path)} (Ctrl-C ends it)", flush=True)
     bootstrap.run(str(Path(__file__).with_name("app.py")), False, [], options)
+
+
+def ask_nobody_for_our_address() -> None:
+    """Keep Streamlit from asking a server outside what this machine's address is.
+
+    It asks when a page of another origin opens a connection, and has no option against it. What it
+    remembers as the answer here is no host name, so that nobody is let in by it.
+    """
+    net_util._external_ip = "not asked for"
 
 
 def _from_environment() -> dict[str, Any]:

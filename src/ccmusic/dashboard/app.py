@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from html import escape
+from math import isfinite
 from pathlib import Path
 
 import streamlit as st
@@ -13,7 +14,14 @@ from streamlit.delta_generator import DeltaGenerator
 from ccmusic.axes import Orientation
 from ccmusic.card import titles
 from ccmusic.dashboard import dialog
-from ccmusic.dashboard.address import TRANSFORMS, VIEWS, apply_address, read_address, write_address
+from ccmusic.dashboard.address import (
+    TRANSFORMS,
+    VIEWS,
+    apply_address,
+    read_address,
+    settled,
+    write_address,
+)
 from ccmusic.dashboard.attention import attention
 from ccmusic.dashboard.compare import compare
 from ccmusic.dashboard.compute import (
@@ -27,9 +35,9 @@ from ccmusic.dashboard.compute import (
 from ccmusic.dashboard.downloads import downloads
 from ccmusic.dashboard.files import files_table
 from ccmusic.dashboard.guide import guide
-from ccmusic.dashboard.inputs import choose_input, choose_other, show
+from ccmusic.dashboard.inputs import LARGEST_MB, choose_input, choose_other, show
 from ccmusic.dashboard.live import live_window
-from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.markup import STATUS, headline
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.pipeline import pipeline
@@ -39,7 +47,7 @@ from ccmusic.dashboard.timeline import has_course, timeline
 from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
 from ccmusic.dashboard.verdicts import details, opinion, verdicts
-from ccmusic.dashboard.visitors import remember_visitor
+from ccmusic.dashboard.visitors import largest_upload, remember_visitor
 from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.dashboard.weights import weights_window
 from ccmusic.errors import CCMusicError, CheckpointError
@@ -111,7 +119,7 @@ def page() -> None:
         start = window_start(piece, transform)
         decoded = prepared(piece, transform, start)
     except CCMusicError as error:
-        slot.html(headline(piece.title, error.message(language), Counter(), language))
+        slot.html(headline(piece.title, told(error, language), Counter(), language))
         _script_alone(language)
         if pieces and on:
             files_table(pieces, transform, on, language, show_nth)
@@ -134,7 +142,7 @@ def page() -> None:
             wave, strip = _pictures(shown)
         analysis = None
         if isinstance(panel, CheckpointError):
-            reason = panel.message(language)
+            reason = told(panel, language)
             slot.html(headline(piece.title, reason[0].upper() + reason[1:], Counter(), language))
         elif not on:
             all_off = translate(language, "page.all_off")
@@ -146,7 +154,7 @@ def page() -> None:
         _script(shown, said)
         waveform(wave, start_waveform(piece), piece, clip, language)
         for problem in faulty_checkpoints():
-            st.warning(plain(problem.message(language)))
+            st.warning(plain(told(problem, language)))
         if analysis:
             typical(looks, analysis, language)
             if other:
@@ -166,7 +174,7 @@ def page() -> None:
             with picture:
                 pipeline(pending.result(), start_waveform(piece), language, covered=covered)
         except CCMusicError as error:
-            picture.error(plain(error.message(language)))
+            picture.error(plain(told(error, language)))
 
 
 @dataclass(frozen=True)
@@ -187,7 +195,7 @@ def _script(shown: _Shown, said: str) -> None:
 
     def move() -> None:
         middle = st.session_state.page_script.window
-        if middle is not None:
+        if isinstance(middle, int | float) and isfinite(middle):  # a browser may send anything
             move_to(shown.window.clip, float(middle))
 
     keyboard(shown.language)
@@ -200,21 +208,28 @@ def _script(shown: _Shown, said: str) -> None:
             "end": info.window_end,
             "said": said,
             "region": translate(shown.language, "player.region"),
+            "unsettled": st.session_state.get("unsettled", 0),
         },
         on_window_change=move,
         on_address_change=_go,
+        on_settled_change=settled,
     )
 
 
 def _script_alone(language: Language) -> None:
     """The page's script where there is no sound: Back and forward work there too."""
-    _page_script(key="page_script", data={"language": language}, on_address_change=_go)
+    _page_script(
+        key="page_script",
+        data={"language": language, "unsettled": st.session_state.get("unsettled", 0)},
+        on_address_change=_go,
+        on_settled_change=settled,
+    )
 
 
 def _go() -> None:
     """Back or forward was pressed: the state is that of the address."""
     address = st.session_state.page_script.address
-    if address is not None:
+    if isinstance(address, str):
         apply_address(address)
 
 
@@ -243,8 +258,9 @@ def _header() -> tuple[Language, str]:
         )
         tour(language)
     # Streamlit's uploader is in English only; the style sheet replaces its words.
+    mb = largest_upload(LARGEST_MB)
     words = "".join(
-        f'--upload-{part}: "{translate(language, f"page.upload_{part}")}"; '
+        f'--upload-{part}: "{translate(language, f"page.upload_{part}", mb=mb)}"; '
         for part in ("hint", "button", "refused")
     )
     st.html(f"<style>:root {{ {words} }}</style>")
@@ -276,7 +292,9 @@ def _choose_models(panel: Panel, language: Language) -> list[str]:
     """Names of the models that are switched on: all, until the user says otherwise."""
     names, state = titles(panel.cards), st.session_state
     key = f"models_{'_'.join(names)}"
-    state.setdefault(key, [name for name in names if name not in state.off])
+    # In every run: the browser draws the pills only when they are looked at, and knows nothing of
+    # what an earlier run has told it.
+    state[key] = [name for name in names if name not in state.off]
 
     def remember() -> None:
         state.off = (state.off - set(names)) | (set(names) - set(state[key]))
@@ -286,7 +304,7 @@ def _choose_models(panel: Panel, language: Language) -> list[str]:
             translate(language, "page.models"),
             list(names),
             selection_mode="multi",
-            format_func=names.__getitem__,
+            format_func=lambda name: plain(names[name]),
             key=key,
             on_change=remember,
             wrap=True,

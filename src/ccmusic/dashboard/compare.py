@@ -12,10 +12,11 @@ import streamlit as st
 from ccmusic.analysis import Analysis
 from ccmusic.axes import Orientation
 from ccmusic.dashboard.compute import prepared, start_analysis
-from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.markup import differences
+from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
-from ccmusic.dashboard.player import media_type, window_button
+from ccmusic.dashboard.player import window_button
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
 from ccmusic.dashboard.verdicts import panel_lines
 from ccmusic.dashboard.voting import ballot, is_covered, own_vote
@@ -54,7 +55,7 @@ def compare(
     try:
         judged = start_analysis(other, choice).result().select(on)
     except CCMusicError as error:
-        st.info(plain(error.message(language)))
+        st.info(plain(told(error, language)))
         return
     transforms = [Preprocessing.default(n).transform for n in transforms_of(choice)]
     first = prepared(piece, choice, start)
@@ -87,7 +88,7 @@ def compare(
                     )
                 st.html(window_button(language, said.clip.info if side == "second" else None))
                 if side == "second":  # not seen: the button and the spectrograms play it
-                    st.audio(shown.content, format=media_type(shown.name))
+                    sound(shown)
                 if is_covered(shown):
                     st.html(f'<p class="said">{escape(translate(language, "vote.ask"))}</p>')
                     ballot(shown, language)

@@ -6,23 +6,22 @@ recording and the same models share results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from typing import Any
-
-import streamlit as st
+from typing import Any, ParamSpec, TypeVar
 
 from ccmusic import zoo
 from ccmusic.agreement import mean_probabilities
 from ccmusic.analysis import Analysis
 from ccmusic.audio import MAX_SECONDS, Crop, Envelope, window_starts
 from ccmusic.dashboard.background import Background
-from ccmusic.dashboard.models import private_models
+from ccmusic.dashboard.cache import Cached
+from ccmusic.dashboard.models import others_come, private_models
 from ccmusic.dashboard.piece import Piece
 from ccmusic.engine import Engine
-from ccmusic.errors import CheckpointError
+from ccmusic.errors import CheckpointError, without_paths
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
@@ -30,10 +29,38 @@ from ccmusic.spectrogram import TransformChoice, TransformName, transforms_of
 from ccmusic.verdict import Verdict
 from ccmusic.zoo import Checkpoint
 
-_BY_CONTENT: dict[str | type[Any], Callable[[Any], Any]] = {
-    Piece: lambda piece: piece.key,
-    Checkpoint: lambda checkpoint: (str(checkpoint.path), checkpoint.card.sha256),
-}
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _by_content(value: object) -> Hashable:
+    if isinstance(value, Piece):
+        return value.key
+    if isinstance(value, Checkpoint):
+        return str(value.path), value.card.sha256
+    if isinstance(value, tuple):
+        return tuple(map(_by_content, value))
+    return value
+
+
+_caches: list[Cached[..., Any]] = []
+
+
+def _cached(most: int) -> Callable[[Callable[P, R]], Cached[P, R]]:
+    def decorate(function: Callable[P, R]) -> Cached[P, R]:
+        cache = Cached(function, most, _by_content)
+        _caches.append(cache)
+        return cache
+
+    return decorate
+
+
+def forget_all() -> None:
+    """Compute everything anew."""
+    for cached in _caches:
+        cached.clear()
+
+
 _Own = tuple[Checkpoint, ...]
 """Models that only one visitor sees."""
 
@@ -56,14 +83,14 @@ def _own(transform: TransformChoice) -> _Own:
     return tuple(c for c in private_models() if c.card.transform in transforms_of(transform))
 
 
-@st.cache_resource(show_spinner=False)
+@_cached(4)
 def _open_panel(transform: TransformChoice) -> Panel:
     if transform == "both" and {"cqt", "mel"} <= _transforms():
         return _open_panel("cqt").combine(_open_panel("mel"))
     return Panel.open(transform)
 
 
-@st.cache_resource(show_spinner=False, max_entries=8, hash_funcs=_BY_CONTENT)
+@_cached(8)
 def _own_panel(transform: TransformChoice, own: _Own) -> Panel:
     mine = Panel(own)
     try:
@@ -80,12 +107,12 @@ def has_models(transform: TransformName) -> bool:
     return transform in _transforms() or bool(_own(transform))
 
 
-@st.cache_resource(show_spinner=False)
+@_cached(4)
 def _transforms() -> set[str]:
     return {checkpoint.card.transform for checkpoint in zoo.scan()[0]}
 
 
-@st.cache_resource(show_spinner=False)
+@_cached(4)
 def faulty_checkpoints() -> list[CheckpointError]:
     """What is wrong with the checkpoints that cannot be asked."""
     return zoo.scan()[1]
@@ -114,7 +141,7 @@ def prepared(piece: Piece, transform: TransformChoice, start: float | None = Non
     return _prepared(piece, start, frozenset(wanted | both)).restrict(wanted)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
+@_cached(16)
 def _prepared(
     piece: Piece, start: float | None, preprocessings: frozenset[Preprocessing]
 ) -> Prepared:
@@ -122,7 +149,7 @@ def _prepared(
     return engine().prepare(piece.content, preprocessings, crop=crop, name=piece.name)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
+@_cached(16)
 def start_waveform(piece: Piece) -> Background[None, Envelope]:
     """Begin to decode the whole piece for its waveform, half an hour of it at most."""
     return Background(lambda _: engine().envelope(piece.content, name=piece.name))
@@ -135,12 +162,21 @@ def start_analysis(
     return _start_analysis(piece, transform, start, _own(transform))
 
 
-@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=_BY_CONTENT)
+@_cached(16)
 def _start_analysis(
     piece: Piece, transform: TransformChoice, start: float | None, own: _Own
 ) -> Background[Verdict, Analysis]:
     panel, window = open_panel(transform), prepared(piece, transform, start)
-    return Background(lambda tell: panel.analyze_prepared(window, on_verdict=tell))
+    return Background(lambda tell: _public(panel.analyze_prepared(window, on_verdict=tell)))
+
+
+def _public(analysis: Analysis) -> Analysis:
+    """The analysis whose errors, also in its reports, do not name the server's folders."""
+    verdicts = {
+        name: replace(v, error=without_paths(v.error)) if v.error else v
+        for name, v in analysis.verdicts.items()
+    }
+    return replace(analysis, verdicts=verdicts)
 
 
 _MOST_WINDOWS = 60  # of a whole piece, five seconds or more apart
@@ -176,7 +212,7 @@ def whole_piece(piece: Piece, transform: TransformChoice) -> WholePiece:
     return _whole_piece(piece, transform, _own(transform))
 
 
-@st.cache_resource(show_spinner=False, max_entries=4, hash_funcs=_BY_CONTENT)
+@_cached(4)
 def _whole_piece(piece: Piece, transform: TransformChoice, own: _Own) -> WholePiece:
     return WholePiece(piece, transform)
 
@@ -189,14 +225,20 @@ def cached_analysis(piece: Piece, transform: TransformChoice) -> Analysis:
     return _cached_analysis(piece, transform, _own(transform))
 
 
-@st.cache_resource(show_spinner=False, max_entries=512, hash_funcs=_BY_CONTENT)
+@_cached(512)
 def _cached_analysis(piece: Piece, transform: TransformChoice, own: _Own) -> Analysis:
     analysis = engine().run(open_panel(transform), piece.content, name=piece.name)
     return replace(analysis.without_sound(), pictures={})
 
 
 def forget_models() -> None:
-    """Open the checkpoints anew, because some have come or gone; sounds and pictures stay."""
+    """Open the checkpoints anew, because some have come or gone; sounds and pictures stay.
+
+    Where others come, only models of one visitor do, and theirs are asked for by name: no visitor
+    makes the others wait.
+    """
+    if others_come():
+        return
     for known in (
         _open_panel,
         _transforms,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import PurePath
 
 import streamlit as st
 
 from ccmusic import report
 from ccmusic.analysis import Analysis
+from ccmusic.dashboard.media import offer
 from ccmusic.texts import Language, translate
 
 _KINDS: dict[report.Kind, str] = {
@@ -19,18 +19,23 @@ _KINDS: dict[report.Kind, str] = {
 
 
 def downloads(analysis: Analysis, language: Language) -> None:
-    """Draw a button for each kind of report; each is written when it is asked for."""
+    """Draw a button for each kind of report."""
     st.subheader(translate(language, "report.title"), anchor=False)
     stem = PurePath(analysis.file).stem
+    quick: tuple[report.Kind, ...] = "json", "csv"
+    written = {kind: report.render(analysis, kind, language) for kind in quick}
+    state = st.session_state
+    # The page takes a third of a second. The other two hold all times, which no analysis shares.
+    if state.get("report_of") != written:
+        state.report_of, state.report = written, report.render(analysis, "html", language)
     with st.container(horizontal=True):
         for kind, mime in _KINDS.items():
-            st.download_button(
+            content = state.report if kind == "html" else written[kind]
+            offer(
                 translate(language, f"report.{kind}"),
-                partial(report.render, analysis, kind, language),
+                content.encode(),
                 file_name=f"{stem}-{analysis.transform}.{kind}",
                 mime=mime,
-                on_click="ignore",
                 key=f"report_{kind}",
-                icon=":material/download:",
             )
     st.caption(translate(language, "report.png"))

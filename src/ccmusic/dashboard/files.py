@@ -11,7 +11,9 @@ import streamlit as st
 
 from ccmusic.agreement import comparable
 from ccmusic.dashboard.compute import cached_analysis
+from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.markup import votes_of
+from ccmusic.dashboard.media import offer
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.voting import is_covered
 from ccmusic.errors import CCMusicError
@@ -73,14 +75,12 @@ def files_table(
             words[3]: st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
         },
     )
-    st.download_button(
+    offer(
         translate(language, "files.download"),
-        lambda: _csv(words, rows),
+        _csv(words, rows),
         file_name="ccmusic.csv",
         mime="text/csv",
-        on_click="ignore",
         key="files_csv",
-        icon=":material/download:",
     )
 
 
@@ -88,7 +88,7 @@ def _row(piece: Piece, transform: TransformChoice, on: Collection[str], language
     try:
         analysis = cached_analysis(piece, transform).select(on)
     except CCMusicError as error:
-        return _Row(piece.title, warnings=error.message(language))
+        return _Row(piece.title, warnings=told(error, language))
     if is_covered(piece):
         return _Row(piece.title, translate(language, "vote.ask"))
     said = "; ".join(w.message(language) for w in analysis.warnings)

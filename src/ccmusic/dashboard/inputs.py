@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from ccmusic.dashboard import dialog
+from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.examples import EXAMPLE_GENRES, find_examples
+from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.piece import Piece
-from ccmusic.dashboard.visitors import Keep, known_visitor, visitor
+from ccmusic.dashboard.visitors import (
+    Keep,
+    known_visitor,
+    largest_upload,
+    release_upload,
+    visitor,
+)
+from ccmusic.errors import CCMusicError
 from ccmusic.texts import Language, catalogue, translate
 
 _MICROPHONE_RATE = 44_100
-_KEPT = Keep[Piece](seconds=3600, most=2**30, each=2**28, size=lambda piece: len(piece.content))
-"""Own pieces of all visitors, an hour after they were last seen: a reload finds them here."""
+LARGEST_MB = 256
+"""Of a piece, and of all pieces of a visitor."""
+
+
+@dataclass(frozen=True)
+class _Brought:
+    piece: Piece
+    release: Callable[[], None]
+    """Frees what Streamlit's uploader holds of it."""
+
+
+_KEPT = Keep[_Brought](
+    seconds=3600,
+    most=2**30,
+    each=LARGEST_MB * 2**20,
+    size=lambda brought: len(brought.piece.content),
+    discard=lambda brought: brought.release(),
+)
+"""Own pieces of all visitors, an hour after they were last seen. They are nowhere else."""
 
 
 def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
     """Draw the choice; what was touched last is taken, and all files if it is one of several."""
     state, examples = st.session_state, find_examples()
-    state.setdefault("pieces", {})  # the visitor's own, by token
-    if state.get("fetched") != state.shelf:
-        state.fetched, secret = state.shelf, known_visitor()
-        state.pieces |= _KEPT.get(secret + state.shelf) if secret else {}
-    if state.pieces:
-        _KEPT.put(visitor() + state.shelf, state.pieces)
+    pieces = _brought()
+    state.shelved = bool(pieces)
     state.setdefault("files", {})  # token of each file in the uploader, by Streamlit's name for it
     # Streamlit remembers a choice by its label, and labels change with the language.
     example, which = f"example_{language}", f"which_{language}"
@@ -48,6 +72,7 @@ def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
             format_func=lambda stem: _example_title(stem, language),
             key=example,
             on_change=choose,
+            required=True,  # the second half of a double click takes nothing back
             wrap=True,
         )
     uploads = st.file_uploader(
@@ -55,10 +80,13 @@ def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
         accept_multiple_files=True,
         key="upload",
         on_change=_take_uploads,
+        max_upload_size=largest_upload(LARGEST_MB),
     )
+    if any(token not in pieces for token in state.files.values()):
+        st.caption(translate(language, "page.upload_gone", mb=LARGEST_MB))
     # On another view of the page Streamlit forgets what the uploader holds; that removes nothing.
     state.files = {u.file_id: state.files[u.file_id] for u in uploads if u.file_id in state.files}
-    files = {token: piece for token, piece in state.pieces.items() if piece.title}
+    files = {token: piece for token, piece in pieces.items() if piece.title}
     if len(files) > 1 or set(files) - {state.own}:
         state[which] = state.own if state.own in files else None
         st.selectbox(
@@ -80,7 +108,7 @@ def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
         )
     if state.example is not None:
         return _example(examples[state.example], language), []
-    if piece := state.pieces.get(state.own):
+    if piece := pieces.get(state.own or ""):
         several = piece.title and len(files) > 1
         return _titled(piece, language), list(files.values()) if several else []
     if state.own is None and examples:  # the file of one's own was taken away again
@@ -92,7 +120,7 @@ def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
 def choose_other(piece: Piece, language: Language) -> Piece | None:
     """Draw the choice of a second piece to compare with: examples and what the visitor brought."""
     state, examples = st.session_state, find_examples()
-    brought = {token: own for token, own in state.pieces.items() if token != piece.token}
+    brought = {token: own for token, own in _brought().items() if token != piece.token}
     names = {s: _example_title(s, language) for s in examples if s != state.example}
     names |= {token: _titled(own, language).title for token, own in brought.items()}
     if state.other not in names:
@@ -107,7 +135,7 @@ def choose_other(piece: Piece, language: Language) -> Piece | None:
         st.pills(
             translate(language, "compare.other"),
             list(names),
-            format_func=names.__getitem__,
+            format_func=lambda name: plain(names[name]),
             key=key,
             on_change=choose,
             wrap=True,
@@ -117,10 +145,23 @@ def choose_other(piece: Piece, language: Language) -> Piece | None:
     return _example(examples[state.other], language) if state.other else None
 
 
-def hold(piece: Piece) -> None:
-    """Show a piece of the visitor's; recordings have no title, which depends on the language."""
-    st.session_state.pieces[piece.token] = piece
+def hold(piece: Piece, release: Callable[[], None] = lambda: None) -> None:
+    """Show a piece of the visitor's; recordings have no title, which depends on the language.
+
+    Parameters
+    ----------
+    release
+        Called when the piece is kept no longer.
+    """
+    _KEPT.put(visitor() + st.session_state.shelf, {piece.token: _Brought(piece, release)})
     show(piece.token)
+
+
+def _brought() -> dict[str, Piece]:
+    """The visitor's own pieces, by token."""
+    secret = known_visitor()
+    kept = _KEPT.get(secret + st.session_state.shelf) if secret else {}
+    return {token: brought.piece for token, brought in kept.items()}
 
 
 def show(token: str) -> None:
@@ -132,23 +173,29 @@ def show(token: str) -> None:
 def _drop(tokens: Sequence[str]) -> None:
     """Forget pieces that the visitor took away; the newest of the others takes their place."""
     state = st.session_state
-    for token in tokens:
-        state.pieces.pop(token, None)
     _KEPT.remove(visitor() + state.shelf, tokens)
     if state.own in tokens:
-        state.own = next(reversed(state.pieces), None)
+        state.own = next(reversed(_brought()), None)
 
 
 def _take_uploads() -> None:
+    """Of several files the last one that can be read is shown."""
     state = st.session_state
     before, state.files = state.files, {}
+    release = release_upload()
+    new: list[Piece] = []
     for upload in state.upload:
         if upload.file_id in before:
             state.files[upload.file_id] = before[upload.file_id]
         else:
-            piece = Piece(upload.name, upload.name, upload.getvalue())
-            state.files[upload.file_id] = piece.token
-            hold(piece)
+            new.append(Piece(upload.name, upload.name, upload.getvalue()))
+            state.files[upload.file_id] = new[-1].token
+            hold(new[-1], partial(release, upload.file_id))
+    for piece in reversed(new) if len(new) > 1 else ():
+        with suppress(CCMusicError):
+            prepared(piece, state.transform)
+            show(piece.token)
+            break
     _drop([token for token in before.values() if token not in state.files.values()])
 
 
@@ -157,7 +204,7 @@ def _take_recording() -> None:
     if state.microphone:
         piece = Piece("recording.wav", "", state.microphone.getvalue())
         state.recorded = piece.token
-        hold(piece)
+        hold(piece, partial(release_upload(), state.microphone.file_id))
     else:
         _drop([state.recorded] if "recorded" in state else [])
 

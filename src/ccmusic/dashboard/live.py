@@ -6,11 +6,9 @@ The browser draws (``live.js``); Python judges the last 10 s about once a second
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +18,7 @@ from ccmusic.audio import CLIP_SECONDS, Clip
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import open_panel
 from ccmusic.dashboard.inputs import hold
+from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.markup import card
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import wav
@@ -33,6 +32,7 @@ _WORDS = (
     *("insecure", "unsupported", "refused", "missing", "busy", "failed", "ended"),
 )
 _TOP_K = 3
+_RATES = 3000, 768_000  # hertz, of any microphone
 _microphone = st.components.v2.component(
     "ccmusic_live",
     html=(_HERE / "live.html").read_text("utf-8"),
@@ -53,12 +53,13 @@ def _window(transform: TransformChoice, language: Language) -> None:
     state = st.session_state
 
     def judge() -> None:
-        if sound := state.live.sound:
-            state.live_answer = sound["number"], _judge(sound, transform, language)
+        sound = state.live.sound
+        if received := _samples(sound):
+            state.live_answer = sound.get("number"), _judge(*received, transform, language)
 
     def take() -> None:
-        if state.live.piece:
-            hold(Piece("recording.wav", "", wav(*_samples(state.live.piece))))
+        if received := _samples(state.live.piece):
+            hold(Piece("recording.wav", "", wav(*received)))
             dialog.close()
 
     st.caption(translate(language, "live.intro"))
@@ -74,9 +75,10 @@ def _window(transform: TransformChoice, language: Language) -> None:
     st.html(f'<div class="cards live">{said}</div>')
 
 
-def _judge(sound: Mapping[str, Any], transform: TransformChoice, language: Language) -> str:
+def _judge(
+    samples: npt.NDArray[np.int16], rate: int, transform: TransformChoice, language: Language
+) -> str:
     """What the smallest model of each transform says, as a card."""
-    samples, rate = _samples(sound)
     cards = []
     try:
         clip = Clip.from_samples(samples, rate)
@@ -89,16 +91,28 @@ def _judge(sound: Mapping[str, Any], transform: TransformChoice, language: Langu
             if verdict is None:
                 cards.append(card(title, (), [analysis.message(language)], language))
             elif verdict.error:
-                cards.append(card(title, (), [verdict.error.message(language)], language))
+                cards.append(card(title, (), [told(verdict.error, language)], language))
             else:
                 cards.append(card(title, verdict.top(_TOP_K), (), language))
     except CCMusicError as error:
-        return f"<p>{escape(error.message(language))}</p>"
+        return f"<p>{escape(told(error, language))}</p>"
     return "".join(cards)
 
 
-def _samples(sound: Mapping[str, Any]) -> tuple[npt.NDArray[np.int16], int]:
-    """Samples, int16 [n], 10 s at most, and their rate in hertz."""
-    rate = int(sound["rate"])
-    content = base64.b64decode(sound["samples"])
-    return np.frombuffer(content, "<i2")[-round(CLIP_SECONDS * rate) :], rate
+def _samples(sound: object) -> tuple[npt.NDArray[np.int16], int] | None:
+    """Samples, int16 [n], 10 s at most, and their rate in hertz; None if they are none.
+
+    Anything may come instead of what ``live.js`` sends.
+    """
+    rate, content = (
+        (sound.get(k) for k in ("rate", "samples")) if isinstance(sound, dict) else (0, "")
+    )
+    if not (isinstance(rate, int | float) and isinstance(content, str)):
+        return None
+    if not _RATES[0] <= rate <= _RATES[1]:
+        return None
+    try:
+        samples = np.frombuffer(base64.b64decode(content, validate=True), "<i2")
+    except ValueError:  # no base64, or half a sample
+        return None
+    return samples[-round(CLIP_SECONDS * rate) :], int(rate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+import mimetypes
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ from PIL import Image
 from ccmusic.analysis import Analysis
 from ccmusic.audio import SAMPLE_RATE, Envelope, Samples
 from ccmusic.dashboard.background import Background
-from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.markdown import plain, told
+from ccmusic.dashboard.media import offer
 from ccmusic.dashboard.player import wav
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure, waveform_figure
 from ccmusic.errors import CCMusicError
@@ -67,16 +68,9 @@ def _stage(language: Language, key: str, *terms: str, **values: object) -> None:
     st.caption(plain(translate(language, f"way.{key}_is", **values)), help=explained or None)
 
 
-def _download(name: str, content: Callable[[], bytes]) -> None:
-    st.download_button(
-        name,
-        content,
-        file_name=name,
-        on_click="ignore",
-        key=f"way_{name}",
-        icon=":material/download:",
-        type="tertiary",
-    )
+def _download(name: str, content: bytes) -> None:
+    mime = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    offer(name, content, file_name=name, mime=mime, key=f"way_{name}", type="tertiary")
 
 
 def _sound(analysis: Analysis, whole: Background[None, Envelope], language: Language) -> None:
@@ -91,21 +85,21 @@ def _sound(analysis: Analysis, whole: Background[None, Envelope], language: Lang
     try:
         drawn = waveform_figure(whole.result(), language, window=info)
     except CCMusicError as error:
-        st.info(plain(error.message(language)))
+        st.info(plain(told(error, language)))
     else:
         st.plotly_chart(drawn, config=quiet, key="way_decoded")
     _stage(
         language, "mono", channels=info.channels, samples=len(clip.original), rate=info.sample_rate
     )
     st.plotly_chart(waveform_figure(clip.envelope(), language), config=quiet, key="way_mono")
-    _download("mono.wav", lambda: wav(_sixteen(clip.original), info.sample_rate))
+    _download("mono.wav", wav(_sixteen(clip.original), info.sample_rate))
     key = "resampled_looped" if info.looped else "resampled"
     nyquist = SAMPLE_RATE / 2
     _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE, nyquist=nyquist)
     resampled = Envelope.of(clip.samples, SAMPLE_RATE, info.window_start)
     st.plotly_chart(waveform_figure(resampled, language), config=quiet, key="way_resampled")
-    _download("resampled.wav", lambda: wav(_sixteen(clip.samples), SAMPLE_RATE))
-    _download("resampled.npy", lambda: _npy(clip.samples))
+    _download("resampled.wav", wav(_sixteen(clip.samples), SAMPLE_RATE))
+    _download("resampled.npy", _npy(clip.samples))
 
 
 def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
@@ -135,7 +129,7 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
         config=buttons(language, zoom=True),
         key="way_spectrogram",
     )
-    _download("spectrogram.npy", lambda: _npy(spectrogram.values))
+    _download("spectrogram.npy", _npy(spectrogram.values))
     logarithm = picture.logarithm
     height, width = picture.scaled.shape
     _stage(
@@ -151,13 +145,13 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
     shown = round(_PICTURE_WIDTH * width / max(height, width))
     alt = translate(language, "page.alt_spectrogram", name=spectrogram.transform)
     st.image(picture.scaled, width=shown, output_format="PNG", alt=alt)
-    _download("logarithm.npy", lambda: _npy(logarithm))
-    _download("scaled.png", lambda: _png(picture.scaled))
+    _download("logarithm.npy", _npy(logarithm))
+    _download("scaled.png", _png(picture.scaled))
     if preprocessing.resizing == "bilinear":
         _stage(language, "pixels", size=preprocessing.size, mean=picture.pixels.mean())
         alt = translate(language, "report.picture")
         st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG", alt=alt)
-        _download("pixels.png", lambda: _png(picture.pixels))
+        _download("pixels.png", _png(picture.pixels))
     _stage(
         language,
         "input" if preprocessing.scaling == "minmax" else "input_levels",
@@ -167,7 +161,7 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
         lowest=picture.input.min(),
         highest=picture.input.max(),
     )
-    _download("input.npy", lambda: _npy(picture.input))
+    _download("input.npy", _npy(picture.input))
 
 
 def _prediction(verdict: Verdict, language: Language) -> None:
@@ -195,7 +189,7 @@ def _prediction(verdict: Verdict, language: Language) -> None:
             words[3]: st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
         },
     )
-    _download("verdict.csv", lambda: _csv(columns, rows))
+    _download("verdict.csv", _csv(columns, rows))
 
 
 def _sixteen(samples: Samples) -> npt.NDArray[np.int16]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import mimetypes
 import wave
 from html import escape
 
@@ -16,6 +15,7 @@ from ccmusic.audio import CLIP_SECONDS, AudioInfo, Clip, Envelope
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.signal_figures import buttons, waveform_figure
 from ccmusic.errors import CCMusicError
@@ -26,14 +26,6 @@ from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
 
 _STEP = 0.1  # seconds by which the window moves
-# Browsers ask for names that Python's table lacks or gives otherwise.
-_TYPES = {".m4a": "audio/mp4", ".opus": "audio/ogg", ".ogg": "audio/ogg", ".aac": "audio/aac"}
-
-
-def media_type(name: str) -> str:
-    """What a browser is told that a sound file is."""
-    suffix = f".{name.lower().rpartition('.')[2]}"
-    return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "audio/wav"
 
 
 def wav(samples: npt.NDArray[np.int16], rate: int) -> bytes:
@@ -78,9 +70,12 @@ def player(piece: Piece, window: Prepared, language: Language) -> None:
     if clip.info.duration > CLIP_SECONDS:
         state, key = st.session_state, f"window_{piece.key[1][:16]}"
         state[key] = clip.info.window_start
+        chosen = state.example, state.own
 
         def move() -> None:
-            state.asked_start = state[key]
+            # Streamlit takes the slider of the piece before for moved when clicks are quick.
+            if (state.example, state.own) == chosen:
+                state.asked_start = state[key]
 
         st.slider(
             translate(language, "page.move_window"),
@@ -91,7 +86,7 @@ def player(piece: Piece, window: Prepared, language: Language) -> None:
             key=key,
             on_change=move,
         )
-    st.audio(piece.content, format=media_type(piece.name), alt=piece.title)
+    sound(piece)
     st.caption(f"{plain(info_line(clip, language))}  \n{plain(window_line(clip, language))}")
     for warning in window.warnings:
         if warning.code != "silence":  # the headline says so

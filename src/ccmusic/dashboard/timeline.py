@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, Clip
 from ccmusic.dashboard.compute import WholePiece, whole_piece
+from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.markup import genre_mark
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.signal_figures import buttons
@@ -47,7 +48,7 @@ def timeline(
             strip.html(_strip(whole, clip, on, language))
         whole.result()
     except CCMusicError as error:
-        strip.caption(escape(error.message(language)))
+        strip.caption(escape(told(error, language)))
         return
     with curves.container(), st.expander(translate(language, "timeline.title"), key="course"):
         if clip.info.duration > MAX_SECONDS:

@@ -14,7 +14,7 @@ from ccmusic.analysis import Analysis
 from ccmusic.card import ModelCard, titles
 from ccmusic.dashboard import markup
 from ccmusic.dashboard.background import Background
-from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.verdict_figures import tie_figure
 from ccmusic.errors import CCMusicError
@@ -64,7 +64,7 @@ def verdicts(
     try:
         analysis = pending.result().select(names)
     except CCMusicError as error:
-        slot.html(markup.headline(title, error.message(language), Counter(), language))
+        slot.html(markup.headline(title, told(error, language), Counter(), language))
         return None
     if not analysis.verdicts:
         slot.html(markup.headline(title, opinion(analysis, language), Counter(), language))
@@ -96,7 +96,7 @@ def _votes(analysis: Analysis) -> Counter[str]:
 
 def _line(verdict: Verdict, name: str, language: Language) -> str:
     if verdict.error:
-        return markup.notice(name, verdict.error.message(language), kind="failed")
+        return markup.notice(name, told(verdict.error, language), kind="failed")
     advice = verdict.advice(language, verdict.card.title())
     return markup.line(
         name, verdict.probabilities, language, band=verdict.band, advice=_sentence(advice)
@@ -154,7 +154,7 @@ def details(analysis: Analysis, language: Language) -> None:
 def _card(verdict: Verdict, top_k: int, analysis: Analysis, language: Language) -> str:
     name = verdict.card.title(with_transform=analysis.transform == "both")
     if verdict.error:
-        return markup.card(name, (), (verdict.error.message(language),), language)
+        return markup.card(name, (), (told(verdict.error, language),), language)
     notes = [
         translate(
             language,

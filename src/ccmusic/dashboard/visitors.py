@@ -8,10 +8,14 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 T = TypeVar("T")
 _COOKIE = "ccmusic_visitor"
@@ -49,6 +53,36 @@ def remember_visitor() -> None:
         _save(key="cookie", data={"name": _COOKIE, "secret": secret})
 
 
+def largest_upload(megabytes: int) -> int:
+    """Megabytes that an uploader takes: never more than the server does."""
+    return min(megabytes, int(st.get_option("server.maxUploadSize")))
+
+
+def release_upload() -> Callable[[str], None]:
+    """Function that frees what an uploader of this session holds, by its ``file_id``.
+
+    Streamlit itself frees it when the visitor takes it away, or the session ends. The only place
+    that touches a part of Streamlit without a public name.
+    """
+    context = get_script_run_ctx()
+    assert context is not None
+    manager, session = context.uploaded_file_mgr, context.session_id
+
+    def release(file_id: str) -> None:
+        # The uploads of tests lie elsewhere.
+        if isinstance(manager, MemoryUploadedFileManager):
+            manager.remove_file(session, file_id)
+
+    return release
+
+
+@dataclass(frozen=True)
+class _Kept(Generic[T]):
+    thing: T
+    size: int
+    since: float
+
+
 class Keep(Generic[T]):
     """Things of many owners, in memory for a limited time and up to a limited size.
 
@@ -79,51 +113,64 @@ class Keep(Generic[T]):
         discard: Callable[[T], None] = lambda thing: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._seconds, self._most, self._each = seconds, most, each
+        self._seconds, self._most, self.each = seconds, most, each
         self._size, self._discard, self._clock = size, discard, clock
-        self._kept: dict[tuple[str, str], tuple[T, float]] = {}  # the longest unused first
+        # The longest unused first, here and among the names of an owner.
+        self._kept: dict[tuple[str, str], _Kept[T]] = {}
+        self._names: dict[str, dict[str, None]] = {}
+        self._bytes: Counter[str] = Counter()  # of each owner
+        self._total = 0
         self._lock = threading.Lock()
 
     def put(self, owner: str, things: Mapping[str, T]) -> None:
         """Keep things under their names; of an owner who has too many, the last ones."""
         with self._lock:
             for name, thing in things.items():
-                self._kept.pop((owner, name), None)
-                self._kept[owner, name] = thing, self._clock()
-            self._tidy()
+                if (owner, name) in self._kept and self._kept[owner, name].thing is not thing:
+                    self._drop(owner, name)
+                self._touch(owner, name, _Kept(thing, self._size(thing), self._clock()))
+            self._tidy(owner)
 
     def get(self, owner: str) -> dict[str, T]:
         """All that is kept of an owner, by name."""
         with self._lock:
-            self._tidy()
-            found = {name: kept[0] for (its, name), kept in self._kept.items() if its == owner}
-            for name, thing in found.items():
-                del self._kept[owner, name]
-                self._kept[owner, name] = thing, self._clock()
-            return found
+            self._tidy(owner)
+            for name in list(self._names.get(owner, ())):
+                self._touch(owner, name, replace(self._kept[owner, name], since=self._clock()))
+            return {name: self._kept[owner, name].thing for name in self._names.get(owner, ())}
 
     def remove(self, owner: str, names: Iterable[str]) -> None:
         """Keep these no longer."""
         with self._lock:
             for name in names:
-                self._drop((owner, name))
+                if (owner, name) in self._kept:
+                    self._drop(owner, name)
 
-    def _tidy(self) -> None:
-        for key, (_, since) in list(self._kept.items()):
-            if since < self._clock() - self._seconds:
-                self._drop(key)
-        for owner in {owner for owner, _ in self._kept}:
-            self._shrink([key for key in self._kept if key[0] == owner], self._each)
-        self._shrink(list(self._kept), self._most)
+    def _touch(self, owner: str, name: str, kept: _Kept[T]) -> None:
+        """Make it the one that was used last."""
+        before = self._kept.pop((owner, name), None)
+        self._kept[owner, name] = kept
+        names = self._names.setdefault(owner, {})
+        names.pop(name, None)
+        names[name] = None
+        self._bytes[owner] += kept.size - (before.size if before else 0)
+        self._total += kept.size - (before.size if before else 0)
 
-    def _shrink(self, keys: list[tuple[str, str]], most: int) -> None:
-        total = sum(self._size(self._kept[key][0]) for key in keys)
-        for key in keys:
-            if total <= most:
-                return
-            total -= self._size(self._kept[key][0])
-            self._drop(key)
+    def _tidy(self, owner: str) -> None:
+        """Drop what is too old or too much: work for what goes, not for what stays."""
+        oldest = self._clock() - self._seconds
+        while self._kept and next(iter(self._kept.values())).since < oldest:
+            self._drop(*next(iter(self._kept)))
+        while self._bytes[owner] > self.each:
+            self._drop(owner, next(iter(self._names[owner])))
+        while self._total > self._most:
+            self._drop(*next(iter(self._kept)))
 
-    def _drop(self, key: tuple[str, str]) -> None:
-        if key in self._kept:
-            self._discard(self._kept.pop(key)[0])
+    def _drop(self, owner: str, name: str) -> None:
+        kept = self._kept.pop((owner, name))
+        del self._names[owner][name]
+        self._total -= kept.size
+        self._bytes[owner] -= kept.size
+        if not self._names[owner]:
+            del self._names[owner], self._bytes[owner]
+        self._discard(kept.thing)

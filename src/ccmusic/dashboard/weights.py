@@ -12,8 +12,9 @@ import streamlit as st
 
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import forget_models
-from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.models import import_model, others_come, own_models, remove_model
+from ccmusic.dashboard.visitors import largest_upload, release_upload
 from ccmusic.errors import CCMusicError
 from ccmusic.options import Activation, ImportOptions
 from ccmusic.spectrogram import TRANSFORM_TITLES
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ccmusic.workshop.importer import ImportReport
 
 _KINDS = ("pt", "pth", "safetensors", "onnx", "json")
-_LARGEST_MB = 1024
+_LARGEST_MB = 1024  # as large as the server takes
 _PREPROCESSINGS = ("cqt", "mel", "ccmusic-cqt", "ccmusic-mel", "ccmusic-chroma")
 _ACTIVATIONS = get_args(Activation)
 
@@ -32,6 +33,10 @@ def weights_window(language: Language) -> None:
     """Draw the button, and the window that it opens."""
     state = st.session_state
     if not dialog.is_open("weights"):
+        if state.get("imported"):  # the window was closed meanwhile
+            st.toast(plain(_done(state.imported, language)), icon=":material/check:")
+        for file_id in state.pop("weights_held", ()):
+            release_upload()(file_id)
         state.imported = state.leaving = None
     label = translate(language, "weights.open")
     dialog.opener("weights", label, ":material/upload_file:")
@@ -39,8 +44,9 @@ def weights_window(language: Language) -> None:
 
 
 def _window(language: Language) -> None:
+    mb = largest_upload(_LARGEST_MB)
     words = "".join(
-        f'--upload-{part}: "{translate(language, f"weights.{part}", mb=_LARGEST_MB)}"; '
+        f'--upload-{part}: "{translate(language, f"weights.{part}", mb=mb)}"; '
         for part in ("hint", "refused")
     )
     st.html(f"<style>.st-key-weights {{ {words} }}</style>")
@@ -57,10 +63,12 @@ def _window(language: Language) -> None:
             _KINDS,
             accept_multiple_files=True,
             key="weights_file",
-            max_upload_size=_LARGEST_MB,
+            max_upload_size=mb,
         )
-    weights = next((u for u in uploads if not u.name.lower().endswith(".json")), None)
-    card = next((u for u in uploads if u.name.lower().endswith(".json")), None)
+    st.session_state.weights_held = [upload.file_id for upload in uploads]
+    # The last one of each: who is refused adds another.
+    weights = next((u for u in reversed(uploads) if not _is_card(u.name)), None)
+    card = next((u for u in reversed(uploads) if _is_card(u.name)), None)
     onnx = weights is not None and weights.name.lower().endswith(".onnx")
     guess = Path(weights.name).stem if weights else ""
     name = st.text_input(translate(language, "weights.name"), guess, key=f"weights_name_{guess}")
@@ -76,7 +84,7 @@ def _window(language: Language) -> None:
             with outcome, st.spinner(translate(language, "weights.working")):
                 st.session_state.imported = _import(files, ImportOptions(name=name, **options))
         except CCMusicError as error:
-            said = error.message(language).replace(_hidden_name(weights.name), weights.name)
+            said = told(error, language).replace(_hidden_name(weights.name), weights.name)
             outcome.error(plain(said))
         else:
             st.rerun()  # the whole page, whose panel it has joined
@@ -88,11 +96,19 @@ def _outcome(imported: ImportReport, language: Language) -> None:
     def again() -> None:
         st.session_state.imported = None
 
+    st.success(plain(_done(imported, language)))
+    st.markdown("\n".join(f"- {plain(line)}" for line in imported.message(language)))
+    st.button(translate(language, "weights.another"), on_click=again)
+
+
+def _done(imported: ImportReport, language: Language) -> str:
     card = imported.checkpoint.card
     values = {"name": card.name, "transform": TRANSFORM_TITLES[card.transform]}
-    st.success(plain(translate(language, "weights.done", **values)))
-    st.markdown("\n".join(f"- {line}" for line in imported.message(language)))
-    st.button(translate(language, "weights.another"), on_click=again)
+    return translate(language, "weights.done", **values)
+
+
+def _is_card(name: str) -> bool:
+    return name.lower().endswith(".json")
 
 
 def _options(guess: str, language: Language) -> dict[str, Any]:
@@ -147,21 +163,9 @@ def _import(files: Mapping[str, bytes], options: ImportOptions) -> ImportReport:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        try:
-            imported = import_model(Path(folder) / next(iter(files)), options)
-        except CCMusicError as error:
-            raise _without_folder(error, tempfile.gettempdir()) from None
+        imported = import_model(Path(folder) / next(iter(files)), options)
     forget_models()
     return imported
-
-
-def _without_folder(error: CCMusicError, folder: str) -> CCMusicError:
-    """Remove the temporary folder from the file names in an error."""
-    values = getattr(error, "values", {})
-    for key, value in values.items():
-        if str(value).startswith(folder):
-            values[key] = Path(str(value)).name
-    return error
 
 
 def _own(language: Language) -> None:
@@ -173,7 +177,8 @@ def _own(language: Language) -> None:
     for checkpoint in own:
         card = checkpoint.card
         left, right = st.columns([3, 1], vertical_alignment="center")
-        left.markdown(f"`{card.name}` · {card.backbone} · {card.transform} · {len(card.classes)}")
+        facts = plain(f"{card.backbone} · {card.transform} · {len(card.classes)}")
+        left.markdown(f"`{card.name}` · {facts}")
 
         def ask(name: str | None) -> None:
             state.leaving = name

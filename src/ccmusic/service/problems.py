@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -14,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from ccmusic.errors import CataloguedError, CCMusicError, SandboxError
+from ccmusic.errors import CataloguedError, CCMusicError, SandboxError, without_paths
 from ccmusic.texts import LANGUAGES, Language
 
 MEDIA_TYPE = "application/problem+json"
@@ -85,22 +84,6 @@ def _weight(parameter: str) -> float:
         return 1.0
     found = re.fullmatch(r"q=([01](\.\d{0,3})?)", parameter.replace(" ", ""))
     return float(found[1]) if found else 0.0
-
-
-def without_paths(error: CCMusicError) -> CCMusicError:
-    """Make an error that names files of the server without their folders."""
-    if not isinstance(error, CataloguedError):
-        return error
-    paths = [value for value in error.values.values() if isinstance(value, Path)]
-    values = dict(error.values)
-    for path in paths:
-        for name, value in values.items():  # a library's reason may name the path once more
-            values[name] = value if isinstance(value, int | float) else _named(value, path)
-    return type(error)(error.key, **values)
-
-
-def _named(value: object, path: Path) -> str:
-    return str(value).replace(str(path), path.name)
 
 
 def handle(app: FastAPI) -> None:

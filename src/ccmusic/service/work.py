@@ -15,12 +15,12 @@ from starlette.exceptions import HTTPException
 
 from ccmusic.analysis import Analysis
 from ccmusic.engine import Engine
-from ccmusic.errors import CheckpointError
+from ccmusic.errors import CheckpointError, without_paths
 from ccmusic.panel import Panel, available_cores
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.service.limits import Limits
-from ccmusic.service.problems import CLIENT_GONE, without_paths
+from ccmusic.service.problems import CLIENT_GONE
 from ccmusic.spectrogram import TransformChoice, TransformName, transforms_of
 from ccmusic.verdict import Verdict
 from ccmusic.zoo import scan

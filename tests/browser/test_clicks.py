@@ -1,0 +1,86 @@
+"""Quick clicks, and menus that are opened late."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright")
+pytest.importorskip("streamlit")
+
+from playwright.sync_api import Browser, Page, expect
+
+from live_page import PATIENCE, browser, chromium, dashboard, settle, visits
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium (Debian: apt install chromium)"),
+]
+expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home: Path = tmp_path_factory.mktemp("home")
+    with dashboard(CCMUSIC_HOME=str(home)) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    with visits(chrome, address, viewport={"width": 1300, "height": 1000}) as open_page:
+        yield open_page
+
+
+@pytest.mark.parametrize("pause", [0, 60])
+def test_a_double_click_shows_an_example_at_its_middle(
+    visit: Callable[..., Page], pause: int
+) -> None:
+    page = visit("lang=en&example=vibe_ace&start=2")
+    example = page.locator(".st-key-example_en button", has_text="Enemy Unknown")
+    example.click()
+    page.wait_for_timeout(pause)
+    example.click()
+    expect(page.locator("h1.piece")).to_have_text("Enemy Unknown")
+    settle(page)
+    assert "example=enemy_unknown" in page.url
+    assert "start=" not in page.url
+
+
+@pytest.mark.parametrize("pause", [0, 30, 100, 300])
+def test_the_address_names_the_last_of_two_quick_clicks(
+    visit: Callable[..., Page], pause: int
+) -> None:
+    page = visit("lang=en&example=vibe_ace")
+    examples = page.locator(".st-key-example_en")
+    examples.locator("button", has_text="Enemy Unknown").click()
+    page.wait_for_timeout(pause)
+    examples.locator("button", has_text="Rain").click()
+    expect(page.locator("h1.piece")).to_have_text("Rain")
+    settle(page)
+    expect(page).to_have_url(re.compile("example=rain"))
+
+
+def test_all_models_are_on_in_a_menu_that_is_opened_late(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=vibe_ace")
+    lines = page.locator(".models .model")
+    models = lines.count()
+    page.locator(".st-key-example_en button", has_text="Rain").click()
+    settle(page)
+    page.get_by_role("button", name="Models").click()
+    menu = page.locator("[class*=st-key-models_] button")
+    expect(menu).to_have_count(models)
+    settle(page)
+    pressed = [menu.nth(i).get_attribute("aria-pressed") for i in range(models)]
+    assert pressed == ["true"] * models
+    menu.first.click()
+    expect(lines).to_have_count(models - 1)
