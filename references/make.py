@@ -44,7 +44,8 @@ def make(data: Path, work: Path, *, only: Sequence[str] = (), ship: bool = False
         gather(data, material)
         teach(manifest, verdicts, views(material))
     for name in [] if ship else only or names():
-        if not (work / "checkpoints" / f"{name}.json").exists():
+        # What is finished may have become the shipped checkpoint from which it would begin.
+        if name not in trained(work):
             train(manifest, work / "runs" / name, TrainOptions(**options(work, name)))
     if not only:
         finish(work)

@@ -56,3 +56,23 @@ def test_a_network_replaces_a_worse_predecessor_only(
     panel = PanelCard.read(out / "panels" / "all.json")
     assert panel.describes([card])
     assert panel.unknown_sources == card.unknown_sources
+
+
+def test_what_is_finished_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(make, "train", lambda manifest, out, options: begun.append(out.name))
+    monkeypatch.setattr(make, "finish", lambda work: None)
+    (tmp_path / "material").mkdir()
+    (tmp_path / "material" / "verdicts.csv").touch()
+    (tmp_path / "runs" / NAME).mkdir(parents=True)
+    (tmp_path / "runs" / NAME / "weights.pt").touch()
+    make.make(tmp_path, tmp_path, ship=True)
+    assert begun == []
+    make.make(tmp_path, tmp_path)
+    assert len(begun) == 9
+    assert begun[0] == "mobilenet_v3_large_cqt"
+    assert NAME not in begun
+    make.make(tmp_path, tmp_path, only=["vgg19_bn_mel", NAME])
+    assert begun[9:] == ["vgg19_bn_mel"]

@@ -127,3 +127,10 @@ def test_a_mixed_picture_holds_both_recordings() -> None:
     alone, mixed = columns(low, None), columns(low, high)
     assert alone[at_low - 4 : at_low + 5].max() > 200 > 100 > alone[at_high - 4 : at_high + 5].max()
     assert min(mixed[at - 4 : at + 5].max() for at in (at_low, at_high)) > 150
+
+
+def test_optional_columns_are_found_whatever_their_capitals(tmp_path: Path) -> None:
+    path = tmp_path / "clips.csv"
+    path.write_text("Path,Genre,Group,Split,Recording,Weight\na.wav,jazz,a,train,song,0.5\n")
+    (recording,) = read_manifest(path)
+    assert (recording.piece, recording.weight) == ("song", 0.5)

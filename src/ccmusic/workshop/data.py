@@ -36,7 +36,7 @@ from ccmusic.zoo import user_folder
 LONGEST = 30.0
 _CALIBRATION_PICTURES = 32  # all their activations are in memory at once: 128 of VGG's took 12 GB
 _COLUMNS = {"path", "genre", "group", "split"}
-_OPTIONAL = {"source", "licence"}
+_OPTIONAL = {"source", "licence", "recording", "weight"}
 
 
 @dataclass(frozen=True)
