@@ -1,4 +1,4 @@
-# make run: the dashboard with example music.  make test: everything that must hold.
+# make run: the dashboard with example music.  make test: lint, types, tests.
 # make check: lint and the tests of the core, under a minute.  make coverage: make test, measured.
 # make test-slow: what takes long, large networks above all.
 # make docs: the manual, Chinese and English, in site/.
