@@ -139,6 +139,10 @@ class Engine(AbstractContextManager["Engine"]):
         prepared = self._decode(prepare_windows, source, panel.preprocessings, options, cancelled)
         return in_order(panel.analyze_prepared, prepared, workers=available_cores())
 
+    def warm_up(self) -> None:
+        """Start a child process ahead of the first recording; errors as :meth:`prepare`."""
+        self._sandbox.run("no recording", os.getpid)
+
     def envelope(self, source: Source, *, name: str | None = None) -> Envelope:
         """Waveform of a whole recording, of its middle half hour if it is longer.
 

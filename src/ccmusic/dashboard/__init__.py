@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import click
@@ -58,7 +60,16 @@ def launch(*, host: str, port: int) -> None:
     scheme = "https" if st.get_option("server.sslCertFile") else "http"
     path = st.get_option("server.baseUrlPath")
     print(f"CCMusic is at {address(host, port, scheme, path)} (Ctrl-C ends it)", flush=True)
+    Thread(target=_warm_up, daemon=True).start()
     bootstrap.run(str(Path(__file__).with_name("app.py")), False, [], options)
+
+
+def _warm_up() -> None:
+    """Start a decoder and load the models before the first visitor comes."""
+    from ccmusic.dashboard.compute import warm_up
+
+    with suppress(CCMusicError):  # said where it is needed
+        warm_up()
 
 
 def ask_nobody_for_our_address() -> None:

@@ -22,7 +22,7 @@ from ccmusic.dashboard.models import others_come, private_models
 from ccmusic.dashboard.piece import Piece
 from ccmusic.engine import Engine
 from ccmusic.errors import CheckpointError, without_paths
-from ccmusic.panel import Panel
+from ccmusic.panel import Panel, available_cores
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TransformChoice, TransformName, transforms_of
@@ -120,8 +120,17 @@ def faulty_checkpoints() -> list[CheckpointError]:
 
 @cache
 def engine() -> Engine:
-    """Decoders of the page, shared by all visitors."""
-    return Engine(keep_sound=True)
+    """Decoders of the page, shared by all visitors.
+
+    More than there are cores: who chooses a piece does not wait for the whole of another one.
+    """
+    return Engine(available_cores() + 2, keep_sound=True)
+
+
+def warm_up() -> None:
+    """Start a decoder and load the models of the first view."""
+    _open_panel("cqt")
+    engine().warm_up()
 
 
 def prepared(piece: Piece, transform: TransformChoice, start: float | None = None) -> Prepared:
