@@ -691,19 +691,3 @@ def test_advice_is_that_of_the_measured_panel(
     (switches,) = [p for p in app.pills if str(p.key).startswith("models_")]
     switches.set_value(["vgg19_bn_cqt"]).run()
     assert translate(language, "advice.low", accuracy=0.4, recordings=70) not in texts(app)
-
-
-def test_an_address_that_the_browser_has_not_moved_to_yet_is_settled_later() -> None:
-    """The second of two quick clicks brings the address of before the first one."""
-    app = open_page("en-US", lang="en", example="vibe_ace")
-    before = dict(app.query_params.items())
-    app.pills(key="example_en").set_value("celtica").run()
-    assert app.query_params["example"] in ("celtica", ["celtica"])
-    app.query_params.clear()
-    app.query_params.update(before)
-    app.pills(key="example_en").set_value("rain").run()
-    assert_no_traceback(app)
-    assert app.query_params["example"] in ("vibe_ace", ["vibe_ace"])  # it might be Back
-    assert app.session_state.unsettled == 1  # which page.js answers
-    app.run()
-    assert app.session_state.unsettled == 2

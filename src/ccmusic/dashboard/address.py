@@ -30,11 +30,6 @@ def apply_address(query: str) -> None:
     st.session_state.written = asked
 
 
-def settled() -> None:
-    """The browser has moved its address to all that was written: go on from where it is."""
-    st.session_state.written = st.query_params.to_dict()
-
-
 def _take(asked: Mapping[str, str]) -> None:
     """What the address says, and the default wherever it says nothing or nonsense."""
     state, examples = st.session_state, find_examples()
@@ -83,9 +78,7 @@ def write_address() -> None:
     shown = st.query_params.to_dict()
     if shown != state.get("written", shown):
         # Back or Forward has moved the address, and apply_address follows: to write now would
-        # put the old view over the one that is asked for. Or the browser had not yet moved to what
-        # was written when the visitor clicked once more: it says so when it has, see `settled`.
-        state.unsettled = state.get("unsettled", 0) + 1
+        # put the old view over the one that is asked for.
         return
     # Streamlit makes every write a step of the browser's history. One on arrival, just to say the
     # same more fully, would be a step that Back never gets past.

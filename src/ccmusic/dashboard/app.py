@@ -19,7 +19,6 @@ from ccmusic.dashboard.address import (
     VIEWS,
     apply_address,
     read_address,
-    settled,
     write_address,
 )
 from ccmusic.dashboard.attention import attention
@@ -208,11 +207,9 @@ def _script(shown: _Shown, said: str) -> None:
             "end": info.window_end,
             "said": said,
             "region": translate(shown.language, "player.region"),
-            "unsettled": st.session_state.get("unsettled", 0),
         },
         on_window_change=move,
         on_address_change=_go,
-        on_settled_change=settled,
     )
 
 
@@ -220,9 +217,8 @@ def _script_alone(language: Language) -> None:
     """The page's script where there is no sound: Back and forward work there too."""
     _page_script(
         key="page_script",
-        data={"language": language, "unsettled": st.session_state.get("unsettled", 0)},
+        data={"language": language},
         on_address_change=_go,
-        on_settled_change=settled,
     )
 
 

@@ -7,10 +7,6 @@ const ORDER = 2; // filters in a row at each edge of a band: 24 dB per octave
 export default function ({ data, setTriggerValue, parentElement }) {
   document.documentElement.lang = data.language;
   const status = parentElement.querySelector("[role=status]");
-  if (data.unsettled && kept.unsettled !== data.unsettled) {
-    kept.unsettled = data.unsettled; // what Python wrote into the address before came before this
-    setTriggerValue("settled", data.unsettled);
-  }
   if (data.said !== undefined && status.textContent !== data.said) status.textContent = data.said;
 
   // The page's piece, and the second one where two are compared: one of them plays at a time.
