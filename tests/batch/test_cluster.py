@@ -98,3 +98,5 @@ def test_a_batch_begun_on_a_cluster_goes_on_there_or_here(
 def test_no_cluster_is_one_line(home: Path, music: list[str], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"^no Ray cluster at 127.0.0.1:1 \([^\n]+\)$"):
         batch.run(music, tmp_path / "x.csv", OPTIONS, engine="ray", address="127.0.0.1:1")
+    with pytest.raises(DataError, match=r"^Ray cannot be started or reached: [^\n]+$"):
+        batch.run(music, tmp_path / "y.csv", OPTIONS, engine="ray", address="nonsense")

@@ -18,7 +18,7 @@ import ray.exceptions
 from ccmusic.batch.local import Analyzed, documents
 from ccmusic.batch.rows import Options
 from ccmusic.engine import Engine
-from ccmusic.errors import DataError
+from ccmusic.errors import DataError, reason_of
 from ccmusic.panel import Panel
 from ccmusic.zoo import find
 
@@ -67,8 +67,12 @@ def analyzed(
         if not ray.is_initialized():
             # Unless asked otherwise, Ray would report its use to its makers.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            with _without_web():
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            try:
+                with _without_web():
+                    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            except Exception as error:  # Ray raises any, its own and others
+                reason = reason_of(error)
+                raise DataError(f"Ray cannot be started or reached: {reason}") from None
         ray.data.DataContext.get_current().enable_progress_bars = False
         blocks = -(-len(files) // _FILES_AT_ONCE)
         rows = ray.data.from_items(list(files), override_num_blocks=blocks).map_batches(
