@@ -17,6 +17,7 @@ pytest.importorskip("streamlit")
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from ccmusic import analyze
+from ccmusic.dashboard.inputs import LARGEST_MB
 from ccmusic.genres import GENRES, genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
 from ccmusic.zoo import find
@@ -322,13 +323,13 @@ def test_a_file_too_large_is_refused(
     page = visit(f"lang={language}&example=rain")
     uploader = "document.querySelector('[data-testid=stFileUploader]')"
     refusal = f"getComputedStyle({uploader}, '::after').content"
-    assert translate(language, "page.upload_refused") not in page.evaluate(refusal)
+    words = translate(language, "page.upload_refused", mb=LARGEST_MB)
+    assert words not in page.evaluate(refusal)
     path = tmp_path / "large.mp3"
     with path.open("wb") as file:
-        file.truncate(201 * 2**20)
+        file.truncate((LARGEST_MB + 1) * 2**20)
     page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(path)
-    words = json.dumps(translate(language, "page.upload_refused"), ensure_ascii=False)
-    page.wait_for_function(f"{refusal}.includes({words})")
+    page.wait_for_function(f"{refusal}.includes({json.dumps(words, ensure_ascii=False)})")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
