@@ -18,7 +18,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -194,15 +193,10 @@ def test_a_batch_on_ray(tmp_path: Path) -> None:
     assert machine.addresses() == set()
 
 
-@pytest.mark.skipif(
-    tuple(map(int, metadata.version("onnxruntime").split(".")[:2])) < (1, 32),
-    reason="does not report",
-)
 def test_it_would_be_seen(machine: Machine) -> None:
     """The other tests of this file can fail."""
-    machine.environment["ORT_DISABLE_TELEMETRY"] = "0"
-    machine.run("-m", "ccmusic", "classify", str(SONG))
-    assert any("onnxruntime" in path for path in machine.left())
+    machine.run("-c", "import pathlib; pathlib.Path.home().joinpath('left').touch()")
+    assert machine.left() == ["left"]
     for address in ("192.0.2.99", "somewhere.invalid"):
         code = f"import socket; socket.create_connection(('{address}', 9))"
         with pytest.raises(AssertionError, match="PermissionError"):
