@@ -63,6 +63,12 @@ _RATES = range(1_000, 1_000_001)  # a header that gives another is damaged
 _DSD_RATES = range(176_400, 6_144_001)  # an eighth of the number of bits per second
 _LEAST_ROOM = 10.0  # seconds to decode, whatever a header says
 _FULL = 0.999  # of full scale
+_CANNOT_OPEN: dict[type[Exception], str] = {
+    FileNotFoundError: "no_such_file",
+    IsADirectoryError: "directory",
+    NotAFileError: "not_a_file",
+    PermissionError: "no_permission",
+}
 _CANCELLED = 1e-4  # of the channels' power: -40 dB
 
 FFMPEG = av.ffmpeg_version_info
@@ -193,9 +199,8 @@ def read_header(source: Stored, *, name: str) -> Header:
     size = min(found.size, size)
     if not right:
         bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else 0
-    places: tuple[Part, ...] = ()
-    if kind == "mp3" and mpeg:
-        places = tuple(Part(byte, time=time - origin) for time, byte in mpeg.places)
+    known = mpeg.places if kind == "mp3" and mpeg else ()
+    places = tuple(Part(byte, time=time - origin) for time, byte in known)
     return Header(
         codec, bit_rate or None, duration, cut_off, size, chained or inexact, parts, places
     )
@@ -309,15 +314,9 @@ def _file(source: Stored, name: str) -> Iterator[BinaryIO]:
             file = open_regular(source) if isinstance(source, str | os.PathLike) else source
         if file.closed:
             raise ValueError("it is closed already")
-    except FileNotFoundError:
-        raise AudioError("no_such_file", file=name) from None
-    except IsADirectoryError:
-        raise AudioError("directory", file=name) from None
-    except NotAFileError:
-        raise AudioError("not_a_file", file=name) from None
-    except PermissionError:
-        raise AudioError("no_permission", file=name) from None
     except (OSError, ValueError) as error:
+        if key := _CANNOT_OPEN.get(type(error)):
+            raise AudioError(key, file=name) from None
         raise AudioError("cannot_open", file=name, reason=error) from None
     try:
         if file.seek(0, io.SEEK_END) == 0:

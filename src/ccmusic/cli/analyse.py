@@ -141,7 +141,7 @@ def report(
     write(output, report.render(analysis, kind, language or default_language()).encode())
 
 
-def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
+def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:  # noqa: C901
     """Print the analysis in the default language, in 80 columns if it shows three genres."""
     from rich.markup import escape
     from rich.table import Column, Table
