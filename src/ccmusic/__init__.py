@@ -49,6 +49,7 @@ from ccmusic.errors import (
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
+from ccmusic.result import PanelResult
 from ccmusic.spectrogram import (
     Chroma,
     Cqt,
@@ -62,6 +63,7 @@ from ccmusic.spectrogram import (
 )
 from ccmusic.verdict import Verdict
 from ccmusic.version import __version__
+from ccmusic.whole import WholePiece
 from ccmusic.zoo import Checkpoint, Session
 
 __all__ = [
@@ -95,6 +97,7 @@ __all__ = [
     "Pair",
     "Panel",
     "PanelCard",
+    "PanelResult",
     "ParameterError",
     "Picture",
     "Prepared",
@@ -110,6 +113,7 @@ __all__ = [
     "TransformName",
     "Verdict",
     "WeightsError",
+    "WholePiece",
     "WindowName",
     "__version__",
     "analyze",
