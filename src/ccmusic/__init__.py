@@ -60,6 +60,7 @@ from ccmusic.errors import (
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
+from ccmusic.result import PanelResult
 from ccmusic.spectrogram import (
     Chroma,
     Cqt,
@@ -73,6 +74,7 @@ from ccmusic.spectrogram import (
 )
 from ccmusic.verdict import Verdict
 from ccmusic.version import __version__
+from ccmusic.whole import WholePiece
 from ccmusic.zoo import Checkpoint, Session
 
 __all__ = [
@@ -110,6 +112,7 @@ __all__ = [
     "Pair",
     "Panel",
     "PanelCard",
+    "PanelResult",
     "ParameterError",
     "Picture",
     "Prepared",
@@ -125,6 +128,7 @@ __all__ = [
     "TransformName",
     "Verdict",
     "WeightsError",
+    "WholePiece",
     "WindowName",
     "Without",
     "__version__",
