@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ import typer
 from ccmusic.cli.options import (
     STDIN,
     CropOption,
+    CropOrWholeOption,
     FileArgument,
     JsonOption,
     ModelsOption,
@@ -27,7 +29,12 @@ from ccmusic.genres import genre_name
 from ccmusic.texts import Language, default_language, translate
 
 if TYPE_CHECKING:
-    from ccmusic.analysis import Analysis
+    from rich.table import Table
+
+    from ccmusic.audio import Crop, Source
+    from ccmusic.card import Band
+    from ccmusic.panel import Panel
+    from ccmusic.result import PanelResult
 
 
 def classify(
@@ -39,7 +46,7 @@ def classify(
     models: ModelsOption = None,
     top_k: Annotated[int, typer.Option(min=1, help="Genres to show per model.")] = 3,
     as_json: JsonOption = False,
-    crop: CropOption = "center",
+    crop: CropOrWholeOption = "center",
 ) -> None:
     """Classify recordings with five networks, and show where they agree.
 
@@ -72,7 +79,7 @@ def classify(
         )
         for file in progress:
             try:
-                analysis = panel.analyze(source_of(file), crop=crop)
+                analysis = _analyze(panel, source_of(file), crop)
             except Exception as error:  # one odd file must not take the others with it
                 failed = True
                 name = STDIN if file == "-" else file
@@ -127,27 +134,31 @@ def report(
         Language | None,
         typer.Option(help="Language of the page; by default that of the locale."),
     ] = None,
-    crop: CropOption = "center",
+    crop: CropOrWholeOption = "center",
 ) -> None:
     """Write an HTML, JSON, or CSV report for one recording.
 
     The HTML page contains its pictures and opens offline.
     """
     from ccmusic import report
-    from ccmusic.api import analyze
+    from ccmusic.panel import Panel
 
     kind = report.kind_of(output)
-    analysis = analyze(source_of(file), transform=transform, models=split_names(models), crop=crop)
+    with Panel.open(transform, split_names(models)) as panel:
+        analysis = _analyze(panel, source_of(file), crop)
     write(output, report.render(analysis, kind, language or default_language()).encode())
 
 
-def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:  # noqa: C901
+def _analyze(panel: Panel, source: Source, crop: Crop | Literal["whole"] | float) -> PanelResult:
+    return panel.analyze_whole(source) if crop == "whole" else panel.analyze(source, crop=crop)
+
+
+def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  # noqa: C901
     """Print the analysis in the default language, in 80 columns if it shows three genres."""
     from rich.markup import escape
-    from rich.table import Column, Table
 
     from ccmusic.card import titles
-    from ccmusic.report import info_line, window_line
+    from ccmusic.report import clock, info_line, window_line
 
     language = default_language()
 
@@ -164,39 +175,22 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:  # no
     if not analysis.verdicts:
         say(f"{opinion}\n")
         return
-    table = Table(
-        Column("", no_wrap=True),
-        *(Column(f"{k + 1}", no_wrap=True) for k in range(top_k)),
-        Column("ms", justify="right"),
-        Column(translate(language, "cli.right"), justify="right"),
-        box=None,
-        padding=(0, 1, 0, 0),
-    )
     names = titles([verdict.card for verdict in analysis.verdicts.values()])
-    failures = []
+    console.print(_verdict_table(analysis, names, top_k))
     for name, verdict in analysis.verdicts.items():
         if verdict.error:
-            failures.append(f"{names[name]}: {verdict.error.message(language)}")
-            continue
-        cells = [_cell(*choice, language) for choice in verdict.top(top_k)]
-        padding = [""] * (top_k - len(cells))
-        right = f"{verdict.band.accuracy:.0%}" if verdict.band else ""
-        table.add_row(names[name], *cells, *padding, f"{verdict.latency_ms:.0f}", right)
-    advice = analysis.advice
-    if analysis.mean:
-        cells = [_cell(*choice, language) for choice in analysis.top(top_k)]
-        padding = [""] * (top_k - len(cells))
-        right = f"{advice.band.accuracy:.0%}" if advice and advice.band else ""
-        mean = translate(language, "page.mean_short")
-        table.add_row(mean, *cells, *padding, f"{analysis.elapsed_ms:.0f}", right, style="bold")
-    console.print(table)
-    for failure in failures:
-        console.print(f"[red]{escape(printable(failure))}[/red]", highlight=False)
+            failure = escape(printable(f"{names[name]}: {verdict.error.message(language)}"))
+            console.print(f"[red]{failure}[/red]", highlight=False)
+    for window in analysis.windows:
+        cells = [_cell(*choice, language) for choice in window.top(top_k)]
+        silent = translate(language, "timeline.silent")
+        say(f"{clock(window.clip.info.window_start):>6}  {', '.join(cells) or silent}")
+    votes_key = "whole.votes" if analysis.windows else "page.votes"
     for name, verdict in analysis.verdicts.items():
         if verdict.votes:
             votes = ", ".join(f"{genre_name(g, language)} {n}" for g, n in verdict.votes.items())
-            say(f"{names[name]}: {translate(language, 'page.votes', votes=votes)}")
-    agreement = analysis.agreement
+            say(f"{names[name]}: {translate(language, votes_key, votes=votes)}")
+    advice, agreement = analysis.advice, analysis.agreement
     if agreement:
         apart = sum(not v.error for v in analysis.verdicts.values()) - agreement.models
         if apart:
@@ -206,6 +200,38 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:  # no
     for line in (opinion, *(advice.message(language) if advice else ())):
         say(line)
     say("")
+
+
+def _verdict_table(analysis: PanelResult, names: Mapping[str, str], top_k: int) -> Table:
+    """A line for each model that has a verdict, and for their mean."""
+    from rich.table import Column, Table
+
+    language = default_language()
+    table = Table(
+        Column("", no_wrap=True),
+        *(Column(f"{k + 1}", no_wrap=True) for k in range(top_k)),
+        Column("ms", justify="right"),
+        Column(translate(language, "cli.right"), justify="right"),
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+
+    def add(
+        name: str, top: list[tuple[str, float]], ms: float, band: Band | None, style: str = ""
+    ) -> None:
+        cells = [_cell(*choice, language) for choice in top]
+        padding = [""] * (top_k - len(cells))
+        right = f"{band.accuracy:.0%}" if band else ""
+        table.add_row(name, *cells, *padding, f"{ms:.0f}", right, style=style)
+
+    for name, verdict in analysis.verdicts.items():
+        if not verdict.error:
+            add(names[name], verdict.top(top_k), verdict.latency_ms, verdict.band)
+    if analysis.mean:
+        mean, advice = translate(language, "page.mean_short"), analysis.advice
+        band = advice.band if advice else None
+        add(mean, analysis.top(top_k), analysis.elapsed_ms, band, "bold")
+    return table
 
 
 def _cell(genre: str, probability: float, language: Language) -> str:

@@ -30,7 +30,7 @@ Precision = Literal["fp32", "fp16"]
 _TIMINGS = 15
 
 
-def export(  # noqa: PLR0913 - three texts of a card, each with a name of its own
+def export(
     weights: Path,
     manifest: Path,
     *,
