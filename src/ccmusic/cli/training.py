@@ -173,7 +173,7 @@ def calibrate(
 
     Your own checkpoint is rewritten; a shipped one is copied under the name given by `--as`.
     """
-    from ccmusic.workshop.calibrate import calibrate_stored
+    from ccmusic.workshop.evaluate import calibrate_stored
 
     before, stored = calibrate_stored(name, data, store_as=store_as, split=split)
     card = stored.card

@@ -21,7 +21,7 @@ from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.runtime import onnxruntime
 from ccmusic.verdict import average_slices
 from ccmusic.workshop.data import Recording, draw_recordings, load_pictures, read_manifest
-from ccmusic.zoo import Checkpoint
+from ccmusic.zoo import Checkpoint, find_one, store, user_folder
 
 Floats = npt.NDArray[np.float64]
 Logits = npt.NDArray[np.floating[Any]]
@@ -122,6 +122,42 @@ def calibrate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") -
     return card.model_copy(
         update={"temperature": temperature, "metrics": metrics, "unknown_sources": None}
     )
+
+
+def calibrate_stored(
+    name: str, manifest: Path, *, store_as: str | None = None, split: str = "valid"
+) -> tuple[ModelCard, Checkpoint]:
+    """Fit temperature and confidence bands, and store the checkpoint with them.
+
+    Parameters
+    ----------
+    name
+        Checkpoint to calibrate.
+    manifest, split
+        As of :func:`calibrate`.
+    store_as
+        Name of a copy. Without it a checkpoint of the user's own is rewritten; a shipped one
+        stays as it is and needs a name.
+
+    Returns
+    -------
+    before
+        The card as it was.
+    stored
+        The calibrated checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such checkpoint, or no copy of this name can be stored.
+    DataError
+        If the manifest cannot be used, or a shipped checkpoint has no new name.
+    """
+    checkpoint = find_one(name)
+    if store_as is None and checkpoint.path.parent != user_folder():
+        raise DataError(f"{name} is shipped with the program: name the calibrated copy with --as")
+    card = calibrate(checkpoint, manifest, split=split).renamed(store_as or name)
+    return checkpoint.card, store(card, checkpoint.path.read_bytes(), user_folder())
 
 
 def held_out(
