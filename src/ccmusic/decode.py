@@ -581,7 +581,7 @@ class _Windows:
         check_channel(self._channel, self._channels, self._name)
         self._origin = _origin(packet.stream) - self._skipped
         self._clock = self._origin if self._sequential else None
-        self._convert = _alike(frame, self._rate)
+        self._convert = _to_first_format(frame, self._rate)
         return self._convert
 
     def _queue(self, frame: av.AudioFrame) -> None:
@@ -645,7 +645,7 @@ class _Window:
             self.ended = True
 
 
-def _alike(first: av.AudioFrame, rate: int) -> Convert:
+def _to_first_format(first: av.AudioFrame, rate: int) -> Convert:
     """Return a function that converts frames to floats of a rate with the channels of the first.
 
     Both may change in the middle of a file in which songs were joined.

@@ -461,7 +461,7 @@ class _Targets:
         blank = np.zeros(plan.n_soft, np.float32)
         self.soft = torch.from_numpy(np.stack([soft.get(r.key, blank) for r in recordings]))
         self.soft_known = torch.tensor([float(r.key in soft) for r in recordings])
-        self._alike = {
+        self._of_genre = {
             genre: np.array([i for i in with_label if recordings[i].genre == genre])
             for genre in seen
         }
@@ -476,9 +476,9 @@ class _Targets:
         return np.array([self._partner(i, rng) if rng.random() < _MIXED else i for i in batch])
 
     def _partner(self, number: int, rng: np.random.Generator) -> int:
-        alike = self._alike.get(self._genres[number], np.arange(len(self._genres)))
-        weights = self.weights[alike]
-        return int(rng.choice(alike, p=weights / weights.sum()))
+        candidates = self._of_genre.get(self._genres[number], np.arange(len(self._genres)))
+        weights = self.weights[candidates]
+        return int(rng.choice(candidates, p=weights / weights.sum()))
 
 
 def _accuracy(
