@@ -139,8 +139,8 @@ class Store:
     def export_part(self) -> None:
         """Write what is finished so far into ``STEM.part.SUFFIX``, if that is possible now."""
         # Windows replaces no file that somebody reads; then it is done later.
-        with suppress(OSError), replacing(_part(self._output)) as beside:
-            self._write(beside)
+        with suppress(OSError), replacing(_part(self._output)) as temporary:
+            self._write(temporary)
 
     def finish(self) -> None:
         """Write the table if it lacks anything, and forget files that are gone.
@@ -159,9 +159,9 @@ class Store:
 
     def _export(self) -> None:
         self._check_unchanged()
-        with replacing(self._output) as beside:
-            self._write(beside)
-            digest = _digest(beside)
+        with replacing(self._output) as temporary:
+            self._write(temporary)
+            digest = _digest(temporary)
             # A kill may come on either side of the replacement: both tables are known.
             self._set(tables=[*self._state["tables"], digest])
         with self._database as database:
