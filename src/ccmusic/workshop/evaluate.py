@@ -44,7 +44,7 @@ def evaluate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") ->
         If the checkpoint cannot be opened.
     """
     card = checkpoint.card
-    recordings, (logits,) = judge([checkpoint], manifest, split)
+    recordings, (logits,) = predict_split([checkpoint], manifest, split)
     return measure(
         logits,
         recordings,
@@ -65,7 +65,7 @@ def evaluate_panel(
     """
     return measure_panel(
         [checkpoint.card for checkpoint in checkpoints],
-        *judge(checkpoints, manifest, split),
+        *predict_split(checkpoints, manifest, split),
         split=split,
     )
 
@@ -77,7 +77,7 @@ def measure_panel(
     *,
     split: str,
 ) -> PanelCard:
-    """Measure the mean of several models, and all pairs of them, from what :func:`judge` gives."""
+    """Measure the mean of several models and all pairs, from what :func:`predict_split` gives."""
     classes = cards[0].classes
     judged = [
         (_Judged(each, recordings, classes), card.temperature)
@@ -116,7 +116,7 @@ def calibrate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") -
     The card with the new temperature and metrics; nothing is written.
     """
     card = checkpoint.card
-    recordings, (logits,) = judge([checkpoint], manifest, split)
+    recordings, (logits,) = predict_split([checkpoint], manifest, split)
     temperature = fit_temperature(logits, recordings, card.classes)
     metrics = measure(logits, recordings, card.classes, temperature=temperature, split=split)
     return card.model_copy(
@@ -179,7 +179,7 @@ def _nothing(manifest: Path, split: str) -> DataError:
     return DataError(f"{manifest}: no readable recording with a known genre in {split!r}")
 
 
-def judge(
+def predict_split(
     checkpoints: Sequence[Checkpoint], manifest: Path, split: str
 ) -> tuple[list[Recording], list[list[Logits]]]:
     """Recordings of a split with a known genre; for each checkpoint the logits of all slices.
@@ -365,7 +365,7 @@ def _error_by_chance(shares: Floats) -> float:
 def _bands(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Band, ...]:
     """Cut the range of confidence where verdicts become good, and where they are bad.
 
-    None of them without enough recordings; a confidence below the lowest has none.
+    A band needs twenty recordings; a confidence below the lowest has no band.
 
     ``high`` begins at the lowest edge from which every confidence is worth 85 of 100 right
     verdicts, ``low`` ends at the highest edge below which none is worth more than 50 of 100. A band
