@@ -185,7 +185,7 @@ def count_sources(recordings: Iterable[Recording]) -> tuple[DataSource, ...]:
 
 
 def classes_of(recordings: Sequence[Recording]) -> tuple[str, ...]:
-    """Genres of the training split: ours in our order if they are ours, else by name."""
+    """Genres of the training split: in the order of GENRES if all are of these, else by name."""
     found = {r.genre for r in recordings if r.split == "train" and r.genre}
     if len(found) < 2:
         raise DataError(f"at least two genres are needed to train; the manifest has {len(found)}")
