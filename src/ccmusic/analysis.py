@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ccmusic import files, report
+from ccmusic import edits, files, report
 from ccmusic.advice import Advice, advise
 from ccmusic.agreement import Agreement, agree, comparable, mean_probabilities
 from ccmusic.attention import Attention, attend
@@ -200,7 +200,10 @@ class Analysis(Prepared):
         files.write(Path(path), report.render(self, kind, language).encode())
 
     def rows(self) -> list[dict[str, str | float | None]]:
-        """One row per model and class, those of the mean last; one row without verdicts."""
+        """One row per model and class, those of the mean last; one row without verdicts.
+
+        Of edited sound, each says so in ``edits``.
+        """
         columns = [
             "file",
             "transform",
@@ -212,10 +215,11 @@ class Analysis(Prepared):
             "judged",
         ]
         found: list[dict[str, str | float | None]] = []
+        edited = {"edits": edits.message(self.edits, "en")} if self.edits else {}
 
         def add(transform: str, model: str | None, **values: str | float | None) -> None:
             row = {"file": self.file, "transform": transform, "model": model, **values}
-            found.append({**dict.fromkeys(columns), **row, "judged": self.judged})
+            found.append({**dict.fromkeys(columns), **row, "judged": self.judged, **edited})
 
         if not self.verdicts:
             add(self.transform, None)
@@ -234,7 +238,8 @@ class Analysis(Prepared):
         """A data frame of pandas, or of polars where pandas is not installed.
 
         One row per model and class, those of the mean last (``model`` is ``mean``), with the
-        columns file, transform, model, class, probability, latency_ms, error and judged.
+        columns file, transform, model, class, probability, latency_ms, error and judged; of edited
+        sound, also edits.
 
         Raises
         ------

@@ -309,8 +309,8 @@ class Panel(AbstractContextManager["Panel"]):
         >>> found["mobilenet_v3_large_cqt"].region is not None
         True
 
-        Places are as large as those of the activation maps. The pictures of one row go through a
-        network together.
+        Places are as large as those of the activation maps. All models advance together, row by
+        row of their pictures.
 
         Parameters
         ----------
@@ -437,12 +437,14 @@ def available_cores() -> int:
 
 def _cover(occlusion: Occlusion, session: Future[Session], row: int) -> Part:
     try:
-        (logits,) = session.result().run(["logits"], {"picture": occlusion.covered(row)})
+        opened, pictures = session.result(), occlusion.covered(row)
+        # On CPUs, several together take longer than one after the other (benchmarks/batch.py).
+        logits = [opened.run(["logits"], {"picture": each[None]})[0] for each in pictures]
     except CCMusicError:
         raise
     except Exception as error:
         raise CheckpointError("failed", file=occlusion.model, reason=reason_of(error)) from None
-    return occlusion, row, occlusion.loss(np.asarray(logits))
+    return occlusion, row, occlusion.loss(np.concatenate(logits))
 
 
 def _ask(

@@ -10,12 +10,14 @@ import typer
 from ccmusic.cli.options import (
     STDIN,
     CropOption,
+    EditOptions,
     FileArgument,
     JsonOption,
     ModelsOption,
     PanelOption,
     TransformOption,
     complain,
+    options_of,
     print_json,
     source_of,
     split_names,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from ccmusic.analysis import Analysis
 
 
+@options_of(EditOptions)
 def classify(
     files: Annotated[
         list[str],
@@ -40,13 +43,18 @@ def classify(
     top_k: Annotated[int, typer.Option(min=1, help="Genres to show per model.")] = 3,
     as_json: JsonOption = False,
     crop: CropOption = "center",
+    *,
+    options: EditOptions,
 ) -> None:
     """Classify recordings with five networks, and show where they agree.
 
     With `--json`, one object per line and file. A file that fails is reported, the
     others are classified, and the exit status is 1.
 
-    Example: `ccmusic classify song.mp3 other.flac --models resnet50,vgg19_bn`
+    The sound may be edited first: the channel is taken, then regions are removed, then the rest
+    is changed. The verdicts say so, and no measured accuracy stands beside them.
+
+    Example: `ccmusic classify song.mp3 --without 64-127Hz --pitch 2`
     """
     from rich.console import Console
     from rich.progress import track
@@ -55,7 +63,7 @@ def classify(
     from ccmusic.schema import ErrorDocument
     from ccmusic.zoo import scan
 
-    names = split_names(models)
+    names, edits = split_names(models), options.edits()
     failed = False
     if names is None:
         for problem in scan()[1]:
@@ -72,7 +80,7 @@ def classify(
         )
         for file in progress:
             try:
-                analysis = panel.analyze(source_of(file), crop=crop)
+                analysis = panel.analyze(source_of(file), crop=crop, edits=edits)
             except Exception as error:  # one odd file must not take the others with it
                 failed = True
                 name = STDIN if file == "-" else file
@@ -116,6 +124,7 @@ def spectrogram(
     write(output, shown.png())
 
 
+@options_of(EditOptions)
 def report(
     file: FileArgument,
     output: Annotated[
@@ -128,16 +137,25 @@ def report(
         typer.Option(help="Language of the page; by default that of the locale."),
     ] = None,
     crop: CropOption = "center",
+    *,
+    options: EditOptions,
 ) -> None:
     """Write an HTML, JSON, or CSV report for one recording.
 
-    The HTML page contains its pictures and opens offline.
+    The HTML page contains its pictures and opens offline. The sound may be edited first, as for
+    `classify`.
     """
     from ccmusic import report
     from ccmusic.api import analyze
 
     kind = report.kind_of(output)
-    analysis = analyze(source_of(file), transform=transform, models=split_names(models), crop=crop)
+    analysis = analyze(
+        source_of(file),
+        transform=transform,
+        models=split_names(models),
+        crop=crop,
+        edits=options.edits(),
+    )
     write(output, report.render(analysis, kind, language or default_language()).encode())
 
 
@@ -146,6 +164,7 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
+    from ccmusic import edits
     from ccmusic.card import titles
     from ccmusic.report import info_line, window_line
 
@@ -157,6 +176,8 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     clip = analysis.clip
     console.print(f"[bold]{escape(printable(analysis.file))}[/bold]", highlight=False)
     say(f"{info_line(clip, language)} · {window_line(clip, language)}")
+    if analysis.edits:
+        say(edits.message(analysis.edits, language))
     for warning in analysis.warnings:
         label = translate(language, "cli.warning")
         console.print(f"[yellow]{label}[/yellow] {warning.message(language)}", highlight=False)
