@@ -19,7 +19,7 @@ import numpy as np
 
 from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.analysis import Analysis
-from ccmusic.audio import Clip, Crop, Source
+from ccmusic.audio import CLIP_SECONDS, Clip, Crop, Source
 from ccmusic.card import ModelCard, matching
 from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
@@ -27,7 +27,8 @@ from ccmusic.importance import Importance, Occlusion, Part, occlusions, together
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared, prepare, prepare_windows
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.verdict import Verdict, average_slices
+from ccmusic.verdict import Verdict, as_logits, average_slices
+from ccmusic.whole import WholePiece
 from ccmusic.zoo import Checkpoint, Session, find
 
 P = ParamSpec("P")
@@ -294,6 +295,21 @@ class Panel(AbstractContextManager["Panel"]):
         windows = prepare_windows(source, self.preprocessings, hop=hop, name=name)
         return in_order(self.analyze_prepared, windows, workers=available_cores())
 
+    def analyze_whole(self, source: Source, *, name: str | None = None) -> WholePiece:
+        """Analyse a whole recording: the mean over its windows, 10 s after 10 s.
+
+        Parameters
+        ----------
+        source, name
+            As in :meth:`timeline`.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be read.
+        """
+        return WholePiece.of(self.timeline(source, hop=CLIP_SECONDS, name=name))
+
     def importance(
         self,
         source: Source | Clip | Analysis,
@@ -476,6 +492,6 @@ def _ask(
     if len(pictures) == 1:
         return Verdict(card, latency, logits[0], middle)
     (shares,) = average_slices(logits, [len(logits)], card.temperature)
-    together = (card.temperature * np.log(np.maximum(shares, 1e-12))).astype(np.float32)
+    together = as_logits(shares, card.temperature)
     votes = Counter(card.classes[i] for i in logits.argmax(axis=1))
     return Verdict(card, latency, together, middle, dict(votes.most_common()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ import typer
 from ccmusic.cli.options import (
     STDIN,
     CropOption,
+    CropOrWholeOption,
     EditOptions,
     FileArgument,
     JsonOption,
@@ -29,7 +31,10 @@ from ccmusic.genres import genre_name
 from ccmusic.texts import Language, default_language, translate
 
 if TYPE_CHECKING:
-    from ccmusic.analysis import Analysis
+    from ccmusic.audio import Crop, Source
+    from ccmusic.edits import Edit
+    from ccmusic.panel import Panel
+    from ccmusic.result import PanelResult
 
 
 @options_of(EditOptions)
@@ -42,7 +47,7 @@ def classify(
     models: ModelsOption = None,
     top_k: Annotated[int, typer.Option(min=1, help="Genres to show per model.")] = 3,
     as_json: JsonOption = False,
-    crop: CropOption = "center",
+    crop: CropOrWholeOption = "center",
     *,
     options: EditOptions,
 ) -> None:
@@ -63,7 +68,7 @@ def classify(
     from ccmusic.schema import ErrorDocument
     from ccmusic.zoo import scan
 
-    names, edits = split_names(models), options.edits()
+    names, edits = split_names(models), options.edits(crop)
     failed = False
     if names is None:
         for problem in scan()[1]:
@@ -80,7 +85,7 @@ def classify(
         )
         for file in progress:
             try:
-                analysis = panel.analyze(source_of(file), crop=crop, edits=edits)
+                analysis = _analyze(panel, source_of(file), crop, edits)
             except Exception as error:  # one odd file must not take the others with it
                 failed = True
                 name = STDIN if file == "-" else file
@@ -136,7 +141,7 @@ def report(
         Language | None,
         typer.Option(help="Language of the page; by default that of the locale."),
     ] = None,
-    crop: CropOption = "center",
+    crop: CropOrWholeOption = "center",
     *,
     options: EditOptions,
 ) -> None:
@@ -146,27 +151,30 @@ def report(
     `classify`.
     """
     from ccmusic import report
-    from ccmusic.api import analyze
+    from ccmusic.panel import Panel
 
-    kind = report.kind_of(output)
-    analysis = analyze(
-        source_of(file),
-        transform=transform,
-        models=split_names(models),
-        crop=crop,
-        edits=options.edits(),
-    )
+    kind, edits = report.kind_of(output), options.edits(crop)
+    with Panel.open(transform, split_names(models)) as panel:
+        analysis = _analyze(panel, source_of(file), crop, edits)
     write(output, report.render(analysis, kind, language or default_language()).encode())
 
 
-def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
+def _analyze(
+    panel: Panel, source: Source, crop: Crop | Literal["whole"] | float, edits: Sequence[Edit]
+) -> PanelResult:
+    if crop == "whole":
+        return panel.analyze_whole(source)
+    return panel.analyze(source, crop=crop, edits=edits)
+
+
+def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:
     """Print the analysis in the default language, in 80 columns if it shows three genres."""
     from rich.markup import escape
     from rich.table import Column, Table
 
     from ccmusic import edits
     from ccmusic.card import titles
-    from ccmusic.report import info_line, window_line
+    from ccmusic.report import clock, info_line, window_line
 
     language = default_language()
 
@@ -176,8 +184,8 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     clip = analysis.clip
     console.print(f"[bold]{escape(printable(analysis.file))}[/bold]", highlight=False)
     say(f"{info_line(clip, language)} · {window_line(clip, language)}")
-    if analysis.edits:
-        say(edits.message(analysis.edits, language))
+    if clip.edits:
+        say(edits.message(clip.edits, language))
     for warning in analysis.warnings:
         label = translate(language, "cli.warning")
         console.print(f"[yellow]{label}[/yellow] {warning.message(language)}", highlight=False)
@@ -213,10 +221,15 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     console.print(table)
     for failure in failures:
         console.print(f"[red]{escape(printable(failure))}[/red]", highlight=False)
+    for window in analysis.windows:
+        cells = [_cell(*choice, language) for choice in window.top(top_k)]
+        silent = translate(language, "timeline.silent")
+        say(f"{clock(window.clip.info.window_start):>6}  {', '.join(cells) or silent}")
+    votes_key = "whole.votes" if analysis.windows else "page.votes"
     for name, verdict in analysis.verdicts.items():
         if verdict.votes:
             votes = ", ".join(f"{genre_name(g, language)} {n}" for g, n in verdict.votes.items())
-            say(f"{names[name]}: {translate(language, 'page.votes', votes=votes)}")
+            say(f"{names[name]}: {translate(language, votes_key, votes=votes)}")
     agreement = analysis.agreement
     if agreement:
         apart = sum(not v.error for v in analysis.verdicts.values()) - agreement.models

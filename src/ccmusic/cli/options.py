@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, get_args
 
 import typer
 from pydantic import BaseModel, Field
@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from ccmusic.audio import Channel, Crop, Source, named
 from ccmusic.edits import Change, Edit, OneChannel, Without
-from ccmusic.errors import CCMusicError
+from ccmusic.errors import CCMusicError, ParameterError
 from ccmusic.escaping import CONTROL, printable
 from ccmusic.spectrogram import TransformChoice, TransformName
 from ccmusic.texts import default_language
@@ -60,6 +60,15 @@ CropOption = Annotated[
         help="The 10 s to judge: where in the piece, or from which second on.",
     ),
 ]
+CropOrWholeOption = Annotated[
+    Any,
+    crop_option(
+        *get_args(Crop),
+        "whole",
+        help="The 10 s to judge: where in the piece, or from which second on; `whole`: all of it, "
+        "10 s after 10 s, and the mean.",
+    ),
+]
 ModelsOption = Annotated[
     str | None, typer.Option(metavar="NAME,...", help="Only these checkpoints or backbones.")
 ]
@@ -80,7 +89,7 @@ class EditOptions(BaseModel):
 
     model_config = {"use_attribute_docstrings": True}
 
-    without: list[str] = Field([], json_schema_extra={"metavar": "64-127Hz,2-4s"})
+    without: list[str] | None = Field(None, json_schema_extra={"metavar": "64-127Hz,2-4s"})
     """Remove this band, or these seconds of the piece, or the band in the seconds; may be given
     several times."""
     pitch: float | None = None
@@ -98,20 +107,23 @@ class EditOptions(BaseModel):
     channel: Channel | None = None
     """Take this channel alone, not the mean of all."""
 
-    def edits(self) -> tuple[Edit, ...]:
+    def edits(self, crop: str | float) -> tuple[Edit, ...]:
         """The channel first, then what is removed, then the changes.
 
         Raises
         ------
         ParameterError
-            If one has a value that it cannot have.
+            If one has a value that it cannot have, or the whole piece is to be judged.
         """
         changes = {name: getattr(self, name) for name in Change.names}
-        return (
+        found = (
             *([OneChannel(channel=self.channel)] if self.channel else ()),
-            *(Without.parse(region) for region in self.without),
+            *(Without.parse(region) for region in self.without or ()),
             *([Change(**changes)] if any(v is not None for v in changes.values()) else ()),
         )
+        if found and crop == "whole":
+            raise ParameterError("edited_whole")
+        return found
 
 
 STDIN = "standard input"
@@ -201,8 +213,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
         **limits,
     )
     # What may be several kinds is given as text.
-    several = get_origin(field.annotation) is not list and str in get_args(field.annotation)
-    kind = str | None if several else field.annotation
+    kind = str | None if str in get_args(field.annotation) else field.annotation
     required = field.is_required()
     return inspect.Parameter(
         name,
