@@ -268,6 +268,13 @@ def matching(name: str, cards: Iterable[ModelCard]) -> list[ModelCard]:
     return [card for card in cards if name in (card.name, card.backbone)]
 
 
+def fastest(cards: Iterable[ModelCard]) -> ModelCard:
+    """The one with the least measured latency; of cards without, the one of least multiply-adds."""
+    return min(
+        cards, key=lambda c: (c.relative_latency is None, c.relative_latency or c.multiply_adds)
+    )
+
+
 def titles(cards: Iterable[ModelCard]) -> dict[str, str]:
     """Title of each model by name, with its transform where they have several."""
     cards = list(cards)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from ccmusic import zoo
-from ccmusic.card import ModelCard
+from ccmusic.card import ModelCard, fastest
 from ccmusic.dashboard.models import private_models
 from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.verdict_figures import guide_figure
@@ -63,11 +63,10 @@ def _answers(checkpoints: Sequence[Checkpoint], language: Language) -> list[str]
 
     cards = [c.card for c in checkpoints]
     best = max(cards, key=accuracy)
-    fastest = min(cards, key=lambda card: card.relative_latency or 0.0)
     lightest = min(checkpoints, key=lambda c: c.path.stat().st_size)
     return [
         translate(language, "guide.best", name=f"`{best.name}`", accuracy=accuracy(best)),
-        translate(language, "guide.fastest", name=f"`{fastest.name}`"),
+        translate(language, "guide.fastest", name=f"`{fastest(cards).name}`"),
         translate(
             language,
             "guide.lightest",
