@@ -277,6 +277,17 @@ def test_models_lists_what_is_known(folder: Path, run) -> None:
     assert "jazz_cqt" in run("models")[1]
 
 
+def test_models_lead_with_unknown_sources(
+    tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+    shipped = {c.card.name: c.card for c in zoo.scan()[0]}
+    for row in json.loads(run("models", "--json")[1]):
+        unknown = shipped[row["name"]].unknown_sources
+        assert unknown
+        assert (row["accuracy"], row["measured_on"]) == (unknown.accuracy, unknown.split)
+
+
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
 @pytest.mark.parametrize("stage", ["raw", "picture"])
 def test_spectrogram_draws_a_png(tmp_path: Path, run, transform: str, stage: str) -> None:

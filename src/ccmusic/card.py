@@ -158,7 +158,7 @@ class PanelCard(_Strict):
     """Calibration error that would remain with a temperature of its own. The mean has none, so that
     it stays the mean of the displayed probabilities; the bands tell how reliable it is."""
     pairs: tuple[Pair, ...]
-    """All pairs of models, the best mean first."""
+    """All pairs of models, measured as :attr:`reliability`, the best mean first."""
 
     @property
     def reliability(self) -> Metrics:
