@@ -64,6 +64,7 @@ def test_classify_prints_tables(folder: Path, run) -> None:
     assert "Jazz" in out
     assert "Mean" in out
     assert "divergence" in out
+    assert "Against: " in out
     assert err == ""
 
 

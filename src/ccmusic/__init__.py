@@ -34,7 +34,16 @@ from ccmusic.api import analyze, analyze_many
 from ccmusic.attention import Attention, Region
 from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Envelope, Recording, Source, load
 from ccmusic.axes import Orientation
-from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard, Pair, PanelCard
+from ccmusic.card import (
+    Band,
+    Calibration,
+    DataSource,
+    Faithfulness,
+    Metrics,
+    ModelCard,
+    Pair,
+    PanelCard,
+)
 from ccmusic.errors import (
     AudioError,
     CCMusicError,
@@ -62,6 +71,7 @@ from ccmusic.spectrogram import (
 )
 from ccmusic.verdict import Verdict
 from ccmusic.version import __version__
+from ccmusic.why import Why
 from ccmusic.zoo import Checkpoint, Session
 
 __all__ = [
@@ -85,6 +95,7 @@ __all__ = [
     "DataError",
     "DataSource",
     "Envelope",
+    "Faithfulness",
     "Mel",
     "Metrics",
     "MissingExtraError",
@@ -110,6 +121,7 @@ __all__ = [
     "TransformName",
     "Verdict",
     "WeightsError",
+    "Why",
     "WindowName",
     "__version__",
     "analyze",

@@ -26,6 +26,7 @@ from ccmusic.schema import (
 )
 from ccmusic.texts import Language, default_language, translate
 from ccmusic.verdict import Verdict
+from ccmusic.why import Why, reasons
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -60,6 +61,28 @@ class Analysis(Prepared):
         # nothing of what that is worth.
         voices = comparable(list(self.verdicts.values()))
         return advise([verdict.card for verdict in voices], self.mean)
+
+    def why(self, genre: str | None = None) -> Why | None:
+        """What speaks for a genre and what against it; None if the mean does not know it.
+
+        >>> from ccmusic import analyze
+        >>> analyze("examples/rain.ogg").why().message("en").endswith(".")
+        True
+
+        Parameters
+        ----------
+        genre
+            By default the likeliest in the mean.
+        """
+        genre = genre or next((likeliest for likeliest, _ in self.top(1)), "")
+        voices = comparable(list(self.verdicts.values()))
+        looked = [
+            self.attention(verdict.card.name, genre)
+            for verdict in voices
+            if verdict.card.faithfulness and verdict.card.faithfulness.better_than_chance
+        ]
+        regions = [at.region for at in looked if at and at.region and not at.everywhere]
+        return reasons(genre, self.mean, [voice.probabilities for voice in voices], regions)
 
     @property
     def genres(self) -> list[str]:
