@@ -32,7 +32,17 @@ from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
 from ccmusic.api import analyze, analyze_many
 from ccmusic.attention import Attention, Region
-from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Envelope, Recording, Source, load
+from ccmusic.audio import (
+    AudioInfo,
+    AudioWarning,
+    Channel,
+    Clip,
+    Crop,
+    Envelope,
+    Recording,
+    Source,
+    load,
+)
 from ccmusic.axes import Orientation
 from ccmusic.card import (
     Band,
@@ -44,6 +54,7 @@ from ccmusic.card import (
     Pair,
     PanelCard,
 )
+from ccmusic.edits import Change, Edit, OneChannel, Without
 from ccmusic.errors import (
     AudioError,
     CCMusicError,
@@ -58,6 +69,7 @@ from ccmusic.errors import (
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
+from ccmusic.result import PanelResult
 from ccmusic.spectrogram import (
     Chroma,
     Cqt,
@@ -71,6 +83,7 @@ from ccmusic.spectrogram import (
 )
 from ccmusic.verdict import Verdict
 from ccmusic.version import __version__
+from ccmusic.whole import WholePiece
 from ccmusic.why import Why
 from ccmusic.zoo import Checkpoint, Session
 
@@ -85,6 +98,8 @@ __all__ = [
     "Band",
     "CCMusicError",
     "Calibration",
+    "Change",
+    "Channel",
     "Checkpoint",
     "CheckpointError",
     "Chroma",
@@ -94,18 +109,21 @@ __all__ = [
     "Crop",
     "DataError",
     "DataSource",
+    "Edit",
     "Envelope",
     "Faithfulness",
     "Mel",
     "Metrics",
     "MissingExtraError",
     "ModelCard",
+    "OneChannel",
     "Orientation",
     "OtherTransform",
     "PadMode",
     "Pair",
     "Panel",
     "PanelCard",
+    "PanelResult",
     "ParameterError",
     "Picture",
     "Prepared",
@@ -121,8 +139,10 @@ __all__ = [
     "TransformName",
     "Verdict",
     "WeightsError",
+    "WholePiece",
     "Why",
     "WindowName",
+    "Without",
     "__version__",
     "analyze",
     "analyze_many",
