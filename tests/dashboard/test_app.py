@@ -569,7 +569,16 @@ def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.Mo
     app = open_page(lang=language, view="guide")
     assert_no_traceback(app)
     names = {c.card.name for c in zoo.scan()[0]}
-    assert names == set(app.dataframe[0].value[translate(language, "guide.model")])
+    table = app.dataframe[0].value
+    assert names == set(table[translate(language, "guide.model")])
+    # What leads was measured on sources that the networks did not know.
+    for _, row in table.iterrows():
+        card = zoo.find_one(row[translate(language, "guide.model")]).card
+        for key, known in (("accuracy", card.unknown_sources), ("known", card.metrics)):
+            assert known
+            assert row[translate(language, f"guide.{key}")] == f"{known.accuracy:.0%}"
+    best = max(zoo.scan()[0], key=lambda c: c.card.unknown_sources.accuracy)
+    assert f"`{best.card.name}`" in app.markdown[1].value.splitlines()[0]
 
 
 def test_own_weights_leave_the_measured_pairs_where_they_are(

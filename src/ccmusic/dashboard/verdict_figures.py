@@ -113,7 +113,7 @@ def guide_figure(checkpoints: Sequence[Checkpoint], language: Language) -> go.Fi
         cards = [checkpoints[i].card for i in chosen]
         figure.add_scatter(
             x=[latency[i] for i in chosen],
-            y=[card.metrics.accuracy if card.metrics else None for card in cards],
+            y=[card.reliability.accuracy if card.reliability else None for card in cards],
             text=[card.title() for card in cards],
             customdata=megabytes[chosen],
             name=TRANSFORM_TITLES[transform],
