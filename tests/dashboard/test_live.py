@@ -16,7 +16,7 @@ from ccmusic import audio, zoo
 from ccmusic.dashboard import compute, guide, live
 from ccmusic.dashboard.player import wav
 from ccmusic.genres import genre_name
-from ccmusic.spectrogram import TransformChoice
+from ccmusic.spectrogram import TransformChoice, TransformName
 from ccmusic.texts import LANGUAGES, Language, translate
 from small_models import make_checkpoint
 from sounds import noise
@@ -24,7 +24,8 @@ from sounds import noise
 
 @pytest.fixture(autouse=True)
 def _two_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    for transform, genre in (("cqt", "jazz"), ("mel", "rock")):
+    genres: dict[TransformName, str] = {"cqt": "jazz", "mel": "rock"}
+    for transform, genre in genres.items():
         make_checkpoint(tmp_path, f"resnet50_{transform}", transform=transform, favourite=genre)
     monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "none"))
