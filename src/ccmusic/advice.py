@@ -40,7 +40,7 @@ class Advice:
     other: OtherTransform | None = None
     """Worth asking as well, unless the panel is sure."""
 
-    def message(self, language: Language) -> list[str]:
+    def message(self, language: Language = "en") -> list[str]:
         """One sentence for each piece of advice."""
         lines = []
         if self.band:
