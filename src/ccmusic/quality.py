@@ -55,7 +55,7 @@ class AudioWarning(Value):
 
     code: str
     """One of ``truncated``, ``damaged``, ``low_bit_rate``, ``unusual_rate``, ``short``,
-    ``silence``, ``opposite_phase``, ``clipping``, ``dull``, ``speech``."""
+    ``silence``, ``opposite_phase``, ``clipping``, ``dull``, ``speech``, ``edited``."""
     values: dict[str, float]
     """Numbers in the sentence."""
 
@@ -108,7 +108,7 @@ def _powers(
     return powers
 
 
-def enough(audible: float) -> Judged:
+def judgeable(audible: float) -> Judged:
     """Whether so many seconds of sound can be judged."""
     if audible == 0:
         return "silent"
