@@ -80,6 +80,12 @@ def test_public_things_have_an_example_and_return_public_things(name: str) -> No
     assert not hidden
 
 
+@pytest.mark.parametrize("name", CLASSES_AND_FUNCTIONS)
+def test_every_sentence_is_in_english_by_default(name: str) -> None:
+    if message := getattr(getattr(ccmusic, name), "message", None):
+        assert inspect.signature(message).parameters["language"].default == "en"
+
+
 def test_all_is_sorted_whole_and_all_there_is() -> None:
     assert len(set(ccmusic.__all__)) == len(ccmusic.__all__)
     public = {
