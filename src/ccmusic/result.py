@@ -31,7 +31,14 @@ from ccmusic.why import Why, reasons
 
 
 class PanelResult:
-    """Base of :class:`~ccmusic.Analysis`, of one window, and :class:`~ccmusic.WholePiece`."""
+    """Base of :class:`~ccmusic.Analysis`, of one window, and :class:`~ccmusic.WholePiece`.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     answers = panel.analyze("examples/rain.ogg"), panel.analyze_whole("examples/rain.ogg")
+    >>> [(len(answer.windows), answer.top(1)[0][0]) for answer in answers]
+    [(0, 'environment'), (2, 'environment')]
+    """
 
     clip: Clip
     transform: str
