@@ -63,7 +63,7 @@ def values(page: Page) -> tuple[float, float]:
 
 
 def test_arrow_keys_read_the_spectrogram(visit: Callable[..., Page]) -> None:
-    page = visit("lang=en&example=celtica")
+    page = visit("lang=en&example=celtica&networks=1")
     picture = plot(page, "spectrogram_cqt")
     expect(picture).to_have_attribute("aria-label", re.compile("Celtica.*Arrow keys"))
     picture.focus()
@@ -87,7 +87,7 @@ def test_arrow_keys_read_the_spectrogram(visit: Callable[..., Page]) -> None:
 
 
 def test_keys_play_from_the_cursor_and_a_region(visit: Callable[..., Page]) -> None:
-    page = visit("lang=en&example=celtica")
+    page = visit("lang=en&example=celtica&networks=1")
     picture = plot(page, "spectrogram_cqt")
     picture.focus()
     page.keyboard.press("ArrowDown")
@@ -110,7 +110,7 @@ def test_keys_play_from_the_cursor_and_a_region(visit: Callable[..., Page]) -> N
 
 
 def test_keys_move_the_window_and_zoom(visit: Callable[..., Page]) -> None:
-    page = visit("lang=en&example=celtica")
+    page = visit("lang=en&example=celtica&networks=1")
     before = page.locator("[data-testid=stSlider]").first.inner_text()
     plot(page, "waveform").focus()
     for _ in range(30):

@@ -11,7 +11,7 @@ from ccmusic.texts import Language, translate
 
 _HERE = Path(__file__).parent
 _STEPS = {
-    "listen": ".play",
+    "listen": ".st-key-sound",
     "look": ".st-key-spectrograms",
     "compare": ".models",
     "ask": ".st-key-maps",
