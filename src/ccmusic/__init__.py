@@ -32,9 +32,20 @@ from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
 from ccmusic.api import analyze, analyze_many
 from ccmusic.attention import Attention, Region
-from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Envelope, Recording, Source, load
+from ccmusic.audio import (
+    AudioInfo,
+    AudioWarning,
+    Channel,
+    Clip,
+    Crop,
+    Envelope,
+    Recording,
+    Source,
+    load,
+)
 from ccmusic.axes import Orientation
 from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard, Pair, PanelCard
+from ccmusic.edits import Change, Edit, OneChannel, Without
 from ccmusic.errors import (
     AudioError,
     CCMusicError,
@@ -49,6 +60,7 @@ from ccmusic.errors import (
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
+from ccmusic.result import PanelResult
 from ccmusic.spectrogram import (
     Chroma,
     Cqt,
@@ -62,6 +74,7 @@ from ccmusic.spectrogram import (
 )
 from ccmusic.verdict import Verdict
 from ccmusic.version import __version__
+from ccmusic.whole import WholePiece
 from ccmusic.zoo import Checkpoint, Session
 
 __all__ = [
@@ -75,6 +88,8 @@ __all__ = [
     "Band",
     "CCMusicError",
     "Calibration",
+    "Change",
+    "Channel",
     "Checkpoint",
     "CheckpointError",
     "Chroma",
@@ -84,17 +99,20 @@ __all__ = [
     "Crop",
     "DataError",
     "DataSource",
+    "Edit",
     "Envelope",
     "Mel",
     "Metrics",
     "MissingExtraError",
     "ModelCard",
+    "OneChannel",
     "Orientation",
     "OtherTransform",
     "PadMode",
     "Pair",
     "Panel",
     "PanelCard",
+    "PanelResult",
     "ParameterError",
     "Picture",
     "Prepared",
@@ -110,7 +128,9 @@ __all__ = [
     "TransformName",
     "Verdict",
     "WeightsError",
+    "WholePiece",
     "WindowName",
+    "Without",
     "__version__",
     "analyze",
     "analyze_many",

@@ -11,19 +11,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from copy import copy
+from dataclasses import replace
 from typing import ParamSpec, Self, TypeAlias, TypeVar
 
 import numpy as np
 
 from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.analysis import Analysis
-from ccmusic.audio import Clip, Crop, Source
+from ccmusic.audio import CLIP_SECONDS, Clip, Crop, Source
 from ccmusic.card import ModelCard, matching
+from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared, prepare, prepare_windows
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.verdict import Verdict, average_slices
+from ccmusic.verdict import Verdict, as_logits, average_slices
+from ccmusic.whole import WholePiece
 from ccmusic.zoo import Checkpoint, Session, find
 
 P = ParamSpec("P")
@@ -182,6 +185,7 @@ class Panel(AbstractContextManager["Panel"]):
         source: Source | Clip,
         *,
         crop: Crop | float = "center",
+        edits: Sequence[Edit] = (),
         name: str | None = None,
         on_verdict: Callable[[Verdict], None] | None = None,
     ) -> Analysis:
@@ -189,7 +193,7 @@ class Panel(AbstractContextManager["Panel"]):
 
         Parameters
         ----------
-        source, crop, name
+        source, crop, edits, name
             As in :func:`ccmusic.prepare.prepare`.
         on_verdict
             Called in this thread with each verdict as it comes.
@@ -198,11 +202,13 @@ class Panel(AbstractContextManager["Panel"]):
         ------
         AudioError
             If the file cannot be read. A model that fails has its error in its verdict.
+        ParameterError
+            If an edit cannot be applied.
         ClosedError
             If this panel is closed before or during the analysis.
         """
         self._check_open()
-        prepared = prepare(source, self.preprocessings, crop=crop, name=name)
+        prepared = prepare(source, self.preprocessings, crop=crop, edits=edits, name=name)
         return self.analyze_prepared(prepared, on_verdict=on_verdict)
 
     __call__ = analyze
@@ -212,10 +218,11 @@ class Panel(AbstractContextManager["Panel"]):
         source: Source | Clip,
         *,
         crop: Crop | float = "center",
+        edits: Sequence[Edit] = (),
         name: str | None = None,
     ) -> Analysis:
         """Analyse a recording in a thread, without blocking the event loop; see :meth:`analyze`."""
-        return await asyncio.to_thread(self.analyze, source, crop=crop, name=name)
+        return await asyncio.to_thread(self.analyze, source, crop=crop, edits=edits, name=name)
 
     def predict(self, sources: Iterable[Source | Clip]) -> list[str | None]:
         """Likeliest genre of each recording by the mean; None where there is no verdict.
@@ -249,6 +256,7 @@ class Panel(AbstractContextManager["Panel"]):
         found: dict[str, Verdict] = {}
         enough = prepared.judged in ("yes", "doubtful")
         for verdict in self.run(prepared.pictures) if enough else ():
+            verdict = replace(verdict, edited=bool(prepared.edits))
             found[verdict.card.name] = verdict
             if on_verdict:
                 on_verdict(verdict)
@@ -296,6 +304,21 @@ class Panel(AbstractContextManager["Panel"]):
         self._check_open()
         windows = prepare_windows(source, self.preprocessings, hop=hop, name=name)
         return in_order(self.analyze_prepared, windows, workers=available_cores())
+
+    def analyze_whole(self, source: Source, *, name: str | None = None) -> WholePiece:
+        """Analyse a whole recording: the mean over its windows, 10 s after 10 s.
+
+        Parameters
+        ----------
+        source, name
+            As in :meth:`timeline`.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be read.
+        """
+        return WholePiece.of(self.timeline(source, hop=CLIP_SECONDS, name=name))
 
     def close(self) -> None:
         """Release the models after their running inferences.
@@ -397,6 +420,6 @@ def _ask(
     if len(pictures) == 1:
         return Verdict(card, latency, logits[0], middle)
     (shares,) = average_slices(logits, [len(logits)], card.temperature)
-    together = (card.temperature * np.log(np.maximum(shares, 1e-12))).astype(np.float32)
+    together = as_logits(shares, card.temperature)
     votes = Counter(card.classes[i] for i in logits.argmax(axis=1))
     return Verdict(card, latency, together, middle, dict(votes.most_common()))

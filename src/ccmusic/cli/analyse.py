@@ -10,6 +10,7 @@ import typer
 from ccmusic.cli.options import (
     STDIN,
     CropOption,
+    CropOrWholeOption,
     FileArgument,
     JsonOption,
     ModelsOption,
@@ -27,7 +28,9 @@ from ccmusic.genres import genre_name
 from ccmusic.texts import Language, default_language, translate
 
 if TYPE_CHECKING:
-    from ccmusic.analysis import Analysis
+    from ccmusic.audio import Crop, Source
+    from ccmusic.panel import Panel
+    from ccmusic.result import PanelResult
 
 
 def classify(
@@ -39,7 +42,7 @@ def classify(
     models: ModelsOption = None,
     top_k: Annotated[int, typer.Option(min=1, help="Genres to show per model.")] = 3,
     as_json: JsonOption = False,
-    crop: CropOption = "center",
+    crop: CropOrWholeOption = "center",
 ) -> None:
     """Classify recordings with five networks, and show where they agree.
 
@@ -72,7 +75,7 @@ def classify(
         )
         for file in progress:
             try:
-                analysis = panel.analyze(source_of(file), crop=crop)
+                analysis = _analyze(panel, source_of(file), crop)
             except Exception as error:  # one odd file must not take the others with it
                 failed = True
                 name = STDIN if file == "-" else file
@@ -127,27 +130,32 @@ def report(
         Language | None,
         typer.Option(help="Language of the page; by default that of the locale."),
     ] = None,
-    crop: CropOption = "center",
+    crop: CropOrWholeOption = "center",
 ) -> None:
     """Write an HTML, JSON, or CSV report for one recording.
 
     The HTML page contains its pictures and opens offline.
     """
     from ccmusic import report
-    from ccmusic.api import analyze
+    from ccmusic.panel import Panel
 
     kind = report.kind_of(output)
-    analysis = analyze(source_of(file), transform=transform, models=split_names(models), crop=crop)
+    with Panel.open(transform, split_names(models)) as panel:
+        analysis = _analyze(panel, source_of(file), crop)
     write(output, report.render(analysis, kind, language or default_language()).encode())
 
 
-def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
+def _analyze(panel: Panel, source: Source, crop: Crop | Literal["whole"] | float) -> PanelResult:
+    return panel.analyze_whole(source) if crop == "whole" else panel.analyze(source, crop=crop)
+
+
+def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:
     """Print the analysis in the default language, in 80 columns if it shows three genres."""
     from rich.markup import escape
     from rich.table import Column, Table
 
     from ccmusic.card import titles
-    from ccmusic.report import info_line, window_line
+    from ccmusic.report import clock, info_line, window_line
 
     language = default_language()
 
@@ -192,10 +200,15 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     console.print(table)
     for failure in failures:
         console.print(f"[red]{escape(printable(failure))}[/red]", highlight=False)
+    for window in analysis.windows:
+        cells = [_cell(*choice, language) for choice in window.top(top_k)]
+        silent = translate(language, "timeline.silent")
+        say(f"{clock(window.clip.info.window_start):>6}  {', '.join(cells) or silent}")
+    votes_key = "whole.votes" if analysis.windows else "page.votes"
     for name, verdict in analysis.verdicts.items():
         if verdict.votes:
             votes = ", ".join(f"{genre_name(g, language)} {n}" for g, n in verdict.votes.items())
-            say(f"{names[name]}: {translate(language, 'page.votes', votes=votes)}")
+            say(f"{names[name]}: {translate(language, votes_key, votes=votes)}")
     agreement = analysis.agreement
     if agreement:
         apart = sum(not v.error for v in analysis.verdicts.values()) - agreement.models

@@ -59,6 +59,15 @@ CropOption = Annotated[
         help="The 10 s to judge: where in the piece, or from which second on.",
     ),
 ]
+CropOrWholeOption = Annotated[
+    Any,
+    crop_option(
+        *get_args(Crop),
+        "whole",
+        help="The 10 s to judge: where in the piece, or from which second on; `whole`: all of it, "
+        "10 s after 10 s, and the mean.",
+    ),
+]
 ModelsOption = Annotated[
     str | None, typer.Option(metavar="NAME,...", help="Only these checkpoints or backbones.")
 ]
