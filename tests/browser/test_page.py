@@ -87,9 +87,9 @@ def test_hovering_tells_pitch_note_time_and_level(visit: Callable[..., Page]) ->
     page = visit()
     spectrogram = plot(page, "spectrogram_cqt")
     spectrogram.hover(position={"x": 300, "y": 300})
+    expect(spectrogram.locator(".hoverlayer")).to_contain_text(re.compile(r"−[\d.]+ dB"))
     text = " ".join(spectrogram.locator(".hoverlayer text").all_text_contents())
     assert re.search(r"[\d.]+ Hz · [A-G]♯?\d", text)
-    assert re.search(r"-[\d.]+ dB", text)
     assert re.search(r"\d+\.\d\d s", text)
     over_map = page.locator(".st-key-maps .js-plotly-plot").first
     over_map.hover(position={"x": 120, "y": 120})
@@ -155,6 +155,55 @@ def test_cqt_turns_with_one_click(visit: Callable[..., Page]) -> None:
     page.wait_for_function(f"{time_axis} == 'x'")
     page.locator(".st-key-as_networks label").first.click()
     page.wait_for_function(f"{time_axis} == 'y'")
+
+
+def test_slider_and_player_are_there_for_the_keyboard(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=vibe_ace")
+    plain = page.locator(".st-key-plain_controls")
+    box = plain.bounding_box()
+    assert box
+    assert box["width"] <= 1
+    page.get_by_role("slider").first.focus()
+    expect(plain).not_to_have_css("position", "absolute")
+    box = plain.bounding_box()
+    assert box
+    assert box["width"] > 300
+    # The button is on the waveform.
+    button, wave = (
+        page.locator(".play-window").bounding_box(),
+        plot(page, "waveform").bounding_box(),
+    )
+    assert button
+    assert wave
+    assert button["x"] + button["width"] <= wave["x"]
+    assert wave["y"] < button["y"] < wave["y"] + wave["height"]
+
+
+def test_waveform_and_strip_have_one_axis_after_a_reload(
+    visit: Callable[..., Page], song: Path
+) -> None:
+    page = visit()
+    upload(page, song)
+    page.reload()
+    expect(page.locator(".strip .at")).to_have_count(7)
+    settle(page)
+    strip = page.locator(".strip").bounding_box()
+    wave = plot(page, "waveform").locator(".nsewdrag").bounding_box()
+    assert strip
+    assert wave
+    assert wave["x"] == pytest.approx(strip["x"], abs=1)
+    assert wave["width"] == pytest.approx(strip["width"], abs=2)
+
+
+def test_the_tab_is_named_after_the_piece_and_its_link_can_be_copied(
+    visit: Callable[..., Page],
+) -> None:
+    page = visit("lang=en&example=vibe_ace", permissions=["clipboard-read", "clipboard-write"])
+    expect(page).to_have_title("Vibe Ace · CCMusic")
+    button = page.locator(".copy-link")
+    button.click()
+    expect(button).to_have_text(translate("en", "share.copied"))
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
 def test_both_spectrograms_stand_side_by_side(visit: Callable[..., Page]) -> None:
@@ -284,6 +333,10 @@ def test_broken_file_is_one_line(
     assert opinion(page) == translate(language, "error.unknown_format", file="noise.mp3")
     assert title(page) == "noise.mp3"
     assert not page.locator(".models li").count()
+    # Nothing of the page stays blank: the choices have its width.
+    tiles = page.locator(f".st-key-example_{language}").bounding_box()
+    assert tiles
+    assert tiles["width"] > 0.9 * 1440
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -278,6 +278,37 @@ def test_works_keep_their_titles() -> None:
 
 
 @needs_cqt
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_example_is_sent_by_its_link_and_a_file_by_its_report(language: Language) -> None:
+    def offered() -> set[str]:
+        return {b.proto.label for b in app.get("download_button")}
+
+    def has_link() -> bool:
+        return any("copy-link" in body and "<style>" not in body for body in markup(app))
+
+    app = open_page(lang=language, example="rain")
+    kinds = {translate(language, f"report.{kind}") for kind in ("html", "json", "csv")}
+    assert offered() == kinds | {translate(language, "share.card")}
+    assert has_link()
+    content = EXAMPLES["rain"].read_bytes()
+    app.file_uploader(key="upload").upload("mine.ogg", content, "audio/ogg").run()
+    assert_no_traceback(app)
+    assert offered() == kinds | {translate(language, "share.card")}
+    assert not has_link()
+    assert translate(language, "share.own") in texts(app)
+
+
+@needs_cqt
+def test_a_picture_is_saved_under_the_names_of_piece_and_plot() -> None:
+    app = open_page(lang="en", example="rain")
+    configs = [json.loads(c.proto.config) for c in app.get("plotly_chart")]
+    names = [config["toImageButtonOptions"]["filename"] for config in configs]
+    assert {"Rain - CQT", f"Rain - {translate('en', 'figure.waveform')}"} < set(names)
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("Rain - ") for name in names)
+
+
+@needs_cqt
 def test_two_users_do_not_mix(analyses: Counter[str]) -> None:
     one, other = open_page("zh-CN", example="rain"), open_page("en-US", example="celtica")
     assert analyses == {"cqt": 2}
@@ -391,6 +422,7 @@ def test_silence_gets_no_verdict_and_a_scrap_a_doubtful_one(
     app = open_page(lang=language)
     app.file_uploader(key="upload").upload("silence.wav", silence.read_bytes(), "audio/wav").run()
     assert headline(app) == ("silence.wav", _capital(translate(language, "judged.silent")))
+    assert charts(app) == 1  # the waveform, and no black square
     assert lines(app) == []
     app.file_uploader(key="upload").set_value([("s.wav", scrap.read_bytes(), "audio/wav")]).run()
     doubt = _capital(translate(language, "judged.doubtful", seconds=2.0, opinion=""))
@@ -599,7 +631,7 @@ def test_the_way_of_the_data_names_every_stage(language: Language) -> None:
     assert "220500" in said
     assert len(app.get("download_button")) == 9
     (table,) = app.dataframe
-    assert table.value[translate(language, "way.probability")].sum() == pytest.approx(1)
+    assert table.value[translate(language, "way.probability")].sum() == pytest.approx(100)
 
 
 def test_the_way_of_the_data_tells_what_a_model_of_ones_own_sees(home: Path) -> None:

@@ -4,9 +4,9 @@ import pytest
 pytest.importorskip("plotly")
 
 from ccmusic.attention import Attention
-from ccmusic.audio import SAMPLE_RATE
+from ccmusic.audio import SAMPLE_RATE, Envelope
 from ccmusic.axes import Orientation
-from ccmusic.dashboard.signal_figures import attention_figure, spectrogram_figure
+from ccmusic.dashboard.signal_figures import attention_figure, spectrogram_figure, waveform_figure
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.spectrogram import Cqt, Mel, Spectrogram
 from ccmusic.texts import Language, translate
@@ -60,6 +60,14 @@ def test_hover_tells_pitch_time_and_level(transform: Cqt | Mel, time: str, pitch
     assert f"%{{{pitch}}}" in template
     assert f"%{{{time}:.2f}} s" in template
     assert "%{z:.1f} dB" in template
+
+
+def test_a_waveform_is_as_wide_as_the_strip_below_it() -> None:
+    envelope = Envelope.of(tone(440), SAMPLE_RATE, 0.0)
+    layout = waveform_figure(envelope, "en").layout
+    assert layout.xaxis.range == (0, pytest.approx(10))
+    assert not layout.xaxis.automargin
+    assert (layout.margin.l, layout.margin.r) == (0, 0)
 
 
 def test_silence_can_be_drawn() -> None:

@@ -152,7 +152,7 @@ def page() -> None:
             attention(piece.title, analysis, language, orientation=orientation)
             details(analysis, language)
             curves = st.container()
-            downloads(analysis, language)
+            downloads(piece, analysis, language)
             if pieces:
                 files_table(pieces, transform, on, language, show_nth)
             # What is done in a window waits for the end of this run: nothing long, then.

@@ -174,6 +174,19 @@ export default function ({ data, setTriggerValue, parentElement }) {
     linking = false;
   };
 
+  // Pages that came by plain HTTP have no clipboard; what is selected can be copied all the same.
+  const copy = async (button) => {
+    if (navigator.clipboard) await navigator.clipboard.writeText(location.href);
+    else {
+      const text = Object.assign(document.createElement("textarea"), { value: location.href });
+      document.body.append(text);
+      text.select();
+      document.execCommand("copy");
+      text.remove();
+    }
+    button.textContent = button.dataset.copied;
+  };
+
   const click = (event) => {
     const region = event.target.closest?.(".play-region");
     const whole = event.target.closest?.(".play-window");
@@ -183,6 +196,8 @@ export default function ({ data, setTriggerValue, parentElement }) {
       const [start, end, low, high] = ["start", "end", "low", "high"].map((k) => Number(region.dataset[k]));
       return play({ start, end, low, high });
     }
+    const link = event.target.closest?.(".copy-link");
+    if (link) return copy(link);
     const cell = event.target.closest?.(".strip .at");
     if (cell) return setTriggerValue("window", Number(cell.dataset.at));
     if (selection.dragged()) return;
