@@ -75,14 +75,14 @@ def test_a_missing_end_is_told_from_a_false_number(mp3s):
     assert codes(load(data[: len(data) // 2])).count("truncated") == 1
 
 
-@pytest.mark.parametrize("start", [0.0, 3.0, 20.0, 55.5])
-def test_an_mp3_is_entered_at_the_right_frame(write_sound, noise, start):
+@pytest.mark.parametrize("xing", ["0", "1"])
+def test_an_mp3_is_entered_at_the_right_frame(write_sound, noise, xing):
     """Reading begins near the window, not at the beginning of the file."""
     sound = noise(70, amplitude=0.2, below=8_000)
-    for xing in "01":
-        content = write_sound("a.mp3", sound, bit_rate=192_000, write_xing=xing).read_bytes()
-        recording = audio.Recording(content)
-        whole = recording.load(crop="start", seconds=1_000, loop=False).original
+    content = write_sound("a.mp3", sound, bit_rate=192_000, write_xing=xing).read_bytes()
+    recording = audio.Recording(content)
+    whole = recording.load(crop="start", seconds=1_000, loop=False).original
+    for start in (0.0, 3.0, 20.0, 55.5):
         clip = recording.load(crop=start)
         first = round(start * 44_100)
         expected = whole[first : first + len(clip.original)]
@@ -173,9 +173,8 @@ def wav(
 
 def check_samples(content, expected, bits):
     clip = load(content, crop="start")
-    assert clip.original == pytest.approx(
-        np.atleast_2d(expected).mean(axis=0), abs=2.0 ** (1 - bits)
-    )
+    mono = np.atleast_2d(expected).mean(axis=0)
+    np.testing.assert_allclose(clip.original, mono, rtol=0, atol=2.0 ** (1 - bits))
     assert clip.info.channels == len(np.atleast_2d(expected))
     return clip
 

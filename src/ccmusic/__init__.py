@@ -57,6 +57,7 @@ from ccmusic.errors import (
     SandboxError,
     WeightsError,
 )
+from ccmusic.importance import Importance
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
@@ -101,6 +102,7 @@ __all__ = [
     "DataSource",
     "Edit",
     "Envelope",
+    "Importance",
     "Mel",
     "Metrics",
     "MissingExtraError",

@@ -22,7 +22,7 @@ from ccmusic.audio import (
 from ccmusic.edits import Edit, OneChannel
 from ccmusic.frames import carry
 from ccmusic.picture import Picture, Preprocessing
-from ccmusic.quality import Judged, audible_seconds, enough
+from ccmusic.quality import Judged, audible_seconds, judgeable
 from ccmusic.spectrogram import Spectrogram, Transform, TransformName
 from ccmusic.values import Value
 
@@ -61,7 +61,7 @@ class Prepared(Value):
         ``silent`` and ``too_short`` recordings (less than 1 s of sound) have no verdicts, no mean,
         and no agreement. ``doubtful`` ones have less than 3 s of sound.
         """
-        return enough(self.audible)
+        return judgeable(self.audible)
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:

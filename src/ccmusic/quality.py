@@ -101,7 +101,7 @@ def _powers(
     return powers
 
 
-def enough(audible: float) -> Judged:
+def judgeable(audible: float) -> Judged:
     """Whether so many seconds of sound can be judged."""
     if audible == 0:
         return "silent"

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from ccmusic import plot
+from ccmusic import edits, plot
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
@@ -126,10 +126,12 @@ def to_html(analysis: PanelResult, language: Language) -> str:
     """Self-contained page with embedded pictures."""
     title = escape(Path(analysis.file).name)
     clip = analysis.clip
+    edited = [_capital(edits.message(clip.edits, language))] if clip.edits else []
     body = [
         f"<h1>{title}</h1>",
         _paragraph(info_line(clip, language)),
         _paragraph(window_line(clip, language)),
+        *(_paragraph(line) for line in edited),
         *(_paragraph(f"⚠ {warning.message(language)}") for warning in analysis.warnings),
         _heading(_capital(analysis.message(language))),
         *_figures(analysis, language),
