@@ -95,3 +95,18 @@ def test_a_tap_shows_no_hover_text(visit: Callable[..., Page]) -> None:
     page = visit("lang=en&example=rain", **PHONE)
     page.locator(SPECTROGRAM).tap()
     expect(page.locator(".st-key-spectrogram_cqt .hoverlayer")).to_be_hidden()
+
+
+def test_a_tap_says_how_sure_a_verdict_is(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=rain", **PHONE)
+    word = page.locator(".sureness.tip").first
+    bubble = word.locator(".bubble")
+    expect(bubble).to_have_css("width", "1px")
+    word.tap()
+    expect(bubble).not_to_have_css("width", "1px")
+    box = bubble.bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= WIDTH
+    page.locator("h1.piece").tap()
+    expect(bubble).to_have_css("width", "1px")

@@ -7,23 +7,22 @@ const REST = 150; // milliseconds after the last key, before the values are read
 
 export default function ({ data, parentElement }) {
   const status = parentElement.querySelector("[role=status]");
-  const watched = new WeakSet();
   const places = new WeakMap(); // of the cursor in each picture, and where its region began
 
-  const minus = (plot) => {
-    const texts = document.createTreeWalker(plot.querySelector(".hoverlayer"), NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) {
-      const { currentNode: node } = texts;
-      if (/-\d/.test(node.data)) node.data = node.data.replace(/-(?=\d)/g, "−");
+  const hovered = new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      const texts = document.createTreeWalker(target, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) {
+        const { currentNode: node } = texts;
+        if (/-\d/.test(node.data)) node.data = node.data.replace(/-(?=\d)/g, "−");
+      }
     }
-  };
+  });
 
   const reachable = () => {
     for (const plot of document.querySelectorAll(".js-plotly-plot")) {
-      if (plot.on && !watched.has(plot)) {
-        watched.add(plot);
-        plot.on("plotly_hover", () => minus(plot));
-      }
+      const hover = plot.querySelector(".hoverlayer"); // drawn anew with the plot
+      if (hover) hovered.observe(hover, { childList: true, subtree: true });
       const meta = plot._fullLayout?.meta ?? {};
       if (!meta.seek && !meta.window) continue;
       const name = plot.closest("[role=figure]")?.ariaLabel ?? "";
@@ -129,6 +128,7 @@ export default function ({ data, parentElement }) {
   for (const [name, act] of Object.entries(listeners)) document.addEventListener(name, act);
   return () => {
     observer.disconnect();
+    hovered.disconnect();
     cancelAnimationFrame(waiting);
     clearTimeout(timer);
     for (const [name, act] of Object.entries(listeners)) document.removeEventListener(name, act);

@@ -94,7 +94,7 @@ def _sureness(band: Band | None, advice: str, language: Language) -> str:
         return '<span class="sureness"></span>'
     word = escape(translate(language, f"sureness.{band.level}"))
     return (
-        f'<span class="sureness {band.level} tip" tabindex="0" role="note">'
+        f'<span class="sureness {band.level} tip">'
         f'<span>{word}</span><span class="bubble">{escape(advice)}</span></span>'
     )
 

@@ -196,6 +196,9 @@ export default function ({ data, setTriggerValue, parentElement }) {
       const [start, end, low, high] = ["start", "end", "low", "high"].map((k) => Number(region.dataset[k]));
       return play({ start, end, low, high });
     }
+    const tip = event.target.closest?.(".tip");
+    for (const open of document.querySelectorAll(".tip.open")) if (open !== tip) open.classList.remove("open");
+    if (tip) return tip.classList.toggle("open");
     const link = event.target.closest?.(".copy-link");
     if (link) return copy(link);
     const cell = event.target.closest?.(".strip .at");
