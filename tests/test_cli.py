@@ -64,6 +64,7 @@ def test_classify_prints_tables(folder: Path, run) -> None:
     assert "Jazz" in out
     assert "Mean" in out
     assert "divergence" in out
+    assert "Against: " in out
     assert err == ""
 
 
@@ -275,6 +276,17 @@ def test_models_lists_what_is_known(folder: Path, run) -> None:
     assert [row["name"] for row in rows] == ["jazz_cqt", "rock_cqt"]
     assert {"transform", "classes", "parameters", "size_bytes", "accuracy"} <= set(rows[0])
     assert "jazz_cqt" in run("models")[1]
+
+
+def test_models_lead_with_unknown_sources(
+    tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+    shipped = {c.card.name: c.card for c in zoo.scan()[0]}
+    for row in json.loads(run("models", "--json")[1]):
+        unknown = shipped[row["name"]].unknown_sources
+        assert unknown
+        assert (row["accuracy"], row["measured_on"]) == (unknown.accuracy, unknown.split)
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("streamlit")
 
 from ccmusic import audio, zoo
-from ccmusic.dashboard import compute, live
+from ccmusic.dashboard import compute, guide, live
 from ccmusic.dashboard.player import wav
 from ccmusic.genres import genre_name
 from ccmusic.spectrogram import TransformChoice, TransformName
@@ -54,6 +54,20 @@ def test_each_transform_has_one_voice(language: Language) -> None:
     assert genre_name("jazz", language) in said
     assert genre_name("rock", language) in said
     assert said.count("<li>") == 6
+
+
+def test_the_voice_is_the_fastest_of_the_guide(tmp_path: Path) -> None:
+    checkpoints = {c.card.name: c for c in zoo.find("cqt")}
+    slow = checkpoints["resnet50_cqt"].card.model_copy(update={"relative_latency": 2.0})
+    quick = make_checkpoint(tmp_path, "vgg19_bn_cqt", backbone="vgg19_bn").model_copy(
+        update={"relative_latency": 0.5, "multiply_adds": slow.multiply_adds + 1}
+    )
+    for card in (slow, quick):
+        (tmp_path / f"{card.name}.json").write_text(card.to_json())
+    said = judged(sent(noise(4, 22_050)), "cqt", "en")
+    assert re.findall(r"<h4>(.*?)</h4>", said) == ["VGG19-BN"]
+    answers = guide._answers(zoo.find("cqt"), "en")
+    assert any("vgg19_bn_cqt" in line for line in answers if line.startswith("Fastest"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

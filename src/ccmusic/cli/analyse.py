@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,12 +12,14 @@ from ccmusic.cli.options import (
     STDIN,
     CropOption,
     CropOrWholeOption,
+    EditOptions,
     FileArgument,
     JsonOption,
     ModelsOption,
     PanelOption,
     TransformOption,
     complain,
+    options_of,
     print_json,
     source_of,
     split_names,
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
 
     from ccmusic.audio import Crop, Source
     from ccmusic.card import Band
+    from ccmusic.edits import Edit
     from ccmusic.panel import Panel
     from ccmusic.result import PanelResult
 
 
+@options_of(EditOptions)
 def classify(
     files: Annotated[
         list[str],
@@ -47,13 +51,18 @@ def classify(
     top_k: Annotated[int, typer.Option(min=1, help="Genres to show per model.")] = 3,
     as_json: JsonOption = False,
     crop: CropOrWholeOption = "center",
+    *,
+    options: EditOptions,
 ) -> None:
     """Classify recordings with five networks, and show where they agree.
 
     With `--json`, one object per line and file. A file that fails is reported, the
     others are classified, and the exit status is 1.
 
-    Example: `ccmusic classify song.mp3 other.flac --models resnet50,vgg19_bn`
+    The sound may be edited first: the channel is taken, then regions are removed, then the rest
+    is changed. The verdicts say so, and no measured accuracy stands beside them.
+
+    Example: `ccmusic classify song.mp3 --without 64-127Hz --pitch 2`
     """
     from rich.console import Console
     from rich.progress import track
@@ -62,7 +71,7 @@ def classify(
     from ccmusic.schema import ErrorDocument
     from ccmusic.zoo import scan
 
-    names = split_names(models)
+    names, edits = split_names(models), options.edits(crop)
     failed = False
     if names is None:
         for problem in scan()[1]:
@@ -79,7 +88,7 @@ def classify(
         )
         for file in progress:
             try:
-                analysis = _analyze(panel, source_of(file), crop)
+                analysis = _analyze(panel, source_of(file), crop, edits)
             except Exception as error:  # one odd file must not take the others with it
                 failed = True
                 name = STDIN if file == "-" else file
@@ -123,6 +132,7 @@ def spectrogram(
     write(output, shown.png())
 
 
+@options_of(EditOptions)
 def report(
     file: FileArgument,
     output: Annotated[
@@ -135,28 +145,36 @@ def report(
         typer.Option(help="Language of the page; by default that of the locale."),
     ] = None,
     crop: CropOrWholeOption = "center",
+    *,
+    options: EditOptions,
 ) -> None:
     """Write an HTML, JSON, or CSV report for one recording.
 
-    The HTML page contains its pictures and opens offline.
+    The HTML page contains its pictures and opens offline. The sound may be edited first, as for
+    `classify`.
     """
     from ccmusic import report
     from ccmusic.panel import Panel
 
-    kind = report.kind_of(output)
+    kind, edits = report.kind_of(output), options.edits(crop)
     with Panel.open(transform, split_names(models)) as panel:
-        analysis = _analyze(panel, source_of(file), crop)
+        analysis = _analyze(panel, source_of(file), crop, edits)
     write(output, report.render(analysis, kind, language or default_language()).encode())
 
 
-def _analyze(panel: Panel, source: Source, crop: Crop | Literal["whole"] | float) -> PanelResult:
-    return panel.analyze_whole(source) if crop == "whole" else panel.analyze(source, crop=crop)
+def _analyze(
+    panel: Panel, source: Source, crop: Crop | Literal["whole"] | float, edits: Sequence[Edit]
+) -> PanelResult:
+    if crop == "whole":
+        return panel.analyze_whole(source)
+    return panel.analyze(source, crop=crop, edits=edits)
 
 
 def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  # noqa: C901
     """Print the analysis in the default language, in 80 columns if it shows three genres."""
     from rich.markup import escape
 
+    from ccmusic import edits
     from ccmusic.card import titles
     from ccmusic.report import clock, info_line, window_line
 
@@ -168,6 +186,8 @@ def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  #
     clip = analysis.clip
     console.print(f"[bold]{escape(printable(analysis.file))}[/bold]", highlight=False)
     say(f"{info_line(clip, language)} · {window_line(clip, language)}")
+    if clip.edits:
+        say(edits.message(clip.edits, language))
     for warning in analysis.warnings:
         label = translate(language, "cli.warning")
         console.print(f"[yellow]{label}[/yellow] {warning.message(language)}", highlight=False)
@@ -197,7 +217,9 @@ def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  #
             say(translate(language, "page.apart", models=agreement.models, apart=apart))
         divergence = agreement.divergence_message(language)
         opinion += f" ({divergence})" if divergence else ""
-    for line in (opinion, *(advice.message(language) if advice else ())):
+    why = analysis.why()
+    reasons = [why.message(language)] if why else []
+    for line in (opinion, *reasons, *(advice.message(language) if advice else ())):
         say(line)
     say("")
 
