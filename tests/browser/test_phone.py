@@ -49,10 +49,11 @@ def test_a_finger_that_rests_selects_and_one_that_moves_scrolls(
     page.locator(SPECTROGRAM).scroll_into_view_if_needed()
     box = page.locator(SPECTROGRAM).bounding_box()
     assert box
+    left, top, across, down = box["x"], box["y"], box["width"], box["height"]
     touch = page.context.new_cdp_session(page)
 
     def finger(kind: str, x: float = 0, y: float = 0) -> None:
-        at = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
+        at = {"x": left + x * across, "y": top + y * down}
         points = [] if kind == "touchEnd" else [at]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
