@@ -84,9 +84,9 @@ def finish(work: Path) -> None:
         cards = [best[name][0] for name in members]
         together = [best[name][1] for name in members]
         on_songs = [[everything[number] for number in songs] for everything in together]
-        of_songs = measure_panel(cards, their, on_songs, split="songs")
+        their_worth = measure_panel(cards, their, on_songs, split="songs")
         measured = measure_panel(cards, recordings, together, split="valid")
-        update = {"unknown_sources": of_songs.metrics, "pairs": of_songs.pairs}
+        update = {"unknown_sources": their_worth.metrics, "pairs": their_worth.pairs}
         measured = measured.model_copy(update=update)
         write(out / "panels" / f"{panel}.json", measured.to_json().encode())
 

@@ -135,7 +135,7 @@ def test_maps_lie_on_the_spectrogram_in_its_colours(transform: TransformName) ->
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
 @pytest.mark.parametrize("orientation", ["time_along_x", "pitch_along_x"])
 def test_maps_side_by_side_are_of_one_size_and_one_has_the_labels(
-    transform: str, orientation: Orientation
+    transform: TransformName, orientation: Orientation
 ) -> None:
     preprocessing = Preprocessing.default(transform)
     coarse = np.ones((7, 7), np.float32)
