@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ccmusic.card import ModelCard
 from ccmusic.files import write
-from ccmusic.options import ExportOptions, TrainOptions
+from ccmusic.options import TrainOptions
 from ccmusic.workshop.data import read_manifest
 from ccmusic.workshop.evaluate import Logits, fit_temperature, measure, measure_panel, predict_split
 from ccmusic.workshop.export import export
@@ -84,9 +84,9 @@ def finish(work: Path) -> None:
         cards = [best[name][0] for name in members]
         together = [best[name][1] for name in members]
         on_songs = [[everything[number] for number in songs] for everything in together]
-        unknown_songs = measure_panel(cards, their, on_songs, split="songs")
+        their_worth = measure_panel(cards, their, on_songs, split="songs")
         measured = measure_panel(cards, recordings, together, split="valid")
-        update = {"unknown_sources": unknown_songs.metrics, "pairs": unknown_songs.pairs}
+        update = {"unknown_sources": their_worth.metrics, "pairs": their_worth.pairs}
         measured = measured.model_copy(update=update)
         write(out / "panels" / f"{panel}.json", measured.to_json().encode())
 
@@ -107,17 +107,15 @@ def exported(work: Path, name: str) -> Checkpoint:
     plan = options(work, name)
     training = NETWORKS[plan["backbone"]]
     width = f", 1/{training.width_divisor} of its width" if training.width_divisor > 1 else ""
-    note = (
-        f"Began as {training.began_as}{width}; from the weights of an earlier training, "
-        f"{plan['epochs']} passes over crops and {plan['final_epochs']} over whole pictures, of "
-        "which commercial songs were two thirds. Labels, verdicts of linear classifiers on "
-        "features of musicnn and YAMNet, 100 tags of musicnn, and 145 scores of YAMNet."
-    )
     return export(
         work / "runs" / name / "weights.pt",
         work / "material" / "clips.csv",
-        ExportOptions(data_note=note, licence=LICENCE),
         out=work / "exported",
+        data=f"Began as {training.began_as}{width}; from the weights of an earlier training, "
+        f"{plan['epochs']} passes over crops and {plan['final_epochs']} over whole pictures, of "
+        "which commercial songs were two thirds. Labels, verdicts of linear classifiers on "
+        "features of musicnn and YAMNet, 100 tags of musicnn, and 145 scores of YAMNet.",
+        licence=LICENCE,
     )
 
 

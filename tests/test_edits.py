@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from ccmusic import (
     AudioError,
     CCMusicError,
     Change,
+    Channel,
     Clip,
     Edit,
     Panel,
@@ -29,8 +30,6 @@ from ccmusic.picture import Preprocessing
 from ccmusic.prepare import prepare
 from small_models import make_checkpoint
 from sounds import noise, tone
-
-WriteSound = Callable[..., Path]
 
 RATE = 44_100
 
@@ -305,11 +304,13 @@ def test_a_change_that_cannot_be_is_refused(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["stereo.wav", "stereo.mp3"])
-def test_one_channel_is_taken_when_a_recording_is_read(name: str, write_sound: WriteSound) -> None:
+def test_one_channel_is_taken_when_a_recording_is_read(
+    name: str, write_sound: Callable[..., Path]
+) -> None:
     both = np.stack([tone(440, 3, RATE), tone(880, 3, RATE)])
     path = write_sound(name, both)
-    pitches: dict[Literal["left", "right"], int] = {"left": 440, "right": 880}
-    for channel, hertz in pitches.items():
+    expected: tuple[tuple[Channel, int], ...] = (("left", 440), ("right", 880))
+    for channel, hertz in expected:
         for source in (path, (both, RATE)):
             clip = load(source, channel=channel)
             assert loudest(clip) == pytest.approx(hertz, rel=0.005)
@@ -325,7 +326,7 @@ def test_a_channel_of_opposite_phase_is_taken_as_it_is() -> None:
     assert "opposite_phase" not in [w.code for w in clip.warnings]
 
 
-def test_a_channel_that_is_not_there_is_refused(write_sound: WriteSound) -> None:
+def test_a_channel_that_is_not_there_is_refused(write_sound: Callable[..., Path]) -> None:
     mono = tone(440, 2, RATE)
     for source in (write_sound("mono.wav", mono), (mono, RATE)):
         with pytest.raises(AudioError, match="single channel"):
@@ -367,7 +368,7 @@ def test_an_edited_clip_is_judged_as_it_sounds(panel: Panel) -> None:
 
 
 def test_edits_of_a_file_reach_the_whole_piece_and_the_window(
-    panel: Panel, write_sound: WriteSound
+    panel: Panel, write_sound: Callable[..., Path]
 ) -> None:
     sound = np.stack([tone(100, 30, RATE) + 0.5 * tone(1_000, 30, RATE)] * 2)
     path, asked = write_sound("song.wav", sound), (OneChannel(channel="left"), *EDITS[1:2])
@@ -388,7 +389,7 @@ def test_edits_of_a_file_reach_the_whole_piece_and_the_window(
 
 
 def test_what_is_edited_says_so_everywhere(
-    panel: Panel, write_sound: WriteSound, tmp_path: Path
+    panel: Panel, write_sound: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = write_sound("song.wav", tone(440, 12, RATE))
     found = panel.analyze(path, edits=EDITS[1:])
@@ -415,7 +416,7 @@ def test_no_measured_accuracy_stands_beside_an_edited_verdict() -> None:
         assert verdict.band is None
 
 
-def test_a_child_process_edits_too(home: Path, write_sound: WriteSound) -> None:
+def test_a_child_process_edits_too(home: Path, write_sound: Callable[..., Path]) -> None:
     path, asked = write_sound("song.wav", tone(440, 12, RATE)), EDITS[1:3]
     with Panel.open("cqt") as panel, Engine(1, keep_sound=True) as engine:
         found = engine.run(panel, str(path), edits=asked)

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("playwright")
 pytest.importorskip("streamlit")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Page, expect
 
 from ccmusic.texts import LANGUAGES, Language, translate
 
@@ -49,11 +49,10 @@ def test_a_finger_that_rests_selects_and_one_that_moves_scrolls(
     page.locator(SPECTROGRAM).scroll_into_view_if_needed()
     box = page.locator(SPECTROGRAM).bounding_box()
     assert box
-    left, top, across, down = box["x"], box["y"], box["width"], box["height"]
     touch = page.context.new_cdp_session(page)
 
-    def finger(kind: str, x: float = 0, y: float = 0) -> None:
-        at = {"x": left + x * across, "y": top + y * down}
+    def finger(kind: str, x: float = 0, y: float = 0, box: FloatRect = box) -> None:
+        at = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
         points = [] if kind == "touchEnd" else [at]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 

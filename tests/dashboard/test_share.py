@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ImageFont
 
 pytest.importorskip("streamlit")
 
-from PIL import Image, ImageFont
+from PIL import Image
 
 from ccmusic import analyze, zoo
 from ccmusic.analysis import Analysis

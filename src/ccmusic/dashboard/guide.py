@@ -61,9 +61,9 @@ def _cells(cards: Sequence[ModelCard]) -> dict[tuple[str, str], tuple[float, flo
             )
             cells[row, column] = (pair.accuracy, pair.either)
         for card in members.values() if panel else ():
-            assert card.metrics is not None
+            assert card.reliability is not None
             before, _ = cells.get((card.title(), card.title()), (None, None))
-            own = card.metrics.accuracy
+            own = card.reliability.accuracy
             cells[card.title(), card.title()] = (own, None) if before is None else (before, own)
     return cells
 
