@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ccmusic.card import ModelCard
 from ccmusic.files import write
-from ccmusic.options import TrainOptions
+from ccmusic.options import ExportOptions, TrainOptions
 from ccmusic.workshop.data import read_manifest
 from ccmusic.workshop.evaluate import Logits, fit_temperature, measure, measure_panel, predict_split
 from ccmusic.workshop.export import export
@@ -107,15 +107,17 @@ def exported(work: Path, name: str) -> Checkpoint:
     plan = options(work, name)
     training = NETWORKS[plan["backbone"]]
     width = f", 1/{training.width_divisor} of its width" if training.width_divisor > 1 else ""
+    note = (
+        f"Began as {training.began_as}{width}; from the weights of an earlier training, "
+        f"{plan['epochs']} passes over crops and {plan['final_epochs']} over whole pictures, of "
+        "which commercial songs were two thirds. Labels, verdicts of linear classifiers on "
+        "features of musicnn and YAMNet, 100 tags of musicnn, and 145 scores of YAMNet."
+    )
     return export(
         work / "runs" / name / "weights.pt",
         work / "material" / "clips.csv",
+        ExportOptions(data_note=note, licence=LICENCE),
         out=work / "exported",
-        data=f"Began as {training.began_as}{width}; from the weights of an earlier training, "
-        f"{plan['epochs']} passes over crops and {plan['final_epochs']} over whole pictures, of "
-        "which commercial songs were two thirds. Labels, verdicts of linear classifiers on "
-        "features of musicnn and YAMNet, 100 tags of musicnn, and 145 scores of YAMNet.",
-        licence=LICENCE,
     )
 
 
