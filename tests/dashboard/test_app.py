@@ -38,6 +38,9 @@ APP = Path(dashboard.__file__).with_name("app.py")
 EXAMPLES = find_examples()
 WriteSound = Callable[..., Path]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
+in_both_languages = pytest.mark.parametrize(
+    "language", ["zh", pytest.param("en", marks=pytest.mark.slow)]
+)
 
 
 def checkpoints(transform: str) -> list[zoo.Checkpoint]:
@@ -179,7 +182,7 @@ def test_language_and_top_k_recompute_nothing(analyses: Counter[str]) -> None:
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_maps_show_any_genre_and_recompute_nothing(
     analyses: Counter[str], language: Language
 ) -> None:
@@ -205,7 +208,7 @@ def test_maps_show_any_genre_and_recompute_nothing(
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_a_map_can_be_enlarged(language: Language, analyses: Counter[str]) -> None:
     app = open_page(lang=language, example="vibe_ace")
     before = charts(app)
@@ -248,7 +251,7 @@ def test_maps_have_a_scale_each_or_one_for_all() -> None:
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_a_tile_says_what_the_shipped_models_say(language: Language) -> None:
     app = open_page(lang=language, example="rain")
     tiles = app.pills(key=f"example_{language}").options
@@ -278,7 +281,7 @@ def test_works_keep_their_titles() -> None:
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_an_example_is_sent_by_its_link_and_a_file_by_its_report(language: Language) -> None:
     def offered() -> set[str]:
         return {b.proto.label for b in app.get("download_button")}
@@ -317,7 +320,7 @@ def test_two_users_do_not_mix(analyses: Counter[str]) -> None:
     assert translate("en", "example.celtica") in texts(other)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_transform_without_checkpoints_still_shows_its_picture(
     language: Language, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -353,7 +356,7 @@ def test_failing_model_shows_its_reason_and_the_others_stand(
     assert charts(app) == 3  # waveform, spectrogram, map of the good one
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_broken_upload_shows_one_line(language: Language) -> None:
     app = open_page(lang=language)
     app.file_uploader(key="upload").upload("a_*b*<i>.mp3", b"no music in here", "audio/mpeg").run()
@@ -412,7 +415,7 @@ def test_a_link_brings_back_window_models_and_views() -> None:
     assert {k: v if isinstance(v, str) else v[0] for k, v in app.query_params.items()} == link
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_silence_gets_no_verdict_and_a_scrap_a_doubtful_one(
     language: Language, write_sound: WriteSound
 ) -> None:
@@ -431,7 +434,7 @@ def test_silence_gets_no_verdict_and_a_scrap_a_doubtful_one(
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_a_vote_first_covers_the_verdicts(language: Language) -> None:
     app = open_page(lang=language, example="vibe_ace", vote="1")
     assert_no_traceback(app)
@@ -460,7 +463,7 @@ def test_a_vote_first_covers_the_verdicts(language: Language) -> None:
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_a_vote_first_covers_the_second_piece(language: Language) -> None:
     def said() -> list[str]:
         return [s for body in markup(app) for s in re.findall('<p class="said">(.*?)</p>', body)]
@@ -503,7 +506,7 @@ def test_without_examples_the_page_asks_for_an_upload(monkeypatch: pytest.Monkey
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_a_second_piece_stands_beside_the_first(language: Language, analyses: Counter[str]) -> None:
     app = open_page(lang=language, example="vibe_ace")
     alone = charts(app)
@@ -588,7 +591,7 @@ def test_the_window_moves_and_the_verdicts_follow(analyses: Counter[str]) -> Non
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_the_whole_piece_is_judged_by_itself(language: Language, write_sound: WriteSound) -> None:
     rng = np.random.default_rng(0)
     song = write_sound("song.wav", rng.normal(0, 0.1, 22 * 44_100).astype(np.float32))
@@ -619,7 +622,7 @@ def test_silent_windows_of_a_piece_have_no_genre(write_sound: WriteSound) -> Non
     assert "pending" not in strip
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 @needs_cqt
 def test_the_way_of_the_data_names_every_stage(language: Language) -> None:
     app = open_page(lang=language, view="way", example="celtica")
@@ -649,7 +652,7 @@ def test_the_way_of_the_data_tells_what_a_model_of_ones_own_sees(home: Path) -> 
     assert "Divided by 255" not in said
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 @needs_cqt
 def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ccmusic.dashboard.examples._FOLDERS", ())
@@ -783,7 +786,7 @@ def test_a_refused_file_leaves_the_table_of_the_others() -> None:
     assert "two.txt" in table[translate("en", "files.warnings")][1]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_advice_is_that_of_the_measured_panel(
     language: Language, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
