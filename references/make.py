@@ -84,9 +84,10 @@ def finish(work: Path) -> None:
         cards = [best[name][0] for name in members]
         together = [best[name][1] for name in members]
         on_songs = [[everything[number] for number in songs] for everything in together]
-        unknown = measure_panel(cards, their, on_songs, split="songs").metrics
+        their_worth = measure_panel(cards, their, on_songs, split="songs")
         measured = measure_panel(cards, recordings, together, split="valid")
-        measured = measured.model_copy(update={"unknown_sources": unknown})
+        update = {"unknown_sources": their_worth.metrics, "pairs": their_worth.pairs}
+        measured = measured.model_copy(update=update)
         write(out / "panels" / f"{panel}.json", measured.to_json().encode())
 
 

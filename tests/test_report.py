@@ -74,6 +74,9 @@ def test_page_holds_everything_it_shows(analysis: Analysis, language: Language) 
         assert name in page.text
         assert verdict.card.sha256[:12] in page.text
     assert f"{max(analysis.mean.values()):.0%}" in page.text
+    why = analysis.why()
+    assert why
+    assert why.message(language) in page.text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

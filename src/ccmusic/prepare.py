@@ -29,7 +29,12 @@ from ccmusic.values import Value
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Prepared(Value):
-    """Pictures of a recording, ready for the models, with all steps before them."""
+    """Pictures of a recording, ready for the models, with all steps before them.
+
+    >>> prepared = prepare("examples/rain.ogg", [Preprocessing.default("mel")])
+    >>> prepared.judged, round(prepared.audible), prepared.spectrogram("mel").values.shape
+    ('yes', 10, (128, 431))
+    """
 
     clip: Clip
     spectrograms: dict[Transform, Spectrogram]

@@ -161,11 +161,13 @@ def _capital(sentence: str) -> str:
 
 
 def _figures(analysis: PanelResult, language: Language) -> list[str]:
-    """Divergence and table, if there is a verdict."""
+    """What speaks for the verdict and against, divergence and table, if there is a verdict."""
     if analysis.agreement is None:
         return []
     divergence = _capital(analysis.agreement.divergence_message(language))
+    why = analysis.why()
     return [
+        *([_paragraph(why.message(language))] if why else []),
         *([_paragraph(divergence)] if divergence else []),
         f'<div class="scroll">{_table(analysis, language)}</div>',
     ]

@@ -656,7 +656,20 @@ def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.Mo
     app = open_page(lang=language, view="guide")
     assert_no_traceback(app)
     names = {c.card.name for c in zoo.scan()[0]}
-    assert names == set(app.dataframe[0].value[translate(language, "guide.model")])
+    table = app.dataframe[0].value
+    assert names == set(table[translate(language, "guide.model")])
+    # What leads was measured on sources that the networks did not know.
+    for _, row in table.iterrows():
+        card = zoo.find_one(row[translate(language, "guide.model")]).card
+        for key, known in (("accuracy", card.unknown_sources), ("known", card.metrics)):
+            assert known
+            assert row[translate(language, f"guide.{key}")] == f"{known.accuracy:.0%}"
+    accuracy = {
+        c.card.name: c.card.unknown_sources.accuracy
+        for c in zoo.scan()[0]
+        if c.card.unknown_sources
+    }
+    assert f"`{max(accuracy, key=accuracy.__getitem__)}`" in app.markdown[1].value.splitlines()[0]
 
 
 def test_own_weights_leave_the_measured_pairs_where_they_are(
@@ -702,7 +715,7 @@ def test_the_matrix_has_the_measured_pairs_above_and_below_its_diagonal() -> Non
 def test_a_model_that_is_switched_off_has_no_say(analyses: Counter[str]) -> None:
     app = open_page(example="vibe_ace")
     (switches,) = [p for p in app.pills if str(p.key).startswith("models_")]
-    kept = list(switches.value[:2])
+    kept = list(switches.value or ())[:2]
     switches.set_value(kept).run()
     assert_no_traceback(app)
     assert len(lines(app)) == 2

@@ -91,7 +91,7 @@ def test_both_axes_have_a_title_and_the_picture_a_name(
     (below,) = axes.annotations
     assert below.text == translate(language, "figure.time")
     assert axes.yaxis.title.text.startswith(name)
-    preprocessing = Preprocessing.default(spectrogram.transform)
+    preprocessing = Preprocessing.default("mel" if spectrogram.transform == "mel" else "cqt")
     coarse = np.ones((7, 7), np.float32)
     looked = Attention("jazz", coarse, Picture.from_spectrogram(spectrogram, preprocessing), 0.0)
     layout = attention_figure(looked, language, strongest=1.0, large=True).layout
@@ -100,7 +100,7 @@ def test_both_axes_have_a_title_and_the_picture_a_name(
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
-def test_maps_lie_on_the_spectrogram_in_its_colours(transform: str) -> None:
+def test_maps_lie_on_the_spectrogram_in_its_colours(transform: TransformName) -> None:
     preprocessing = Preprocessing.default(transform)
     coarse = np.zeros((7, 7), np.float32)
     coarse[6, 0] = 2  # high and early

@@ -172,6 +172,7 @@ def test_from_weights_to_a_verdict(
     verdict = analyze(hiss, models=["own"]).verdicts["own"]
     assert set(verdict.probabilities) == {"hiss", "hum"}
     assert verdict.maps is not None
+    assert verdict.logits is not None
     np.testing.assert_allclose(verdict.maps.mean(axis=(1, 2)), verdict.logits, atol=0.05)
 
 

@@ -217,7 +217,9 @@ def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  #
             say(translate(language, "page.apart", models=agreement.models, apart=apart))
         divergence = agreement.divergence_message(language)
         opinion += f" ({divergence})" if divergence else ""
-    for line in (opinion, *(advice.message(language) if advice else ())):
+    why = analysis.why()
+    reasons = [why.message(language)] if why else []
+    for line in (opinion, *reasons, *(advice.message(language) if advice else ())):
         say(line)
     say("")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from ccmusic import zoo
-from ccmusic.card import ModelCard
+from ccmusic.card import ModelCard, fastest
 from ccmusic.dashboard.markup import matrix
 from ccmusic.dashboard.models import private_models
 from ccmusic.dashboard.signal_figures import buttons
@@ -20,7 +20,7 @@ from ccmusic.zoo import Checkpoint
 def guide(language: Language) -> None:
     """Draw recommendations, a figure, and a table of all models."""
     checkpoints = zoo.scan()[0] + private_models()
-    measured = [c for c in checkpoints if c.card.metrics and c.card.relative_latency]
+    measured = [c for c in checkpoints if c.card.reliability and c.card.relative_latency]
     st.subheader(translate(language, "guide.title"), anchor=False)
     st.markdown(translate(language, "guide.intro"))
     if measured:
@@ -61,24 +61,23 @@ def _cells(cards: Sequence[ModelCard]) -> dict[tuple[str, str], tuple[float, flo
             )
             cells[row, column] = (pair.accuracy, pair.either)
         for card in members.values() if panel else ():
-            assert card.metrics is not None
+            assert card.reliability is not None
             before, _ = cells.get((card.title(), card.title()), (None, None))
-            own = card.metrics.accuracy
+            own = card.reliability.accuracy
             cells[card.title(), card.title()] = (own, None) if before is None else (before, own)
     return cells
 
 
 def _answers(checkpoints: Sequence[Checkpoint], language: Language) -> list[str]:
     def accuracy(card: ModelCard) -> float:
-        return card.metrics.accuracy if card.metrics else 0.0
+        return card.reliability.accuracy if card.reliability else 0.0
 
     cards = [c.card for c in checkpoints]
     best = max(cards, key=accuracy)
-    fastest = min(cards, key=lambda card: card.relative_latency or 0.0)
     lightest = min(checkpoints, key=lambda c: c.path.stat().st_size)
     return [
         translate(language, "guide.best", name=f"`{best.name}`", accuracy=accuracy(best)),
-        translate(language, "guide.fastest", name=f"`{fastest.name}`"),
+        translate(language, "guide.fastest", name=f"`{fastest(cards).name}`"),
         translate(
             language,
             "guide.lightest",
@@ -90,7 +89,7 @@ def _answers(checkpoints: Sequence[Checkpoint], language: Language) -> list[str]
 
 def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
     card = checkpoint.card
-    metrics, unknown = card.metrics, card.unknown_sources
+    metrics, known = card.reliability, card.metrics
     row: dict[str, object] = {
         translate(language, "guide.model"): card.name,
         translate(language, "guide.accuracy"): f"{metrics.accuracy:.0%}" if metrics else None,
@@ -101,8 +100,8 @@ def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
         translate(language, "guide.parameters"): f"{card.parameters / 1e6:.1f} M",
         translate(language, "guide.size"): f"{checkpoint.path.stat().st_size / 1e6:.1f} MB",
     }
-    if unknown:
-        row[translate(language, "guide.unknown")] = f"{unknown.accuracy:.0%}"
+    if card.unknown_sources and known:
+        row[translate(language, "guide.known")] = f"{known.accuracy:.0%}"
     if metrics:
         ranking = sorted(metrics.recall, key=lambda genre: metrics.recall[genre])
         for key, genre in (("best_genre", ranking[-1]), ("weakest_genre", ranking[0])):

@@ -112,7 +112,7 @@ def guide_figure(checkpoints: Sequence[Checkpoint], language: Language) -> go.Fi
             "symbol": ("circle", "diamond", "square")[place % 3],
             "size": 12,
         }
-        accuracy = [card.metrics.accuracy if card.metrics else None for card in cards]
+        accuracy = [card.reliability.accuracy if card.reliability else None for card in cards]
         latency = [card.relative_latency for card in cards]
         for column, (values, form) in enumerate(((accuracy, ".0%"), (latency, ".1f")), 1):
             unit = " x" if column == 2 else ""
