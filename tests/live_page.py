@@ -67,7 +67,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def visits(chrome: Browser, address: str, **defaults: object) -> Iterator[Callable[..., Page]]:
-    """Open the page as somebody new; what fails in its scripts fails the test.
+    """Open the page as somebody new; what fails in its scripts or its policy fails the test.
 
     ``defaults`` are options of a browser context, which each visit may replace.
     """
@@ -78,6 +78,7 @@ def visits(chrome: Browser, address: str, **defaults: object) -> Iterator[Callab
         page = chrome.new_context(**{**defaults, **options}).new_page()  # type: ignore[arg-type]
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: failures.append(str(error)))
+        page.on("console", lambda said: failures.extend(_violations(said.text)))
         page.goto(f"{address}/?{link}")
         if "view=" not in link:
             page.locator(".models .mean").first.wait_for()
@@ -90,6 +91,11 @@ def visits(chrome: Browser, address: str, **defaults: object) -> Iterator[Callab
         assert not page.locator("[data-testid=stException]").count()
         page.context.close()
     assert not failures
+
+
+def _violations(said: str) -> list[str]:
+    """What a browser writes when the content security policy stops something."""
+    return [said] if "Content Security Policy" in said or "Content-Security-Policy" in said else []
 
 
 def settle(page: Page) -> None:
