@@ -18,8 +18,11 @@ _TOP_K = range(1, 6)
 
 
 def read_address() -> None:
-    """On the first run of a session, take over what the address says."""
-    if "language" not in st.session_state:
+    """On the first run of a session, take over what the address says.
+
+    Later too if a client has sent that no language is chosen, which the page cannot.
+    """
+    if st.session_state.get("language") is None:
         _take(st.query_params.to_dict())
 
 

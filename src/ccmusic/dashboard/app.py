@@ -49,7 +49,7 @@ from ccmusic.dashboard.timeline import has_course, timeline
 from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
 from ccmusic.dashboard.verdicts import details, opinion, verdicts
-from ccmusic.dashboard.visitors import largest_upload, remember_visitor
+from ccmusic.dashboard.visitors import largest_upload
 from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.dashboard.weights import weights_window
 from ccmusic.errors import CCMusicError, CheckpointError
@@ -93,7 +93,6 @@ def page() -> None:
         other, on, panel = _tools(piece, transform, language)
     slot = verdict.empty()
     write_address()
-    remember_visitor()
     if piece is None:
         lost = st.session_state.own is not None
         slot.info(translate(language, "page.lost" if lost else "page.begin"))

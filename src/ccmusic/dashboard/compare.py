@@ -71,7 +71,8 @@ def compare(
         for column, (side, (shown, said, drawn)) in zip(columns, sides.items(), strict=True):
             with column.container(key=side):
                 st.html(f'<h4 class="side">{escape(shown.title)}</h4>')
-                for spectrogram, peak in zip(drawn, loudest, strict=True):
+                silent = said.judged == "silent"  # it would be black
+                for spectrogram, peak in zip(() if silent else drawn, loudest, strict=not silent):
                     name = spectrogram.transform
                     st.plotly_chart(
                         spectrogram_figure(

@@ -61,9 +61,9 @@ def _cells(cards: Sequence[ModelCard]) -> dict[tuple[str, str], tuple[float, flo
             )
             cells[row, column] = (pair.accuracy, pair.either)
         for card in members.values() if panel else ():
-            assert card.reliability is not None
+            assert card.metrics is not None
             before, _ = cells.get((card.title(), card.title()), (None, None))
-            own = card.reliability.accuracy
+            own = card.metrics.accuracy  # on the recordings on which the pairs were measured
             cells[card.title(), card.title()] = (own, None) if before is None else (before, own)
     return cells
 
