@@ -41,7 +41,7 @@ class Why:
     region: Region | None = None
     """A place that the maps of several models name for the genre; None if there is none."""
     named_by: int = 0
-    """Models whose maps name it; maps that were no better than chance, or not measured, do not
+    """Models whose maps name it; maps that were not surely better than chance, or not measured, do not
     count."""
 
     def message(self, language: Language = "en") -> str:

@@ -577,6 +577,8 @@ def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.Mo
         for key, known in (("accuracy", card.unknown_sources), ("known", card.metrics)):
             assert known
             assert row[translate(language, f"guide.{key}")] == f"{known.accuracy:.0%}"
+        assert card.faithfulness
+        assert row[translate(language, "guide.maps")] == card.faithfulness.message(language)
     best = max(zoo.scan()[0], key=lambda c: c.card.unknown_sources.accuracy)
     assert f"`{best.card.name}`" in app.markdown[1].value.splitlines()[0]
 
