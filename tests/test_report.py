@@ -79,6 +79,21 @@ def test_page_holds_everything_it_shows(analysis: Analysis, language: Language) 
     assert why.message(language) in page.text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_report_names_models_by_their_titles(analysis: Analysis, language: Language) -> None:
+    text = report.render(analysis, "html", language)
+    (table,) = re.findall('<table class="models">.*?</table>', text)
+    for verdict in analysis.verdicts.values():
+        assert f"<th>{verdict.card.title(with_transform=True)}</th>" in table
+        assert verdict.card.name not in table
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_json_speaks_the_language_that_is_asked_for(analysis: Analysis, language: Language) -> None:
+    document = json.loads(report.render(analysis, "json", language))
+    assert document["message"] == analysis.message(language)
+
+
 def test_csv_has_a_row_per_model_and_class(analysis: Analysis) -> None:
     rows = list(csv.DictReader(io.StringIO(report.to_csv(analysis))))
     assert len(rows) == (3 + 1) * len(GENRES)

@@ -49,8 +49,8 @@ WORDS: dict[Language, dict[str, str]] = {
             "in place of the region that its map names, and with that region alone. The shares say "
             "on how many recordings that cost more, or kept more, probability than the median of "
             "random regions of equal size: chance is 50%. In brackets Wilson's 95 % interval; a "
-            "network whose interval reaches 50 % is said to be *not surely better than chance* wherever "
-            "its maps are shown. Left out are recordings on which the map names no region, or most "
+            "network whose interval reaches 50 % is said to be *not surely better than chance* "
+            "wherever its maps are shown. Left out are recordings on which the map names no region, or most "
             "of the picture. For comparison, what three other kinds of maps reach with silence: "
             "against the mean of all genres instead of the likely ones; the same minus the average "
             "map over other recordings; and occlusion, silence in each of the 49 "
@@ -136,15 +136,15 @@ WORDS: dict[Language, dict[str, str]] = {
         "all": "全部十个的平均",
         "cqt": "五个的平均，CQT",
         "mel": "五个的平均，Mel",
-        "maps": "## 热图指出的位置要紧吗",
+        "maps": "## 热力图指出的位置要紧吗",
         "maps_on": (
             "对 `valid` 中的歌曲和示例，让每个网络再判断两次："
-            "把热图指出的区域变成静音，以及只保留该区域。"
+            "把热力图指出的区域变成静音，以及只保留该区域。"
             "比例表示：在多少录音上，它造成的概率损失（或保留的概率）超过同样大小的随机区域的中位数；"
             "随机水平为 50%。括号内是 Wilson 95 % 区间；区间触及 50 % 的网络，"
-            "凡显示其热图之处都注明「不一定胜过随机」。"
-            "热图没有指出区域、或区域占图的大部分时，该录音不计。作为对照，另列三种热图在静音测试中的结果："
-            "不与可能的流派、而与所有流派的平均相比；再减去其他录音的平均热图；"
+            "凡显示其热力图之处都注明「不一定胜过随机」。"
+            "热力图没有指出区域、或区域占图的大部分时，该录音不计。作为对照，另列三种热力图在静音测试中的结果："
+            "不与可能的流派、而与所有流派的平均相比；再减去其他录音的平均热力图；"
             "以及遮挡法：对 49 个格子逐一静音，只在少数录音上测。"
             "由 `python references/faithfulness.py MATERIAL` 测量。"
         ),

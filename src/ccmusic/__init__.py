@@ -66,6 +66,7 @@ from ccmusic.errors import (
     SandboxError,
     WeightsError,
 )
+from ccmusic.importance import Importance
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
@@ -112,6 +113,7 @@ __all__ = [
     "Edit",
     "Envelope",
     "Faithfulness",
+    "Importance",
     "Mel",
     "Metrics",
     "MissingExtraError",

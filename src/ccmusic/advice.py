@@ -21,7 +21,12 @@ _OTHER: dict[str, TransformName] = {"cqt": "mel", "mel": "cqt"}
 
 @dataclass(frozen=True)
 class OtherTransform:
-    """A transform whose models make the panel better when they are asked as well."""
+    """A transform whose models make the panel better when they are asked as well.
+
+    >>> mel = OtherTransform("mel", accuracy_alone=0.66, accuracy_together=0.69)
+    >>> len(Advice({}, None, other=mel).message())
+    1
+    """
 
     transform: TransformName
     accuracy: float
@@ -30,7 +35,13 @@ class OtherTransform:
 
 @dataclass(frozen=True)
 class Advice:
-    """What the panel's card says about an analysis."""
+    """What the panel's card says about an analysis.
+
+    >>> from ccmusic import analyze
+    >>> advice = analyze("examples/rain.ogg").advice
+    >>> advice.band.level, advice.pair  # sure: no need to compare
+    ('high', None)
+    """
 
     titles: dict[str, str]
     """What the models are called, by name."""
@@ -44,7 +55,7 @@ class Advice:
     other: OtherTransform | None = None
     """Makes the panel better by :data:`GAIN` if it is asked as well; unless the panel is sure."""
 
-    def message(self, language: Language) -> list[str]:
+    def message(self, language: Language = "en") -> list[str]:
         """One sentence for each piece of advice."""
         lines = []
         if self.band:

@@ -18,7 +18,17 @@ from ccmusic.verdict import Verdict
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Analysis(Prepared, PanelResult):
-    """Every step from the file to the verdicts and their agreement."""
+    """Every step from the file to the verdicts and their agreement.
+
+    >>> from ccmusic import analyze
+    >>> analysis = analyze("examples/rain.ogg")
+    >>> analysis.message(), analysis.top(1)[0][0], len(analysis.verdicts)
+    ('all 5 models say Environment', 'environment', 5)
+    >>> analysis.picture("resnet50").input.shape, analysis.spectrogram("cqt").values.shape
+    ((3, 224, 224), (84, 431))
+    >>> analysis.to_dict()["clip"]["codec"]
+    'vorbis'
+    """
 
     transform: str
     """Of all its models; ``both`` if they do not all have the same."""

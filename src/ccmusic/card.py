@@ -75,7 +75,12 @@ class _Strict(BaseModel):
 
 
 class Calibration(_Strict):
-    """Verdicts of similar confidence, and how often they were right."""
+    """Verdicts of similar confidence, and how often they were right.
+
+    >>> bin = Calibration(above=0.6, confidence=0.64, accuracy=0.69, recordings=42)
+    >>> round(bin.accuracy - bin.confidence, 2)  # right more often than it said
+    0.05
+    """
 
     above: Share
     """Lower edge of the bin; a confidence is the probability of the first choice."""
@@ -86,7 +91,16 @@ class Calibration(_Strict):
 
 
 class Band(_Strict):
-    """A range of confidence, and how often verdicts in it were right."""
+    """A range of confidence, and how often verdicts in it were right.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     card = panel.cards[0]
+    >>> card.reliability.band(0.99).level
+    'high'
+    >>> card.reliability.band(0.99).accuracy > card.reliability.band(0.1).accuracy
+    True
+    """
 
     level: Level
     above: Share
@@ -98,7 +112,17 @@ class Band(_Strict):
 
 
 class Metrics(_Strict):
-    """What was measured on held-out recordings, one verdict per recording."""
+    """What was measured on held-out recordings, one verdict per recording.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     card = panel.cards[0]
+    >>> low, high = card.metrics.accuracy_interval
+    >>> low < card.metrics.accuracy < high
+    True
+    >>> max(card.metrics.recall, key=card.metrics.recall.get) in card.classes
+    True
+    """
 
     split: str
     recordings: int = Field(ge=0)
@@ -138,7 +162,12 @@ class Metrics(_Strict):
 
 
 class Pair(_Strict):
-    """Two models of a panel, and their accuracy together."""
+    """Two models of a panel, and their accuracy together.
+
+    >>> pair = Pair(models=("resnet50_cqt", "vgg19_bn_cqt"), accuracy=0.64, either=0.71)
+    >>> pair.either >= pair.accuracy  # one of two is right more often than their mean
+    True
+    """
 
     models: tuple[str, str]
     accuracy: Share
@@ -148,7 +177,13 @@ class Pair(_Strict):
 
 
 class PanelCard(_Strict):
-    """Metrics of the mean of several models; stored beside the shipped cards."""
+    """Metrics of the mean of several models; stored beside the shipped cards.
+
+    >>> from ccmusic.zoo import SHIPPED
+    >>> card = PanelCard.read(SHIPPED / "panels" / "cqt.json")
+    >>> len(card.members), len(card.pairs), card.pairs[0].accuracy >= card.pairs[-1].accuracy
+    (5, 10, True)
+    """
 
     members: dict[str, str]
     """sha256 of each model's file; the metrics hold for these files only."""
@@ -202,7 +237,14 @@ class Faithfulness(_Strict):
 
 
 class DataSource(_Strict):
-    """Training material of one origin and licence."""
+    """Training material of one origin and licence.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     card = panel.cards[0]
+    >>> sum(source.recordings for source in card.sources) > 1000
+    True
+    """
 
     source: str
     licence: str
@@ -214,7 +256,14 @@ class DataSource(_Strict):
 
 
 class ModelCard(_Strict):
-    """The card beside an ONNX file; see ``docs/architecture.md`` for the contract of the graph."""
+    """The card beside an ONNX file; see ``docs/architecture.md`` for the contract of the graph.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     card = panel.cards[0]
+    >>> card.title(with_transform=True), len(card.classes), card.explanation
+    ('MobileNetV3 · CQT', 13, 'exact')
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     backbone: str

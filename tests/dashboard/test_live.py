@@ -16,7 +16,7 @@ from ccmusic import audio, zoo
 from ccmusic.dashboard import compute, guide, live
 from ccmusic.dashboard.player import wav
 from ccmusic.genres import genre_name
-from ccmusic.spectrogram import TransformChoice
+from ccmusic.spectrogram import TransformChoice, TransformName
 from ccmusic.texts import LANGUAGES, Language, translate
 from small_models import make_checkpoint
 from sounds import noise
@@ -24,7 +24,8 @@ from sounds import noise
 
 @pytest.fixture(autouse=True)
 def _two_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    for transform, genre in (("cqt", "jazz"), ("mel", "rock")):
+    genres: dict[TransformName, str] = {"cqt": "jazz", "mel": "rock"}
+    for transform, genre in genres.items():
         make_checkpoint(tmp_path, f"resnet50_{transform}", transform=transform, favourite=genre)
     monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "none"))
@@ -84,7 +85,7 @@ def test_the_last_ten_seconds_become_a_recording() -> None:
     clip = audio.load(wav(samples, rate))
     assert (clip.info.sample_rate, clip.info.channels) == (48_000, 1)
     assert clip.info.duration == pytest.approx(10)
-    assert clip.original == pytest.approx(noise(12, 48_000)[2 * 48_000 :], abs=1e-4)
+    np.testing.assert_allclose(clip.original, noise(12, 48_000)[2 * 48_000 :], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(

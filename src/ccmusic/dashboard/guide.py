@@ -8,11 +8,11 @@ import streamlit as st
 
 from ccmusic import zoo
 from ccmusic.card import ModelCard, fastest
+from ccmusic.dashboard.markup import matrix
 from ccmusic.dashboard.models import private_models
 from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.verdict_figures import guide_figure
 from ccmusic.genres import genre_name
-from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
 from ccmusic.zoo import Checkpoint
 
@@ -27,7 +27,7 @@ def guide(language: Language) -> None:
         st.markdown("\n".join(f"- {line}" for line in _answers(measured, language)))
         st.plotly_chart(
             guide_figure(measured, language),
-            config=buttons(language),
+            config=buttons(language, "CCMusic", translate(language, "guide.title")),
             key="guide",
             alt=translate(language, "guide.alt"),
         )
@@ -35,26 +35,37 @@ def guide(language: Language) -> None:
     st.dataframe([_row(c, language) for c in checkpoints], hide_index=True, key="guide_table")
     # The user's own checkpoints have not been measured together with them.
     shipped = [c.card for c in checkpoints if c.path.parent == zoo.SHIPPED]
-    for transform, title in TRANSFORM_TITLES.items():
-        cards = [card for card in shipped if card.transform == transform]
-        panel = zoo.panel_card(cards)
-        if panel:
-            titles = {card.name: card.title() for card in cards}
-            st.markdown(f"**{translate(language, 'guide.pairs', transform=title)}**")
-            st.dataframe(
-                [
-                    {
-                        translate(language, "guide.pair"): " + ".join(
-                            titles[m] for m in pair.models
-                        ),
-                        translate(language, "guide.mean"): f"{pair.accuracy:.0%}",
-                        translate(language, "guide.either"): f"{pair.either:.0%}",
-                    }
-                    for pair in panel.pairs
-                ],
-                hide_index=True,
-                key=f"pairs_{transform}",
+    cells = _cells(shipped)
+    if cells:
+        st.markdown(f"**{translate(language, 'guide.pairs')}**")
+        st.html(matrix(cells, language))
+        st.caption(translate(language, "guide.matrix"))
+
+
+def _cells(cards: Sequence[ModelCard]) -> dict[tuple[str, str], tuple[float, float | None]]:
+    """Accuracy of each pair, and how often at least one was right, by the titles of both.
+
+    Above the diagonal CQT, below it Mel: the first title is the row. On it the models alone, with
+    CQT and with Mel.
+    """
+    titles = sorted({card.title() for card in cards})
+    cells: dict[tuple[str, str], tuple[float, float | None]] = {}
+    for transform in ("cqt", "mel"):
+        members = {c.name: c for c in cards if c.transform == transform}
+        panel = zoo.panel_card(members.values())
+        for pair in panel.pairs if panel else ():
+            row, column = sorted(
+                (members[name].title() for name in pair.models),
+                key=titles.index,
+                reverse=transform == "mel",
             )
+            cells[row, column] = (pair.accuracy, pair.either)
+        for card in members.values() if panel else ():
+            assert card.reliability is not None
+            before, _ = cells.get((card.title(), card.title()), (None, None))
+            own = card.reliability.accuracy
+            cells[card.title(), card.title()] = (own, None) if before is None else (before, own)
+    return cells
 
 
 def _answers(checkpoints: Sequence[Checkpoint], language: Language) -> list[str]:
