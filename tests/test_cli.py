@@ -287,6 +287,17 @@ def test_models_lead_with_unknown_sources(
         unknown = shipped[row["name"]].unknown_sources
         assert unknown
         assert (row["accuracy"], row["measured_on"]) == (unknown.accuracy, unknown.split)
+        maps = shipped[row["name"]].faithfulness
+        assert maps
+        assert (row["maps"], row["maps_better_than_chance"]) == (
+            maps.removed,
+            maps.better_than_chance,
+        )
+    monkeypatch.setenv("COLUMNS", "200")
+    chance = [
+        c for c in shipped.values() if c.faithfulness and not c.faithfulness.better_than_chance
+    ]
+    assert run("models")[1].count("not surely better than chance") == len(chance)
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])

@@ -117,9 +117,12 @@ def region_line(analysis: Analysis, name: str, genre: str | None, language: Lang
         return translate(language, "attention.nowhere", **named)
     if looked.everywhere:
         return translate(language, "attention.everywhere", **named)
-    return translate(
-        language, "attention.strongest", region=looked.region.message(language), **named
-    )
+    region = looked.region.message(language)
+    line = translate(language, "attention.strongest", region=region, **named)
+    worth = analysis.verdicts[name].card.faithfulness
+    if worth is None:
+        return line
+    return translate(language, "attention.worth", line=line, worth=worth.message(language))
 
 
 def to_html(analysis: PanelResult, language: Language) -> str:

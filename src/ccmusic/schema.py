@@ -66,7 +66,7 @@ class AttentionDocument(Document):
     )
     values: list[list[float]] = Field(
         description="Rows from low to high frequencies, columns in time; calibrated logits "
-        "against the mean genre.",
+        "against the other genres, weighted by their probability.",
         examples=[[[0.4, -0.1], [1.2, 0.3]]],
     )
 

@@ -667,6 +667,8 @@ def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.Mo
         for key, known in (("accuracy", card.unknown_sources), ("known", card.metrics)):
             assert known
             assert row[translate(language, f"guide.{key}")] == f"{known.accuracy:.0%}"
+        assert card.faithfulness
+        assert row[translate(language, "guide.maps")] == card.faithfulness.message(language)
     accuracy = {
         c.card.name: c.card.unknown_sources.accuracy
         for c in zoo.scan()[0]
