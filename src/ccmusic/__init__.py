@@ -32,9 +32,20 @@ from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
 from ccmusic.api import analyze, analyze_many
 from ccmusic.attention import Attention, Region
-from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Envelope, Recording, Source, load
+from ccmusic.audio import (
+    AudioInfo,
+    AudioWarning,
+    Channel,
+    Clip,
+    Crop,
+    Envelope,
+    Recording,
+    Source,
+    load,
+)
 from ccmusic.axes import Orientation
 from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard, Pair, PanelCard
+from ccmusic.edits import Change, Edit, OneChannel, Without
 from ccmusic.errors import (
     AudioError,
     CCMusicError,
@@ -77,6 +88,8 @@ __all__ = [
     "Band",
     "CCMusicError",
     "Calibration",
+    "Change",
+    "Channel",
     "Checkpoint",
     "CheckpointError",
     "Chroma",
@@ -86,11 +99,13 @@ __all__ = [
     "Crop",
     "DataError",
     "DataSource",
+    "Edit",
     "Envelope",
     "Mel",
     "Metrics",
     "MissingExtraError",
     "ModelCard",
+    "OneChannel",
     "Orientation",
     "OtherTransform",
     "PadMode",
@@ -115,6 +130,7 @@ __all__ = [
     "WeightsError",
     "WholePiece",
     "WindowName",
+    "Without",
     "__version__",
     "analyze",
     "analyze_many",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from copy import copy
+from dataclasses import replace
 from typing import ParamSpec, Self, TypeAlias, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, Clip, Crop, Source
 from ccmusic.card import ModelCard, matching
+from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared, prepare, prepare_windows
@@ -183,6 +185,7 @@ class Panel(AbstractContextManager["Panel"]):
         source: Source | Clip,
         *,
         crop: Crop | float = "center",
+        edits: Sequence[Edit] = (),
         name: str | None = None,
         on_verdict: Callable[[Verdict], None] | None = None,
     ) -> Analysis:
@@ -190,7 +193,7 @@ class Panel(AbstractContextManager["Panel"]):
 
         Parameters
         ----------
-        source, crop, name
+        source, crop, edits, name
             As in :func:`ccmusic.prepare.prepare`.
         on_verdict
             Called in this thread with each verdict as it comes.
@@ -199,11 +202,13 @@ class Panel(AbstractContextManager["Panel"]):
         ------
         AudioError
             If the file cannot be read. A model that fails has its error in its verdict.
+        ParameterError
+            If an edit cannot be applied.
         ClosedError
             If this panel is closed before or during the analysis.
         """
         self._check_open()
-        prepared = prepare(source, self.preprocessings, crop=crop, name=name)
+        prepared = prepare(source, self.preprocessings, crop=crop, edits=edits, name=name)
         return self.analyze_prepared(prepared, on_verdict=on_verdict)
 
     __call__ = analyze
@@ -213,10 +218,11 @@ class Panel(AbstractContextManager["Panel"]):
         source: Source | Clip,
         *,
         crop: Crop | float = "center",
+        edits: Sequence[Edit] = (),
         name: str | None = None,
     ) -> Analysis:
         """Analyse a recording in a thread, without blocking the event loop; see :meth:`analyze`."""
-        return await asyncio.to_thread(self.analyze, source, crop=crop, name=name)
+        return await asyncio.to_thread(self.analyze, source, crop=crop, edits=edits, name=name)
 
     def predict(self, sources: Iterable[Source | Clip]) -> list[str | None]:
         """Likeliest genre of each recording by the mean; None where there is no verdict.
@@ -250,6 +256,7 @@ class Panel(AbstractContextManager["Panel"]):
         found: dict[str, Verdict] = {}
         enough = prepared.judged in ("yes", "doubtful")
         for verdict in self.run(prepared.pictures) if enough else ():
+            verdict = replace(verdict, edited=bool(prepared.edits))
             found[verdict.card.name] = verdict
             if on_verdict:
                 on_verdict(verdict)

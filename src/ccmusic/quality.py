@@ -48,7 +48,7 @@ class AudioWarning(Value):
 
     code: str
     """One of ``truncated``, ``damaged``, ``low_bit_rate``, ``unusual_rate``, ``short``,
-    ``silence``, ``opposite_phase``, ``clipping``, ``dull``, ``speech``."""
+    ``silence``, ``opposite_phase``, ``clipping``, ``dull``, ``speech``, ``edited``."""
     values: dict[str, float]
     """Numbers in the sentence."""
 

@@ -22,6 +22,7 @@ from ccmusic.schema import (
     AnalysisDocument,
     ClipDocument,
     WindowDocument,
+    edit_document,
     model_document,
 )
 from ccmusic.texts import Language, default_language
@@ -78,6 +79,7 @@ class PanelResult:
         return AnalysisDocument(
             file=self.file,
             clip=ClipDocument.of(self.clip, self.warnings, language),
+            edits=[edit_document(edit) for edit in self.clip.edits],
             transform=self.transform,
             judged=self.judged,
             message=self.message(language),
@@ -94,7 +96,12 @@ class PanelResult:
 
     @property
     def advice(self) -> Advice | None:
-        """What the mean is worth, and what else to ask; None without measurements or verdicts."""
+        """What the mean is worth, and what else to ask; None without measurements or verdicts.
+
+        All of it was measured on music as it is: of edited sound, it is None.
+        """
+        if self.clip.edits:
+            return None
         # A model whose classes are others than most models' is not in the mean, and changes
         # nothing of what that is worth.
         voices = comparable(list(self.verdicts.values()))

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ccmusic.advice import Advice
 from ccmusic.agreement import Agreement, Spread
 from ccmusic.attention import Attention
-from ccmusic.audio import AudioWarning, Clip
+from ccmusic.audio import AudioWarning, Channel, Clip
 from ccmusic.card import Level
+from ccmusic.edits import Edit
 from ccmusic.errors import DataError
 from ccmusic.quality import Judged
 from ccmusic.texts import Language
@@ -151,6 +152,52 @@ class ClipDocument(Document):
         return cls(**asdict(clip.info), warnings=told)
 
 
+class WithoutDocument(Document):
+    """A region of time and frequency was removed from the sound."""
+
+    edit: Literal["without"]
+    band: tuple[float, float] | None = Field(
+        description="Lowest and highest frequency, hertz; null for all.", examples=[[64, 127]]
+    )
+    seconds: tuple[float, float] | None = Field(
+        description="Begin and end, seconds of the piece; null for the whole window."
+    )
+
+
+class ChangeDocument(Document):
+    """The sound was changed; what is null was left as it is."""
+
+    edit: Literal["change"]
+    pitch: float | None = Field(description="Semitones up.", examples=[2])
+    tempo: float | None = Field(description="How many times as fast.")
+    highpass: float | None = Field(description="Hertz.")
+    lowpass: float | None = Field(description="Hertz.")
+    noise: float | None = Field(description="Ratio of the sound to white noise that was added, dB.")
+    gain: float | None = Field(description="Decibels.")
+
+
+class ChannelDocument(Document):
+    """One channel was taken instead of the mean of all."""
+
+    edit: Literal["channel"]
+    channel: Channel
+
+
+EditDocument: TypeAlias = Annotated[
+    WithoutDocument | ChangeDocument | ChannelDocument, Field(discriminator="edit")
+]
+
+
+def edit_document(edit: Edit) -> EditDocument:
+    """Convert an edit."""
+    kinds: dict[str, type[WithoutDocument | ChangeDocument | ChannelDocument]] = {
+        "without": WithoutDocument,
+        "change": ChangeDocument,
+        "channel": ChannelDocument,
+    }
+    return kinds[edit.edit].model_validate(edit)
+
+
 class AgreementDocument(Document):
     """How far the models agree."""
 
@@ -231,6 +278,10 @@ class AnalysisDocument(_Versioned):
     """Analysis of ten seconds of a recording, or of the whole."""
 
     clip: ClipDocument
+    edits: list[EditDocument] = Field(
+        description="What was done to the sound before it was judged, in order. If there is any, "
+        "this is no verdict on the recording itself."
+    )
     transform: str
     judged: Judged = Field(
         description="`doubtful`: less than 3 s of sound. `too_short`: less than 1 s, `silent`: "
@@ -241,7 +292,8 @@ class AnalysisDocument(_Versioned):
     mean: dict[str, Share] = Field(description="Of the models that share their classes.")
     agreement: AgreementDocument | None
     advice: AdviceDocument | None = Field(
-        description="Null if the models were not measured together, or gave no verdict."
+        description="Null if the models were not measured together, gave no verdict, or heard an "
+        "edited sound."
     )
     elapsed_ms: float = Field(description="Of reading and of asking the models, without waiting.")
     windows: list[WindowDocument] | None = Field(

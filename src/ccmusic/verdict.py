@@ -35,6 +35,8 @@ class Verdict(Value):
     votes: dict[str, int] = field(default_factory=dict)
     """First choices of the slices or windows, if there are several; the commonest first."""
     error: CCMusicError | None = None
+    edited: bool = False
+    """Whether the sound was edited: no confidence band was measured on such."""
 
     @cached_property
     def probabilities(self) -> dict[str, float]:
@@ -50,8 +52,11 @@ class Verdict(Value):
 
     @property
     def band(self) -> Band | None:
-        """Confidence band of the first choice, measured on held-out music; None if not measured."""
-        if self.logits is None or self.card.reliability is None:
+        """Confidence band of the first choice, measured on held-out music; None if not measured.
+
+        On edited sound nothing was.
+        """
+        if self.logits is None or self.card.reliability is None or self.edited:
             return None
         return self.card.reliability.band(self.top(1)[0][1])
 
