@@ -99,8 +99,8 @@ def test_classify_json_has_the_fixed_form(folder: Path, run) -> None:
     assert status == 0
     result = json.loads(out)
     assert list(result) == [
-        "schema", "version", "file", "clip", "edits", "transform", "judged", "message", "models", "mean",
-        "agreement", "advice", "elapsed_ms", "windows",
+        "schema", "version", "file", "clip", "edits", "transform", "judged", "message", "models",
+        "mean", "agreement", "advice", "elapsed_ms", "windows",
     ]  # fmt: skip
     assert result["windows"] is None
     assert result["file"] == SONG

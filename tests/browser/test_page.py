@@ -53,7 +53,7 @@ def upload(page: Page, path: Path) -> None:
 
 
 def opinion(page: Page) -> str:
-    return page.locator("h2.opinion").inner_text()
+    return page.locator(".opinion").inner_text()
 
 
 def title(page: Page) -> str:
@@ -124,7 +124,7 @@ def test_the_first_screen_holds_the_verdict(
     page = visit(f"lang={language}&example=vibe_ace", viewport=view, color_scheme=scheme)
     boxes = {}
     spectrogram = "[class*=st-key-spectrogram_cqt] .js-plotly-plot .nsewdrag"
-    for name in ("h1.piece", "h2.opinion", ".models", ".play-window", spectrogram):
+    for name in ("h1.piece", ".opinion", ".models", ".play-window", spectrogram):
         box = page.locator(name).bounding_box()
         assert box, name
         assert box["x"] >= 0, name
@@ -192,9 +192,9 @@ def test_the_whole_piece_fills_in_and_moves_the_window(
     expect(cells).to_have_count(7)
     expect(page.locator(".strip .pending")).to_have_count(0)
     cells.last.click()
-    expect(page.get_by_text("Judged: 30.0 to 40.0 s")).to_be_visible()
+    expect(page.get_by_text("Analysed: 30.0–40.0 s")).to_be_visible()
     settle(page)
-    assert "Judged: 30.0" in page.inner_text("body")
+    assert "Analysed: 30.0" in page.inner_text("body")
     # The player goes where the window went, and plays just that.
     page.locator(".play-window").click()
     page.wait_for_function(f"{SOUND}.currentTime > 30.2 && !{SOUND}.paused")
@@ -202,11 +202,11 @@ def test_the_whole_piece_fills_in_and_moves_the_window(
     wave = plot(page, "waveform").bounding_box()
     assert wave
     page.mouse.click(wave["x"] + wave["width"] / 2, wave["y"] + 30)
-    expect(page.get_by_text("Judged: 15.0 to 25.0 s")).to_be_visible()
+    expect(page.get_by_text("Analysed: 15.0–25.0 s")).to_be_visible()
     # Without the mouse too.
     cells.first.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Judged: 0.0 to 10.0 s")).to_be_visible()
+    expect(page.get_by_text("Analysed: 0.0–10.0 s")).to_be_visible()
 
 
 def test_back_forward_and_reload_bring_everything_back(visit: Callable[..., Page]) -> None:

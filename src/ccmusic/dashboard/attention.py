@@ -15,8 +15,10 @@ from ccmusic.report import region_line
 from ccmusic.texts import Language, translate
 
 
-def attention(analysis: Analysis, language: Language, *, orientation: Orientation) -> None:
+def attention(analysis: Analysis, language: Language, *, orientation: Orientation) -> bool:
     """Draw the regions that support the first choice of each model, or a chosen genre.
+
+    Returns whether one of the maps is opened large.
 
     Parameters
     ----------
@@ -25,7 +27,7 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
     """
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
-        return
+        return False
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
     state, key = st.session_state, f"map_genre_{language}"
@@ -82,6 +84,7 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
         st.html(_region(analysis, name, genre, language))
 
     word = translate(language, "attention.enlarge")
+    opened = False
     with st.container(key="maps"):
         for name, looked_at in looked.items():
             title_of = plain(given[name].card.title(with_transform=both))
@@ -96,8 +99,10 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
                         help=word,
                     )
                 draw(name)
+                opened |= bool(enlarged)
                 if enlarged:  # the style sheet gives it what height there is
                     st.dialog(title_of, width="large")(draw)(name, large=True)
+    return opened
 
 
 def _region(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:

@@ -10,6 +10,7 @@ from ccmusic import report
 from ccmusic.analysis import Analysis
 from ccmusic.dashboard.media import offer
 from ccmusic.texts import Language, translate
+from ccmusic.whole import WholePiece
 
 _KINDS: dict[report.Kind, str] = {
     "html": "text/html",
@@ -18,16 +19,22 @@ _KINDS: dict[report.Kind, str] = {
 }
 
 
-def downloads(analysis: Analysis, language: Language) -> None:
-    """Draw a button for each kind of report."""
+def downloads(analysis: Analysis, piece: WholePiece | None, language: Language) -> None:
+    """Draw a button for each kind of report: of the piece where it is known, else of the window.
+
+    The page has the window as well, with its pictures.
+    """
     st.subheader(translate(language, "report.title"), anchor=False)
     stem = PurePath(analysis.file).stem
     quick: tuple[report.Kind, ...] = "json", "csv"
-    written = {kind: report.render(analysis, kind, language) for kind in quick}
+    shown, window = (piece, analysis) if piece else (analysis, None)
+    written = {kind: report.render(shown, kind, language) for kind in quick}
     state = st.session_state
     # The page takes a third of a second. The other two hold all times, which no analysis shares.
-    if state.get("report_of") != written:
-        state.report_of, state.report = written, report.render(analysis, "html", language)
+    told = language, analysis.clip.info, written
+    if state.get("report_of") != told:
+        state.report = report.render(shown, "html", language, window=window)
+        state.report_of = told
     with st.container(horizontal=True):
         for kind, mime in _KINDS.items():
             content = state.report if kind == "html" else written[kind]

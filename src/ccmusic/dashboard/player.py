@@ -88,9 +88,6 @@ def player(piece: Piece, window: Prepared, language: Language) -> None:
         )
     sound(piece)
     st.caption(f"{plain(info_line(clip, language))}  \n{plain(window_line(clip, language))}")
-    for warning in window.warnings:
-        if warning.code != "silence":  # the headline says so
-            st.caption(f":material/warning: {plain(warning.message(language))}")
 
 
 def window_start(piece: Piece, transform: TransformChoice) -> float | None:
