@@ -128,11 +128,13 @@ def test_divergence_has_words(card: ModelCard) -> None:
 
     assert words(J, J) == ("divergence 0.00: one opinion", "分歧度 0.00：意见一致")
     middle = words(J, J, (0.5, 0.45, 0.05))
-    assert middle == ("divergence 0.05: some difference", "分歧度 0.05：略有分歧")
-    assert words(J, R) == ("divergence 0.35: far apart", "分歧度 0.35：分歧较大")
+    differ = "the probabilities differ a little", "概率略有出入"
+    assert middle == (f"divergence 0.05: {differ[0]}", f"分歧度 0.05：{differ[1]}")
+    far = "the probabilities lie far apart", "概率相差较大"
+    assert words(J, R) == (f"divergence 0.35: {far[0]}", f"分歧度 0.35：{far[1]}")
     # Two models may share nearly all and still choose otherwise: that is no one opinion.
     near = words((0.46, 0.44, 0.1), (0.44, 0.46, 0.1))
-    assert near == ("divergence 0.00: some difference", "分歧度 0.00：略有分歧")
+    assert near == (f"divergence 0.00: {differ[0]}", f"分歧度 0.00：{differ[1]}")
     assert words(J) == ("", "")
 
 
@@ -207,7 +209,5 @@ def test_bounds_and_order(card: ModelCard, rows: list[list[float]]) -> None:
     assert reverse is not None
     assert 0 <= result.divergence <= 1
     assert 1 <= result.votes <= len(rows)
-    assert (result.votes, result.divergence) == (
-        reverse.votes,
-        pytest.approx(reverse.divergence, abs=1e-9),
-    )
+    assert result.votes == reverse.votes
+    assert result.divergence == pytest.approx(reverse.divergence, abs=1e-9)

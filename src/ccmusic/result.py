@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ccmusic import files, report
+from ccmusic import edits, files, report
 from ccmusic.advice import Advice, advise
 from ccmusic.agreement import Agreement, comparable
-from ccmusic.attention import Attention
+from ccmusic.attention import Attention, Region
 from ccmusic.audio import AudioWarning, Clip
 from ccmusic.card import matching
 from ccmusic.errors import CCMusicError, CheckpointError
@@ -27,10 +27,18 @@ from ccmusic.schema import (
 )
 from ccmusic.texts import Language, default_language
 from ccmusic.verdict import Verdict
+from ccmusic.why import Why, reasons
 
 
 class PanelResult:
-    """Base of :class:`~ccmusic.Analysis`, of one window, and :class:`~ccmusic.WholePiece`."""
+    """Base of :class:`~ccmusic.Analysis`, of one window, and :class:`~ccmusic.WholePiece`.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     answers = panel.analyze("examples/rain.ogg"), panel.analyze_whole("examples/rain.ogg")
+    >>> [(len(answer.windows), answer.top(1)[0][0]) for answer in answers]
+    [(0, 'environment'), (2, 'environment')]
+    """
 
     clip: Clip
     transform: str
@@ -107,6 +115,28 @@ class PanelResult:
         voices = comparable(list(self.verdicts.values()))
         return advise([verdict.card for verdict in voices], self.mean)
 
+    def why(self, genre: str | None = None) -> Why | None:
+        """What speaks for a genre and what against it; None if the mean does not know it.
+
+        >>> from ccmusic import analyze
+        >>> analyze("examples/rain.ogg").why().message("en").endswith(".")
+        True
+
+        Parameters
+        ----------
+        genre
+            By default the likeliest in the mean.
+        """
+        genre = genre or next((likeliest for likeliest, _ in self.top(1)), "")
+        if genre not in self.mean:
+            return None
+        voices = [verdict.probabilities for verdict in comparable(list(self.verdicts.values()))]
+        return reasons(genre, self.mean, voices, self._regions(genre))
+
+    def _regions(self, genre: str) -> list[Region]:
+        """The strongest places of the maps that were measured to be better than chance."""
+        return []
+
     @property
     def genres(self) -> list[str]:
         """Classes of all models that gave a verdict, the likeliest in the mean first."""
@@ -157,7 +187,10 @@ class PanelResult:
         files.write(Path(path), report.render(self, kind, language).encode())
 
     def rows(self) -> list[dict[str, str | float | None]]:
-        """One row per model and class, those of the mean last; one row without verdicts."""
+        """One row per model and class, those of the mean last; one row without verdicts.
+
+        Of edited sound, each says so in ``edits``.
+        """
         columns = [
             "file",
             "transform",
@@ -169,10 +202,12 @@ class PanelResult:
             "judged",
         ]
         found: list[dict[str, str | float | None]] = []
+        done = self.clip.edits
+        edited = {"edits": edits.message(done, "en")} if done else {}
 
         def add(transform: str, model: str | None, **values: str | float | None) -> None:
             row = {"file": self.file, "transform": transform, "model": model, **values}
-            found.append({**dict.fromkeys(columns), **row, "judged": self.judged})
+            found.append({**dict.fromkeys(columns), **row, "judged": self.judged, **edited})
 
         if not self.verdicts:
             add(self.transform, None)
@@ -191,7 +226,8 @@ class PanelResult:
         """A data frame of pandas, or of polars where pandas is not installed.
 
         One row per model and class, those of the mean last (``model`` is ``mean``), with the
-        columns file, transform, model, class, probability, latency_ms, error and judged.
+        columns file, transform, model, class, probability, latency_ms, error and judged; of edited
+        sound, also edits.
 
         Raises
         ------

@@ -54,7 +54,7 @@ def _take(asked: Mapping[str, str]) -> None:
         k for k in state if str(k).startswith(("models_", "example_", "other_", "window_"))
     ]:
         del state[key]
-    state.turned = asked.get("turned") == "1"
+    state.as_networks = asked.get("networks") == "1"
     state.map_genre = asked.get("map")
     state.vote_first = asked.get("vote") == "1"
     state.setdefault("votes", {})
@@ -102,8 +102,8 @@ def _link() -> dict[str, str]:
         link["start"] = f"{state.asked_start:g}"
     if state.off:
         link["off"] = ",".join(sorted(state.off))
-    if state.turned:
-        link["turned"] = "1"
+    if state.as_networks:
+        link["networks"] = "1"
     if state.map_genre:
         link["map"] = state.map_genre
     if state.vote_first:

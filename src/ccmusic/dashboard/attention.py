@@ -1,4 +1,4 @@
-"""Attention view: the map of every model over its spectrogram, all on one scale."""
+"""Attention view: the map of every model over its spectrogram."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from ccmusic.report import region_line
 from ccmusic.texts import Language, translate
 
 
-def attention(analysis: Analysis, language: Language, *, orientation: Orientation) -> bool:
+def attention(
+    piece: str, analysis: Analysis, language: Language, *, orientation: Orientation
+) -> bool:
     """Draw the regions that support the first choice of each model, or a chosen genre.
 
     Returns whether one of the maps is opened large.
 
     Parameters
     ----------
+    piece
+        Title.
     orientation
         Of the maps of models that have pitch along x; of others time is along x.
     """
@@ -45,7 +49,7 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
         ),
         key=key,
         on_change=choose,
-        help=translate(language, "attention.help"),
+        help=translate(language, "attention.map_help"),
     )
     genre = chosen or None
     looked = {name: analysis.attention(name, genre) for name in given}
@@ -58,10 +62,14 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
             f'max="100" value="100"></label>',
             width="content",
         )
-        own_scale = st.toggle(
-            translate(language, "attention.own_scale"), key="own_scale", persist_state="session"
+        one_scale = st.toggle(
+            translate(language, "attention.one_scale"), key="one_scale", persist_state="session"
         )
     both = analysis.transform == "both"
+    # The first of each transform: the others beside it have the same axis.
+    labelled = {
+        given[name].card.transform: name for name in reversed(looked) if looked[name]
+    }.values()
 
     def draw(name: str, *, large: bool = False) -> None:
         if looked_at := looked[name]:
@@ -69,15 +77,18 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
             figure = attention_figure(
                 looked_at,
                 language,
-                strongest=float(looked_at.coarse.max()) if own_scale else strongest,
+                strongest=strongest if one_scale else float(looked_at.coarse.max()),
                 orientation="time_along_x" if time_first else orientation,
                 large=large,
+                labelled=name in labelled,
             )
             title = given[name].card.title(with_transform=both)
             st.plotly_chart(
                 figure,
                 height="stretch" if large else "content",
-                config=buttons(language, zoom=large),
+                config=buttons(
+                    language, piece, title, translate(language, "attention.title"), zoom=large
+                ),
                 key=f"{'large' if large else 'map'}_{name}",
                 alt=translate(language, "page.alt_attention", name=title),
             )

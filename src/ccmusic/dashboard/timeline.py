@@ -72,7 +72,7 @@ def timeline(
             st.caption(translate(language, "timeline.longest", minutes=MAX_SECONDS / 60))
         st.plotly_chart(
             timeline_figure({w.clip.info.window_start: w.mean for w in windows}, language),
-            config=buttons(language),
+            config=buttons(language, piece.title, translate(language, "timeline.title")),
             key="timeline",
             alt=translate(language, "timeline.title"),
         )
@@ -102,8 +102,9 @@ def strip_of(windows: Sequence[Analysis], info: AudioInfo, language: Language) -
     frame = (
         f'<i class="window" style="left:{info.window_start / length:.2%};width:{width:.2%}"></i>'
     )
-    results = [*windows, *(v for window in windows for v in window.verdicts.values())]
-    seen = dict.fromkeys(genre for result in results for genre, _ in result.top(1))
+    firsts = [window.top(1) for window in windows]
+    firsts += [v.top(1) for window in windows for v in window.verdicts.values()]
+    seen = dict.fromkeys(genre for first in firsts for genre, _ in first)
     legend = " ".join(genre_mark(genre, language) for genre in seen)
     names = titles(v.card for v in windows[0].verdicts.values()) if windows else {}
     rows = "".join(f"<span>{escape(name)}</span>" for name in names.values())

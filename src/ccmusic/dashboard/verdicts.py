@@ -103,7 +103,7 @@ def panel_answer(
     if not shown.mean:
         lines = markup.lines([*rows, *_own(own, language)], language) if rows else ""
         return markup.headline(title, said, warnings) + lines
-    advice = shown.advice
+    advice, why = (None, None) if speech else (shown.advice, shown.why())
     worth = advice.message(language) if advice else []
     if shown.windows and advice and advice.band:
         worth.append(translate(language, "whole.bands"))
@@ -111,8 +111,11 @@ def panel_answer(
         title,
         shown.top(_CHOICES),
         [_dot(v, names[name], language) for name, v in shown.verdicts.items()],
-        # The sentence about what speaks for the answer and what against it comes after the first.
-        [said, *_scope(shown, window, progress, language)],
+        [
+            said,
+            *_scope(shown, window, progress, language),
+            *([why.message(language)] if why else []),
+        ],
         warnings,
         language,
         worthless=_sentence(speech.message(language)) if speech else "",
@@ -198,7 +201,7 @@ def details(shown: PanelResult, language: Language) -> None:
                     shown.agreement.split,
                     language,
                 ),
-                config=buttons(language),
+                config=buttons(language, shown.file, translate(language, "page.alt_tie")),
                 key="tie",
                 alt=translate(language, "page.alt_tie"),
             )
