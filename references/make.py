@@ -115,7 +115,7 @@ def exported(work: Path, name: str) -> Checkpoint:
         work / "runs" / name / "weights.pt",
         work / "material" / "clips.csv",
         ExportOptions(
-            data=f"Began as {training.began_as}{width}; from the weights of an earlier training, "
+            data_note=f"Began as {training.began_as}{width}; from the weights of an earlier training, "
             f"{plan['epochs']} passes over crops and {plan['final_epochs']} over whole pictures, "
             "of which commercial songs were two thirds. Labels, verdicts of linear classifiers on "
             "features of musicnn and YAMNet, 100 tags of musicnn, and 145 scores of YAMNet.",
