@@ -7,8 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -19,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
 from ccmusic.analysis import Analysis
+from ccmusic.audio import load
 from ccmusic.card import Band, Pair, PanelCard
 from ccmusic.dashboard import compute
 from ccmusic.dashboard.background import Background
@@ -28,7 +31,7 @@ from ccmusic.errors import AudioError, CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
-from ccmusic.prepare import Prepared
+from ccmusic.prepare import Prepared, prepare
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 from small_models import METRICS, make_checkpoint
@@ -93,10 +96,25 @@ def lines(app: AppTest) -> list[str]:
 def headline(app: AppTest) -> tuple[str, str]:
     """Title of the piece and what is said about it."""
     (stage,) = [body for body in markup(app) if 'class="piece"' in body]
-    title, said = (
-        re.findall(f'class="{kind}">(.*?)</h', stage)[0] for kind in ("piece", "opinion")
-    )
+    (title,) = re.findall('class="piece">(.*?)</h1>', stage)
+    (said,) = re.findall('class="(?:answer sentence )?opinion">(.*?)</', stage)
     return title, said
+
+
+def answer(app: AppTest) -> tuple[str, str]:
+    """The large genre and its mean."""
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    (found,) = re.findall('class="large".*?>(.*?)</b> <span class="mean">(.*?)<', stage)
+    return found
+
+
+def below_the_answer(app: AppTest) -> list[str]:
+    """Sentences and warnings of the first screen after the opinion."""
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    (sentences,) = re.findall('class="sentences">(.*?)</div>', stage) or [""]
+    _, *others = re.findall("<p.*?>(.*?)</p>", sentences) or [""]
+    warned = re.findall('class="warnings">(.*?)</ul>', stage)
+    return others + re.findall("<li>(.*?)</li>", "".join(warned))
 
 
 def _capital(text: str) -> str:
@@ -148,10 +166,17 @@ def test_example_gives_a_verdict_of_every_model() -> None:
     # Waveform and spectrogram; a map of every model.
     assert charts(app) == 2 + tie + models
     for said, verdict in zip(lines(app), result.verdicts.values(), strict=True):
-        ((genre, share),) = verdict.top(1)
         assert said.split()[0] == verdict.card.title()
-        assert genre_name(genre, "en") in said
-        assert f"{share:.0%}" in said
+        for genre, share in verdict.top(3):
+            assert genre_name(genre, "en") in said
+            assert f"{share:.0%}" in said
+    ((genre, share),) = result.top(1)
+    assert answer(app) == (genre_name(genre, "en"), f"{share:.0%}")
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    votes = re.findall('class="dot" .*?<span>(.*?): (.*?)</span>', stage)
+    assert votes == [
+        (v.card.title(), genre_name(v.top(1)[0][0], "en")) for v in result.verdicts.values()
+    ]
     title, said = headline(app)
     assert title == translate("en", "example.vibe_ace")
     assert said.lower() == result.agreement.message("en").lower()
@@ -163,7 +188,7 @@ def analyze_example(stem: str) -> Background[Verdict, Analysis]:
 
 
 @needs_cqt
-def test_language_and_top_k_recompute_nothing(analyses: Counter[str]) -> None:
+def test_language_recomputes_nothing(analyses: Counter[str]) -> None:
     app = open_page("zh-CN", example="rain")
     before = charts(app)
     assert analyses == {"cqt": 1}
@@ -172,12 +197,7 @@ def test_language_and_top_k_recompute_nothing(analyses: Counter[str]) -> None:
     assert_no_traceback(app)
     assert translate("en", "page.tagline") in texts(app)
     assert app.session_state.example == "rain"
-    app.slider(key="top_k").set_value(5).run()
-    assert_no_traceback(app)
     assert charts(app) == before
-    assert app.slider(key="top_k").value == 5
-    app.segmented_control(key="language").set_value("zh").run()
-    assert app.slider(key="top_k").value == 5
     assert analyses == {"cqt": 1}
 
 
@@ -241,7 +261,7 @@ def test_maps_have_a_scale_each_or_one_for_all() -> None:
 
     def tops() -> set[float]:
         drawn = [json.loads(c.proto.spec)["data"] for c in app.get("plotly_chart")]
-        return {round(data[1]["zmax"], 4) for data in drawn if len(data) == 3}
+        return {round(data[1]["zmax"], 4) for data in drawn if len(data) == 2}
 
     models = len(checkpoints("cqt"))
     assert len(tops()) == models
@@ -394,14 +414,12 @@ def test_a_link_brings_back_window_models_and_views() -> None:
         "example": "total_breakdown",
         "start": "20",
         "off": "vgg19_bn_cqt",
-        "top": "5",
         "networks": "1",
         "map": "jazz",
     }
     app = open_page(**link)
     assert_no_traceback(app)
     assert {k: v if isinstance(v, str) else v[0] for k, v in app.query_params.items()} == link
-    assert app.slider(key="top_k").value == 5
     assert app.toggle(key="as_networks").value
     assert len(lines(app)) == len(checkpoints("cqt")) - 1
     (slider,) = [s for s in app.slider if str(s.key).startswith("window_")]
@@ -603,8 +621,25 @@ def test_the_whole_piece_is_judged_by_itself(language: Language, write_sound: Wr
     assert charts(app) == before + 1
     (strip,) = [body for body in markup(app) if 'class="strip"' in body]
     starts = [float(middle) - 5 for middle in re.findall('data-at="(.*?)"', strip)]
-    assert starts == pytest.approx([0, 5, 10, 12])
+    assert starts == pytest.approx([0, 10, 12])
     assert "pending" not in strip
+    # The answer is that of the piece: the mean over its windows.
+    piece = Piece("song.wav", "song.wav", song.read_bytes())
+    whole = compute.finished_piece(piece, "cqt")
+    assert whole is not None
+    ((genre, share),) = whole.top(1)
+    assert answer(app) == (genre_name(genre, language), f"{share:.0%}")
+    said = below_the_answer(app)
+    assert said[0] == translate(language, "whole.scope", windows=3)
+    window = compute.start_analysis(piece, "cqt").result()
+    assert (len(said) == 2) == (window.top(1)[0][0] != genre)
+    # A row for each model below that of the mean.
+    models = len(checkpoints("cqt"))
+    (first,) = re.findall('<button class="at" data-at="5.00".*?</button>', strip, re.DOTALL)
+    assert first.count("<i ") == 1 + models
+    for verdict in whole.windows[0].verdicts.values():
+        ((genre, share),) = verdict.top(1)
+        assert f"{verdict.card.title()}: {genre_name(genre, language)} {share:.0%}" in first
     (curves,) = [c for c in app.get("plotly_chart") if "timeline" in str(c.proto.id)]
     assert curves
 
@@ -618,8 +653,56 @@ def test_silent_windows_of_a_piece_have_no_genre(write_sound: WriteSound) -> Non
     assert_no_traceback(app)
     (strip,) = [body for body in markup(app) if 'class="strip"' in body]
     starts = [float(middle) - 5 for middle in re.findall('data-at="(.*?)"', strip)]
-    assert starts == pytest.approx([0, 5])  # those at 10 and 12 s are silent
+    assert starts == pytest.approx([0])  # those at 10 and 12 s are silent
+    assert strip.count('class="silent"') == 2
     assert "pending" not in strip
+
+
+@needs_cqt
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_warns_stands_below_the_answer_and_speech_in_its_place(
+    language: Language, write_sound: WriteSound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loud = np.clip(8 * tone(440, 12), -1, 1)
+    song = write_sound("loud.wav", loud)
+    app = open_page(lang=language)
+    app.file_uploader(key="upload").upload("loud.wav", song.read_bytes(), "audio/wav").run()
+    assert_no_traceback(app)
+    (warning,) = [w for w in load(song).warnings if w.code == "clipping"]
+    assert warning.message(language) in below_the_answer(app)
+    assert texts(app).count(warning.message(language)) == 1  # and nowhere else
+    monkeypatch.setattr("ccmusic.speech.is_speech", lambda samples, rate: True)
+    monkeypatch.setattr(
+        compute, "engine", lambda: Mock(prepare=lambda *given, **how: prepare(*given, **how))
+    )
+    app.file_uploader(key="upload").set_value([("s.wav", song.read_bytes(), "audio/wav")]).run()
+    assert_no_traceback(app)
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    (large,) = re.findall('<h2 class="answer sentence">(.*?)</h2>', stage)
+    assert large == _capital(translate(language, "quality.speech"))
+    assert 'class="large"' not in stage
+    assert len(lines(app)) == len(checkpoints("cqt"))
+
+
+@needs_cqt
+def test_another_piece_is_dimmed_until_it_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[set[str]] = []
+
+    def changing(parts: set[str]) -> str:
+        left.append(set(parts))
+        return ""
+
+    monkeypatch.setattr("ccmusic.dashboard.markup.changing", changing)
+    app = open_page(lang="en", example="rain")
+    whole = {"verdict", "picture", "below"}
+    assert left[0] == whole
+    assert left[-1] == set()
+    assert all(later <= earlier for earlier, later in pairwise(left))
+    left.clear()
+    app.segmented_control(key="language").set_value("zh").run()
+    assert left == []  # the same piece
+    app.pills(key="example_zh").set_value("celtica").run()
+    assert (left[0], left[-1]) == (whole, set())
 
 
 @in_both_languages
@@ -667,6 +750,8 @@ def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.Mo
         for key, known in (("accuracy", card.unknown_sources), ("known", card.metrics)):
             assert known
             assert row[translate(language, f"guide.{key}")] == f"{known.accuracy:.0%}"
+        assert card.faithfulness
+        assert row[translate(language, "guide.maps")] == card.faithfulness.message(language)
     accuracy = {
         c.card.name: c.card.unknown_sources.accuracy
         for c in zoo.scan()[0]
@@ -770,7 +855,7 @@ def test_several_uploads_can_be_chosen_from() -> None:
     assert list(table[translate("en", "files.file")]) == ["one.ogg", "two.ogg"]
     genres = [genre_name("environment", "en"), headline(app)[1].rsplit(" ", 1)[-1]]
     assert list(table[translate("en", "files.genre")]) == genres
-    assert "Environment 5" in table[translate("en", "files.votes")][0]
+    assert "5 × Environment" in table[translate("en", "files.votes")][0]
 
 
 @needs_cqt
