@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import outputs
 from ccmusic.audio import load
 from ccmusic.card import ModelCard
 from ccmusic.genres import GENRES
@@ -18,7 +19,8 @@ EXAMPLES = ROOT / "examples"
 
 
 @pytest.mark.parametrize(
-    "script", ["figures.py", "cards.py", "schema.py", "commands.py", "showcase.py"]
+    "script",
+    ["figures.py", "cards.py", "schema.py", "commands.py", "showcase.py", "examples.py"],
 )
 def test_generated_pages_have_not_drifted(script: str) -> None:
     done = subprocess.run(
@@ -27,10 +29,46 @@ def test_generated_pages_have_not_drifted(script: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.zh.md", "CONTRIBUTING.md"])
-def test_links_lead_somewhere(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page, id=page.name, marks=[] if page.name.startswith("README") else pytest.mark.slow
+        )
+        for page in outputs.PAGES
+    ],
+)
+def test_programs_of_the_manual_print_what_it_says(page: Path) -> None:
+    assert outputs.with_outputs(page) == page.read_text("utf-8")
+
+
+def test_an_output_may_differ_in_times_and_a_little_in_numbers() -> None:
+    assert outputs.alike("Folk 43%  12 ms", "Folk 44% 312 ms")
+    assert not outputs.alike("Folk 43%  12 ms", "Jazz 43%  12 ms")
+    assert not outputs.alike("Folk 43%", "Folk 53%")
+    assert not outputs.alike("('folk', 0.43)", "('folk', 0.53)")
+    assert not outputs.alike("one line", "one line\nand another")
+
+
+def test_links_of_contributing_lead_somewhere() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_readme_is_short_and_reads_the_same_elsewhere(name: str) -> None:
+    """On PyPI a relative link leads nowhere."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 90
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert all(link.startswith("https://") for link in links)
+    ours = re.compile(
+        r"https://(?:github\.com/ccmusic/ccmusic/blob|raw\.githubusercontent\.com/ccmusic/ccmusic)/main/(.+)"
+    )
+    targets = [found[1] for link in links if (found := ours.fullmatch(link))]
+    assert len(targets) >= 20
+    for target in targets:
         assert (ROOT / target).exists(), target
 
 

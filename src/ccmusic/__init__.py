@@ -32,9 +32,29 @@ from ccmusic.agreement import Agreement
 from ccmusic.analysis import Analysis
 from ccmusic.api import analyze, analyze_many
 from ccmusic.attention import Attention, Region
-from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Envelope, Recording, Source, load
+from ccmusic.audio import (
+    AudioInfo,
+    AudioWarning,
+    Channel,
+    Clip,
+    Crop,
+    Envelope,
+    Recording,
+    Source,
+    load,
+)
 from ccmusic.axes import Orientation
-from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard, Pair, PanelCard
+from ccmusic.card import (
+    Band,
+    Calibration,
+    DataSource,
+    Faithfulness,
+    Metrics,
+    ModelCard,
+    Pair,
+    PanelCard,
+)
+from ccmusic.edits import Change, Edit, OneChannel, Without
 from ccmusic.errors import (
     AudioError,
     CCMusicError,
@@ -46,9 +66,11 @@ from ccmusic.errors import (
     SandboxError,
     WeightsError,
 )
+from ccmusic.importance import Importance
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
+from ccmusic.result import PanelResult
 from ccmusic.spectrogram import (
     Chroma,
     Cqt,
@@ -62,6 +84,8 @@ from ccmusic.spectrogram import (
 )
 from ccmusic.verdict import Verdict
 from ccmusic.version import __version__
+from ccmusic.whole import WholePiece
+from ccmusic.why import Why
 from ccmusic.zoo import Checkpoint, Session
 
 __all__ = [
@@ -75,6 +99,8 @@ __all__ = [
     "Band",
     "CCMusicError",
     "Calibration",
+    "Change",
+    "Channel",
     "Checkpoint",
     "CheckpointError",
     "Chroma",
@@ -84,17 +110,22 @@ __all__ = [
     "Crop",
     "DataError",
     "DataSource",
+    "Edit",
     "Envelope",
+    "Faithfulness",
+    "Importance",
     "Mel",
     "Metrics",
     "MissingExtraError",
     "ModelCard",
+    "OneChannel",
     "Orientation",
     "OtherTransform",
     "PadMode",
     "Pair",
     "Panel",
     "PanelCard",
+    "PanelResult",
     "ParameterError",
     "Picture",
     "Prepared",
@@ -110,7 +141,10 @@ __all__ = [
     "TransformName",
     "Verdict",
     "WeightsError",
+    "WholePiece",
+    "Why",
     "WindowName",
+    "Without",
     "__version__",
     "analyze",
     "analyze_many",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip, Crop, Source
+from ccmusic.edits import Edit
 from ccmusic.engine import Engine, Item
 from ccmusic.errors import CCMusicError
 from ccmusic.panel import Panel, available_cores
@@ -19,6 +20,7 @@ def analyze(
     transform: TransformChoice | None = None,
     models: Sequence[str] | None = None,
     crop: Crop | float = "center",
+    edits: Sequence[Edit] = (),
     name: str | None = None,
     panel: Panel | None = None,
     on_verdict: Callable[[Verdict], None] | None = None,
@@ -39,6 +41,9 @@ def analyze(
         Names of checkpoints or backbones; all of the transform by default.
     crop
         Window of the piece, see :func:`ccmusic.audio.load`; a clip has been cropped already.
+    edits
+        What to do to the sound first, in order; see :class:`ccmusic.Without`,
+        :class:`ccmusic.Change` and, for files, :class:`ccmusic.OneChannel`.
     name
         What messages and results call the recording; by default its path, or the name of the
         stream.
@@ -53,12 +58,14 @@ def analyze(
         If the file cannot be read.
     CheckpointError
         If a named model is unknown. A model that fails later has its error in its verdict.
+    ParameterError
+        If an edit cannot be applied.
     ValueError
         If ``transform`` or ``models`` contradict the panel.
     """
     if panel is None:
         with Panel.open(transform or "cqt", models) as opened:
-            return opened.analyze(source, crop=crop, name=name, on_verdict=on_verdict)
+            return opened.analyze(source, crop=crop, edits=edits, name=name, on_verdict=on_verdict)
     if models is not None:
         raise ValueError("an open panel has its models: use panel.select(models) for some of them")
     if transform not in (None, panel.transform):
@@ -66,7 +73,7 @@ def analyze(
             f"the open panel looks at {panel.transform}, not at {transform}: "
             "leave transform out, or open another panel"
         )
-    return panel.analyze(source, crop=crop, name=name, on_verdict=on_verdict)
+    return panel.analyze(source, crop=crop, edits=edits, name=name, on_verdict=on_verdict)
 
 
 def analyze_many(

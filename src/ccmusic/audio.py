@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ import soxr
 
 from ccmusic.axes import axes_or_current
 from ccmusic.decode import (
+    Channel,
     Crop,
     Decoded,
     Header,
@@ -24,6 +25,7 @@ from ccmusic.decode import (
     Sound,
     Source,
     Span,
+    check_channel,
     check_kind,
     decode_windows,
     digest,
@@ -31,7 +33,8 @@ from ccmusic.decode import (
     read_header,
     window_start,
 )
-from ccmusic.errors import AudioError
+from ccmusic.edits import Change, Edit, OneChannel, Without
+from ccmusic.errors import AudioError, ParameterError
 from ccmusic.frames import carry
 from ccmusic.quality import AudioWarning, find_warnings
 from ccmusic.values import Value
@@ -47,6 +50,7 @@ __all__ = [
     "SUFFIXES",
     "AudioInfo",
     "AudioWarning",
+    "Channel",
     "Clip",
     "Crop",
     "Envelope",
@@ -76,7 +80,12 @@ _SHORTEST = 0.1
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """Format and duration of the file, and the window that was taken."""
+    """Format and duration of the file, and the window that was taken.
+
+    >>> info = load("examples/rain.ogg").info
+    >>> info.codec, info.sample_rate, info.channels, info.duration, info.window_start
+    ('vorbis', 44100, 2, 11.99, 0.995)
+    """
 
     codec: str
     bit_rate: int | None
@@ -95,7 +104,12 @@ class AudioInfo:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Envelope(Value):
-    """Lowest and highest samples in stretches of time, to draw a waveform."""
+    """Lowest and highest samples in stretches of time, to draw a waveform.
+
+    >>> envelope = load("examples/rain.ogg").envelope(stretches=100)
+    >>> envelope.lowest.shape, bool((envelope.lowest <= envelope.highest).all())
+    ((100,), True)
+    """
 
     edges: npt.NDArray[np.float64]
     """Seconds, one more than there are stretches."""
@@ -117,7 +131,12 @@ class Envelope(Value):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Clip(Value):
-    """Ten seconds ready to become a spectrogram."""
+    """Ten seconds ready to become a spectrogram.
+
+    >>> clip = load("examples/rain.ogg")
+    >>> clip.samples.shape, clip.info.looped, clip.warnings
+    ((220500,), False, ())
+    """
 
     file: str
     """Name of the recording in messages and results."""
@@ -127,6 +146,9 @@ class Clip(Value):
     """float32 [n], the window in mono at the file's own rate, before resampling and looping."""
     info: AudioInfo
     warnings: tuple[AudioWarning, ...]
+    """Of the recording as it was before any edit; after one, ``edited`` is among them."""
+    edits: tuple[Edit, ...] = ()
+    """What was done to the sound, in order."""
 
     def envelope(self, *, stretches: int = 600) -> Envelope:
         """Lowest and highest of the original samples, to draw them."""
@@ -158,6 +180,113 @@ class Clip(Value):
         wanted = round(len(samples) * sample_rate / SAMPLE_RATE)
         return np.resize(own, wanted) if loop else own[:wanted]
 
+    def without(
+        self,
+        band: tuple[float, float] | None = None,
+        seconds: tuple[float, float] | None = None,
+    ) -> Self:
+        """Remove a region of time and frequency from the sound: what is heard is what is judged.
+
+        >>> clip = load("examples/rain.ogg")
+        >>> dull = clip.without(band=(5_000, 11_025), seconds=(2, 4))
+        >>> dull.edits
+        (Without(edit='without', band=(5000.0, 11025.0), seconds=(2.0, 4.0)),)
+
+        Parameters
+        ----------
+        band
+            Lowest and highest frequency, hertz; by default all.
+        seconds
+            Begin and end, in seconds of the piece, as those of a :class:`ccmusic.Region`; by
+            default the whole window.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such region in this clip.
+        """
+        return self.edited([Without(band=band, seconds=seconds)])
+
+    def changed(
+        self,
+        *,
+        pitch: float | None = None,
+        tempo: float | None = None,
+        highpass: float | None = None,
+        lowpass: float | None = None,
+        noise: float | None = None,
+        gain: float | None = None,
+    ) -> Self:
+        """Change the sound, in the order of the parameters.
+
+        >>> louder = load("examples/rain.ogg").changed(gain=6, lowpass=4_000)
+
+        One channel alone is taken when the recording is read: see :func:`load`.
+
+        Parameters
+        ----------
+        pitch
+            Semitones up, -12 to 12; the tempo stays.
+        tempo
+            How many times as fast, 0.5 to 2; the pitch stays. A slower window loses its end, a
+            faster one is looped.
+        highpass, lowpass
+            Hertz below, or above, which all is removed.
+        noise
+            Ratio of the sound to white noise that is added, dB, -20 to 80.
+        gain
+            Decibels, -60 to 40; what passes full scale is cut off.
+
+        Raises
+        ------
+        ParameterError
+            If nothing is to change, or by more than this.
+        """
+        given = {"pitch": pitch, "tempo": tempo, "highpass": highpass, "lowpass": lowpass}
+        return self.edited([Change(**given, noise=noise, gain=gain)])
+
+    def edited(self, edits: Sequence[Edit], *, within: bool = True) -> Self:
+        """Apply edits, one after the other, for example those of another clip.
+
+        Parameters
+        ----------
+        edits
+            See :attr:`edits`.
+        within
+            Whether a region that lies outside this clip is refused.
+
+        Raises
+        ------
+        ParameterError
+            If one cannot be applied to this clip.
+        """
+        if not edits:
+            return self
+        if not len(self.original):
+            raise AudioError("no_sound", file=self.file)
+        info, sound, rate = self.info, self.original, self.info.sample_rate
+        for edit in edits:
+            if isinstance(edit, Without):
+                sound = edit.apply(sound, rate, info.window_start, within=within)
+            elif isinstance(edit, Change):
+                sound = edit.apply(sound, rate)[: len(self.original)]
+            else:
+                raise ParameterError("mixed_already")
+        samples = np.asarray(soxr.resample(sound, rate, SAMPLE_RATE), np.float32)
+        seconds, wanted = len(sound) / rate, len(self.samples)
+        return replace(
+            self,
+            samples=np.resize(samples, wanted),
+            original=sound,
+            info=replace(
+                info,
+                window_end=round(info.window_start + seconds, 3),
+                looped=seconds < wanted / SAMPLE_RATE - 0.01,
+            ),
+            warnings=_with_edited(self.warnings),
+            edits=(*self.edits, *edits),
+        )
+
     def plot(self, ax: Axes | None = None) -> PolyCollection:
         """Draw the waveform on a Matplotlib axis, the current one by default."""
         # More stretches than a plot has pixels across.
@@ -176,6 +305,7 @@ class Clip(Value):
         sr: float,
         *,
         crop: Crop | float = "center",
+        channel: Channel | None = None,
         name: str | None = None,
     ) -> Self:
         """Take the window of samples in memory, as :func:`load` takes that of a file.
@@ -189,7 +319,7 @@ class Clip(Value):
             Floats, nominally in -1..1, or integers of 8, 16 or 32 bits: [n] or [channels, n].
         sr
             Their sample rate, hertz.
-        crop
+        crop, channel
             As in :func:`load`.
         name
             What messages and results call the recording.
@@ -199,8 +329,7 @@ class Clip(Value):
         AudioError
             If these are no samples, no numbers, or too few.
         """
-        clip = load((y, sr), crop=crop, name=name)
-        return cls(clip.file, clip.samples, clip.original, clip.info, clip.warnings)
+        return cls(**vars(load((y, sr), crop=crop, channel=channel, name=name)))
 
 
 carry(AudioInfo, AudioWarning, Clip, Envelope)
@@ -209,9 +338,13 @@ carry(AudioInfo, AudioWarning, Clip, Envelope)
 class Recording:
     """A source whose header is read once; windows are decoded on demand.
 
+    >>> recording = Recording("examples/rain.ogg")
+    >>> recording.duration > 11, [clip.info.window_start for clip in recording.slide(hop=1)]
+    (True, [0.0, 1.0, 1.99])
+
     Parameters
     ----------
-    source, name
+    source, channel, name
         As in :func:`load`.
 
     Raises
@@ -222,11 +355,16 @@ class Recording:
         If the source is something else.
     """
 
-    def __init__(self, source: Source, *, name: str | None = None) -> None:
+    def __init__(
+        self, source: Source, *, channel: Channel | None = None, name: str | None = None
+    ) -> None:
         check_kind(source)
         self._source, self._name = source, name_of(source) if name is None else name
+        self._edits = (OneChannel(channel=channel),) if channel else ()
+        self._channel = channel
         if isinstance(source, tuple):
             self._planes, self._rate = _checked(*source, self._name)
+            check_channel(channel, len(self._planes), self._name)
             seconds = self._planes.shape[1] / self._rate
             self._header = Header("samples", None, seconds, cut_off=False)
         else:
@@ -312,10 +450,12 @@ class Recording:
     def _decode(self, spans: Sequence[Span]) -> Iterator[Decoded]:
         if isinstance(self._source, tuple):
             for start, seconds in spans:
-                sound = _cut(self._planes, self._rate, start, seconds)
+                sound = _cut(self._planes, self._rate, start, seconds, self._channel)
                 yield Decoded(sound, self._header, start)
         else:
-            yield from decode_windows(self._source, self._header, spans, name=self._name)
+            yield from decode_windows(
+                self._source, self._header, spans, name=self._name, channel=self._channel
+            )
 
     def _clip(self, decoded: Decoded, seconds: float, loop: bool) -> Clip:
         name, sound, start = self._name, decoded.sound, decoded.start
@@ -346,7 +486,14 @@ class Recording:
             looped=loop and taken < seconds - 0.01,
         )
         warnings = find_warnings(decoded, samples, SAMPLE_RATE, info.duration)
-        return Clip(name, samples, sound.original, info, warnings)
+        if self._edits:
+            warnings = _with_edited(warnings)
+        return Clip(name, samples, sound.original, info, warnings, self._edits)
+
+
+def _with_edited(warnings: tuple[AudioWarning, ...]) -> tuple[AudioWarning, ...]:
+    others = (warning for warning in warnings if warning.code != "edited")
+    return (*others, AudioWarning("edited", {}))
 
 
 def window_starts(duration: float, hop: float) -> tuple[float, ...]:
@@ -367,9 +514,15 @@ def load(
     crop: Crop | float = "center",
     seconds: float = CLIP_SECONDS,
     loop: bool = True,
+    channel: Channel | None = None,
     name: str | None = None,
 ) -> Clip:
     """Decode the analysis window of a recording.
+
+    >>> load("examples/rain.ogg", crop="start", seconds=3).samples.shape
+    (66150,)
+    >>> load((np.zeros((2, 48_000)), 48_000)).info.looped  # a second of silence, in stereo
+    True
 
     Parameters
     ----------
@@ -385,6 +538,8 @@ def load(
     loop
         Whether the samples of a shorter piece are repeated to this length; otherwise they are as
         many as there are.
+    channel
+        Take the ``left`` or the ``right`` channel alone; by default the mean of all.
     name
         What messages and results call the recording; by default its path, or the ``name`` of a
         stream if that is a path.
@@ -396,7 +551,8 @@ def load(
     TypeError
         If the source is something else.
     """
-    return Recording(source, name=name).load(crop=crop, seconds=seconds, loop=loop)
+    recording = Recording(source, channel=channel, name=name)
+    return recording.load(crop=crop, seconds=seconds, loop=loop)
 
 
 def _checked(samples: npt.ArrayLike, rate: float, name: str) -> tuple[npt.NDArray[Any], int]:
@@ -411,7 +567,9 @@ def _checked(samples: npt.ArrayLike, rate: float, name: str) -> tuple[npt.NDArra
     return values, int(rate)
 
 
-def _cut(planes: npt.NDArray[Any], rate: int, start: float, seconds: float) -> Sound:
+def _cut(
+    planes: npt.NDArray[Any], rate: int, start: float, seconds: float, channel: Channel | None
+) -> Sound:
     """Take up to ``seconds`` from ``start``; integers become shares of their full scale."""
     first = round(start * rate)
     values = planes[:, first : first + round(seconds * rate)]
@@ -420,7 +578,7 @@ def _cut(planes: npt.NDArray[Any], rate: int, start: float, seconds: float) -> S
     if values.dtype.kind in "iu":
         full = 2.0 ** (8 * values.dtype.itemsize - 1)
         floats = (floats - np.float32(full * (values.dtype.kind == "u"))) / np.float32(full)
-    sound = Sound(np.empty(floats.shape[1], np.float32), rate, len(floats))
+    sound = Sound(np.empty(floats.shape[1], np.float32), rate, len(floats), channel)
     sound.add(floats)
     return sound
 

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 import av
 import av.error
+import av.filter
 import av.stream
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,8 @@ from ccmusic.headers import (
 
 Crop = Literal["center", "start", "end"]
 """Where the window lies in a recording; where it is accepted, so is a second."""
+Channel = Literal["left", "right"]
+"""One channel of a recording, instead of the mean of all."""
 Samples = npt.NDArray[np.float32]
 Stored: TypeAlias = str | os.PathLike[str] | BinaryIO | bytes
 Source: TypeAlias = Stored | tuple[npt.NDArray[Any], float]
@@ -63,6 +66,12 @@ _RATES = range(1_000, 1_000_001)  # a header that gives another is damaged
 _DSD_RATES = range(176_400, 6_144_001)  # an eighth of the number of bits per second
 _LEAST_ROOM = 10.0  # seconds to decode, whatever a header says
 _FULL = 0.999  # of full scale
+_CANNOT_OPEN: dict[type[Exception], str] = {
+    FileNotFoundError: "no_such_file",
+    IsADirectoryError: "directory",
+    NotAFileError: "not_a_file",
+    PermissionError: "no_permission",
+}
 _CANCELLED = 1e-4  # of the channels' power: -40 dB
 
 FFMPEG = av.ffmpeg_version_info
@@ -81,6 +90,8 @@ class Sound:
     rate: int = 1
     """Hertz: a decoder may know better than the header."""
     channels: int = 1
+    channel: Channel | None = None
+    """Taken alone; by default the mean of all is taken."""
     errors: int = 0
     """Number of damaged places."""
     peak: float = 0.0
@@ -96,11 +107,14 @@ class Sound:
         """Mix samples, float32 [channels, n], to mono, as long as there is room."""
         planes = planes[:, : len(self.original) - self.taken]
         with np.errstate(over="ignore", invalid="ignore"):  # the peak shows it
-            mono = planes.mean(axis=0)
-            power = sum(float(np.vdot(plane, plane)) for plane in planes) / len(planes)
-            if float(np.vdot(mono, mono)) < _CANCELLED * power:
-                mono = planes[0]
-                self.opposite += planes.shape[1]
+            if self.channel:
+                mono = planes[("left", "right").index(self.channel)]
+            else:
+                mono = planes.mean(axis=0)
+                power = sum(float(np.vdot(plane, plane)) for plane in planes) / len(planes)
+                if float(np.vdot(mono, mono)) < _CANCELLED * power:
+                    mono = planes[0]
+                    self.opposite += planes.shape[1]
         self.original[self.taken : self.taken + planes.shape[1]] = mono
         self.taken += planes.shape[1]
         if planes.size:
@@ -193,16 +207,20 @@ def read_header(source: Stored, *, name: str) -> Header:
     size = min(found.size, size)
     if not right:
         bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else 0
-    places: tuple[Part, ...] = ()
-    if kind == "mp3" and mpeg:
-        places = tuple(Part(byte, time=time - origin) for time, byte in mpeg.places)
+    known = mpeg.places if kind == "mp3" and mpeg else ()
+    places = tuple(Part(byte, time=time - origin) for time, byte in known)
     return Header(
         codec, bit_rate or None, duration, cut_off, size, chained or inexact, parts, places
     )
 
 
 def decode_windows(
-    source: Stored, header: Header, spans: Sequence[Span], *, name: str
+    source: Stored,
+    header: Header,
+    spans: Sequence[Span],
+    *,
+    name: str,
+    channel: Channel | None = None,
 ) -> Iterator[Decoded]:
     """Decode several windows in one pass.
 
@@ -212,27 +230,29 @@ def decode_windows(
         Start and length of each in seconds, in ascending order of their starts.
     name
         What messages call the recording.
+    channel
+        Taken instead of the mean of all channels.
 
     Raises
     ------
     AudioError
-        If the file cannot be read, or holds no audio.
+        If the file cannot be read, holds no audio, or lacks the channel.
     """
     duration = header.duration
     # The header may be wrong by some seconds, but a buffer must not be half an hour too long.
     longest = max(_LEAST_ROOM, duration + _RUN_UP)
     with _file(source, name) as file:
         rooms = [(start, min(seconds, longest)) for start, seconds in spans]
-        sounds = _decode(file, header, name, rooms)
+        sounds = _decode(file, header, name, channel, rooms)
         for (start, seconds), found in zip_longest(spans, sounds):
             sound, place, room = found or Sound(), start, min(seconds, longest)
             if not sound.taken and start > 0:  # it lies in a gap, or seeking failed
-                sound = next(_decode(file, header, name, [(start, room)]), sound)
+                sound = next(_decode(file, header, name, channel, [(start, room)]), sound)
             if not sound.taken and start > 0:
                 # The recording ends before, whatever its header says: take the middle.
                 end = min(_length(file, header.parts, name).end, start)
                 for place in (window_start(end, seconds, "center"), 0.0):
-                    sound = next(_decode(file, header, name, [(place, room)]), sound)
+                    sound = next(_decode(file, header, name, channel, [(place, room)]), sound)
                     sound.errors += 1
                     if sound.taken:
                         break
@@ -309,15 +329,9 @@ def _file(source: Stored, name: str) -> Iterator[BinaryIO]:
             file = open_regular(source) if isinstance(source, str | os.PathLike) else source
         if file.closed:
             raise ValueError("it is closed already")
-    except FileNotFoundError:
-        raise AudioError("no_such_file", file=name) from None
-    except IsADirectoryError:
-        raise AudioError("directory", file=name) from None
-    except NotAFileError:
-        raise AudioError("not_a_file", file=name) from None
-    except PermissionError:
-        raise AudioError("no_permission", file=name) from None
     except (OSError, ValueError) as error:
+        if key := _CANNOT_OPEN.get(type(error)):
+            raise AudioError(key, file=name) from None
         raise AudioError("cannot_open", file=name, reason=error) from None
     try:
         if file.seek(0, io.SEEK_END) == 0:
@@ -477,14 +491,16 @@ def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
     return named[crop] if isinstance(crop, str) else min(max(0.0, crop), last)
 
 
-def _decode(file: BinaryIO, header: Header, name: str, spans: Sequence[Span]) -> Iterator[Sound]:
+def _decode(
+    file: BinaryIO, header: Header, name: str, channel: Channel | None, spans: Sequence[Span]
+) -> Iterator[Sound]:
     """Decode spans as far as the file reaches; those that it does not reach are left out.
 
     Windows may overlap: each is filled with what it wants of the sound that passes.
     """
     after = 0.0 if header.sequential else spans[0][0] - _RUN_UP
     parts = header.parts_from(after)
-    windows = _Windows(spans, name, header, parts[0].time)
+    windows = _Windows(spans, name, header, parts[0].time, channel)
     for packet in _packets(file, parts, name, after):
         if windows.add(packet):
             yield from windows.full()
@@ -496,8 +512,16 @@ def _decode(file: BinaryIO, header: Header, name: str, spans: Sequence[Span]) ->
 class _Windows:
     """Windows that are filled from packets, in ascending order."""
 
-    def __init__(self, spans: Sequence[Span], name: str, header: Header, skipped: float) -> None:
+    def __init__(
+        self,
+        spans: Sequence[Span],
+        name: str,
+        header: Header,
+        skipped: float,
+        channel: Channel | None,
+    ) -> None:
         self._coming, self._filling = deque(spans), deque[_Window]()
+        self._channel = channel
         self._name, self._sequential = name, header.sequential
         self._skipped = skipped  # seconds of the recording before what is read
         self._first, self._errors, self._enough = spans[0][0], 0, _SAMPLES_AT_ONCE
@@ -554,9 +578,10 @@ class _Windows:
         # Above what is heard, DSD holds its noise alone.
         self._rate = rate if not is_dsd else 44_100 if rate % 44_100 == 0 else 48_000
         self._channels, self._tick = frame.layout.nb_channels, Fraction(1, self._rate)
+        check_channel(self._channel, self._channels, self._name)
         self._origin = _origin(packet.stream) - self._skipped
         self._clock = self._origin if self._sequential else None
-        self._convert = _alike(frame, self._rate)
+        self._convert = _to_first_format(frame, self._rate)
         return self._convert
 
     def _queue(self, frame: av.AudioFrame) -> None:
@@ -578,7 +603,7 @@ class _Windows:
             others = self._filling or self._coming
             missed = others and self._origin + begin + seconds <= clock
             room = np.empty(0 if missed else round(seconds * self._rate), np.float32)
-            sound = Sound(room, self._rate, self._channels)
+            sound = Sound(room, self._rate, self._channels, self._channel)
             self._filling.append(_Window(self._origin + begin, sound, before))
 
     def _mix(self) -> float:
@@ -620,7 +645,7 @@ class _Window:
             self.ended = True
 
 
-def _alike(first: av.AudioFrame, rate: int) -> Convert:
+def _to_first_format(first: av.AudioFrame, rate: int) -> Convert:
     """Return a function that converts frames to floats of a rate with the channels of the first.
 
     Both may change in the middle of a file in which songs were joined.
@@ -640,6 +665,38 @@ def _alike(first: av.AudioFrame, rate: int) -> Convert:
         return resamplers[kind].resample(frame)
 
     return convert
+
+
+def check_channel(channel: Channel | None, channels: int, name: str) -> None:
+    """Refuse to take one channel of a recording that has no others."""
+    if channel and channels < 2:
+        raise AudioError("one_channel", file=name, channel=channel)
+
+
+def change_tempo(samples: Samples, rate: int, factor: float, length: int) -> Samples:
+    """Play mono samples so many times as fast at the same pitch, float32 [length].
+
+    By FFmpeg's ``atempo``, which overlaps pieces where they are most alike (W. Verhelst,
+    M. Roelands, "An overlap-add technique based on waveform similarity (WSOLA) for high quality
+    time-scale modification of speech", ICASSP 1993).
+    """
+    graph = av.filter.Graph()
+    # No filter slows down by more than two.
+    factors = [0.5, 2 * factor] if factor < 0.5 else [factor]
+    graph.link_nodes(
+        graph.add_abuffer(format="flt", sample_rate=rate, layout="mono"),
+        *(graph.add("atempo", f"{each:.9f}") for each in factors),
+        graph.add("abuffersink"),
+    ).configure()
+    # It needs sound beyond the end for its last overlap.
+    frame = av.AudioFrame.from_ndarray(np.pad(samples, (0, rate))[None], "flt", "mono")
+    frame.sample_rate, frame.pts = rate, 0
+    graph.push(frame)
+    graph.push(None)
+    parts: list[Samples] = []
+    while sum(map(len, parts)) < length:
+        parts.append(cast(av.AudioFrame, graph.pull()).to_ndarray()[0])
+    return np.concatenate(parts)[:length]
 
 
 def peak(samples: Samples) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, TypeAlias, cast
@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, Clip, Crop, Envelope, Recording, Source
 from ccmusic.decode import check_kind, name_of
+from ccmusic.edits import Edit
 from ccmusic.errors import AudioError, CCMusicError, SandboxError, as_expected
 from ccmusic.frames import carry
 from ccmusic.panel import Panel, available_cores, in_order
@@ -64,6 +65,7 @@ class Engine(AbstractContextManager["Engine"]):
         preprocessings: Iterable[Preprocessing],
         *,
         crop: Crop | float = "center",
+        edits: Sequence[Edit] = (),
         name: str | None = None,
         cancelled: threading.Event | None = None,
     ) -> Prepared:
@@ -83,7 +85,7 @@ class Engine(AbstractContextManager["Engine"]):
         CancelledError
             Of :mod:`concurrent.futures`, if it was cancelled.
         """
-        options = {"crop": crop, "name": name}
+        options = {"crop": crop, "edits": edits, "name": name}
         # To its end: a child that is left in the middle of its answers has to be replaced.
         found = list(self._decode(_prepare_one, source, preprocessings, options, cancelled))
         if not found:
@@ -96,6 +98,7 @@ class Engine(AbstractContextManager["Engine"]):
         source: Item,
         *,
         crop: Crop | float = "center",
+        edits: Sequence[Edit] = (),
         name: str | None = None,
         on_verdict: Callable[[Verdict], None] | None = None,
         cancelled: threading.Event | None = None,
@@ -115,7 +118,7 @@ class Engine(AbstractContextManager["Engine"]):
                 on_verdict(verdict)
 
         prepared = self.prepare(
-            source, panel.preprocessings, crop=crop, name=name, cancelled=cancelled
+            source, panel.preprocessings, crop=crop, edits=edits, name=name, cancelled=cancelled
         )
         return panel.analyze_prepared(prepared, on_verdict=check)
 

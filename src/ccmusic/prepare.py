@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -19,16 +19,22 @@ from ccmusic.audio import (
     Recording,
     Source,
 )
+from ccmusic.edits import Edit, OneChannel
 from ccmusic.frames import carry
 from ccmusic.picture import Picture, Preprocessing
-from ccmusic.quality import Judged, audible_seconds, enough
+from ccmusic.quality import Judged, audible_seconds, judgeable
 from ccmusic.spectrogram import Spectrogram, Transform, TransformName
 from ccmusic.values import Value
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Prepared(Value):
-    """Pictures of a recording, ready for the models, with all steps before them."""
+    """Pictures of a recording, ready for the models, with all steps before them.
+
+    >>> prepared = prepare("examples/rain.ogg", [Preprocessing.default("mel")])
+    >>> prepared.judged, round(prepared.audible), prepared.spectrogram("mel").values.shape
+    ('yes', 10, (128, 431))
+    """
 
     clip: Clip
     spectrograms: dict[Transform, Spectrogram]
@@ -49,13 +55,18 @@ class Prepared(Value):
         return self.clip.file
 
     @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What was done to the sound before it was judged, in order; usually nothing."""
+        return self.clip.edits
+
+    @property
     def judged(self) -> Judged:
         """Whether there is enough sound to judge.
 
         ``silent`` and ``too_short`` recordings (less than 1 s of sound) have no verdicts, no mean,
         and no agreement. ``doubtful`` ones have less than 3 s of sound.
         """
-        return enough(self.audible)
+        return judgeable(self.audible)
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:
@@ -103,6 +114,7 @@ def prepare(
     preprocessings: Iterable[Preprocessing],
     *,
     crop: Crop | float = "center",
+    edits: Sequence[Edit] = (),
     name: str | None = None,
 ) -> Prepared:
     """Decode a window of a recording and draw the pictures that models need.
@@ -114,6 +126,9 @@ def prepare(
         from the clip.
     crop
         Window of the recording, see :func:`ccmusic.audio.load`; a clip has been cropped already.
+    edits
+        What to do to the sound first, in order: :class:`ccmusic.Without`, :class:`ccmusic.Change`.
+        :class:`ccmusic.OneChannel` stands first, and is not for clips.
     name
         What messages and results call the recording.
 
@@ -121,6 +136,8 @@ def prepare(
     ------
     AudioError
         If the file cannot be read.
+    ParameterError
+        If an edit cannot be applied.
     ValueError
         If a clip is to be cropped.
     """
@@ -131,11 +148,18 @@ def prepare(
             raise ValueError("a clip has been cropped already: give the crop to load")
         clip = whole = source if name is None else replace(source, file=name)
     else:
-        recording = Recording(source, name=name)
+        first = edits[0] if edits else None
+        channel = first.channel if isinstance(first, OneChannel) else None
+        edits = edits[1:] if channel else edits
+        recording = Recording(source, channel=channel, name=name)
         if any(preprocessing.slice_seconds for preprocessing in preprocessings):
             clip, whole = recording.load_with_whole(crop=crop)
         else:
             clip = whole = recording.load(crop=crop)
+    alone = clip is whole
+    whole = whole.edited(edits)
+    # A region of the piece may lie outside the window, where slices are judged all the same.
+    clip = whole if alone else clip.edited(edits, within=False)
     transforms = {preprocessing.transform for preprocessing in preprocessings}
     spectrograms = {
         t: t(clip.samples_at(t.sample_rate)) for t in sorted(transforms, key=lambda t: t.name)

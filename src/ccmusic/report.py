@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from ccmusic import plot
+from ccmusic import edits, plot
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
@@ -21,6 +23,7 @@ from ccmusic.version import __version__
 
 if TYPE_CHECKING:
     from ccmusic.analysis import Analysis
+    from ccmusic.result import PanelResult
 
 Kind = Literal["html", "json", "csv"]
 
@@ -37,7 +40,8 @@ svg { display: block; width: 100%; height: auto; }
 table { border-collapse: collapse; }
 th, td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap; }
 th:first-child { text-align: left; }
-tr:last-child > * { border-top: 2px solid; font-weight: bold; }
+.models tr:last-child > * { border-top: 2px solid; font-weight: bold; }
+.windows td:last-child { font-weight: bold; }
 figure { margin: 0; }
 .note { opacity: 0.75; }
 """
@@ -58,19 +62,28 @@ def kind_of(path: Path) -> Kind:
     raise CCMusicError(f"{path}: the name of a report must end in .html, .json or .csv")
 
 
-def render(analysis: Analysis, kind: Kind, language: Language = "en") -> str:
-    """Render a document; the language applies to HTML only."""
+def render(
+    analysis: PanelResult, kind: Kind, language: Language = "en", *, window: Analysis | None = None
+) -> str:
+    """Render a document on ten seconds or a whole piece, its sentences in a language.
+
+    Parameters
+    ----------
+    window
+        Ten seconds of the piece, which the HTML page shows as well.
+    """
     if kind == "html":
-        return to_html(analysis, language)
-    return to_json(analysis) if kind == "json" else to_csv(analysis)
+        return to_html(analysis, language, window)
+    return to_json(analysis, language) if kind == "json" else to_csv(analysis)
 
 
-def to_json(analysis: Analysis) -> str:
+def to_json(analysis: PanelResult, language: Language = "en") -> str:
     """Indented JSON, as ``ccmusic classify --json`` prints it."""
-    return json.dumps(analysis.to_dict(), indent=2, ensure_ascii=False) + "\n"
+    document = analysis.document(language=language).to_dict()
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def to_csv(analysis: Analysis) -> str:
+def to_csv(analysis: PanelResult) -> str:
     """The rows of an analysis, with a header; an empty cell where a row has no value."""
     rows, text = analysis.rows(), io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -112,23 +125,25 @@ def region_line(analysis: Analysis, name: str, genre: str | None, language: Lang
         return translate(language, "attention.nowhere", **named)
     if looked.everywhere:
         return translate(language, "attention.everywhere", **named)
-    return translate(
-        language, "attention.strongest", region=looked.region.message(language), **named
-    )
+    region = looked.region.message(language)
+    line = translate(language, "attention.strongest", region=region, **named)
+    worth = analysis.verdicts[name].card.faithfulness
+    if worth is None:
+        return line
+    return translate(language, "attention.worth", line=line, worth=worth.message(language))
 
 
-def to_html(analysis: Analysis, language: Language) -> str:
+def to_html(analysis: PanelResult, language: Language, window: Analysis | None = None) -> str:
     """Self-contained page with embedded pictures."""
     title = escape(Path(analysis.file).name)
     clip = analysis.clip
+    edited = [_capital(edits.message(clip.edits, language))] if clip.edits else []
     body = [
         f"<h1>{title}</h1>",
         _paragraph(info_line(clip, language)),
-        _paragraph(window_line(clip, language)),
-        *(_paragraph(f"⚠ {warning.message(language)}") for warning in analysis.warnings),
-        _heading(_capital(analysis.message(language))),
-        *_figures(analysis, language),
-        *_spectrograms(analysis, language),
+        *(_paragraph(line) for line in edited),
+        *_part(analysis, language),
+        *(_part(window, language) if window else ()),
         *_models(analysis, language),
         _paragraph(f"CCMusic {__version__}"),
     ]
@@ -139,6 +154,17 @@ def to_html(analysis: Analysis, language: Language) -> str:
         f"<title>{title} · CCMusic</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n{lines}\n</body>\n</html>\n"
     )
+
+
+def _part(shown: PanelResult, language: Language) -> list[str]:
+    """What there is on ten seconds, or on the whole."""
+    return [
+        _heading(_capital(shown.message(language))),
+        _paragraph(window_line(shown.clip, language)),
+        *(_paragraph(f"⚠ {warning.message(language)}") for warning in shown.warnings),
+        *_figures(shown, language),
+        *_evidence(shown, language),
+    ]
 
 
 def _heading(text: str) -> str:
@@ -153,27 +179,71 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _figures(analysis: Analysis, language: Language) -> list[str]:
-    """Divergence and table, if there is a verdict."""
+def _figures(analysis: PanelResult, language: Language) -> list[str]:
+    """What speaks for the verdict and against, divergence and table, if there is a verdict."""
     if analysis.agreement is None:
         return []
     divergence = _capital(analysis.agreement.divergence_message(language))
+    why = analysis.why()
     return [
+        *([_paragraph(why.message(language))] if why else []),
         *([_paragraph(divergence)] if divergence else []),
         f'<div class="scroll">{_table(analysis, language)}</div>',
     ]
 
 
-def _models(analysis: Analysis, language: Language) -> list[str]:
-    """Where each model looked, and which it is; nothing if none was asked."""
-    if not analysis.verdicts:
-        return []
+def _evidence(analysis: PanelResult, language: Language) -> list[str]:
+    """Of ten seconds the spectrograms and where each model looked; of a piece its windows."""
+    if analysis.windows:
+        title = translate(language, "timeline.title")
+        return [_heading(title), _windows(analysis.windows, language)]
+    shown = cast("Analysis", analysis)
+    if not shown.verdicts:
+        return _spectrograms(shown, language)
     return [
+        *_spectrograms(shown, language),
         _heading(translate(language, "attention.title")),
         _paragraph(translate(language, "attention.help")),
         '<div class="row">',
-        *_maps(analysis, language),
+        *_maps(shown, language),
         "</div>",
+    ]
+
+
+def _windows(windows: Sequence[PanelResult], language: Language) -> str:
+    """Windows x models, the mean last: first choices with their probabilities."""
+    names = dict.fromkeys(name for window in windows for name in window.verdicts)
+    mean = translate(language, "page.mean_short")
+    rows = ["".join(f"<th>{escape(name)}</th>" for name in ("", *names, mean))]
+    for window in windows:
+        choices = [window.verdicts[n].top(1) if n in window.verdicts else [] for n in names]
+        cells = "".join(map(partial(_choice, language=language), (*choices, window.top(1))))
+        rows.append(f"<th>{clock(window.clip.info.window_start)}</th>{cells}")
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<div class="scroll"><table class="windows">{body}</table></div>'
+
+
+def _choice(choice: list[tuple[str, float]], language: Language) -> str:
+    if not choice:
+        return "<td></td>"
+    ((genre, share),) = choice
+    colour = genre_colour(genre)
+    return (
+        f'<td style="background: linear-gradient({colour}, {colour}) 0 100% / 100% 4px no-repeat">'
+        f"{escape(genre_name(genre, language))} {share:.0%}</td>"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds: 1:05."""
+    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+
+
+def _models(analysis: PanelResult, language: Language) -> list[str]:
+    """Which models they are; nothing if none was asked."""
+    if not analysis.verdicts:
+        return []
+    return [
         _heading(translate(language, "report.models")),
         "<ul>",
         *(_model(verdict, language) for verdict in analysis.verdicts.values()),
@@ -181,12 +251,17 @@ def _models(analysis: Analysis, language: Language) -> list[str]:
     ]
 
 
-def _table(analysis: Analysis, language: Language) -> str:
+def _table(analysis: PanelResult, language: Language) -> str:
     """Models x genres; under each share a bar in the genre's colour."""
     genres = analysis.genres
     head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
     rows = [f"<tr><th></th>{head}</tr>"]
-    shares = {name: v.probabilities for name, v in analysis.verdicts.items() if not v.error}
+    both = analysis.transform == "both"
+    shares = {
+        v.card.title(with_transform=both): v.probabilities
+        for v in analysis.verdicts.values()
+        if not v.error
+    }
     shares[translate(language, "page.mean")] = analysis.mean
     for name, given in shares.items():
         cells = "".join(
@@ -197,7 +272,7 @@ def _table(analysis: Analysis, language: Language) -> str:
             for genre in genres
         )
         rows.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
-    return f"<table>{''.join(rows)}</table>"
+    return f'<table class="models">{"".join(rows)}</table>'
 
 
 def _spectrograms(analysis: Analysis, language: Language) -> list[str]:
@@ -248,7 +323,10 @@ def _figure(shown: plot.Plot, caption: str, language: Language) -> str:
 def _model(verdict: Verdict, language: Language) -> str:
     """Name and hash of a model, and how reliable its verdict is."""
     card = verdict.card
-    parts = [f"<b>{escape(card.name)}</b>", f"<code>sha256 {card.sha256[:12]}</code>"]
+    parts = [
+        f"<b>{escape(card.title(with_transform=True))}</b>",
+        f"<code>{escape(card.name)} · sha256 {card.sha256[:12]}</code>",
+    ]
     if verdict.error:
         parts.append(escape(verdict.error.message(language)))
     else:

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ccmusic.advice import Advice
 from ccmusic.agreement import Agreement, Spread
 from ccmusic.attention import Attention
-from ccmusic.audio import AudioWarning, Clip
+from ccmusic.audio import AudioWarning, Channel, Clip
 from ccmusic.card import Level
+from ccmusic.edits import Edit
 from ccmusic.errors import DataError
 from ccmusic.quality import Judged
 from ccmusic.texts import Language
 from ccmusic.verdict import Verdict
+
+if TYPE_CHECKING:
+    from ccmusic.result import PanelResult
 
 VERSION: Literal[1] = 1
 """Incremented when a key changes its meaning or is removed; new keys may be added."""
@@ -62,7 +66,7 @@ class AttentionDocument(Document):
     )
     values: list[list[float]] = Field(
         description="Rows from low to high frequencies, columns in time; calibrated logits "
-        "against the mean genre.",
+        "against the other genres, weighted by their probability.",
         examples=[[[0.4, -0.1], [1.2, 0.3]]],
     )
 
@@ -85,7 +89,7 @@ class VerdictDocument(Document):
     probabilities: dict[str, Share] = Field(examples=[{"jazz": 0.74, "blues": 0.26}])
     top: list[Choice] = Field(description="The likeliest genres, as many as were asked for.")
     votes: dict[str, int] = Field(
-        description="First choices of the slices, if the piece was cut into several."
+        description="First choices of its windows or slices, if there are several."
     )
     latency_ms: float = Field(examples=[23.1])
     attention: AttentionDocument | None = Field(description="Null unless it was asked for.")
@@ -148,6 +152,52 @@ class ClipDocument(Document):
         return cls(**asdict(clip.info), warnings=told)
 
 
+class WithoutDocument(Document):
+    """A region of time and frequency was removed from the sound."""
+
+    edit: Literal["without"]
+    band: tuple[float, float] | None = Field(
+        description="Lowest and highest frequency, hertz; null for all.", examples=[[64, 127]]
+    )
+    seconds: tuple[float, float] | None = Field(
+        description="Begin and end, seconds of the piece; null for the whole window."
+    )
+
+
+class ChangeDocument(Document):
+    """The sound was changed; what is null was left as it is."""
+
+    edit: Literal["change"]
+    pitch: float | None = Field(description="Semitones up.", examples=[2])
+    tempo: float | None = Field(description="How many times as fast.")
+    highpass: float | None = Field(description="Hertz.")
+    lowpass: float | None = Field(description="Hertz.")
+    noise: float | None = Field(description="Ratio of the sound to white noise that was added, dB.")
+    gain: float | None = Field(description="Decibels.")
+
+
+class ChannelDocument(Document):
+    """One channel was taken instead of the mean of all."""
+
+    edit: Literal["channel"]
+    channel: Channel
+
+
+EditDocument: TypeAlias = Annotated[
+    WithoutDocument | ChangeDocument | ChannelDocument, Field(discriminator="edit")
+]
+
+
+def edit_document(edit: Edit) -> EditDocument:
+    """Convert an edit."""
+    kinds: dict[str, type[WithoutDocument | ChangeDocument | ChannelDocument]] = {
+        "without": WithoutDocument,
+        "change": ChangeDocument,
+        "channel": ChannelDocument,
+    }
+    return kinds[edit.edit].model_validate(edit)
+
+
 class AgreementDocument(Document):
     """How far the models agree."""
 
@@ -164,7 +214,7 @@ class AgreementDocument(Document):
         description="The two camps, neither of which has two thirds of the votes.",
         examples=[["jazz", "blues"]],
     )
-    message: str = Field(examples=["3 for Jazz, 2 for Blues: this music may lie between them"])
+    message: str = Field(examples=["split: 3 × Jazz, 2 × Blues; it may be a bit of both"])
 
     @classmethod
     def of(cls, agreement: Agreement, language: Language) -> AgreementDocument:
@@ -195,6 +245,29 @@ class AdviceDocument(Document):
         )
 
 
+class WindowDocument(Document):
+    """Ten seconds of a whole piece."""
+
+    start: float = Field(description="Seconds from the beginning of the piece.", examples=[20])
+    end: float = Field(examples=[30])
+    judged: Judged
+    mean: dict[str, Share] = Field(description="Empty without a verdict.")
+    choices: dict[str, Choice] = Field(description="First choice of each model, by its name.")
+
+    @classmethod
+    def of(cls, window: PanelResult) -> WindowDocument:
+        """Convert the analysis of a window."""
+        info = window.clip.info
+        first = {name: v.top(1)[0] for name, v in window.verdicts.items() if not v.error}
+        return cls(
+            start=info.window_start,
+            end=info.window_end,
+            judged=window.judged,
+            mean=window.mean,
+            choices={n: Choice(genre=g, probability=p) for n, (g, p) in first.items()},
+        )
+
+
 class _Versioned(Document):
     schema_: Literal["ccmusic.analysis"] = Field("ccmusic.analysis", alias="schema")
     version: Literal[1] = VERSION
@@ -202,9 +275,13 @@ class _Versioned(Document):
 
 
 class AnalysisDocument(_Versioned):
-    """Analysis of a recording."""
+    """Analysis of ten seconds of a recording, or of the whole."""
 
     clip: ClipDocument
+    edits: list[EditDocument] = Field(
+        description="What was done to the sound before it was judged, in order. If there is any, "
+        "this is no verdict on the recording itself."
+    )
     transform: str
     judged: Judged = Field(
         description="`doubtful`: less than 3 s of sound. `too_short`: less than 1 s, `silent`: "
@@ -215,9 +292,14 @@ class AnalysisDocument(_Versioned):
     mean: dict[str, Share] = Field(description="Of the models that share their classes.")
     agreement: AgreementDocument | None
     advice: AdviceDocument | None = Field(
-        description="Null if the models were not measured together, or gave no verdict."
+        description="Null if the models were not measured together, gave no verdict, or heard an "
+        "edited sound."
     )
     elapsed_ms: float = Field(description="Of reading and of asking the models, without waiting.")
+    windows: list[WindowDocument] | None = Field(
+        description="Of a whole piece, 10 s after 10 s: `models` and `mean` are means over those "
+        "that have a verdict, and `votes` of a model their first choices. Null of ten seconds."
+    )
 
 
 class ErrorDocument(_Versioned):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,20 +21,28 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Verdict(Value):
-    """Result of one model for a picture, or its error."""
+    """Result of one model for a picture, or its error.
+
+    >>> from ccmusic import analyze
+    >>> verdict = analyze("examples/rain.ogg").verdict("mobilenet_v3_large")
+    >>> verdict.top(1)[0][0], verdict.logits.shape, round(sum(verdict.probabilities.values()), 6)
+    ('environment', (13,), 1.0)
+    """
 
     card: ModelCard
     latency_ms: float = field(default=0.0, compare=False)
     """Time of the inference alone."""
     logits: Floats | None = None
-    """float32 [n_classes], before the temperature; for several slices, the logits of
-    their mean probabilities."""
+    """float32 [n_classes], before the temperature; for several slices or windows, the
+    logits of their mean probabilities."""
     maps: Floats | None = None
     """float32 [n_classes, h, w]: the class-activation maps, see the card's ``explanation``; of
     several slices, the maps of the middle one."""
     votes: dict[str, int] = field(default_factory=dict)
-    """First choices of the slices, if the piece was cut into several; the commonest first."""
+    """First choices of the slices or windows, if there are several; the commonest first."""
     error: CCMusicError | None = None
+    edited: bool = False
+    """Whether the sound was edited: no confidence band was measured on such."""
 
     @cached_property
     def probabilities(self) -> dict[str, float]:
@@ -49,8 +58,11 @@ class Verdict(Value):
 
     @property
     def band(self) -> Band | None:
-        """Confidence band of the first choice, measured on held-out music; None if not measured."""
-        if self.logits is None or self.card.reliability is None:
+        """Confidence band of the first choice, measured on held-out music; None if not measured.
+
+        On edited sound nothing was.
+        """
+        if self.logits is None or self.card.reliability is None or self.edited:
             return None
         return self.card.reliability.band(self.top(1)[0][1])
 
@@ -66,6 +78,31 @@ class Verdict(Value):
             accuracy=band.accuracy,
             recordings=band.recordings,
         )
+
+
+def average(verdicts: Sequence[Verdict]) -> Verdict:
+    """Verdict of one model on several windows: their mean probabilities.
+
+    If all failed, it is the first error.
+    """
+    given = [v for v in verdicts if v.logits is not None]
+    if not given:
+        return verdicts[0]
+    card = given[0].card
+    shares = np.mean([list(v.probabilities.values()) for v in given], axis=0)
+    votes = Counter(v.top(1)[0][0] for v in given)
+    return Verdict(
+        card,
+        sum(v.latency_ms for v in verdicts),
+        as_logits(shares, card.temperature),
+        votes=dict(votes.most_common()),
+    )
+
+
+def as_logits(shares: npt.NDArray[np.floating[Any]], temperature: float) -> Floats:
+    """Logits, float32 of the same shape, that give these probabilities."""
+    logits: Floats = (temperature * np.log(np.maximum(shares, 1e-12))).astype(np.float32)
+    return logits
 
 
 def average_slices(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,12 +11,15 @@ import typer
 from ccmusic.cli.options import (
     STDIN,
     CropOption,
+    CropOrWholeOption,
+    EditOptions,
     FileArgument,
     JsonOption,
     ModelsOption,
     PanelOption,
     TransformOption,
     complain,
+    options_of,
     print_json,
     source_of,
     split_names,
@@ -27,9 +31,16 @@ from ccmusic.genres import genre_name
 from ccmusic.texts import Language, default_language, translate
 
 if TYPE_CHECKING:
-    from ccmusic.analysis import Analysis
+    from rich.table import Table
+
+    from ccmusic.audio import Crop, Source
+    from ccmusic.card import Band
+    from ccmusic.edits import Edit
+    from ccmusic.panel import Panel
+    from ccmusic.result import PanelResult
 
 
+@options_of(EditOptions)
 def classify(
     files: Annotated[
         list[str],
@@ -39,14 +50,19 @@ def classify(
     models: ModelsOption = None,
     top_k: Annotated[int, typer.Option(min=1, help="Genres to show per model.")] = 3,
     as_json: JsonOption = False,
-    crop: CropOption = "center",
+    crop: CropOrWholeOption = "center",
+    *,
+    options: EditOptions,
 ) -> None:
     """Classify recordings with five networks, and show where they agree.
 
     With `--json`, one object per line and file. A file that fails is reported, the
     others are classified, and the exit status is 1.
 
-    Example: `ccmusic classify song.mp3 other.flac --models resnet50,vgg19_bn`
+    The sound may be edited first: the channel is taken, then regions are removed, then the rest
+    is changed. The verdicts say so, and no measured accuracy stands beside them.
+
+    Example: `ccmusic classify song.mp3 --without 64-127Hz --pitch 2`
     """
     from rich.console import Console
     from rich.progress import track
@@ -55,7 +71,7 @@ def classify(
     from ccmusic.schema import ErrorDocument
     from ccmusic.zoo import scan
 
-    names = split_names(models)
+    names, edits = split_names(models), options.edits(crop)
     failed = False
     if names is None:
         for problem in scan()[1]:
@@ -72,7 +88,7 @@ def classify(
         )
         for file in progress:
             try:
-                analysis = panel.analyze(source_of(file), crop=crop)
+                analysis = _analyze(panel, source_of(file), crop, edits)
             except Exception as error:  # one odd file must not take the others with it
                 failed = True
                 name = STDIN if file == "-" else file
@@ -116,6 +132,7 @@ def spectrogram(
     write(output, shown.png())
 
 
+@options_of(EditOptions)
 def report(
     file: FileArgument,
     output: Annotated[
@@ -127,27 +144,40 @@ def report(
         Language | None,
         typer.Option(help="Language of the page; by default that of the locale."),
     ] = None,
-    crop: CropOption = "center",
+    crop: CropOrWholeOption = "center",
+    *,
+    options: EditOptions,
 ) -> None:
     """Write an HTML, JSON, or CSV report for one recording.
 
-    The HTML page contains its pictures and opens offline.
+    The HTML page contains its pictures and opens offline. The sound may be edited first, as for
+    `classify`.
     """
     from ccmusic import report
-    from ccmusic.api import analyze
+    from ccmusic.panel import Panel
 
-    kind = report.kind_of(output)
-    analysis = analyze(source_of(file), transform=transform, models=split_names(models), crop=crop)
+    kind, edits = report.kind_of(output), options.edits(crop)
+    with Panel.open(transform, split_names(models)) as panel:
+        analysis = _analyze(panel, source_of(file), crop, edits)
     write(output, report.render(analysis, kind, language or default_language()).encode())
 
 
-def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
+def _analyze(
+    panel: Panel, source: Source, crop: Crop | Literal["whole"] | float, edits: Sequence[Edit]
+) -> PanelResult:
+    if crop == "whole":
+        return panel.analyze_whole(source)
+    return panel.analyze(source, crop=crop, edits=edits)
+
+
+def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  # noqa: C901
     """Print the analysis in the default language, in 80 columns if it shows three genres."""
     from rich.markup import escape
-    from rich.table import Column, Table
 
+    from ccmusic import edits
+    from ccmusic.agreement import ballot
     from ccmusic.card import titles
-    from ccmusic.report import info_line, window_line
+    from ccmusic.report import clock, info_line, window_line
 
     language = default_language()
 
@@ -157,6 +187,8 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     clip = analysis.clip
     console.print(f"[bold]{escape(printable(analysis.file))}[/bold]", highlight=False)
     say(f"{info_line(clip, language)} · {window_line(clip, language)}")
+    if clip.edits:
+        say(edits.message(clip.edits, language))
     for warning in analysis.warnings:
         label = translate(language, "cli.warning")
         console.print(f"[yellow]{label}[/yellow] {warning.message(language)}", highlight=False)
@@ -164,6 +196,40 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
     if not analysis.verdicts:
         say(f"{opinion}\n")
         return
+    names = titles([verdict.card for verdict in analysis.verdicts.values()])
+    console.print(_verdict_table(analysis, names, top_k))
+    for name, verdict in analysis.verdicts.items():
+        if verdict.error:
+            failure = escape(printable(f"{names[name]}: {verdict.error.message(language)}"))
+            console.print(f"[red]{failure}[/red]", highlight=False)
+    for window in analysis.windows:
+        cells = [_cell(*choice, language) for choice in window.top(top_k)]
+        silent = translate(language, "timeline.silent")
+        say(f"{clock(window.clip.info.window_start):>6}  {', '.join(cells) or silent}")
+    votes_key = "whole.votes" if analysis.windows else "page.votes"
+    for name, verdict in analysis.verdicts.items():
+        if verdict.votes:
+            votes = ballot(verdict.votes.items(), language)
+            say(f"{names[name]}: {translate(language, votes_key, votes=votes)}")
+    advice, agreement = analysis.advice, analysis.agreement
+    if agreement:
+        apart = sum(not v.error for v in analysis.verdicts.values()) - agreement.models
+        if apart:
+            say(translate(language, "page.apart", models=agreement.models, apart=apart))
+        divergence = agreement.divergence_message(language)
+        opinion += f" ({divergence})" if divergence else ""
+    why = analysis.why()
+    reasons = [why.message(language)] if why else []
+    for line in (opinion, *reasons, *(advice.message(language) if advice else ())):
+        say(line)
+    say("")
+
+
+def _verdict_table(analysis: PanelResult, names: Mapping[str, str], top_k: int) -> Table:
+    """A line for each model that has a verdict, and for their mean."""
+    from rich.table import Column, Table
+
+    language = default_language()
     table = Table(
         Column("", no_wrap=True),
         *(Column(f"{k + 1}", no_wrap=True) for k in range(top_k)),
@@ -172,40 +238,23 @@ def _print_analysis(console: Any, analysis: Analysis, top_k: int) -> None:
         box=None,
         padding=(0, 1, 0, 0),
     )
-    names = titles([verdict.card for verdict in analysis.verdicts.values()])
-    failures = []
-    for name, verdict in analysis.verdicts.items():
-        if verdict.error:
-            failures.append(f"{names[name]}: {verdict.error.message(language)}")
-            continue
-        cells = [_cell(*choice, language) for choice in verdict.top(top_k)]
+
+    def add(
+        name: str, top: list[tuple[str, float]], ms: float, band: Band | None, style: str = ""
+    ) -> None:
+        cells = [_cell(*choice, language) for choice in top]
         padding = [""] * (top_k - len(cells))
-        right = f"{verdict.band.accuracy:.0%}" if verdict.band else ""
-        table.add_row(names[name], *cells, *padding, f"{verdict.latency_ms:.0f}", right)
-    advice = analysis.advice
+        right = f"{band.accuracy:.0%}" if band else ""
+        table.add_row(name, *cells, *padding, f"{ms:.0f}", right, style=style)
+
+    for name, verdict in analysis.verdicts.items():
+        if not verdict.error:
+            add(names[name], verdict.top(top_k), verdict.latency_ms, verdict.band)
     if analysis.mean:
-        cells = [_cell(*choice, language) for choice in analysis.top(top_k)]
-        padding = [""] * (top_k - len(cells))
-        right = f"{advice.band.accuracy:.0%}" if advice and advice.band else ""
-        mean = translate(language, "page.mean_short")
-        table.add_row(mean, *cells, *padding, f"{analysis.elapsed_ms:.0f}", right, style="bold")
-    console.print(table)
-    for failure in failures:
-        console.print(f"[red]{escape(printable(failure))}[/red]", highlight=False)
-    for name, verdict in analysis.verdicts.items():
-        if verdict.votes:
-            votes = ", ".join(f"{genre_name(g, language)} {n}" for g, n in verdict.votes.items())
-            say(f"{names[name]}: {translate(language, 'page.votes', votes=votes)}")
-    agreement = analysis.agreement
-    if agreement:
-        apart = sum(not v.error for v in analysis.verdicts.values()) - agreement.models
-        if apart:
-            say(translate(language, "page.apart", models=agreement.models, apart=apart))
-        divergence = agreement.divergence_message(language)
-        opinion += f" ({divergence})" if divergence else ""
-    for line in (opinion, *(advice.message(language) if advice else ())):
-        say(line)
-    say("")
+        mean, advice = translate(language, "page.mean_short"), analysis.advice
+        band = advice.band if advice else None
+        add(mean, analysis.top(top_k), analysis.elapsed_ms, band, "bold")
+    return table
 
 
 def _cell(genre: str, probability: float, language: Language) -> str:

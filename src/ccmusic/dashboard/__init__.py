@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from streamlit import cli_util, net_util
 from streamlit.web import bootstrap, cli
 
+from ccmusic.dashboard.compression import Compressed
 from ccmusic.dashboard.gate import HEADER, Gate, frame_ancestors, pass_over_bad_values
 from ccmusic.errors import CCMusicError
 from ccmusic.sockets import address, bind
@@ -36,8 +37,8 @@ _OPTIONS = {
     # No base: light or dark follows the browser. With the page in Chinese but the document marked
     # as English, the fonts' names keep browsers from Japanese glyphs.
     "theme_font": (
-        "'Source Sans', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', "
-        "sans-serif"
+        "Sharp, 'Source Sans', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', "
+        "'Noto Sans SC', sans-serif"
     ),
     "theme_light_primaryColor": "#005E93",
     "theme_light_backgroundColor": "#FBFAF7",
@@ -82,7 +83,7 @@ def launch(*, host: str, port: int) -> None:
     script = str(Path(__file__).with_name("app.py"))
     sys.argv = [script]  # Streamlit looks for settings and modules beside what was called
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # once the server has ended
-    app = st.App(script, middleware=[Middleware(Gate, ancestors)])
+    app = st.App(script, middleware=[Middleware(Gate, ancestors), Middleware(Compressed)])
     with suppress(KeyboardInterrupt):
         app.run(config={name.replace("_", "."): value for name, value in options.items()})
 
