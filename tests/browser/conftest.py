@@ -51,7 +51,7 @@ def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
         page.on("console", lambda said: failures.extend(_violations(said.text)))
         page.goto(f"{address}/?{link}")
         if "view=" not in link:
-            page.locator(".models .mean").first.wait_for()
+            page.locator(".answer .mean").first.wait_for()
         settle(page)
         opened.append(page)
         return page

@@ -14,7 +14,6 @@ from ccmusic.texts import LANGUAGES
 
 VIEWS = ("verdicts", "way", "guide")
 TRANSFORMS: tuple[TransformChoice, ...] = ("cqt", "mel", "both", "chroma")
-_TOP_K = range(1, 6)
 
 
 def read_address() -> None:
@@ -58,8 +57,6 @@ def _take(asked: Mapping[str, str]) -> None:
         k for k in state if str(k).startswith(("models_", "example_", "other_", "window_"))
     ]:
         del state[key]
-    k = _number(asked.get("top"))
-    state.top_k = int(k) if k is not None and k in _TOP_K else 3
     state.as_networks = asked.get("networks") == "1"
     state.map_genre = asked.get("map")
     state.vote_first = asked.get("vote") == "1"
@@ -108,8 +105,6 @@ def _link() -> dict[str, str]:
         link["start"] = f"{state.asked_start:g}"
     if state.off:
         link["off"] = ",".join(sorted(state.off))
-    if state.top_k != 3:
-        link["top"] = str(state.top_k)
     if state.as_networks:
         link["networks"] = "1"
     if state.map_genre:

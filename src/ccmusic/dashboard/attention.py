@@ -17,8 +17,10 @@ from ccmusic.texts import Language, translate
 
 def attention(
     piece: str, analysis: Analysis, language: Language, *, orientation: Orientation
-) -> None:
+) -> bool:
     """Draw the regions that support the first choice of each model, or a chosen genre.
+
+    Returns whether one of the maps is opened large.
 
     Parameters
     ----------
@@ -29,7 +31,7 @@ def attention(
     """
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
-        return
+        return False
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
     state, key = st.session_state, f"map_genre_{language}"
@@ -93,6 +95,7 @@ def attention(
         st.html(_region(analysis, name, genre, language))
 
     word = translate(language, "attention.enlarge")
+    opened = False
     with st.container(key="maps"):
         for name, looked_at in looked.items():
             title_of = plain(given[name].card.title(with_transform=both))
@@ -107,8 +110,10 @@ def attention(
                         help=word,
                     )
                 draw(name)
+                opened |= bool(enlarged)
                 if enlarged:  # the style sheet gives it what height there is
                     st.dialog(title_of, width="large")(draw)(name, large=True)
+    return opened
 
 
 def _region(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
