@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 import ccmusic
 from ccmusic import panel, zoo
 from ccmusic.cli import app, main
-from ccmusic.prepare import Prepared
+from ccmusic.prepare import Prepared, prepare
 from small_models import make_checkpoint
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -64,6 +64,7 @@ def test_classify_prints_tables(folder: Path, run) -> None:
     assert "Jazz" in out
     assert "Mean" in out
     assert "divergence" in out
+    assert "Against: " in out
     assert err == ""
 
 
@@ -99,8 +100,8 @@ def test_classify_json_has_the_fixed_form(folder: Path, run) -> None:
     assert status == 0
     result = json.loads(out)
     assert list(result) == [
-        "schema", "version", "file", "clip", "transform", "judged", "message", "models", "mean",
-        "agreement", "advice", "elapsed_ms", "windows",
+        "schema", "version", "file", "clip", "edits", "transform", "judged", "message", "models",
+        "mean", "agreement", "advice", "elapsed_ms", "windows",
     ]  # fmt: skip
     assert result["windows"] is None
     assert result["file"] == SONG
@@ -156,9 +157,8 @@ def test_silence_and_scraps_get_no_verdict(folder: Path, run, write_sound, tone)
 def test_an_odd_error_over_one_file_does_not_stop_the_others(
     folder: Path, run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare = panel.prepare
 
-    def odd(source: str, *arguments: object, **options: object) -> Prepared:
+    def odd(source: str, *arguments: Any, **options: Any) -> Prepared:
         if source == "odd.wav":
             raise MemoryError
         return prepare(source, *arguments, **options)
@@ -276,6 +276,28 @@ def test_models_lists_what_is_known(folder: Path, run) -> None:
     assert [row["name"] for row in rows] == ["jazz_cqt", "rock_cqt"]
     assert {"transform", "classes", "parameters", "size_bytes", "accuracy"} <= set(rows[0])
     assert "jazz_cqt" in run("models")[1]
+
+
+def test_models_lead_with_unknown_sources(
+    tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+    shipped = {c.card.name: c.card for c in zoo.scan()[0]}
+    for row in json.loads(run("models", "--json")[1]):
+        unknown = shipped[row["name"]].unknown_sources
+        assert unknown
+        assert (row["accuracy"], row["measured_on"]) == (unknown.accuracy, unknown.split)
+        maps = shipped[row["name"]].faithfulness
+        assert maps
+        assert (row["maps"], row["maps_better_than_chance"]) == (
+            maps.removed,
+            maps.better_than_chance,
+        )
+    monkeypatch.setenv("COLUMNS", "200")
+    chance = [
+        c for c in shipped.values() if c.faithfulness and not c.faithfulness.better_than_chance
+    ]
+    assert run("models")[1].count("not surely better than chance") == len(chance)
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
@@ -534,6 +556,52 @@ def test_json_is_valid_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     )
     assert json.loads(done.stdout.decode(encoding))["file"] == name
     assert done.stdout.isascii() == (encoding != "utf-8")
+
+
+def test_an_edited_verdict_says_so_and_carries_its_edits(folder: Path, run) -> None:
+    asked = ("--without", "64-127Hz", "--without", "2-4s", "--pitch", "2", "--channel", "left")
+    status, out, _ = run("classify", SONG, *asked)
+    assert status == 0
+    line = "edited: left channel alone; without 64–127 Hz; without 2.0–4.0 s; pitch +2 semitones"
+    assert line in " ".join(out.split())
+    status, out, _ = run("classify", SONG, *asked, "--json")
+    assert status == 0
+    document = json.loads(out)
+    edits = ccmusic.edits.read(document["edits"])
+    assert [edit.edit for edit in edits] == ["channel", "without", "without", "change"]
+    plain = json.loads(run("classify", SONG, "--json")[1])
+    assert plain["edits"] == []
+    assert plain["mean"] != document["mean"]
+
+
+def test_every_kind_of_report_says_that_the_sound_was_edited(
+    folder: Path, tmp_path: Path, run
+) -> None:
+    for kind in ("html", "json", "csv"):
+        out = tmp_path / f"report.{kind}"
+        asked = ("--lowpass", "4000", "--language", "en")
+        assert run("report", SONG, "-o", str(out), *asked)[0] == 0
+        assert ("lowpass" if kind == "json" else "low-pass 4000 Hz") in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--without", "127-64Hz"), "ends where it begins"),
+        (("--without", "bass"), "'bass' is no region"),
+        (("--without", "100-200s"), "outside the sound"),
+        (("--pitch", "100"), "pitch cannot be 100"),
+        (("--tempo", "nan"), "tempo cannot be nan"),
+        (("--lowpass", "30000"), "beyond 22050 Hz"),
+        (("--gain", "1", "--crop", "whole"), "--crop whole"),
+    ],
+)
+def test_an_edit_that_cannot_be_is_one_line(folder: Path, run, asked, told: str) -> None:
+    status, out, err = run("classify", SONG, *asked)
+    assert status == 1
+    assert not out.strip()
+    assert told in err
+    assert len(err.splitlines()) == 1
 
 
 def test_version_is_that_of_the_package_everywhere(

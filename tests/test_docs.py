@@ -19,7 +19,8 @@ EXAMPLES = ROOT / "examples"
 
 
 @pytest.mark.parametrize(
-    "script", ["figures.py", "cards.py", "schema.py", "commands.py", "showcase.py"]
+    "script",
+    ["figures.py", "cards.py", "schema.py", "commands.py", "showcase.py", "examples.py"],
 )
 def test_generated_pages_have_not_drifted(script: str) -> None:
     done = subprocess.run(

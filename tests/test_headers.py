@@ -6,6 +6,7 @@ import io
 import random
 import struct
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -306,7 +307,8 @@ def test_a_chained_ogg_of_several_codecs(write_sound):
     ]
     recording = audio.Recording(b"".join(songs))
     assert recording.duration == pytest.approx(42, abs=0.1)
-    for crop, expected in [("start", 300), (17.0, 600), ("end", 900)]:
+    crops: list[tuple[Any, int]] = [("start", 300), (17.0, 600), ("end", 900)]
+    for crop, expected in crops:
         clip = recording.load(crop=crop)
         assert pitch(clip) == pytest.approx(expected, abs=1)
         assert not {"truncated", "damaged"} & set(codes(clip))
@@ -320,7 +322,7 @@ def test_the_default_track_is_taken(tmp_path, name):
         streams = []
         for default in (False, True):
             stream = container.add_stream("aac", rate=44_100, layout="mono")
-            stream.disposition = av.stream.Disposition.default if default else 0
+            stream.disposition = av.stream.Disposition(default)
             streams.append(stream)
         for stream, frequency in zip(streams, (300, 600), strict=True):
             frame = av.AudioFrame.from_ndarray(tone(frequency, 12)[None], "fltp", "mono")

@@ -14,6 +14,7 @@ from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import TRANSFORM_TITLES
+from ccmusic.texts import Language, translate
 
 Explanation = Literal["exact", "gradient", "none"]
 _BACKBONE_TITLES = {
@@ -193,7 +194,7 @@ class PanelCard(_Strict):
     """Calibration error that would remain with a temperature of its own. The mean has none, so that
     it stays the mean of the displayed probabilities; the bands tell how reliable it is."""
     pairs: tuple[Pair, ...]
-    """All pairs of models, the best mean first."""
+    """All pairs of models, measured as :attr:`reliability`, the best mean first."""
 
     @property
     def reliability(self) -> Metrics:
@@ -203,6 +204,36 @@ class PanelCard(_Strict):
     def describes(self, cards: Iterable[ModelCard]) -> bool:
         """Return whether these are the measured models."""
         return self.members == {card.name: card.sha256 for card in cards}
+
+
+class Faithfulness(_Strict):
+    """What the regions that a model's maps name are worth: chance is one half.
+
+    Deletion and insertion of V. Petsiuk et al., "RISE: randomized input sampling for explanation
+    of black-box models", 2018, with the named region in place of single cells.
+    """
+
+    recordings: int = Field(gt=0)
+    """Those on which the map named a region."""
+    removed: Share
+    """Share of them on which silence in place of the named region cost the genre more probability
+    than silence in place of the median of random regions of equal size."""
+    removed_interval: tuple[Share, Share]
+    """95 % interval of Wilson."""
+    alone: Share
+    """Share of them on which the named region alone kept more probability than the median of
+    random regions of equal size."""
+    alone_interval: tuple[Share, Share]
+
+    @property
+    def better_than_chance(self) -> bool:
+        """Whether the regions matter to the verdict, as far as these recordings can tell."""
+        return self.removed_interval[0] > 0.5
+
+    def message(self, language: Language) -> str:
+        """The share in per cent; that it is not surely better than chance, if so."""
+        share = f"{self.removed:.0%}"
+        return share if self.better_than_chance else share + translate(language, "attention.chance")
 
 
 class DataSource(_Strict):
@@ -252,6 +283,8 @@ class ModelCard(_Strict):
     explanation: Explanation = "exact"
     """Kind of the maps. ``exact``: the logits are their means, or differ by a constant.
     ``gradient``: derivative times feature, for this picture. ``none``: there are none."""
+    faithfulness: Faithfulness | None = None
+    """How much the maps' strongest regions matter, measured; None: not measured."""
     same_choice: Share | None = None
     """Share of the held-out clips with the same first choice as the fp32 weights."""
     relative_latency: float | None = Field(None, gt=0)
@@ -315,6 +348,13 @@ class ModelCard(_Strict):
 def matching(name: str, cards: Iterable[ModelCard]) -> list[ModelCard]:
     """Those whose checkpoint or backbone has this name."""
     return [card for card in cards if name in (card.name, card.backbone)]
+
+
+def fastest(cards: Iterable[ModelCard]) -> ModelCard:
+    """The one with the least measured latency; of cards without, the one of least multiply-adds."""
+    return min(
+        cards, key=lambda c: (c.relative_latency is None, c.relative_latency or c.multiply_adds)
+    )
 
 
 def titles(cards: Iterable[ModelCard]) -> dict[str, str]:

@@ -62,16 +62,25 @@ def kind_of(path: Path) -> Kind:
     raise CCMusicError(f"{path}: the name of a report must end in .html, .json or .csv")
 
 
-def render(analysis: PanelResult, kind: Kind, language: Language = "en") -> str:
-    """Render a document on ten seconds or a whole piece; the language applies to HTML only."""
+def render(
+    analysis: PanelResult, kind: Kind, language: Language = "en", *, window: Analysis | None = None
+) -> str:
+    """Render a document on ten seconds or a whole piece, its sentences in a language.
+
+    Parameters
+    ----------
+    window
+        Ten seconds of the piece, which the HTML page shows as well.
+    """
     if kind == "html":
-        return to_html(analysis, language)
-    return to_json(analysis) if kind == "json" else to_csv(analysis)
+        return to_html(analysis, language, window)
+    return to_json(analysis, language) if kind == "json" else to_csv(analysis)
 
 
-def to_json(analysis: PanelResult) -> str:
+def to_json(analysis: PanelResult, language: Language = "en") -> str:
     """Indented JSON, as ``ccmusic classify --json`` prints it."""
-    return json.dumps(analysis.to_dict(), indent=2, ensure_ascii=False) + "\n"
+    document = analysis.document(language=language).to_dict()
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def to_csv(analysis: PanelResult) -> str:
@@ -116,12 +125,15 @@ def region_line(analysis: Analysis, name: str, genre: str | None, language: Lang
         return translate(language, "attention.nowhere", **named)
     if looked.everywhere:
         return translate(language, "attention.everywhere", **named)
-    return translate(
-        language, "attention.strongest", region=looked.region.message(language), **named
-    )
+    region = looked.region.message(language)
+    line = translate(language, "attention.strongest", region=region, **named)
+    worth = analysis.verdicts[name].card.faithfulness
+    if worth is None:
+        return line
+    return translate(language, "attention.worth", line=line, worth=worth.message(language))
 
 
-def to_html(analysis: PanelResult, language: Language) -> str:
+def to_html(analysis: PanelResult, language: Language, window: Analysis | None = None) -> str:
     """Self-contained page with embedded pictures."""
     title = escape(Path(analysis.file).name)
     clip = analysis.clip
@@ -129,12 +141,9 @@ def to_html(analysis: PanelResult, language: Language) -> str:
     body = [
         f"<h1>{title}</h1>",
         _paragraph(info_line(clip, language)),
-        _paragraph(window_line(clip, language)),
         *(_paragraph(line) for line in edited),
-        *(_paragraph(f"⚠ {warning.message(language)}") for warning in analysis.warnings),
-        _heading(_capital(analysis.message(language))),
-        *_figures(analysis, language),
-        *_evidence(analysis, language),
+        *_part(analysis, language),
+        *(_part(window, language) if window else ()),
         *_models(analysis, language),
         _paragraph(f"CCMusic {__version__}"),
     ]
@@ -145,6 +154,17 @@ def to_html(analysis: PanelResult, language: Language) -> str:
         f"<title>{title} · CCMusic</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n{lines}\n</body>\n</html>\n"
     )
+
+
+def _part(shown: PanelResult, language: Language) -> list[str]:
+    """What there is on ten seconds, or on the whole."""
+    return [
+        _heading(_capital(shown.message(language))),
+        _paragraph(window_line(shown.clip, language)),
+        *(_paragraph(f"⚠ {warning.message(language)}") for warning in shown.warnings),
+        *_figures(shown, language),
+        *_evidence(shown, language),
+    ]
 
 
 def _heading(text: str) -> str:
@@ -160,11 +180,13 @@ def _capital(sentence: str) -> str:
 
 
 def _figures(analysis: PanelResult, language: Language) -> list[str]:
-    """Divergence and table, if there is a verdict."""
+    """What speaks for the verdict and against, divergence and table, if there is a verdict."""
     if analysis.agreement is None:
         return []
     divergence = _capital(analysis.agreement.divergence_message(language))
+    why = analysis.why()
     return [
+        *([_paragraph(why.message(language))] if why else []),
         *([_paragraph(divergence)] if divergence else []),
         f'<div class="scroll">{_table(analysis, language)}</div>',
     ]
@@ -234,7 +256,12 @@ def _table(analysis: PanelResult, language: Language) -> str:
     genres = analysis.genres
     head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
     rows = [f"<tr><th></th>{head}</tr>"]
-    shares = {name: v.probabilities for name, v in analysis.verdicts.items() if not v.error}
+    both = analysis.transform == "both"
+    shares = {
+        v.card.title(with_transform=both): v.probabilities
+        for v in analysis.verdicts.values()
+        if not v.error
+    }
     shares[translate(language, "page.mean")] = analysis.mean
     for name, given in shares.items():
         cells = "".join(
@@ -296,7 +323,10 @@ def _figure(shown: plot.Plot, caption: str, language: Language) -> str:
 def _model(verdict: Verdict, language: Language) -> str:
     """Name and hash of a model, and how reliable its verdict is."""
     card = verdict.card
-    parts = [f"<b>{escape(card.name)}</b>", f"<code>sha256 {card.sha256[:12]}</code>"]
+    parts = [
+        f"<b>{escape(card.title(with_transform=True))}</b>",
+        f"<code>{escape(card.name)} · sha256 {card.sha256[:12]}</code>",
+    ]
     if verdict.error:
         parts.append(escape(verdict.error.message(language)))
     else:

@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -24,17 +25,17 @@ from services import SONG, opened
 ROUTES = ("/v1/classify", "/v1/classify/events", "/v1/spectrogram")
 
 
-def _file(content: bytes | Path = SONG, name: str = "song.ogg") -> dict:
+def _file(content: bytes | Path = SONG, name: str = "song.ogg") -> dict[str, Any]:
     return {"file": (name, content if isinstance(content, bytes) else content.read_bytes())}
 
 
-def _events(text: str) -> list[tuple[str, dict]]:
+def _events(text: str) -> list[tuple[str, dict[str, Any]]]:
     blocks = [block.splitlines() for block in text.strip().split("\n\n")]
     pairs = [dict(line.split(": ", 1) for line in block) for block in blocks]
     return [(pair["event"], json.loads(pair["data"])) for pair in pairs if "event" in pair]
 
 
-def _is_problem(response: httpx2.Response, status: int, code: str | None = None) -> dict:
+def _is_problem(response: httpx2.Response, status: int, code: str | None = None) -> dict[str, Any]:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     content = response.json()
@@ -59,6 +60,7 @@ def test_classify_says_what_the_library_says(client: TestClient) -> None:
         assert model["probabilities"] == pytest.approx(verdict.probabilities)
         assert [c["genre"] for c in model["top"]] == [genre for genre, _ in verdict.top(2)]
         assert model["attention"] is None
+    assert analysis.agreement is not None
     assert content["agreement"]["message"] == analysis.agreement.message()
     assert content.keys() == analysis.to_dict().keys()
 
@@ -292,7 +294,7 @@ def test_without_models_it_does_not_start(tmp_path: Path, monkeypatch) -> None:
 def test_the_token_is_asked_for_where_music_is() -> None:
     with opened(token="sésame") as client:
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic sésame"}):
-            raw = {k: v.encode() for k, v in headers.items()}
+            raw = [(k.encode(), v.encode()) for k, v in headers.items()]
             for answer in (
                 client.post("/v1/classify", files=_file(), headers=raw),
                 client.get("/v1/models", headers=raw),
@@ -300,7 +302,7 @@ def test_the_token_is_asked_for_where_music_is() -> None:
             ):
                 _is_problem(answer, 401)
                 assert answer.headers["www-authenticate"] == "Bearer"
-        right = {"authorization": "bearer sésame".encode()}
+        right = [(b"authorization", "bearer sésame".encode())]
         assert client.get("/v1/models", headers=right).status_code == 200
         assert client.get("/healthz").status_code == 200
         schemes = client.get("/openapi.json").json()["components"]["securitySchemes"]
@@ -336,7 +338,7 @@ def test_too_many_minutes(bomb: Path) -> None:
 
 
 def _gate(server, name: str) -> float:
-    text = httpx2.get(f"{server.url}/metrics").text
+    text = httpx2.get(f"{server.url}/metrics", timeout=60).text
     return float(next(line.split()[1] for line in text.splitlines() if line.startswith(name)))
 
 
@@ -351,14 +353,14 @@ def test_a_full_queue_sheds_and_recovers(serve) -> None:
     server = serve("--queue", "2")
     slow = [_held_open(server.url) for _ in range(2)]
     _until(lambda: _gate(server, "ccmusic_requests_inside") == 2)
-    answer = httpx2.post(f"{server.url}/v1/classify", files=_file())
+    answer = httpx2.post(f"{server.url}/v1/classify", files=_file(), timeout=60)
     _is_problem(answer, 429)
     assert 1 <= int(answer.headers["retry-after"]) <= 60
-    assert httpx2.get(f"{server.url}/healthz").status_code == 200
+    assert httpx2.get(f"{server.url}/healthz", timeout=60).status_code == 200
     for connection in slow:
         connection.close()
     _until(lambda: _gate(server, "ccmusic_requests_inside") == 0)
-    assert httpx2.post(f"{server.url}/v1/classify", files=_file()).status_code == 200
+    assert httpx2.post(f"{server.url}/v1/classify", files=_file(), timeout=60).status_code == 200
 
 
 def _held_open(url: str):
@@ -415,14 +417,14 @@ def test_what_was_taken_is_finished_before_the_end(serve) -> None:
     ending.join()
     assert [answer.status_code for answer in answers] == [200] * 12
     with pytest.raises(httpx2.ConnectError):
-        httpx2.get(f"{server.url}/healthz")
+        httpx2.get(f"{server.url}/healthz", timeout=60)
 
 
 def test_the_token_comes_from_the_environment(serve) -> None:
     server = serve(environment={"CCMUSIC_TOKEN": "sesame"})
-    assert httpx2.get(f"{server.url}/v1/models").status_code == 401
+    assert httpx2.get(f"{server.url}/v1/models", timeout=60).status_code == 401
     right = {"authorization": "Bearer sesame"}
-    assert httpx2.get(f"{server.url}/v1/models", headers=right).status_code == 200
+    assert httpx2.get(f"{server.url}/v1/models", headers=right, timeout=60).status_code == 200
 
 
 def test_one_decoder_serves_many_requests(client: TestClient, monkeypatch) -> None:

@@ -25,7 +25,7 @@ CLASSES = ("jazz", "rock")
 
 
 def _recording(genre: str, group: str, source: str = "here") -> Recording:
-    return Recording(group, None, genre, source, "", group, "valid")  # type: ignore[arg-type]
+    return Recording(group, None, genre, source, "", group, "valid")
 
 
 def test_clips_of_a_group_give_one_verdict() -> None:

@@ -14,7 +14,7 @@ from ccmusic import analyze, zoo
 from ccmusic.card import PanelCard
 from ccmusic.cli import app
 from ccmusic.errors import DataError
-from ccmusic.options import TrainOptions
+from ccmusic.options import ExportOptions, TrainOptions
 from ccmusic.workshop import train as training
 from ccmusic.workshop.data import Material, read_manifest
 from ccmusic.workshop.evaluate import evaluate
@@ -121,10 +121,8 @@ def exported(
     return export(
         weights,
         manifest,
+        ExportOptions(name="own", data_note="generated sounds", licence="MIT"),
         out=tmp_path_factory.mktemp("exported"),
-        name="own",
-        data="generated sounds",
-        licence="MIT",
     )
 
 
@@ -172,6 +170,7 @@ def test_from_weights_to_a_verdict(
     verdict = analyze(hiss, models=["own"]).verdicts["own"]
     assert set(verdict.probabilities) == {"hiss", "hum"}
     assert verdict.maps is not None
+    assert verdict.logits is not None
     np.testing.assert_allclose(verdict.maps.mean(axis=(1, 2)), verdict.logits, atol=0.05)
 
 

@@ -14,12 +14,14 @@ from ccmusic.texts import LANGUAGES
 
 VIEWS = ("verdicts", "way", "guide")
 TRANSFORMS: tuple[TransformChoice, ...] = ("cqt", "mel", "both", "chroma")
-_TOP_K = range(1, 6)
 
 
 def read_address() -> None:
-    """On the first run of a session, take over what the address says."""
-    if "language" not in st.session_state:
+    """On the first run of a session, take over what the address says.
+
+    Later too if a client has sent that no language is chosen, which the page cannot.
+    """
+    if st.session_state.get("language") is None:
         _take(st.query_params.to_dict())
 
 
@@ -55,9 +57,7 @@ def _take(asked: Mapping[str, str]) -> None:
         k for k in state if str(k).startswith(("models_", "example_", "other_", "window_"))
     ]:
         del state[key]
-    k = _number(asked.get("top"))
-    state.top_k = int(k) if k is not None and k in _TOP_K else 3
-    state.turned = asked.get("turned") == "1"
+    state.as_networks = asked.get("networks") == "1"
     state.map_genre = asked.get("map")
     state.vote_first = asked.get("vote") == "1"
     state.setdefault("votes", {})
@@ -105,10 +105,8 @@ def _link() -> dict[str, str]:
         link["start"] = f"{state.asked_start:g}"
     if state.off:
         link["off"] = ",".join(sorted(state.off))
-    if state.top_k != 3:
-        link["top"] = str(state.top_k)
-    if state.turned:
-        link["turned"] = "1"
+    if state.as_networks:
+        link["networks"] = "1"
     if state.map_genre:
         link["map"] = state.map_genre
     if state.vote_first:

@@ -1,9 +1,11 @@
-"""The page: the verdict first, what it was made from beside it, and the choices below."""
+"""The page: the verdict first, what it was made from beside it, and three groups of choices.
+
+What to hear (music), how it is drawn (picture), and what else can be done with it (tools).
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from math import isfinite
 from pathlib import Path
@@ -25,6 +27,7 @@ from ccmusic.dashboard.attention import attention
 from ccmusic.dashboard.compare import compare
 from ccmusic.dashboard.compute import (
     faulty_checkpoints,
+    finished_piece,
     has_models,
     open_panel,
     prepared,
@@ -37,16 +40,16 @@ from ccmusic.dashboard.guide import guide
 from ccmusic.dashboard.inputs import LARGEST_MB, choose_input, choose_other, show
 from ccmusic.dashboard.live import live_window
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.markup import STATUS, headline
+from ccmusic.dashboard.markup import STATUS, changing, group, headline, makers_genre
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.pipeline import pipeline
 from ccmusic.dashboard.player import move_to, play_button, player, waveform, window_start
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
-from ccmusic.dashboard.timeline import has_course, timeline
+from ccmusic.dashboard.timeline import has_course, strip_of, timeline
 from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
-from ccmusic.dashboard.verdicts import details, opinion, verdicts
-from ccmusic.dashboard.visitors import largest_upload, remember_visitor
+from ccmusic.dashboard.verdicts import details, opinion, panel_answer, verdicts
+from ccmusic.dashboard.visitors import largest_upload
 from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.dashboard.weights import weights_window
 from ccmusic.errors import CCMusicError, CheckpointError
@@ -60,7 +63,9 @@ _HERE = Path(__file__).parent
 _LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
 
 _page_script = st.components.v2.component(
-    "ccmusic_page", html=STATUS, js=(_HERE / "page.js").read_text("utf-8")
+    "ccmusic_page",
+    html=STATUS,
+    js="".join((_HERE / name).read_text("utf-8") for name in ("region.js", "page.js")),
 )
 
 
@@ -75,41 +80,38 @@ def page() -> None:
         guide(language)
         _script_alone(language)
         return
+    frame = st.empty()
     stage = st.container(key="stage", gap=None)
-    verdict, picture = stage.container(key="verdict"), stage.container(key="picture")
-    other = None
-    with stage.container(key="controls"):
-        looks = st.empty()
-        piece, pieces = choose_input(language)
+    verdict, invitation = stage.container(key="verdict"), stage.container(key="invitation")
+    picture = stage.container(key="picture")
+    with picture.container(key="view_of_sound", horizontal=True, vertical_alignment="bottom"):
         transform = _choose_transform(language)
+        looks = st.empty()
+    with stage.container(key="music"):
+        piece, pieces = choose_input(invitation, transform, language)
         live_window(transform, language)
-        panel: Panel | CheckpointError
-        try:
-            # Models load while the rest is drawn.
-            panel = open_panel(transform)
-        except CheckpointError as error:
-            panel = error
-        on: list[str] = []
-        with st.container(horizontal=True, key="folded"):
-            if piece:
-                other = choose_other(piece, language)
-            if isinstance(panel, Panel):
-                on = _choose_models(panel, language)
-            weights_window(language)
-        st.toggle(
-            translate(language, "vote.first"),
-            key="vote_first",
-            persist_state="session",
-            help=translate(language, "vote.help"),
-        )
+    with stage.container(key="tools"):
+        other, on, panel = _tools(piece, transform, language)
     slot = verdict.empty()
     write_address()
-    remember_visitor()
     if piece is None:
         lost = st.session_state.own is not None
         slot.info(translate(language, "page.lost" if lost else "page.begin"))
         _script_alone(language)
         return
+
+    # What is left of another piece is dimmed, part by part, until all of the part is of this one.
+    old = {"verdict", "picture", "below"} if st.session_state.get("drawn") != piece.token else set()
+
+    def fresh(*parts: str) -> None:
+        nonlocal old
+        if old:
+            old -= set(parts)
+            frame.html(changing(old))
+        if not old:
+            st.session_state.drawn = piece.token
+
+    fresh()
 
     def show_nth(place: int) -> None:
         show(pieces[place].token)
@@ -118,55 +120,76 @@ def page() -> None:
         start = window_start(piece, transform)
         decoded = prepared(piece, transform, start)
     except CCMusicError as error:
-        slot.html(headline(piece.title, told(error, language), Counter(), language))
+        slot.html(headline(piece.title, told(error, language)))
+        fresh("verdict", "picture", "below")
         _script_alone(language)
         if pieces and on:
             files_table(pieces, transform, on, language, show_nth)
         return
+    st.set_page_config(f"{piece.title} · CCMusic")
     clip = decoded.clip
     # Started before anything is drawn, so that the models run meanwhile.
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
-    time_first = st.session_state.turned or transform == "both"
-    orientation: Orientation = "time_along_x" if time_first else "pitch_along_x"
+    as_networks = st.session_state.as_networks and transform == "cqt"
+    orientation: Orientation = "pitch_along_x" if as_networks else "time_along_x"
     shown = _Shown(piece, decoded, transform, start, orientation, language)
     covered = is_covered(piece)
     if view == "verdicts":
         with verdict:
             if covered:
                 asked = translate(language, "vote.ask")
-                slot.html(headline(piece.title, asked, Counter(), language))
+                slot.html(headline(piece.title, asked))
                 ballot(piece, language)
-            play_button(replace(piece, genre=None) if covered else piece, language)
+            elif piece.genre:
+                st.html(makers_genre(piece.genre, language))
         with picture:
             wave, strip = _pictures(shown)
-        analysis = None
+        analysis, whole = None, None
         if isinstance(panel, CheckpointError):
             reason = told(panel, language)
-            slot.html(headline(piece.title, reason[0].upper() + reason[1:], Counter(), language))
+            slot.html(headline(piece.title, reason[0].upper() + reason[1:]))
         elif not on:
             all_off = translate(language, "page.all_off")
-            slot.html(headline(piece.title, all_off, Counter(), language))
+            slot.html(headline(piece.title, all_off))
         elif pending and not covered:
             cards = [card for card in panel.cards if card.name in on]
-            analysis = verdicts(slot, piece.title, pending, cards, language, own_vote(piece))
-        said = opinion(analysis, language) if analysis else ""
+            if has_course(clip) and (known := finished_piece(piece, transform)):
+                whole = known.select(on)
+            fresh("verdict")
+            own = own_vote(piece)
+            analysis = verdicts(slot, piece.title, pending, cards, language, own, whole)
+        said = opinion(whole or analysis, language) if analysis else ""
         _script(shown, said)
         waveform(wave, start_waveform(piece), piece, clip, language)
-        for problem in faulty_checkpoints():
-            st.warning(plain(told(problem, language)))
+        fresh("verdict", "picture")
+        below = st.container(key="below")
+        with below:
+            for problem in faulty_checkpoints():
+                st.warning(plain(told(problem, language)))
         if analysis:
             typical(looks, analysis, language)
-            if other:
-                compare(piece, analysis, start, other, on, language, orientation=orientation)
-            attention(analysis, language, orientation=orientation)
-            details(analysis, language)
-            curves = st.container()
-            downloads(analysis, language)
-            if pieces:
-                files_table(pieces, transform, on, language, show_nth)
+            with below:
+                if other:
+                    compare(piece, analysis, start, other, on, language, orientation=orientation)
+                enlarged = attention(piece.title, analysis, language, orientation=orientation)
+                details(whole or analysis, language)
+                curves = st.container()
+                downloads(piece, analysis, whole, language)
+                if pieces:
+                    files_table(pieces, transform, on, language, show_nth)
+            fresh("below")
+
+            def tell(done: int, windows: int) -> None:
+                so_far = panel_answer(
+                    analysis, language, title=piece.title, own=own, progress=(done, windows)
+                )
+                slot.html(so_far)
+
             # What is done in a window waits for the end of this run: nothing long, then.
             if has_course(clip) and not dialog.is_open():
-                timeline(strip, curves, piece, clip, transform, on, language)
+                done = timeline(strip, curves, piece, clip, transform, on, language, tell)
+                if done and not whole and not enlarged:  # the answer is now that of the piece
+                    st.rerun()
     elif pending:
         _script(shown, "")
         try:
@@ -174,6 +197,7 @@ def page() -> None:
                 pipeline(pending.result(), start_waveform(piece), language, covered=covered)
         except CCMusicError as error:
             picture.error(plain(told(error, language)))
+    fresh("verdict", "picture", "below")
 
 
 @dataclass(frozen=True)
@@ -259,6 +283,7 @@ def _header() -> tuple[Language, str]:
         f'--upload-{part}: "{translate(language, f"page.upload_{part}", mb=mb)}"; '
         for part in ("hint", "button", "refused")
     )
+    words += f'--upload-try: "{translate(language, "page.upload")}"; '
     st.html(f"<style>:root {{ {words} }}</style>")
     return language, view or VIEWS[0]
 
@@ -270,7 +295,7 @@ def _choose_transform(language: Language) -> TransformChoice:
     if state.transform not in offered:
         state.transform = "cqt"
     st.segmented_control(
-        translate(language, "page.transform"),
+        translate(language, "page.picture"),
         offered,
         format_func=lambda t: (
             translate(language, "page.both") if t == "both" else TRANSFORM_TITLES[t]
@@ -281,7 +306,35 @@ def _choose_transform(language: Language) -> TransformChoice:
         help=translate(language, "page.transform_help"),
     )
     transform: TransformChoice = state.transform
+    if transform == "cqt":
+        st.toggle(
+            translate(language, "page.as_networks"), key="as_networks", persist_state="session"
+        )
     return transform
+
+
+def _tools(
+    piece: Piece | None, transform: TransformChoice, language: Language
+) -> tuple[Piece | None, list[str], Panel | CheckpointError]:
+    """Piece to compare with, names of the models that are on, and the panel."""
+    panel: Panel | CheckpointError
+    try:
+        # Models load while the rest is drawn.
+        panel = open_panel(transform)
+    except CheckpointError as error:
+        panel = error
+    st.html(group(translate(language, "page.tools")))
+    with st.container(horizontal=True, key="folded", vertical_alignment="center"):
+        other = choose_other(piece, language) if piece else None
+        on = _choose_models(panel, language) if isinstance(panel, Panel) else []
+        weights_window(language)
+        st.toggle(
+            translate(language, "vote.first"),
+            key="vote_first",
+            persist_state="session",
+            help=translate(language, "vote.help"),
+        )
+    return other, on, panel
 
 
 def _choose_models(panel: Panel, language: Language) -> list[str]:
@@ -308,7 +361,26 @@ def _choose_models(panel: Panel, language: Language) -> list[str]:
 
 
 def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """One spectrogram, or CQT and Mel side by side; below, room for waveform and genres."""
+    """One spectrogram, or CQT and Mel side by side; below, room for waveform and genres.
+
+    Of silence there is no spectrogram: it would be black.
+    """
+    language = shown.language
+    if shown.window.judged != "silent":
+        _spectrograms(shown)
+    with st.container(key="sound"):
+        play_button(language)
+        with st.container(key="piece"):
+            wave, strip = st.empty(), st.empty()
+            if has_course(shown.window.clip):  # its room is kept from the start
+                strip.html(strip_of((), shown.window.clip.info, language))
+    player(shown.piece, shown.window, language)
+    hints = f"{translate(language, 'term.decibel')}\n\n{translate(language, 'keyboard.help')}"
+    st.caption(translate(language, "page.listen"), help=hints)
+    return wave, strip
+
+
+def _spectrograms(shown: _Shown) -> None:
     language = shown.language
     with st.container(key="spectrograms", horizontal=True, gap="small"):
         for name in transforms_of(shown.transform):
@@ -321,17 +393,10 @@ def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
                     orientation=shown.orientation if name == "cqt" else "time_along_x",
                 ),
                 height="stretch",
-                config=buttons(language, zoom=True),
+                config=buttons(language, shown.piece.title, TRANSFORM_TITLES[name], zoom=True),
                 key=f"spectrogram_{name}",
                 alt=translate(language, "page.alt_spectrogram", name=shown.piece.title),
             )
-    wave, strip = st.empty(), st.empty()
-    player(shown.piece, shown.window, language)
-    if shown.transform == "cqt":
-        st.toggle(translate(language, "page.turn"), key="turned", persist_state="session")
-    hints = f"{translate(language, 'term.decibel')}\n\n{translate(language, 'keyboard.help')}"
-    st.caption(translate(language, "page.listen"), help=hints)
-    return wave, strip
 
 
 page()

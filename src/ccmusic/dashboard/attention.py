@@ -1,4 +1,4 @@
-"""Attention view: the map of every model over its spectrogram, all on one scale."""
+"""Attention view: the map of every model over its spectrogram."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ from ccmusic.report import region_line
 from ccmusic.texts import Language, translate
 
 
-def attention(analysis: Analysis, language: Language, *, orientation: Orientation) -> None:
+def attention(
+    piece: str, analysis: Analysis, language: Language, *, orientation: Orientation
+) -> bool:
     """Draw the regions that support the first choice of each model, or a chosen genre.
+
+    Returns whether one of the maps is opened large.
 
     Parameters
     ----------
+    piece
+        Title.
     orientation
         Of the maps of models that have pitch along x; of others time is along x.
     """
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
-        return
+        return False
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
     state, key = st.session_state, f"map_genre_{language}"
@@ -43,7 +49,7 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
         ),
         key=key,
         on_change=choose,
-        help=translate(language, "attention.help"),
+        help=translate(language, "attention.map_help"),
     )
     genre = chosen or None
     looked = {name: analysis.attention(name, genre) for name in given}
@@ -56,10 +62,14 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
             f'max="100" value="100"></label>',
             width="content",
         )
-        own_scale = st.toggle(
-            translate(language, "attention.own_scale"), key="own_scale", persist_state="session"
+        one_scale = st.toggle(
+            translate(language, "attention.one_scale"), key="one_scale", persist_state="session"
         )
     both = analysis.transform == "both"
+    # The first of each transform: the others beside it have the same axis.
+    labelled = {
+        given[name].card.transform: name for name in reversed(looked) if looked[name]
+    }.values()
 
     def draw(name: str, *, large: bool = False) -> None:
         if looked_at := looked[name]:
@@ -67,21 +77,25 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
             figure = attention_figure(
                 looked_at,
                 language,
-                strongest=float(looked_at.coarse.max()) if own_scale else strongest,
+                strongest=strongest if one_scale else float(looked_at.coarse.max()),
                 orientation="time_along_x" if time_first else orientation,
                 large=large,
+                labelled=name in labelled,
             )
             title = given[name].card.title(with_transform=both)
             st.plotly_chart(
                 figure,
                 height="stretch" if large else "content",
-                config=buttons(language, zoom=large),
+                config=buttons(
+                    language, piece, title, translate(language, "attention.title"), zoom=large
+                ),
                 key=f"{'large' if large else 'map'}_{name}",
                 alt=translate(language, "page.alt_attention", name=title),
             )
         st.html(_region(analysis, name, genre, language))
 
     word = translate(language, "attention.enlarge")
+    opened = False
     with st.container(key="maps"):
         for name, looked_at in looked.items():
             title_of = plain(given[name].card.title(with_transform=both))
@@ -96,8 +110,10 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
                         help=word,
                     )
                 draw(name)
+                opened |= bool(enlarged)
                 if enlarged:  # the style sheet gives it what height there is
                     st.dialog(title_of, width="large")(draw)(name, large=True)
+    return opened
 
 
 def _region(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:

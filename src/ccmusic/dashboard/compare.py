@@ -18,12 +18,12 @@ from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import window_button
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
-from ccmusic.dashboard.verdicts import panel_lines
+from ccmusic.dashboard.verdicts import panel_answer
 from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
-from ccmusic.spectrogram import Spectrogram, TransformChoice, transforms_of
+from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram, TransformChoice, transforms_of
 from ccmusic.texts import Language, translate
 
 _HEIGHT = 340  # pixels of a spectrogram
@@ -71,7 +71,8 @@ def compare(
         for column, (side, (shown, said, drawn)) in zip(columns, sides.items(), strict=True):
             with column.container(key=side):
                 st.html(f'<h4 class="side">{escape(shown.title)}</h4>')
-                for spectrogram, peak in zip(drawn, loudest, strict=True):
+                silent = said.judged == "silent"  # it would be black
+                for spectrogram, peak in zip(() if silent else drawn, loudest, strict=not silent):
                     name = spectrogram.transform
                     st.plotly_chart(
                         spectrogram_figure(
@@ -82,7 +83,7 @@ def compare(
                             height=_HEIGHT,
                             below=peak - _peak(spectrogram),
                         ),
-                        config=buttons(language, zoom=True),
+                        config=buttons(language, shown.title, TRANSFORM_TITLES[name], zoom=True),
                         key=f"{side}_{name}",
                         alt=translate(language, "page.alt_spectrogram", name=shown.title),
                     )
@@ -93,7 +94,7 @@ def compare(
                     st.html(f'<p class="said">{escape(translate(language, "vote.ask"))}</p>')
                     ballot(shown, language)
                 else:
-                    st.html(panel_lines(said, language, own_vote(shown)))
+                    st.html(panel_answer(said, language, own=own_vote(shown)))
     if is_covered(other):
         return
     titles, means = (piece.title, other.title), (analysis.mean, judged.mean)

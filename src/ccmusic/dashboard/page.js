@@ -1,7 +1,9 @@
 // What Streamlit has no word for: one player for all pictures of a sound. It plays the judged
-// window or any region of a spectrogram (its seconds and, by filters, its band), draws a playhead
-// over every picture, moves the window to a click, and tells Python when Back was pressed.
-const kept = (window.ccmusic ??= { graphs: new WeakMap(), range: null, start: null, source: null, second: false });
+// window or the region that is selected (region.js: its seconds and, by filters, its band), draws a
+// playhead over every picture, moves the window to a click, and tells Python when Back was pressed.
+const kept = (window.ccmusic ??= {});
+kept.graphs ??= new WeakMap();
+kept.second ??= false;
 const ORDER = 2; // filters in a row at each edge of a band: 24 dB per octave
 
 export default function ({ data, setTriggerValue, parentElement }) {
@@ -25,6 +27,8 @@ export default function ({ data, setTriggerValue, parentElement }) {
     const layout = plot._fullLayout;
     return layout?.meta?.time ? layout[`${layout.meta.time}axis`] : null;
   };
+
+  const selection = regionSelection();
 
   // ---- the sound
   const band = (low, high) => {
@@ -84,20 +88,6 @@ export default function ({ data, setTriggerValue, parentElement }) {
   };
 
   // ---- the playhead
-  const place = (plot, name, box) => {
-    const canvas = plot.querySelector(".svg-container");
-    let mark = canvas.querySelector(`.${name}`);
-    if (!mark) {
-      mark = document.createElement("div");
-      mark.className = name;
-      canvas.append(mark);
-    }
-    mark.hidden = !box;
-    if (!box) return;
-    const sizes = { left: box[0], top: box[1], width: box[2], height: box[3] };
-    for (const [side, pixels] of Object.entries(sizes)) mark.style[side] = `${pixels}px`;
-  };
-
   const draw = () => {
     const now = audio()?.currentTime ?? 0;
     for (const plot of plots()) {
@@ -111,6 +101,25 @@ export default function ({ data, setTriggerValue, parentElement }) {
         : [xaxis._offset, axis._offset + at, xaxis._length, 2];
       place(plot, "playhead", inside ? box : null);
     }
+    moment(now);
+  };
+  // The verdict of the moment: the column of the strip in which the sound is, and what it says.
+  const moment = (now) => {
+    const strip = document.querySelector(".strip");
+    if (!strip || kept.second) return;
+    let line = strip.querySelector(".playhead");
+    if (!line) {
+      line = document.createElement("i");
+      line.className = "playhead";
+      strip.append(line);
+    }
+    line.style.left = `${(100 * now) / Number(strip.dataset.length)}%`;
+    const cells = [...strip.querySelectorAll("[data-end]")];
+    const here = cells.find((cell) => now < Number(cell.dataset.end));
+    for (const cell of cells) cell.classList.toggle("now", cell === here);
+    const said = document.querySelector(".legend .moment");
+    const text = here?.dataset.said ?? "";
+    if (said && said.textContent !== text) said.textContent = text;
   };
 
   let frame = 0;
@@ -139,6 +148,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
   };
   if (main() && (kept.start !== data.start || kept.source !== main().src)) {
     select(main());
+    selection.clear(); // of another window
     const moved = kept.range?.window && !audio().paused && kept.source === audio().src;
     Object.assign(kept, { start: data.start, source: audio().src });
     if (moved) kept.range = { start: data.start, end: data.end, window: true };
@@ -147,51 +157,9 @@ export default function ({ data, setTriggerValue, parentElement }) {
   }
 
   // ---- the mouse and the keyboard
-  const plotAt = (event) => {
-    const plot = event.target.closest?.(".js-plotly-plot");
-    if (!plot || event.target.closest(".modebar") || !plot._fullLayout) return null;
-    const box = plot.querySelector(".svg-container").getBoundingClientRect();
-    const { xaxis, yaxis, meta, dragmode } = plot._fullLayout;
-    const x = event.clientX - box.left - xaxis._offset;
-    const y = event.clientY - box.top - yaxis._offset;
-    const inside = x >= 0 && x <= xaxis._length && y >= 0 && y <= yaxis._length;
-    return { plot, x, y, inside, meta: meta ?? {}, xaxis, yaxis, dragmode };
-  };
-  const hertz = (axis, pixel) => {
-    const names = axis._categories;
-    const bin = Math.min(names.length - 1, Math.max(0, Math.round(axis.p2l(pixel))));
-    return parseFloat(names[bin]);
-  };
-
-  let drag = null;
-  const down = (event) => {
-    drag = null;
-    if (event.pointerType === "touch" || event.button !== 0) return; // a finger scrolls
-    const at = plotAt(event);
-    if (at?.inside && at.meta.seek && !at.dragmode) drag = { from: at };
-  };
-  const move = (event) => {
-    if (!drag) return;
-    const { from } = drag;
-    const box = from.plot.querySelector(".svg-container").getBoundingClientRect();
-    const clamp = (v, axis) => Math.min(axis._length, Math.max(0, v));
-    const x = clamp(event.clientX - box.left - from.xaxis._offset, from.xaxis);
-    const y = clamp(event.clientY - box.top - from.yaxis._offset, from.yaxis);
-    if (!drag.to && Math.hypot(x - from.x, y - from.y) < 8) return;
-    drag.to = { x, y };
-    place(from.plot, "region", [
-      from.xaxis._offset + Math.min(x, from.x), from.yaxis._offset + Math.min(y, from.y),
-      Math.abs(x - from.x), Math.abs(y - from.y),
-    ]);
-  };
-  const up = () => {
-    if (!drag?.to) return;
-    const { from, to } = drag;
-    select(from.plot);
-    const [time, pitch] = from.meta.time === "x" ? ["x", "y"] : ["y", "x"];
-    const seconds = [from[time], to[time]].map((p) => from[`${time}axis`].p2l(p)).sort((a, b) => a - b);
-    const band = [from[pitch], to[pitch]].map((p) => hertz(from[`${pitch}axis`], p)).sort((a, b) => a - b);
-    play({ start: seconds[0], end: Math.max(seconds[1], seconds[0] + 0.1), low: band[0], high: band[1] });
+  const playRegion = (event) => {
+    select(event.target);
+    play(event.detail);
   };
 
   // ---- the crosshair: a place in one spectrogram is marked in those beside it as well. Plotly
@@ -225,6 +193,19 @@ export default function ({ data, setTriggerValue, parentElement }) {
     linking = false;
   };
 
+  // Pages that came by plain HTTP have no clipboard; what is selected can be copied all the same.
+  const copy = async (button) => {
+    if (navigator.clipboard) await navigator.clipboard.writeText(location.href);
+    else {
+      const text = Object.assign(document.createElement("textarea"), { value: location.href });
+      document.body.append(text);
+      text.select();
+      document.execCommand("copy");
+      text.remove();
+    }
+    button.textContent = button.dataset.copied;
+  };
+
   const click = (event) => {
     const region = event.target.closest?.(".play-region");
     const whole = event.target.closest?.(".play-window");
@@ -234,12 +215,17 @@ export default function ({ data, setTriggerValue, parentElement }) {
       const [start, end, low, high] = ["start", "end", "low", "high"].map((k) => Number(region.dataset[k]));
       return play({ start, end, low, high });
     }
+    const tip = event.target.closest?.(".tip");
+    for (const open of document.querySelectorAll(".tip.open")) if (open !== tip) open.classList.remove("open");
+    if (tip) return tip.classList.toggle("open");
+    const link = event.target.closest?.(".copy-link");
+    if (link) return copy(link);
     const cell = event.target.closest?.(".strip .at");
     if (cell) return setTriggerValue("window", Number(cell.dataset.at));
-    if (drag?.to) { drag = null; return; }
+    if (selection.dragged()) return;
     const at = plotAt(event);
     if (!at?.inside || at.dragmode) return;
-    for (const plot of plots()) if (plot.querySelector(".region")) place(plot, "region", null);
+    selection.clear();
     const axis = timeAxis(at.plot);
     const seconds = axis?.p2l(at[at.meta.time]);
     if (at.meta.window) setTriggerValue("window", seconds);
@@ -261,10 +247,11 @@ export default function ({ data, setTriggerValue, parentElement }) {
   const listeners = [
     // Media events do not bubble, but on their way down the document sees them.
     ...["play", "pause", "seeking", "seeked", "loadedmetadata", "timeupdate"].map((n) => [document, n, begin]),
-    [document, "pointerdown", down], [document, "pointermove", move], [document, "pointerup", up],
+    ...selection.listeners, [document, "ccmusic-region", playRegion],
     [document, "mousemove", link], [document, "mouseout", link], [document, "click", click], [document, "keydown", key], [document, "input", fade], [window, "popstate", back],
   ];
-  for (const [target, name, act] of listeners) target.addEventListener(name, act, true);
+  const how = { capture: true, passive: false }; // a finger that selects must not scroll
+  for (const [target, name, act] of listeners) target.addEventListener(name, act, how);
   return () => {
     cancelAnimationFrame(frame);
     for (const [target, name, act] of listeners) target.removeEventListener(name, act, true);
