@@ -50,7 +50,7 @@ def unclear(error: Exception) -> bool:
     """Whether it is other than one clear line."""
     return (
         not isinstance(error, CCMusicError)
-        or error.key in CRASHES
+        or getattr(error, "key", None) in CRASHES
         or "\n" in str(error)
         or "Errno" in str(error)
     )

@@ -103,8 +103,9 @@ def headline(app: AppTest) -> tuple[str, str]:
 def answer(app: AppTest) -> tuple[str, str]:
     """The large genre and its mean."""
     (stage,) = [body for body in markup(app) if 'class="piece"' in body]
-    (found,) = re.findall('class="large".*?>(.*?)</b> <span class="mean">(.*?)<', stage)
-    return found
+    found = re.findall('class="large".*?>(.*?)</b> <span class="mean">(.*?)<', stage)
+    ((genre, mean),) = found
+    return genre, mean
 
 
 def below_the_answer(app: AppTest) -> list[str]:
