@@ -272,7 +272,7 @@ def attention_figure(
     )
     figure.update_layout(
         height=None if large else 260,
-        margin={"l": 0, "r": 0, "t": 4, "b": 22},
+        margin={"l": 40, "r": 4, "t": 4, "b": 36},
         dragmode=False,
         hoverlabel={"align": "left"},
         meta={"time": time, "seek": True},
@@ -292,16 +292,11 @@ def attention_figure(
         _name_axes(figure, time_axis, pitch_axis, pitch_first=pitch_first)
         return figure
     below, beside = (pitch_axis, time_axis) if pitch_first else (time_axis, pitch_axis)
-    # Labels lie upon the picture, so that all pictures are of one size.
-    inside = {
-        "showticklabels": labelled,
-        "ticklabelposition": "inside",
-        "tickfont": {"color": "white", "shadow": "auto"},
-        "automargin": False,
-    }
+    # Room for labels beside each, so that all pictures are of one size.
+    labels = {"showticklabels": labelled, "automargin": False}
     figure.update_layout(
         xaxis={**below, "automargin": False, "tickangle": 0},
-        yaxis={**beside, **inside, "autorange": "reversed" if pitch_first else None},
+        yaxis={**beside, **labels, "autorange": "reversed" if pitch_first else None},
     )
     return figure
 
