@@ -16,9 +16,12 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
+from ccmusic.card import ModelCard
 from ccmusic.dashboard import compute, visitors
 from ccmusic.dashboard import weights as dashboard_weights
+from ccmusic.picture import Preprocessing
 from ccmusic.texts import Language, translate
+from ccmusic.workshop import importer
 from ccmusic.workshop.backbones import torchvision_models
 from small_models import make_checkpoint
 
@@ -32,6 +35,23 @@ def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     config.set_option("server.address", "localhost")
     yield
     config.set_option("server.address", None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _converted_once() -> Iterator[None]:
+    """All files here hold the same network: it becomes ONNX once."""
+    known: dict[tuple[Preprocessing, str], bytes] = {}
+    convert = importer._convert
+
+    def once(path: Path, network: torch.nn.Module, card: ModelCard) -> bytes:
+        kind = card.preprocessing, card.precision
+        if kind not in known:
+            known[kind] = convert(path, network, card)
+        return known[kind]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importer, "_convert", once)
+        yield
 
 
 def weights() -> bytes:

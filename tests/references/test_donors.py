@@ -13,6 +13,7 @@ from ccmusic.workshop.backbones import Backbone, build
 from ccmusic.workshop.initialise import initialise
 from donors import donate
 
+pytestmark = pytest.mark.slow  # networks of full width, for scripts that run once a release
 SMALLEST = "mobilenet_v3_large"
 _B0 = ((1, 3, 16, 1), (6, 3, 24, 2), (6, 5, 40, 2), (6, 3, 80, 3), (6, 5, 112, 3), (6, 5, 192, 4),
        (6, 3, 320, 1))  # fmt: skip
