@@ -50,11 +50,11 @@ WORDS: dict[Language, dict[str, str]] = {
             "on how many recordings that cost more, or kept more, probability than the median of "
             "random regions of equal size: chance is 50%. In brackets Wilson's 95 % interval; a "
             "network whose interval reaches 50 % is said to be *not surely better than chance* "
-            "wherever its maps are shown. Left out are recordings on which the map names no region, or "
-            "most of the picture. For comparison, what three other kinds of maps reach with silence: "
-            "against the mean of all genres instead of the likely ones; the same minus the average "
-            "map over other recordings; and occlusion, silence in each of the 49 "
-            "cells in turn, on a few of the recordings. "
+            "wherever its maps are shown. Left out are recordings on which the map names no "
+            "region, or most of the picture. For comparison, what three other kinds of maps "
+            "reach with silence: against the mean of all genres instead of the likely ones; the "
+            "same minus the average map over other recordings; and occlusion, silence in each of "
+            "the 49 cells in turn, on a few of the recordings. "
             "`python references/faithfulness.py MATERIAL` measures it."
         ),
         "maps_table": (
