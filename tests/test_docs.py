@@ -131,3 +131,16 @@ def test_the_mean_of_the_shipped_checkpoints_is_measured(which: str) -> None:
     panel = panel_card(ModelCard.read(path) for path in SHIPPED.glob(f"{which}.json"))
     assert panel
     assert panel.pairs
+
+
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("*.zh.md"), *(ROOT / "docs").glob("*.zh.md")], ids=lambda path: path.name
+)
+def test_chinese_pages_speak_as_the_glossary_does(path: Path) -> None:
+    """网络 alone is the Internet; one thing has one name."""
+    text = re.sub(
+        r"(?:神经|骨干|教师|学生)网络|网络文件夹|网络上的其他人", "", path.read_text("utf-8")
+    )
+    for word in ("网络", "梅尔", "恒 Q", "逻辑值", "诚实的局限"):
+        assert word not in text, word
+    assert not re.search(r"热图|评审(?!团)", text)

@@ -119,7 +119,7 @@ WORDS: dict[Language, dict[str, str]] = {
     "zh": {
         "models": "# 自带的模型",
         "models_from": (
-            "本页由 `python tools/cards.py` 根据网络旁边的模型卡生成；模型卡自己的文字是英文。"
+            "本页由 `python tools/cards.py` 根据权重旁边的模型卡生成；模型卡自己的文字是英文。"
         ),
         "side": "## 对照",
         "side_on": (
@@ -138,10 +138,10 @@ WORDS: dict[Language, dict[str, str]] = {
         "mel": "五个的平均，Mel",
         "maps": "## 热力图指出的位置要紧吗",
         "maps_on": (
-            "对 `valid` 中的歌曲和示例，让每个网络再判断两次："
+            "对 `valid` 中的歌曲和示例，让每个模型再判断两次："
             "把热力图指出的区域变成静音，以及只保留该区域。"
             "比例表示：在多少录音上，它造成的概率损失（或保留的概率）超过同样大小的随机区域的中位数；"
-            "随机水平为 50%。括号内是 Wilson 95 % 区间；区间触及 50 % 的网络，"
+            "随机水平为 50%。括号内是 Wilson 95 % 区间；区间触及 50 % 的模型，"
             "凡显示其热力图之处都注明「不一定胜过随机」。"
             "热力图没有指出区域、或区域占图的大部分时，该录音不计。作为对照，另列三种热力图在静音测试中的结果："
             "不与可能的流派、而与所有流派的平均相比；再减去其他录音的平均热力图；"
@@ -149,7 +149,7 @@ WORDS: dict[Language, dict[str, str]] = {
             "由 `python references/faithfulness.py MATERIAL` 测量。"
         ),
         "maps_table": (
-            "网络 | 录音数 | 指出的区域静音 | 只留指出的区域 | "
+            "模型 | 录音数 | 指出的区域静音 | 只留指出的区域 | "
             "与所有流派相比 | 再减去平均 | 遮挡法（录音数）"
         ),
         "maps_all": "全部十个",
@@ -171,7 +171,7 @@ WORDS: dict[Language, dict[str, str]] = {
             "判对 {accuracy:.0%}；{either:.0%} 的歌曲至少有一个判对。"
         ),
         "build": "{parameters:.1f} M 参数，{macs:.2f} GMAC，以 {precision} 存储",
-        "width": "，每层通道数为公开网络的 1/{divisor}",
+        "width": "，每层通道数为公开模型的 1/{divisor}",
         "unknown": (
             "在陌生艺人的 {recordings} 首歌曲上：准确率 {accuracy}，"
             "平均召回率 {recall}，期望校准误差 {error:.3f}。"

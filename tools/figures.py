@@ -190,15 +190,15 @@ WORDS = {
         ),
         "speed": "项目 | 实测 | 同次运行的参照 | 比值",
         "file": "五个判断，从文件到 JSON，模型已加载",
-        "torch": "公开网络，PyTorch fp32，仅五次前向计算，依次进行",
-        "torch_same": "同样的网络，PyTorch fp32，仅五次前向计算，依次进行",
+        "torch": "公开模型，PyTorch fp32，仅五次前向计算，依次进行",
+        "torch_same": "同样的模型，PyTorch fp32，仅五次前向计算，依次进行",
         "five_whole": "五个模型判断四分钟的录音，每 5 秒一个窗口",
         "first_verdict": "仪表盘：选定示例，到第一个判断显示在屏幕上",
         "batch_long": "`ccmusic batch`：{n} 个五分钟 MP3 到一张表",
         "once": "五个模型同时运行",
         "turn": "同样五个依次运行，各用全部核心",
         "cqt": "10 秒的 CQT",
-        "mel": "10 秒的梅尔频谱",
+        "mel": "10 秒的 Mel 频谱图",
         "librosa": "librosa（预热后）",
         "first": "CQT，新安装后的首次调用",
         "librosa_first": "librosa",
@@ -224,7 +224,7 @@ WORDS = {
         "measured_on": "在 {cores} 个核心上测得。",
         "batch_plain": "普通循环：librosa 解码并变换，PyTorch fp32 判断，逐个文件处理",
         "batch_ours": "`ccmusic batch`，{files} 个文件，含启动和写表",
-        "batch_run": "10 秒的 MP3，同样的五个网络，{cores} 个核心，同一次运行：",
+        "batch_run": "10 秒的 MP3，同样的五个模型，{cores} 个核心，同一次运行：",
         "batch_table": "项目 | 每秒片段数 | 比值",
         "batch_stacks": "只看模型，把几个文件的图叠成一批推理：",
         "batch_stacks_table": "一批的图数 | 每秒片段数",
@@ -254,7 +254,7 @@ WORDS = {
         "service_clients": "{clients} 个客户端，{seconds:.0f} 秒",
         "service_answers": "{answers} 个回答，丢失 {lost}，错误 {wrong}",
         "service_rate": "每秒回答数",
-        "service_panel": "同一进程内 {clients} 个线程直接调用评审，不经服务",
+        "service_panel": "同一进程内 {clients} 个线程直接调用评审团，不经服务",
         "service_panel_rate": "每秒 {panel_per_s:.1f} 个；服务达到其 {over_panel:.2f}",
         "service_cores": "服务与“单个客户端的速度 × 核心数”之比",
         "service_median": "中位数，第 95 百分位",
@@ -275,26 +275,26 @@ WORDS = {
         ),
         "limit_table": "模型 | GMAC | 存储格式 | 一个核心 | GMAC/s | 占峰值",
         "limit_five": (
-            "若所有核心都达到峰值，五个网络需要 {five_at_least_ms:.0f} ms；实际需要 "
+            "若所有核心都达到峰值，五个模型需要 {five_at_least_ms:.0f} ms；实际需要 "
             "{five_at_once_ms:.0f} ms，是可能速度的 {share_of_peak:.0%}。"
         ),
-        "settings_table": "设置 | 五个网络在一个核心上依次运行的时间",
+        "settings_table": "设置 | 五个模型在一个核心上依次运行的时间",
         "teacher_table": "教师 | {artists} | {songs} | {known} | {sources}",
         "artists": "`train` 的歌曲，不学其艺人（{n} 首）",
         "songs": "`valid` 的歌曲（{n} 首）",
         "known": "`valid` 的其余录音（{n} 个）",
         "sources": "留出的合集（{n} 个录音）",
-        "songs_table": "网络 | 原准确率 | 现在 | 原平均召回率 | 现在 | 校准误差",
+        "songs_table": "模型 | 原准确率 | 现在 | 原平均召回率 | 现在 | 校准误差",
         "genres_of_songs": "流派 | 歌曲数 | 教师 | {networks}",
         "two_windows": (
-            "在有两个窗口的 {songs} 首歌曲上，十个网络的平均只看一个窗口判对 {one:.0%}，"
+            "在有两个窗口的 {songs} 首歌曲上，十个模型的平均只看一个窗口判对 {one:.0%}，"
             "两个都看判对 {two:.0%}。歌曲这么少，还说明不了看全曲是否比看十秒更准，也不足以单独测定"
             "全曲的把握区间，因此沿用单个片段的。"
         ),
         "teacher": "线性教师",
         "mean of all": "全部十个的平均",
         "mean of cqt": "五个的平均，CQT",
-        "mean of mel": "五个的平均，梅尔",
+        "mean of mel": "五个的平均，Mel",
         "as used": "现用",
         "other clips weigh 0.1": "其他片段的权重为 0.1",
         "other clips weigh 0.3": "其他片段的权重为 0.3",
@@ -333,7 +333,7 @@ WORDS = {
         "parts_rest": "其余 {n} 个",
         "ccmusic": "检查点、示例录音和程序本身",
         "av": "FFmpeg，解码各种音频格式；其中约三分之一是视频编码器",
-        "onnxruntime": "运行网络",
+        "onnxruntime": "运行模型",
         "numpy": "计算频谱图；约一半是 OpenBLAS",
         "pillow": "按训练时的方式缩放图片；绘制 PNG",
         "pydantic-core": "校验模型卡、选项和 JSON",
@@ -351,7 +351,7 @@ WORDS = {
         "normalised outside": "在外部归一化",
         "uint8 in, normalised inside": "输入 uint8，在图内归一化",
         "OpenVINO": "OpenVINO",
-        "the panel, on all cores": "评审，使用全部核心",
+        "the panel, on all cores": "评审团，使用全部核心",
     },
 }  # fmt: skip
 

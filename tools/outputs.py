@@ -98,7 +98,7 @@ def with_outputs(page: Path) -> str:
         settings = {
             "CCMUSIC_HOME": str(Path(name) / "home"),
             "CCMUSIC_LANGUAGE": "zh" if page.name.endswith(".zh.md") else "en",
-            "COLUMNS": "120",
+            "COLUMNS": "160",
             "MPLBACKEND": "agg",
             "PYTHONUTF8": "1",
         }

@@ -23,8 +23,8 @@ _OTHER: dict[str, TransformName] = {"cqt": "mel", "mel": "cqt"}
 class OtherTransform:
     """A transform whose models make the panel better when they are asked as well.
 
-    >>> mel = OtherTransform("mel", accuracy_alone=0.66, accuracy_together=0.69)
-    >>> len(Advice({}, None, other=mel).message())
+    >>> mel = OtherTransform("mel", accuracy=0.69)
+    >>> len(Advice({}, None, accuracy=0.66, other=mel).message())
     1
     """
 

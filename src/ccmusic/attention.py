@@ -32,7 +32,7 @@ class Region:
     """A rectangle of the spectrogram.
 
     >>> Region(start=2.0, end=4.5, lowest=60.0, highest=250.0).message("en")
-    '2.0 to 4.5 s, 60 to 250 Hz'
+    '2.0–4.5 s, 60–250 Hz'
     """
 
     start: float
@@ -43,7 +43,7 @@ class Region:
     highest: float
 
     def message(self, language: Language = "en") -> str:
-        """Time and frequency range: ``0 to 2 s, 60 to 250 Hz``."""
+        """Time and frequency range: ``0–2 s, 60–250 Hz``."""
         return translate(
             language,
             "attention.region",

@@ -23,7 +23,7 @@ class Why:
 
     >>> reasons = Why("folk", 0.40, "world", 0.34, 2, 5, Region(3.0, 7.0, 64.0, 508.0), 3)
     >>> reasons.message("en").partition(". ")[0]
-    'For Folk: 3.0 to 7.0 s, 64 to 508 Hz, in the maps of 3 models'
+    'For Folk: 3.0–7.0 s, 64–508 Hz, in the maps of 3 models'
     >>> reasons.message("en").partition(". ")[2]
     'Against: World has 34%, Folk 40%; World leads in 2 of 5 models.'
     """

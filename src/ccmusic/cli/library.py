@@ -53,7 +53,7 @@ def batch(
     ] = None,
     write_tags: Annotated[
         bool,
-        typer.Option("--write-tags", help="Compare the genre tags of the files with OUT."),
+        typer.Option("--write-tags", help="List the files whose genre tags differ from OUT."),
     ] = False,
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Minimum probability of a genre to become a tag.")
