@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 PATIENCE = 60_000  # milliseconds, for machines that do other things as well
+expect.set_options(timeout=PATIENCE)
 
 
 def chromium() -> str | None:
@@ -65,33 +66,6 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@contextmanager
-def visits(chrome: Browser, address: str, **defaults: object) -> Iterator[Callable[..., Page]]:
-    """Open the page as somebody new; what fails in its scripts fails the test.
-
-    ``defaults`` are options of a browser context, which each visit may replace.
-    """
-    opened: list[Page] = []
-    failures: list[str] = []
-
-    def open_page(link: str = "lang=en&example=rain", **options: object) -> Page:
-        page = chrome.new_context(**{**defaults, **options}).new_page()  # type: ignore[arg-type]
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto(f"{address}/?{link}")
-        if "view=" not in link:
-            page.locator(".models .mean").first.wait_for()
-        settle(page)
-        opened.append(page)
-        return page
-
-    yield open_page
-    for page in opened:
-        assert not page.locator("[data-testid=stException]").count()
-        page.context.close()
-    assert not failures
-
-
 def settle(page: Page) -> None:
     """Wait until the page has drawn all it has to draw, and has rested for a while.
 
@@ -110,6 +84,11 @@ def settle(page: Page) -> None:
         }""",
         timeout=PATIENCE,
     )
+
+
+def plot(page: Page, key: str) -> Locator:
+    """Figure of this key."""
+    return page.locator(f".st-key-{key} .js-plotly-plot")
 
 
 def show_all(page: Page, width: int) -> None:

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 pytest.importorskip("playwright")
 pytest.importorskip("streamlit")
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from live_page import PATIENCE, browser, chromium, dashboard, settle, visits
+from live_page import settle
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium (Debian: apt install chromium)"),
-]
-expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home: Path = tmp_path_factory.mktemp("home")
-    with dashboard(CCMUSIC_HOME=str(home)) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    with visits(chrome, address, viewport={"width": 1300, "height": 1000}) as open_page:
-        yield open_page
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("pause", [0, 60])

@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 pytest.importorskip("playwright")
 pytest.importorskip("streamlit")
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from ccmusic.texts import LANGUAGES, Language, translate
-from live_page import PATIENCE, browser, chromium, dashboard, settle, visits
+from live_page import plot, settle
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium (Debian: apt install chromium)"),
-]
+pytestmark = pytest.mark.slow
 SECOND = "document.querySelector('.st-key-second audio')"
-expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with dashboard(CCMUSIC_HOME=str(tmp_path_factory.mktemp("home"))) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    with visits(chrome, address, viewport={"width": 1440, "height": 900}) as open_page:
-        yield open_page
-
-
-def plot(page: Page, key: str) -> Locator:
-    return page.locator(f".st-key-{key} .js-plotly-plot")
 
 
 def hover(page: Page, key: str, across: float, along: float) -> None:

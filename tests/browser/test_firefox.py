@@ -23,7 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 from ccmusic import analyze
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.texts import LANGUAGES, Language, translate
-from live_page import PATIENCE, dashboard
+from live_page import PATIENCE
 
 FIREFOX = shutil.which("firefox") or shutil.which("firefox-esr")
 pytestmark = [
@@ -101,12 +101,6 @@ def firefox(profile: Path) -> Iterator[Tab]:
     finally:
         process.terminate()
         process.communicate()
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with dashboard(CCMUSIC_HOME=str(tmp_path_factory.mktemp("home"))) as served:
-        yield served
 
 
 @pytest.fixture(scope="module")

@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 pytest.importorskip("playwright")
 pytest.importorskip("streamlit")
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from ccmusic.dashboard.typical import typical_pictures
 from ccmusic.genres import genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
-from live_page import PATIENCE, browser, chromium, dashboard, settle, visits
+from live_page import plot, settle
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium (Debian: apt install chromium)"),
-]
+pytestmark = pytest.mark.slow
 SOUND = "document.querySelector('[data-testid=stAudio]')"
 STEPS = ("listen", "look", "compare", "ask")
-expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with dashboard(CCMUSIC_HOME=str(tmp_path_factory.mktemp("home"))) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    with visits(chrome, address, viewport={"width": 1440, "height": 900}) as open_page:
-        yield open_page
-
-
-def plot(page: Page, key: str) -> Locator:
-    return page.locator(f".st-key-{key} .js-plotly-plot")
 
 
 def values(page: Page) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,17 +11,14 @@ import pytest
 pytest.importorskip("playwright")
 pytest.importorskip("streamlit")
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.texts import LANGUAGES, Language, translate
-from live_page import PATIENCE, browser, chromium, dashboard, settle, visits
+from live_page import settle
 from small_models import make_checkpoint
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium (Debian: apt install chromium)"),
-]
+pytestmark = pytest.mark.slow
 EXAMPLES = find_examples()
 LIVE = "document.querySelector('.st-key-live [data-testid=stBidiComponentIsolated]').shadowRoot"
 CANVAS = f"{LIVE}.querySelector('canvas')"
@@ -30,25 +27,6 @@ PICTURE = f"""() => {{
     const {{ data }} = {CANVAS}.getContext("2d").getImageData(590, 0, 10, 240);
     return data.reduce((sum, value, at) => (sum + value * (1 + at % 1009)) % 2147483647, 0);
 }}"""
-expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with dashboard(CCMUSIC_HOME=str(tmp_path_factory.mktemp("home"))) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    with visits(chrome, address, viewport={"width": 1440, "height": 900}) as open_page:
-        yield open_page
 
 
 def open_live(page: Page, language: Language) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,48 +14,22 @@ import pytest
 pytest.importorskip("playwright")
 pytest.importorskip("streamlit")
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from ccmusic import analyze
 from ccmusic.dashboard.inputs import LARGEST_MB
 from ccmusic.genres import GENRES, genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
 from ccmusic.zoo import find
-from live_page import PATIENCE, browser, chromium, dashboard, settle, visits
+from live_page import plot, settle
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium (Debian: apt install chromium)"),
-]
+pytestmark = pytest.mark.slow
 WriteSound = Callable[..., Path]
-VIEWPORT = {"width": 1300, "height": 1000}
 SOUND = "document.querySelector('[data-testid=stAudio]')"
 HEARD = f"""() => {{
     const {{ range, graphs }} = window.ccmusic, graph = graphs.get({SOUND});
     return {{ ...range, filters: [...graph.low, ...graph.high].map((f) => f.frequency.value) }};
 }}"""
-expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home = tmp_path_factory.mktemp("home")
-    uploads = tmp_path_factory.mktemp("temporary")
-    with dashboard(CCMUSIC_HOME=str(home), TMPDIR=str(uploads)) as served:
-        yield served
-    assert not list(uploads.rglob("*.mp3"))
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    with visits(chrome, address, viewport=VIEWPORT) as open_page:
-        yield open_page
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +58,6 @@ def opinion(page: Page) -> str:
 
 def title(page: Page) -> str:
     return page.locator("h1.piece").inner_text()
-
-
-def plot(page: Page, key: str) -> Locator:
-    return page.locator(f".st-key-{key} .js-plotly-plot")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,0 +1,62 @@
+"""One server for all, a browser for each module, and visits to the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a dashboard; it leaves no uploaded file behind."""
+    from live_page import dashboard
+
+    home, uploads = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("temporary")
+    with dashboard(CCMUSIC_HOME=str(home), TMPDIR=str(uploads)) as served:
+        yield served
+    assert not list(uploads.rglob("*.mp3"))
+
+
+@pytest.fixture(scope="module")  # while it runs, no other test of this thread can use asyncio
+def chrome() -> Iterator[Browser]:
+    from live_page import browser, chromium
+
+    if chromium() is None:
+        pytest.skip("no Chromium (Debian: apt install chromium)")
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Open the page as somebody new, with options of a browser context.
+
+    What fails in its scripts fails the test.
+    """
+    from live_page import PATIENCE, settle
+
+    opened: list[Page] = []
+    failures: list[str] = []
+
+    def open_page(link: str = "lang=en&example=rain", **options: object) -> Page:
+        defaults = {"viewport": {"width": 1440, "height": 900}}
+        page = chrome.new_context(**{**defaults, **options}).new_page()  # type: ignore[arg-type]
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(f"{address}/?{link}")
+        if "view=" not in link:
+            page.locator(".models .mean").first.wait_for()
+        settle(page)
+        opened.append(page)
+        return page
+
+    yield open_page
+    for page in opened:
+        assert not page.locator("[data-testid=stException]").count()
+        page.context.close()
+    assert not failures
