@@ -49,6 +49,7 @@ from ccmusic.dashboard.verdicts import details, opinion, verdicts
 from ccmusic.dashboard.visitors import largest_upload, remember_visitor
 from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.dashboard.weights import weights_window
+from ccmusic.dashboard.whatif import Edited, before_and_after, edited, edits_of, pictures, what_if
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
@@ -103,6 +104,8 @@ def page() -> None:
             help=translate(language, "vote.help"),
         )
     slot = verdict.empty()
+    if piece:
+        edits_of(piece)
     write_address()
     remember_visitor()
     if piece is None:
@@ -128,7 +131,8 @@ def page() -> None:
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
     time_first = st.session_state.turned or transform == "both"
     orientation: Orientation = "time_along_x" if time_first else "pitch_along_x"
-    shown = _Shown(piece, decoded, transform, start, orientation, language)
+    after = edited(piece, transform, start, asked=pending is not None)
+    shown = _Shown(piece, decoded, transform, start, orientation, language, after)
     covered = is_covered(piece)
     if view == "verdicts":
         with verdict:
@@ -137,19 +141,22 @@ def page() -> None:
                 slot.html(headline(piece.title, asked, Counter(), language))
                 ballot(piece, language)
             play_button(replace(piece, genre=None) if covered else piece, language)
+            what_if(piece, transform, clip, start, after, language)
         with picture:
             wave, strip = _pictures(shown)
-        analysis = None
+        analysis = changed = None
         if isinstance(panel, CheckpointError):
             reason = told(panel, language)
             slot.html(headline(piece.title, reason[0].upper() + reason[1:], Counter(), language))
         elif not on:
             all_off = translate(language, "page.all_off")
             slot.html(headline(piece.title, all_off, Counter(), language))
+        elif pending and after and not covered:
+            analysis, changed = before_and_after(slot, piece.title, pending, after, on, language)
         elif pending and not covered:
             cards = [card for card in panel.cards if card.name in on]
             analysis = verdicts(slot, piece.title, pending, cards, language, own_vote(piece))
-        said = opinion(analysis, language) if analysis else ""
+        said = opinion(changed or analysis, language) if analysis else ""
         _script(shown, said)
         waveform(wave, start_waveform(piece), piece, clip, language)
         for problem in faulty_checkpoints():
@@ -161,7 +168,7 @@ def page() -> None:
             attention(analysis, language, orientation=orientation)
             details(analysis, language)
             curves = st.container()
-            downloads(analysis, language)
+            downloads(changed or analysis, language)
             if pieces:
                 files_table(pieces, transform, on, language, show_nth)
             # What is done in a window waits for the end of this run: nothing long, then.
@@ -187,6 +194,8 @@ class _Shown:
     orientation: Orientation
     """Of a CQT; of others time is along x."""
     language: Language
+    after: Edited | CCMusicError | None
+    """The sound as it was edited."""
 
 
 def _script(shown: _Shown, said: str) -> None:
@@ -324,6 +333,15 @@ def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
                 config=buttons(language, zoom=True),
                 key=f"spectrogram_{name}",
                 alt=translate(language, "page.alt_spectrogram", name=shown.piece.title),
+            )
+        if isinstance(shown.after, Edited):
+            pictures(
+                shown.piece,
+                shown.window,
+                shown.after,
+                shown.transform,
+                language,
+                orientation=shown.orientation,
             )
     wave, strip = st.empty(), st.empty()
     player(shown.piece, shown.window, language)

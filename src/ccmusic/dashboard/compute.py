@@ -20,6 +20,7 @@ from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.cache import Cached
 from ccmusic.dashboard.models import others_come, private_models
 from ccmusic.dashboard.piece import Piece
+from ccmusic.edits import Edit, OneChannel
 from ccmusic.engine import Engine
 from ccmusic.errors import CheckpointError, without_paths
 from ccmusic.panel import Panel, available_cores
@@ -133,7 +134,12 @@ def warm_up() -> None:
     engine().warm_up()
 
 
-def prepared(piece: Piece, transform: TransformChoice, start: float | None = None) -> Prepared:
+def prepared(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None = None,
+    edits: tuple[Edit, ...] = (),
+) -> Prepared:
     """Window of the recording, from a second on or its centre, and the pictures of the models.
 
     CQT and Mel are computed in any case: whoever turns to the other one need not wait.
@@ -142,20 +148,30 @@ def prepared(piece: Piece, transform: TransformChoice, start: float | None = Non
     ------
     AudioError
         If the recording cannot be read.
+    ParameterError
+        If an edit cannot be applied to it.
     """
     wanted = {Preprocessing.default(name) for name in transforms_of(transform)}
     with suppress(CheckpointError):  # of a transform without models
         wanted |= open_panel(transform).preprocessings
     both = {Preprocessing.default("cqt"), Preprocessing.default("mel")}
-    return _prepared(piece, start, frozenset(wanted | both)).restrict(wanted)
+    return _prepared(piece, start, frozenset(wanted | both), edits).restrict(wanted)
 
 
 @_cached(16)
 def _prepared(
-    piece: Piece, start: float | None, preprocessings: frozenset[Preprocessing]
+    piece: Piece,
+    start: float | None,
+    preprocessings: frozenset[Preprocessing],
+    edits: tuple[Edit, ...],
 ) -> Prepared:
+    # A channel, and slices of the whole piece, are to be had from the file alone.
+    channel = any(isinstance(edit, OneChannel) for edit in edits)
+    if edits and not channel and not any(p.slice_seconds for p in preprocessings):
+        clip = _prepared(piece, start, preprocessings, ()).clip
+        return engine().prepare(clip, preprocessings, edits=edits)
     crop: Crop | float = "center" if start is None else start
-    return engine().prepare(piece.content, preprocessings, crop=crop, name=piece.name)
+    return engine().prepare(piece.content, preprocessings, crop=crop, edits=edits, name=piece.name)
 
 
 @_cached(16)
@@ -165,17 +181,24 @@ def start_waveform(piece: Piece) -> Background[None, Envelope]:
 
 
 def start_analysis(
-    piece: Piece, transform: TransformChoice, start: float | None = None
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None = None,
+    edits: tuple[Edit, ...] = (),
 ) -> Background[Verdict, Analysis]:
     """Start an analysis; raises what :func:`prepared` and :func:`open_panel` raise."""
-    return _start_analysis(piece, transform, start, _own(transform))
+    return _start_analysis(piece, transform, start, edits, _own(transform))
 
 
 @_cached(16)
 def _start_analysis(
-    piece: Piece, transform: TransformChoice, start: float | None, own: _Own
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    edits: tuple[Edit, ...],
+    own: _Own,
 ) -> Background[Verdict, Analysis]:
-    panel, window = open_panel(transform), prepared(piece, transform, start)
+    panel, window = open_panel(transform), prepared(piece, transform, start, edits)
     return Background(lambda tell: _public(panel.analyze_prepared(window, on_verdict=tell)))
 
 

@@ -53,7 +53,7 @@ def line(
     genre, share = max(shares.items(), key=lambda item: item[1])
     return (
         f'<li class="{kind}"><span class="name">{escape(name)}</span>'
-        f"{genre_mark(genre, language)}{_bar(genre, share)}"
+        f"{genre_mark(genre, language)}{bar(genre, share)}"
         f'<span class="share">{share:.0%}</span>{_sureness(band, advice, language)}</li>'
     )
 
@@ -88,10 +88,12 @@ def _sureness(band: Band | None, advice: str, language: Language) -> str:
     )
 
 
-def _bar(genre: str, share: float) -> str:
+def bar(genre: str, share: float, *, since: float | None = None) -> str:
+    """A share as a bar; with ``since`` it grows or shrinks from there."""
+    moved = "" if since is None else f"--since:{since:.1%};"
     return (
         '<span class="bar" aria-hidden="true">'
-        f'<i style="width:{share:.1%};background:{genre_colour(genre)}"></i></span>'
+        f'<i style="{moved}width:{share:.1%};background:{genre_colour(genre)}"></i></span>'
     )
 
 
@@ -101,7 +103,7 @@ def card(
     """A model's likeliest genres as bars, and what else there is to know about it."""
     rows = "".join(
         f"<li>{genre_mark(genre, language)}<span class='share'>{share:.0%}</span>"
-        f"{_bar(genre, share)}</li>"
+        f"{bar(genre, share)}</li>"
         for genre, share in shares
     )
     said = "".join(f"<p>{escape(note)}</p>" for note in notes)

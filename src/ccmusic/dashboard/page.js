@@ -1,7 +1,7 @@
 // What Streamlit has no word for: one player for all pictures of a sound. It plays the judged
 // window or any region of a spectrogram (its seconds and, by filters, its band), draws a playhead
 // over every picture, moves the window to a click, and tells Python when Back was pressed.
-const kept = (window.ccmusic ??= { graphs: new WeakMap(), range: null, start: null, source: null, second: false });
+const kept = (window.ccmusic ??= { graphs: new WeakMap(), range: null, start: null, source: null, voice: null });
 const ORDER = 2; // filters in a row at each edge of a band: 24 dB per octave
 
 export default function ({ data, setTriggerValue, parentElement }) {
@@ -9,17 +9,23 @@ export default function ({ data, setTriggerValue, parentElement }) {
   const status = parentElement.querySelector("[role=status]");
   if (data.said !== undefined && status.textContent !== data.said) status.textContent = data.said;
 
-  // The page's piece, and the second one where two are compared: one of them plays at a time.
-  const main = () => document.querySelector("audio[data-testid=stAudio], [data-testid=stAudio] audio");
-  const second = () => document.querySelector(".st-key-second audio");
-  const audio = () => (kept.second && second()) || main();
-  const ofSecond = (element) => element.closest(".st-key-second") !== null;
-  const sounds = (element) => ofSecond(element) === (audio() === second());
+  // Beside the page's piece: a second one to compare with, the sound that was edited, and the rest
+  // of it without a region. One of them plays at a time, with its own button and pictures.
+  const VOICES = ["second", "edited", "rest"].map((name) => `[class*=st-key-${name}]`);
+  const voiceOf = (element) => VOICES.find((voice) => element.closest(voice)) ?? null;
+  const main = () =>
+    [...document.querySelectorAll("audio[data-testid=stAudio], [data-testid=stAudio] audio")].find((a) => !voiceOf(a));
+  const of = (selector) => kept.voice && document.querySelector(`${kept.voice} ${selector}`);
+  const audio = () => of("audio") || main();
+  const sounds = (element) => voiceOf(element) === (audio() === main() ? null : kept.voice);
   const select = (element) => {
-    if (ofSecond(element) === kept.second) return;
+    if (voiceOf(element) === kept.voice) return;
     audio()?.pause();
-    kept.second = ofSecond(element);
+    kept.voice = voiceOf(element);
   };
+  // A sound may begin at a later second of the piece.
+  const offset = () => Number(of("[data-offset]")?.dataset.offset ?? 0);
+  const now = () => audio().currentTime + offset();
   const plots = () => document.querySelectorAll(".js-plotly-plot");
   const timeAxis = (plot) => {
     const layout = plot._fullLayout;
@@ -52,7 +58,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
 
   const seek = (seconds) => {
     kept.seeking = true;
-    audio().currentTime = seconds;
+    audio().currentTime = Math.max(0, seconds - offset());
   };
 
   const play = (range) => {
@@ -66,8 +72,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
 
   const looping = () => document.querySelector(".play .loop")?.checked;
   const judged = () => {
-    const { start = data.start, end = data.end } =
-      (kept.second && document.querySelector(".st-key-second .play-window")?.dataset) || {};
+    const { start = data.start, end = data.end } = of(".play-window")?.dataset ?? {};
     return { start: Number(start), end: Number(end), window: true };
   };
   const playWindow = () => {
@@ -99,13 +104,13 @@ export default function ({ data, setTriggerValue, parentElement }) {
   };
 
   const draw = () => {
-    const now = audio()?.currentTime ?? 0;
+    const second = audio()?.currentTime ? now() : 0;
     for (const plot of plots()) {
       const axis = timeAxis(plot);
       if (!axis || !plot.querySelector(".svg-container")) continue;
       const { xaxis, yaxis, meta } = plot._fullLayout;
-      const at = axis.l2p(now);
-      const inside = sounds(plot) && now > 0 && at >= 0 && at <= axis._length;
+      const at = axis.l2p(second);
+      const inside = sounds(plot) && second > 0 && at >= 0 && at <= axis._length;
       const box = meta.time === "x"
         ? [axis._offset + at, yaxis._offset, 2, yaxis._length]
         : [xaxis._offset, axis._offset + at, xaxis._length, 2];
@@ -117,9 +122,11 @@ export default function ({ data, setTriggerValue, parentElement }) {
   const follow = () => {
     const sound = audio();
     const { range } = kept;
-    if (sound && range && sound.currentTime >= range.end - 0.01) {
-      if (looping()) seek(range.start);
-      else { sound.pause(); seek(range.start); }
+    if (sound && range && (now() >= range.end - 0.01 || sound.ended)) {
+      const over = sound.ended;
+      if (!looping()) sound.pause();
+      seek(range.start);
+      if (looping() && over) sound.play().catch(() => {});
     }
     draw();
     button();
@@ -187,11 +194,15 @@ export default function ({ data, setTriggerValue, parentElement }) {
   const up = () => {
     if (!drag?.to) return;
     const { from, to } = drag;
-    select(from.plot);
     const [time, pitch] = from.meta.time === "x" ? ["x", "y"] : ["y", "x"];
     const seconds = [from[time], to[time]].map((p) => from[`${time}axis`].p2l(p)).sort((a, b) => a - b);
     const band = [from[pitch], to[pitch]].map((p) => hertz(from[`${pitch}axis`], p)).sort((a, b) => a - b);
-    play({ start: seconds[0], end: Math.max(seconds[1], seconds[0] + 0.1), low: band[0], high: band[1] });
+    const region = { start: seconds[0], end: Math.max(seconds[1], seconds[0] + 0.1), low: band[0], high: band[1] };
+    from.plot.dispatchEvent(new CustomEvent("ccmusic-region", { bubbles: true, detail: region }));
+  };
+  const playRegion = (event) => {
+    select(event.target);
+    play(event.detail);
   };
 
   // ---- the crosshair: a place in one spectrogram is marked in those beside it as well. Plotly
@@ -262,6 +273,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
     // Media events do not bubble, but on their way down the document sees them.
     ...["play", "pause", "seeking", "seeked", "loadedmetadata", "timeupdate"].map((n) => [document, n, begin]),
     [document, "pointerdown", down], [document, "pointermove", move], [document, "pointerup", up],
+    [document, "ccmusic-region", playRegion],
     [document, "mousemove", link], [document, "mouseout", link], [document, "click", click], [document, "keydown", key], [document, "input", fade], [window, "popstate", back],
   ];
   for (const [target, name, act] of listeners) target.addEventListener(name, act, true);

@@ -12,11 +12,11 @@ import streamlit as st
 from PIL import Image
 
 from ccmusic.analysis import Analysis
-from ccmusic.audio import SAMPLE_RATE, Envelope, Samples
+from ccmusic.audio import SAMPLE_RATE, Envelope
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.media import offer
-from ccmusic.dashboard.player import wav
+from ccmusic.dashboard.player import sixteen, wav
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure, waveform_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
@@ -92,13 +92,13 @@ def _sound(analysis: Analysis, whole: Background[None, Envelope], language: Lang
         language, "mono", channels=info.channels, samples=len(clip.original), rate=info.sample_rate
     )
     st.plotly_chart(waveform_figure(clip.envelope(), language), config=quiet, key="way_mono")
-    _download("mono.wav", wav(_sixteen(clip.original), info.sample_rate))
+    _download("mono.wav", wav(sixteen(clip.original), info.sample_rate))
     key = "resampled_looped" if info.looped else "resampled"
     nyquist = SAMPLE_RATE / 2
     _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE, nyquist=nyquist)
     resampled = Envelope.of(clip.samples, SAMPLE_RATE, info.window_start)
     st.plotly_chart(waveform_figure(resampled, language), config=quiet, key="way_resampled")
-    _download("resampled.wav", wav(_sixteen(clip.samples), SAMPLE_RATE))
+    _download("resampled.wav", wav(sixteen(clip.samples), SAMPLE_RATE))
     _download("resampled.npy", _npy(clip.samples))
 
 
@@ -190,11 +190,6 @@ def _prediction(verdict: Verdict, language: Language) -> None:
         },
     )
     _download("verdict.csv", _csv(columns, rows))
-
-
-def _sixteen(samples: Samples) -> npt.NDArray[np.int16]:
-    """Samples of 16 bits, for listening; the exact array is offered as well."""
-    return (np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 
 def _npy(values: npt.NDArray[np.floating]) -> bytes:
