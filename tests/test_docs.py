@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import outputs
 from ccmusic.audio import load
 from ccmusic.card import ModelCard
 from ccmusic.genres import GENRES
@@ -25,6 +26,27 @@ def test_generated_pages_have_not_drifted(script: str) -> None:
         [sys.executable, ROOT / "tools" / script, "--check"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page, id=page.name, marks=[] if page.name.startswith("README") else pytest.mark.slow
+        )
+        for page in outputs.PAGES
+    ],
+)
+def test_programs_of_the_manual_print_what_it_says(page: Path) -> None:
+    assert outputs.with_outputs(page) == page.read_text("utf-8")
+
+
+def test_an_output_may_differ_in_times_and_a_little_in_numbers() -> None:
+    assert outputs.alike("Folk 43%  12 ms", "Folk 44% 312 ms")
+    assert not outputs.alike("Folk 43%  12 ms", "Jazz 43%  12 ms")
+    assert not outputs.alike("Folk 43%", "Folk 53%")
+    assert not outputs.alike("('folk', 0.43)", "('folk', 0.53)")
+    assert not outputs.alike("one line", "one line\nand another")
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md", "CONTRIBUTING.md"])

@@ -1,5 +1,6 @@
 """The manual builds, names every public object, and leads nowhere that is not there."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_every_link_of_the_site_leads_somewhere(site: Path) -> None:
     pages = {path: _Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
-    assert len(pages) >= 30  # fifteen in two languages
+    assert len(pages) >= 70  # in two languages
     for path, page in pages.items():
         for link in [*page.links, *page.fetched]:
             parts = urlsplit(link)
@@ -72,18 +73,45 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
             assert not urlsplit(address).netloc, f"{path.name} loads {address}"
 
 
+def test_every_public_object_is_on_the_page_of_its_module() -> None:
+    described = {
+        page.stem: re.findall(r"^::: ccmusic\.(\w+)$", page.read_text("utf-8"), re.MULTILINE)
+        for page in (DOCS / "reference").glob("*.md")
+    }
+    names = [name for of_page in described.values() for name in of_page]
+    assert sorted(names) == sorted({*ccmusic.__all__, "schema"} - {"__version__"})
+    for module, of_page in described.items():
+        for name in of_page:
+            thing = getattr(ccmusic, name)
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                assert thing.__module__ == f"ccmusic.{module}", name
+
+
 @pytest.mark.parametrize("name", ["python.md", "python.zh.md"])
-def test_every_public_object_is_in_the_manual(name: str) -> None:
+def test_every_public_name_is_explained_in_both_languages(name: str) -> None:
     text = (DOCS / name).read_text("utf-8")
-    described = re.findall(r"^::: ccmusic\.(\w+)$", text, re.MULTILINE)
-    assert sorted(described) == sorted({*ccmusic.__all__, "schema"} - {"__version__"})
+    assert not [name for name in ccmusic.__all__ if f"`{name}`" not in text and name[0] != "_"]
 
 
 def test_every_page_is_there_in_both_languages() -> None:
     english = {path.stem for path in DOCS.glob("*.md") if not path.stem.endswith(".zh")}
     chinese = {path.name.removesuffix(".zh.md") for path in DOCS.glob("*.zh.md")}
-    assert english - chinese == {"glossary"}  # which has both languages on one page
+    # The first has both languages on one page, the second is that of the repository.
+    assert english - chinese == {"glossary", "changelog"}
     assert not chinese - english
+
+
+def test_every_page_has_a_title_in_the_menu_of_both_languages() -> None:
+    text = (ROOT / "mkdocs.yml").read_text("utf-8")
+    menu, plugins = text[text.index("\nnav:") :].split("\nplugins:")
+    titled = re.findall(r"^ +- ([^:\n]+): ([\w/]+)\.md$", menu, re.MULTILINE)
+    pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
+    assert {page for _, page in titled} == {page for page in pages if not page.endswith(".zh")}
+    titles = re.findall(r"^ +- ([^:\n]+):", menu, re.MULTILINE)
+    chinese = plugins[plugins.index("nav_translations:") : plugins.index("- autorefs")]
+    translated = dict(re.findall(r"^ {12}([^:\n]+): (.+)$", chinese, re.MULTILINE))
+    assert set(titles) - set(translated) == {"Python"}
+    assert set(translated) <= set(titles)
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.glob("*.zh.md")), ids=lambda path: path.name)

@@ -12,30 +12,29 @@ import griffe
 
 ROOT = Path(__file__).parent.parent
 LOG = logging.getLogger("mkdocs.hooks")
-OUTSIDE = re.compile(r"\]\(\.\./([^)#]+)")
+OUTSIDE = re.compile(r"\]\((\.\./[^)#]+)")
 ROLE = re.compile(r":(?:attr|class|data|exc|func|meth|mod):`~?([^`<]+?)(?: <[^>]+>)?`")
 DOCTEST = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:
     """Lead links to other files of the repository to its home."""
+    docs = Path(config.docs_dir)
+    folder = (docs / page.file.src_uri).parent
 
     def link(match: re.Match[str]) -> str:
-        target = match[1]
-        if not (ROOT / target).exists():
-            LOG.warning("%s links to ../%s, which does not exist", page.file.src_uri, target)
-        return f"]({config.extra['repository']}/blob/main/{target}"
+        target = (folder / match[1]).resolve()
+        if target.is_relative_to(docs):
+            return match[0]
+        if not target.exists():
+            LOG.warning("%s links to %s, which does not exist", page.file.src_uri, match[1])
+        return f"]({config.extra['repository']}/blob/main/{target.relative_to(ROOT).as_posix()}"
 
     return OUTSIDE.sub(link, markdown)
 
 
 class Docstrings(griffe.Extension):
-    """Roles become code, examples fenced blocks; former names are left out."""
-
-    def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
-        for name, member in list(cls.members.items()):
-            if str(getattr(member, "value", "")).startswith("RenamedAttribute("):
-                cls.del_member(name)
+    """Roles become code, examples fenced blocks."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring:

@@ -57,9 +57,11 @@ from ccmusic.errors import (
     SandboxError,
     WeightsError,
 )
+from ccmusic.importance import Importance
 from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
+from ccmusic.result import PanelResult
 from ccmusic.spectrogram import (
     Chroma,
     Cqt,
@@ -73,6 +75,7 @@ from ccmusic.spectrogram import (
 )
 from ccmusic.verdict import Verdict
 from ccmusic.version import __version__
+from ccmusic.whole import WholePiece
 from ccmusic.zoo import Checkpoint, Session
 
 __all__ = [
@@ -99,6 +102,7 @@ __all__ = [
     "DataSource",
     "Edit",
     "Envelope",
+    "Importance",
     "Mel",
     "Metrics",
     "MissingExtraError",
@@ -110,6 +114,7 @@ __all__ = [
     "Pair",
     "Panel",
     "PanelCard",
+    "PanelResult",
     "ParameterError",
     "Picture",
     "Prepared",
@@ -125,6 +130,7 @@ __all__ = [
     "TransformName",
     "Verdict",
     "WeightsError",
+    "WholePiece",
     "WindowName",
     "Without",
     "__version__",

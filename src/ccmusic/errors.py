@@ -11,7 +11,7 @@ from ccmusic.texts import Language, translate
 class CCMusicError(Exception):
     """Base of all errors raised on purpose; its text is one line for users."""
 
-    def message(self, language: Language) -> str:
+    def message(self, language: Language = "en") -> str:
         """The text in a language; in English if the catalogue does not have it."""
         return str(self)
 
@@ -23,7 +23,7 @@ class CataloguedError(CCMusicError):
         super().__init__(translate("en", f"error.{key}", **values))
         self.key, self.values = key, values
 
-    def message(self, language: Language) -> str:
+    def message(self, language: Language = "en") -> str:
         """The text in a language."""
         return translate(language, f"error.{self.key}", **self.values)
 

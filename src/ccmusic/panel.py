@@ -12,20 +12,23 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import ParamSpec, Self, TypeAlias, TypeVar
 
 import numpy as np
 
 from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.analysis import Analysis
-from ccmusic.audio import Clip, Crop, Source
+from ccmusic.audio import CLIP_SECONDS, Clip, Crop, Source
 from ccmusic.card import ModelCard, matching
 from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
+from ccmusic.importance import Importance, Occlusion, Part, occlusions, together
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared, prepare, prepare_windows
 from ccmusic.spectrogram import TransformChoice
-from ccmusic.verdict import Verdict, average_slices
+from ccmusic.verdict import Verdict, as_logits, average_slices
+from ccmusic.whole import WholePiece
 from ccmusic.zoo import Checkpoint, Session, find
 
 P = ParamSpec("P")
@@ -162,22 +165,10 @@ class Panel(AbstractContextManager["Panel"]):
             The picture, or the slices of a piece, for each preprocessing that the cards name.
         """
         self._check_open()
-        # as_completed() would wait for ever for futures that close() cancels; callbacks are called.
-        ready: queue.SimpleQueue[Future[Verdict]] = queue.SimpleQueue()
-        asked: list[Future[Verdict]] = []
-        try:
-            for checkpoint, session in self._sessions:
-                its = pictures[checkpoint.card.preprocessing]
-                asked.append(self._submit(_ask, checkpoint, session, its))
-                asked[-1].add_done_callback(ready.put)
-            for _ in asked:
-                verdict = ready.get()
-                if verdict.cancelled():
-                    raise ClosedError("panel_closed")
-                yield verdict.result()
-        finally:  # the consumer may have stopped: cancel what has not started
-            for verdict in asked:
-                verdict.cancel()
+        yield from self._as_ready(
+            partial(_ask, checkpoint, session, pictures[checkpoint.card.preprocessing])
+            for checkpoint, session in self._sessions
+        )
 
     def analyze(
         self,
@@ -304,6 +295,73 @@ class Panel(AbstractContextManager["Panel"]):
         windows = prepare_windows(source, self.preprocessings, hop=hop, name=name)
         return in_order(self.analyze_prepared, windows, workers=available_cores())
 
+    def analyze_whole(self, source: Source, *, name: str | None = None) -> WholePiece:
+        """Analyse a whole recording: the mean over its windows, 10 s after 10 s.
+
+        Parameters
+        ----------
+        source, name
+            As in :meth:`timeline`.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be read.
+        """
+        return WholePiece.of(self.timeline(source, hop=CLIP_SECONDS, name=name))
+
+    def importance(
+        self,
+        source: Source | Clip | Analysis,
+        genre: str | None = None,
+        *,
+        crop: Crop | float = "center",
+        name: str | None = None,
+    ) -> Iterator[Importance]:
+        """Measure what counts: cover one place of a picture after the other, and ask again.
+
+        >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+        ...     found = {part.model: part for part in panel.importance("examples/rain.ogg")}
+        >>> found["mobilenet_v3_large_cqt"].region is not None
+        True
+
+        Places are as large as those of the activation maps. All models advance together, row by
+        row of their pictures.
+
+        Parameters
+        ----------
+        source, crop, name
+            As in :meth:`analyze`; or an analysis by this panel.
+        genre
+            By default the first choice of each model.
+
+        Yields
+        ------
+        After each row of a model, its map so far: the last one of each model is whole. Models that
+        failed, or do not know the genre, have none.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be read.
+        CheckpointError
+            If a model fails.
+        ValueError
+            If no model knows the genre.
+        """
+        self._check_open()
+        if not isinstance(source, Analysis):
+            source = self.analyze(source, crop=crop, name=name)
+        sessions = {checkpoint.card.name: session for checkpoint, session in self._sessions}
+        known = occlusions(source.select(list(sessions)), genre)
+        parts = self._as_ready(
+            partial(_cover, occlusion, sessions[occlusion.model], row)
+            for row in range(max((occlusion.grid[0] for occlusion in known), default=0))
+            for occlusion in known
+            if row < occlusion.grid[0]
+        )
+        return together(parts)
+
     def close(self) -> None:
         """Release the models after their running inferences.
 
@@ -329,6 +387,24 @@ class Panel(AbstractContextManager["Panel"]):
         view._owners = tuple(owner for panel in panels for owner in panel._owners or (panel,))
         view._sessions = sorted(sessions, key=lambda pair: -pair[0].card.multiply_adds)
         return view
+
+    def _as_ready(self, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
+        """Do tasks in the pool; results come in the order in which they are ready."""
+        # as_completed() would wait for ever for futures that close() cancels; callbacks are called.
+        ready: queue.SimpleQueue[Future[T]] = queue.SimpleQueue()
+        asked: list[Future[T]] = []
+        try:
+            for task in tasks:
+                asked.append(self._submit(task))
+                asked[-1].add_done_callback(ready.put)
+            for _ in asked:
+                done = ready.get()
+                if done.cancelled():
+                    raise ClosedError("panel_closed")
+                yield done.result()
+        finally:  # the consumer may have stopped: cancel what has not started
+            for done in asked:
+                done.cancel()
 
     def _submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         try:
@@ -375,6 +451,18 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def _cover(occlusion: Occlusion, session: Future[Session], row: int) -> Part:
+    try:
+        opened, pictures = session.result(), occlusion.covered(row)
+        # On CPUs, several together take longer than one after the other (benchmarks/batch.py).
+        logits = [opened.run(["logits"], {"picture": each[None]})[0] for each in pictures]
+    except CCMusicError:
+        raise
+    except Exception as error:
+        raise CheckpointError("failed", file=occlusion.model, reason=reason_of(error)) from None
+    return occlusion, row, occlusion.loss(np.concatenate(logits))
+
+
 def _ask(
     checkpoint: Checkpoint,
     session: Future[Session],
@@ -404,6 +492,6 @@ def _ask(
     if len(pictures) == 1:
         return Verdict(card, latency, logits[0], middle)
     (shares,) = average_slices(logits, [len(logits)], card.temperature)
-    together = (card.temperature * np.log(np.maximum(shares, 1e-12))).astype(np.float32)
+    together = as_logits(shares, card.temperature)
     votes = Counter(card.classes[i] for i in logits.argmax(axis=1))
     return Verdict(card, latency, together, middle, dict(votes.most_common()))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from ccmusic import plot
+from ccmusic import edits, plot
 from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
@@ -21,6 +23,7 @@ from ccmusic.version import __version__
 
 if TYPE_CHECKING:
     from ccmusic.analysis import Analysis
+    from ccmusic.result import PanelResult
 
 Kind = Literal["html", "json", "csv"]
 
@@ -37,7 +40,8 @@ svg { display: block; width: 100%; height: auto; }
 table { border-collapse: collapse; }
 th, td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap; }
 th:first-child { text-align: left; }
-tr:last-child > * { border-top: 2px solid; font-weight: bold; }
+.models tr:last-child > * { border-top: 2px solid; font-weight: bold; }
+.windows td:last-child { font-weight: bold; }
 figure { margin: 0; }
 .note { opacity: 0.75; }
 """
@@ -58,19 +62,19 @@ def kind_of(path: Path) -> Kind:
     raise CCMusicError(f"{path}: the name of a report must end in .html, .json or .csv")
 
 
-def render(analysis: Analysis, kind: Kind, language: Language = "en") -> str:
-    """Render a document; the language applies to HTML only."""
+def render(analysis: PanelResult, kind: Kind, language: Language = "en") -> str:
+    """Render a document on ten seconds or a whole piece; the language applies to HTML only."""
     if kind == "html":
         return to_html(analysis, language)
     return to_json(analysis) if kind == "json" else to_csv(analysis)
 
 
-def to_json(analysis: Analysis) -> str:
+def to_json(analysis: PanelResult) -> str:
     """Indented JSON, as ``ccmusic classify --json`` prints it."""
     return json.dumps(analysis.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
 
-def to_csv(analysis: Analysis) -> str:
+def to_csv(analysis: PanelResult) -> str:
     """The rows of an analysis, with a header; an empty cell where a row has no value."""
     rows, text = analysis.rows(), io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -117,18 +121,20 @@ def region_line(analysis: Analysis, name: str, genre: str | None, language: Lang
     )
 
 
-def to_html(analysis: Analysis, language: Language) -> str:
+def to_html(analysis: PanelResult, language: Language) -> str:
     """Self-contained page with embedded pictures."""
     title = escape(Path(analysis.file).name)
     clip = analysis.clip
+    edited = [_capital(edits.message(clip.edits, language))] if clip.edits else []
     body = [
         f"<h1>{title}</h1>",
         _paragraph(info_line(clip, language)),
         _paragraph(window_line(clip, language)),
+        *(_paragraph(line) for line in edited),
         *(_paragraph(f"⚠ {warning.message(language)}") for warning in analysis.warnings),
         _heading(_capital(analysis.message(language))),
         *_figures(analysis, language),
-        *_spectrograms(analysis, language),
+        *_evidence(analysis, language),
         *_models(analysis, language),
         _paragraph(f"CCMusic {__version__}"),
     ]
@@ -153,7 +159,7 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _figures(analysis: Analysis, language: Language) -> list[str]:
+def _figures(analysis: PanelResult, language: Language) -> list[str]:
     """Divergence and table, if there is a verdict."""
     if analysis.agreement is None:
         return []
@@ -164,16 +170,58 @@ def _figures(analysis: Analysis, language: Language) -> list[str]:
     ]
 
 
-def _models(analysis: Analysis, language: Language) -> list[str]:
-    """Where each model looked, and which it is; nothing if none was asked."""
-    if not analysis.verdicts:
-        return []
+def _evidence(analysis: PanelResult, language: Language) -> list[str]:
+    """Of ten seconds the spectrograms and where each model looked; of a piece its windows."""
+    if analysis.windows:
+        title = translate(language, "timeline.title")
+        return [_heading(title), _windows(analysis.windows, language)]
+    shown = cast("Analysis", analysis)
+    if not shown.verdicts:
+        return _spectrograms(shown, language)
     return [
+        *_spectrograms(shown, language),
         _heading(translate(language, "attention.title")),
         _paragraph(translate(language, "attention.help")),
         '<div class="row">',
-        *_maps(analysis, language),
+        *_maps(shown, language),
         "</div>",
+    ]
+
+
+def _windows(windows: Sequence[PanelResult], language: Language) -> str:
+    """Windows x models, the mean last: first choices with their probabilities."""
+    names = dict.fromkeys(name for window in windows for name in window.verdicts)
+    mean = translate(language, "page.mean_short")
+    rows = ["".join(f"<th>{escape(name)}</th>" for name in ("", *names, mean))]
+    for window in windows:
+        choices = [window.verdicts[n].top(1) if n in window.verdicts else [] for n in names]
+        cells = "".join(map(partial(_choice, language=language), (*choices, window.top(1))))
+        rows.append(f"<th>{clock(window.clip.info.window_start)}</th>{cells}")
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<div class="scroll"><table class="windows">{body}</table></div>'
+
+
+def _choice(choice: list[tuple[str, float]], language: Language) -> str:
+    if not choice:
+        return "<td></td>"
+    ((genre, share),) = choice
+    colour = genre_colour(genre)
+    return (
+        f'<td style="background: linear-gradient({colour}, {colour}) 0 100% / 100% 4px no-repeat">'
+        f"{escape(genre_name(genre, language))} {share:.0%}</td>"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds: 1:05."""
+    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+
+
+def _models(analysis: PanelResult, language: Language) -> list[str]:
+    """Which models they are; nothing if none was asked."""
+    if not analysis.verdicts:
+        return []
+    return [
         _heading(translate(language, "report.models")),
         "<ul>",
         *(_model(verdict, language) for verdict in analysis.verdicts.values()),
@@ -181,7 +229,7 @@ def _models(analysis: Analysis, language: Language) -> list[str]:
     ]
 
 
-def _table(analysis: Analysis, language: Language) -> str:
+def _table(analysis: PanelResult, language: Language) -> str:
     """Models x genres; under each share a bar in the genre's colour."""
     genres = analysis.genres
     head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
@@ -197,7 +245,7 @@ def _table(analysis: Analysis, language: Language) -> str:
             for genre in genres
         )
         rows.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
-    return f"<table>{''.join(rows)}</table>"
+    return f'<table class="models">{"".join(rows)}</table>'
 
 
 def _spectrograms(analysis: Analysis, language: Language) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -21,6 +21,9 @@ from ccmusic.errors import DataError
 from ccmusic.quality import Judged
 from ccmusic.texts import Language
 from ccmusic.verdict import Verdict
+
+if TYPE_CHECKING:
+    from ccmusic.result import PanelResult
 
 VERSION: Literal[1] = 1
 """Incremented when a key changes its meaning or is removed; new keys may be added."""
@@ -86,7 +89,7 @@ class VerdictDocument(Document):
     probabilities: dict[str, Share] = Field(examples=[{"jazz": 0.74, "blues": 0.26}])
     top: list[Choice] = Field(description="The likeliest genres, as many as were asked for.")
     votes: dict[str, int] = Field(
-        description="First choices of the slices, if the piece was cut into several."
+        description="First choices of its windows or slices, if there are several."
     )
     latency_ms: float = Field(examples=[23.1])
     attention: AttentionDocument | None = Field(description="Null unless it was asked for.")
@@ -242,6 +245,29 @@ class AdviceDocument(Document):
         )
 
 
+class WindowDocument(Document):
+    """Ten seconds of a whole piece."""
+
+    start: float = Field(description="Seconds from the beginning of the piece.", examples=[20])
+    end: float = Field(examples=[30])
+    judged: Judged
+    mean: dict[str, Share] = Field(description="Empty without a verdict.")
+    choices: dict[str, Choice] = Field(description="First choice of each model, by its name.")
+
+    @classmethod
+    def of(cls, window: PanelResult) -> WindowDocument:
+        """Convert the analysis of a window."""
+        info = window.clip.info
+        first = {name: v.top(1)[0] for name, v in window.verdicts.items() if not v.error}
+        return cls(
+            start=info.window_start,
+            end=info.window_end,
+            judged=window.judged,
+            mean=window.mean,
+            choices={n: Choice(genre=g, probability=p) for n, (g, p) in first.items()},
+        )
+
+
 class _Versioned(Document):
     schema_: Literal["ccmusic.analysis"] = Field("ccmusic.analysis", alias="schema")
     version: Literal[1] = VERSION
@@ -249,7 +275,7 @@ class _Versioned(Document):
 
 
 class AnalysisDocument(_Versioned):
-    """Analysis of a recording."""
+    """Analysis of ten seconds of a recording, or of the whole."""
 
     clip: ClipDocument
     edits: list[EditDocument] = Field(
@@ -270,6 +296,10 @@ class AnalysisDocument(_Versioned):
         "edited sound."
     )
     elapsed_ms: float = Field(description="Of reading and of asking the models, without waiting.")
+    windows: list[WindowDocument] | None = Field(
+        description="Of a whole piece, 10 s after 10 s: `models` and `mean` are means over those "
+        "that have a verdict, and `votes` of a model their first choices. Null of ten seconds."
+    )
 
 
 class ErrorDocument(_Versioned):

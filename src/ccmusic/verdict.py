@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,13 +27,13 @@ class Verdict(Value):
     latency_ms: float = field(default=0.0, compare=False)
     """Time of the inference alone."""
     logits: Floats | None = None
-    """float32 [n_classes], before the temperature; for several slices, the logits of
-    their mean probabilities."""
+    """float32 [n_classes], before the temperature; for several slices or windows, the
+    logits of their mean probabilities."""
     maps: Floats | None = None
     """float32 [n_classes, h, w]: the class-activation maps, see the card's ``explanation``; of
     several slices, the maps of the middle one."""
     votes: dict[str, int] = field(default_factory=dict)
-    """First choices of the slices, if the piece was cut into several; the commonest first."""
+    """First choices of the slices or windows, if there are several; the commonest first."""
     error: CCMusicError | None = None
     edited: bool = False
     """Whether the sound was edited: no confidence band was measured on such."""
@@ -71,6 +72,31 @@ class Verdict(Value):
             accuracy=band.accuracy,
             recordings=band.recordings,
         )
+
+
+def average(verdicts: Sequence[Verdict]) -> Verdict:
+    """Verdict of one model on several windows: their mean probabilities.
+
+    If all failed, it is the first error.
+    """
+    given = [v for v in verdicts if v.logits is not None]
+    if not given:
+        return verdicts[0]
+    card = given[0].card
+    shares = np.mean([list(v.probabilities.values()) for v in given], axis=0)
+    votes = Counter(v.top(1)[0][0] for v in given)
+    return Verdict(
+        card,
+        sum(v.latency_ms for v in verdicts),
+        as_logits(shares, card.temperature),
+        votes=dict(votes.most_common()),
+    )
+
+
+def as_logits(shares: npt.NDArray[np.floating[Any]], temperature: float) -> Floats:
+    """Logits, float32 of the same shape, that give these probabilities."""
+    logits: Floats = (temperature * np.log(np.maximum(shares, 1e-12))).astype(np.float32)
+    return logits
 
 
 def average_slices(

@@ -147,15 +147,18 @@ def test_votes_are_those_of_the_genre_beside_them() -> None:
     assert (row["genre"], row["votes"], row["models"]) == ("rock", 1, 5)
 
 
-def test_the_whole_piece_gives_a_row_for_each_window(tmp_path: Path, write_sound, tone) -> None:
+def test_a_whole_piece_has_a_row_and_its_windows_too(tmp_path: Path, write_sound, tone) -> None:
     path = write_sound("long.flac", tone(440, 34))
     output = tmp_path / "windows.jsonl"
     batch.run([str(path)], output, Options(crop="whole"))
     rows = _rows(output)
     with Panel.open("cqt") as panel:
-        expected = list(panel.timeline(path, hop=10))
-    assert [row["window_start"] for row in rows] == [0, 10, 20, 24]
-    for row, analysis in zip(rows, expected, strict=True):
+        piece = panel.analyze_whole(path)
+    whole, *windows = rows
+    assert (whole["window_start"], whole["window_end"], whole["windows"]) == (0, 34, 4)
+    assert [row["window_start"] for row in windows] == [0, 10, 20, 24]
+    assert {row["windows"] for row in windows} == {None}
+    for row, analysis in zip(rows, (piece, *piece.windows), strict=True):
         assert row["mean_jazz"] == pytest.approx(analysis.mean["jazz"], abs=1e-6)
 
 

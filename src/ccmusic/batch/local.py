@@ -11,6 +11,7 @@ from ccmusic.engine import Engine
 from ccmusic.errors import SandboxError, as_expected
 from ccmusic.panel import Panel, available_cores, in_order
 from ccmusic.schema import ErrorDocument
+from ccmusic.whole import WholePiece
 
 Analyzed: TypeAlias = tuple[str, list[Document]]
 
@@ -31,7 +32,7 @@ def analyzed(options: Options, files: Iterable[str], *, workers: int) -> Generat
 
 
 def documents(engine: Engine, panel: Panel, options: Options, file: str) -> Analyzed:
-    """Analyses of a recording, one for each window, or the error that ended them.
+    """Analysis of a recording, of the whole before those of its windows; or the error.
 
     Raises
     ------
@@ -41,7 +42,11 @@ def documents(engine: Engine, panel: Panel, options: Options, file: str) -> Anal
     found: list[Document] = []
     try:
         if options.crop == "whole":
-            found.extend(window.to_dict() for window in engine.windows(panel, file))
+            windows = []
+            for window in engine.windows(panel, file):
+                found.append(window.to_dict())
+                windows.append(window.compact())
+            found.insert(0, WholePiece.of(windows).to_dict())
         else:
             found.append(engine.run(panel, file, crop=options.crop).to_dict())
     except SandboxError:  # not the fault of a recording

@@ -1,4 +1,4 @@
-"""Rows of the table: one for each window of a recording."""
+"""Rows of the table: one for each recording; of whole pieces, one for each window as well."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _COLUMNS: dict[str, type] = {
     "path": str,
     "window_start": float,
     "window_end": float,
+    "windows": int,
     "judged": str,
     "genre": str,
     "probability": float,
@@ -46,8 +47,8 @@ class Options:
     models: tuple[str, ...] | None = None
     """Names of checkpoints or backbones; all of the transform by default."""
     crop: BatchCrop = "center"
-    """Which 10 s of each recording, as in :func:`ccmusic.load`. ``whole``: 10 s after 10 s, as
-    :meth:`ccmusic.audio.Recording.slide` cuts them."""
+    """Which 10 s of each recording, as in :func:`ccmusic.load`. ``whole``: a row for the whole
+    piece, see :class:`ccmusic.WholePiece`, and one for each of its windows."""
 
     def fingerprint(self, cards: Sequence[ModelCard]) -> dict[str, Any]:
         """Options and models that must be the same to resume a batch."""
@@ -79,6 +80,7 @@ def row(document: Mapping[str, Any]) -> Row:
     row["path"], row["judged"] = document["file"], document["judged"]
     row["warnings"] = " ".join(warning["code"] for warning in clip["warnings"])
     row["error"] = error_of(document)
+    row["windows"] = len(document.get("windows") or ()) or None
     if agreement:
         genre, probability = max(mean.items(), key=lambda item: item[1])
         row["genre"], row["probability"] = genre, round(probability, 6)

@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ccmusic.audio import Crop
 from ccmusic.cli.options import (
+    CropOrWholeOption,
     ModelsOption,
     PanelOption,
     complain,
-    crop_option,
     split_names,
 )
 from ccmusic.errors import CCMusicError, MissingExtraError
@@ -41,15 +40,7 @@ def batch(
         int | None,
         typer.Option(min=1, help="Decoding processes; on Ray, cores. All cores by default."),
     ] = None,
-    crop: Annotated[
-        Any,
-        crop_option(
-            *get_args(Crop),
-            "whole",
-            help="The 10 s to judge: where in the piece, or from which second on; `whole`: a row "
-            "for every 10 s of it.",
-        ),
-    ] = "center",
+    crop: CropOrWholeOption = "center",
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="`ray`: on a cluster (extra `ray`).")
     ] = "local",

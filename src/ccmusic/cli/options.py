@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
-from ccmusic.audio import Crop, Source, named
-from ccmusic.errors import CCMusicError
+from ccmusic.audio import Channel, Crop, Source, named
+from ccmusic.edits import Change, Edit, OneChannel, Without
+from ccmusic.errors import CCMusicError, ParameterError
 from ccmusic.escaping import CONTROL, printable
 from ccmusic.spectrogram import TransformChoice, TransformName
 from ccmusic.texts import default_language
@@ -59,6 +60,15 @@ CropOption = Annotated[
         help="The 10 s to judge: where in the piece, or from which second on.",
     ),
 ]
+CropOrWholeOption = Annotated[
+    Any,
+    crop_option(
+        *get_args(Crop),
+        "whole",
+        help="The 10 s to judge: where in the piece, or from which second on; `whole`: all of it, "
+        "10 s after 10 s, and the mean.",
+    ),
+]
 ModelsOption = Annotated[
     str | None, typer.Option(metavar="NAME,...", help="Only these checkpoints or backbones.")
 ]
@@ -72,6 +82,49 @@ ManifestOption = Annotated[
         "--data", metavar="CSV", help="Manifest with the columns path, genre, group, split."
     ),
 ]
+
+
+class EditOptions(BaseModel):
+    """What commands can do to the sound before it is judged."""
+
+    model_config = {"use_attribute_docstrings": True}
+
+    without: list[str] | None = Field(None, json_schema_extra={"metavar": "64-127Hz,2-4s"})
+    """Remove this band, or these seconds of the piece, or the band in the seconds; may be given
+    several times."""
+    pitch: float | None = None
+    """Semitones up, -12 to 12; the tempo stays."""
+    tempo: float | None = None
+    """How many times as fast, 0.5 to 2; the pitch stays."""
+    highpass: float | None = None
+    """Remove what is below this, hertz."""
+    lowpass: float | None = None
+    """Remove what is above this, hertz."""
+    noise: float | None = None
+    """Add white noise, so many dB below the sound."""
+    gain: float | None = None
+    """Make it louder by so many dB."""
+    channel: Channel | None = None
+    """Take this channel alone, not the mean of all."""
+
+    def edits(self, crop: str | float) -> tuple[Edit, ...]:
+        """The channel first, then what is removed, then the changes.
+
+        Raises
+        ------
+        ParameterError
+            If one has a value that it cannot have, or the whole piece is to be judged.
+        """
+        changes = {name: getattr(self, name) for name in Change.names}
+        found = (
+            *([OneChannel(channel=self.channel)] if self.channel else ()),
+            *(Without.parse(region) for region in self.without or ()),
+            *([Change(**changes)] if any(v is not None for v in changes.values()) else ()),
+        )
+        if found and crop == "whole":
+            raise ParameterError("edited_whole")
+        return found
+
 
 STDIN = "standard input"
 _STDIN_MOST = 1 << 30

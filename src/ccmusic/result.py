@@ -1,0 +1,210 @@
+"""What every answer of a panel has: verdicts, their mean and agreement, advice, and its forms."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ccmusic import edits, files, report
+from ccmusic.advice import Advice, advise
+from ccmusic.agreement import Agreement, comparable
+from ccmusic.attention import Attention
+from ccmusic.audio import AudioWarning, Clip
+from ccmusic.card import matching
+from ccmusic.errors import CCMusicError, CheckpointError
+from ccmusic.quality import Judged
+from ccmusic.schema import (
+    AdviceDocument,
+    AgreementDocument,
+    AnalysisDocument,
+    ClipDocument,
+    WindowDocument,
+    edit_document,
+    model_document,
+)
+from ccmusic.texts import Language, default_language
+from ccmusic.verdict import Verdict
+
+
+class PanelResult:
+    """Base of :class:`~ccmusic.Analysis`, of one window, and :class:`~ccmusic.WholePiece`."""
+
+    clip: Clip
+    transform: str
+    """Of all its models; ``both`` if they do not all have the same."""
+    verdicts: dict[str, Verdict]
+    """By name of checkpoint."""
+    mean: dict[str, float]
+    """The ensemble: mean probability of each class among models that share their classes."""
+    agreement: Agreement | None
+    """None if every model failed, or none was asked."""
+    elapsed_ms: float
+    windows: tuple[PanelResult, ...] = ()
+    """Of a whole piece."""
+
+    @property
+    def file(self) -> str:
+        """Name of the recording in messages and results."""
+        return self.clip.file
+
+    @property
+    def judged(self) -> Judged:
+        """Whether there is enough sound to judge."""
+        raise NotImplementedError
+
+    @property
+    def warnings(self) -> tuple[AudioWarning, ...]:
+        """What lessens the worth of the verdicts."""
+        raise NotImplementedError
+
+    def message(self, language: Language = "en") -> str:
+        """One sentence that says it all."""
+        raise NotImplementedError
+
+    def document(self, *, top_k: int = 3, language: Language = "en") -> AnalysisDocument:
+        """The JSON form of all front ends, with so many genres in ``top`` of each model."""
+        raise NotImplementedError
+
+    def _document(
+        self,
+        *,
+        top_k: int,
+        language: Language,
+        attention: Callable[[str], Attention | None] = lambda name: None,
+    ) -> AnalysisDocument:
+        advice = self.advice
+        return AnalysisDocument(
+            file=self.file,
+            clip=ClipDocument.of(self.clip, self.warnings, language),
+            edits=[edit_document(edit) for edit in self.clip.edits],
+            transform=self.transform,
+            judged=self.judged,
+            message=self.message(language),
+            models={
+                name: model_document(verdict, top_k, language, attention(name))
+                for name, verdict in self.verdicts.items()
+            },
+            mean=self.mean,
+            agreement=self.agreement and AgreementDocument.of(self.agreement, language),
+            advice=advice and AdviceDocument.of(advice, language),
+            elapsed_ms=self.elapsed_ms,
+            windows=[WindowDocument.of(w) for w in self.windows] or None,
+        )
+
+    @property
+    def advice(self) -> Advice | None:
+        """What the mean is worth, and what else to ask; None without measurements or verdicts.
+
+        All of it was measured on music as it is: of edited sound, it is None.
+        """
+        if self.clip.edits:
+            return None
+        # A model whose classes are others than most models' is not in the mean, and changes
+        # nothing of what that is worth.
+        voices = comparable(list(self.verdicts.values()))
+        return advise([verdict.card for verdict in voices], self.mean)
+
+    @property
+    def genres(self) -> list[str]:
+        """Classes of all models that gave a verdict, the likeliest in the mean first."""
+        known = dict.fromkeys(c for v in self.verdicts.values() for c in v.probabilities)
+        return sorted(known, key=lambda genre: -self.mean.get(genre, 0.0))
+
+    def top(self, k: int = 3) -> list[tuple[str, float]]:
+        """The likeliest genres of the mean with their probabilities; none without verdicts."""
+        return sorted(self.mean.items(), key=lambda item: -item[1])[:k]
+
+    def verdict(self, name: str) -> Verdict:
+        """Verdict of a model, by the name of its checkpoint or backbone.
+
+        Raises
+        ------
+        CheckpointError
+            If there is none, or there are two of a backbone.
+        """
+        found = matching(name, [verdict.card for verdict in self.verdicts.values()])
+        if len(found) == 1:
+            return self.verdicts[found[0].name]
+        known = ", ".join(card.name for card in found) or ", ".join(self.verdicts) or "none"
+        raise CheckpointError(
+            "ambiguous_model" if found else "unknown_model", name=name, known=known
+        )
+
+    def to_dict(self, *, top_k: int = 3) -> dict[str, Any]:
+        """The analysis as ``ccmusic classify --json`` prints it; see :meth:`document`."""
+        return self.document(top_k=top_k).to_dict()
+
+    def save(self, path: str | os.PathLike[str], *, language: Language | None = None) -> None:
+        """Write a report: a page with its pictures, JSON or CSV, by the ending of the name.
+
+        Parameters
+        ----------
+        path
+            Ends in ``.html``, ``.json`` or ``.csv``.
+        language
+            Language of the page; by default that of ``CCMUSIC_LANGUAGE`` or of the locale.
+
+        Raises
+        ------
+        CCMusicError
+            If the name ends otherwise, or the file cannot be written.
+        """
+        kind = report.kind_of(Path(path))
+        language = language or default_language()
+        files.write(Path(path), report.render(self, kind, language).encode())
+
+    def rows(self) -> list[dict[str, str | float | None]]:
+        """One row per model and class, those of the mean last; one row without verdicts.
+
+        Of edited sound, each says so in ``edits``.
+        """
+        columns = [
+            "file",
+            "transform",
+            "model",
+            "class",
+            "probability",
+            "latency_ms",
+            "error",
+            "judged",
+        ]
+        found: list[dict[str, str | float | None]] = []
+        done = self.clip.edits
+        edited = {"edits": edits.message(done, "en")} if done else {}
+
+        def add(transform: str, model: str | None, **values: str | float | None) -> None:
+            row = {"file": self.file, "transform": transform, "model": model, **values}
+            found.append({**dict.fromkeys(columns), **row, "judged": self.judged, **edited})
+
+        if not self.verdicts:
+            add(self.transform, None)
+        for name, verdict in self.verdicts.items():
+            transform = verdict.card.transform
+            if verdict.error:
+                add(transform, name, error=str(verdict.error))
+            for genre, share in verdict.probabilities.items():
+                values = {"probability": share, "latency_ms": verdict.latency_ms}
+                add(transform, name, **{"class": genre}, **values)
+        for genre, share in self.mean.items():
+            add(self.transform, "mean", **{"class": genre}, probability=share)
+        return found
+
+    def to_frame(self) -> Any:
+        """A data frame of pandas, or of polars where pandas is not installed.
+
+        One row per model and class, those of the mean last (``model`` is ``mean``), with the
+        columns file, transform, model, class, probability, latency_ms, error and judged; of edited
+        sound, also edits.
+
+        Raises
+        ------
+        CCMusicError
+            If neither is installed.
+        """
+        for library in ("pandas", "polars"):
+            if importlib.util.find_spec(library):
+                return importlib.import_module(library).DataFrame(self.rows())
+        raise CCMusicError("a data frame needs pandas or polars: pip install pandas")
