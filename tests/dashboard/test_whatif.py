@@ -19,7 +19,7 @@ pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest
 
 from ccmusic import Change, Clip, OneChannel, Without, dashboard, load, zoo
-from ccmusic.dashboard import compute, whatif
+from ccmusic.dashboard import change, compute, importance, whatif
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.dashboard.player import sixteen, wav
 from ccmusic.edits import Edit, message
@@ -209,3 +209,101 @@ def test_a_region_of_the_edited_picture_is_one_of_the_sound_before() -> None:
     )
     assert whatif._without(edits, plain) == (plain, *edits)
     assert np.isclose(plain.band or 0, (200, 400)).all()
+
+
+def test_a_slider_edits_and_stands_where_the_link_says() -> None:
+    app = open_page(lowpass="2000")
+    app.pills(key="change_what_en").set_value("gain").run()
+    assert app.select_slider(key="change_gain_en").value == 0
+    app.select_slider(key="change_gain_en").set_value(-12.0).run()
+    assert not app.exception
+    assert address(app)["gain"] == "-12"
+    assert address(app)["lowpass"] == "2000"
+    _, after = expected(Change(lowpass=2000, gain=-12))
+    assert f"{max(after.mean.values()):.0%}" in rows(app)[-1][2]
+    app.button(key="undo").click().run()
+    assert "gain" not in address(app)
+    assert app.select_slider(key="change_gain_en").value == 0
+    app.pills(key="change_what_en").set_value("lowpass").run()
+    assert app.select_slider(key="change_lowpass_en").value == 2000
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_curve_is_what_the_panel_says_at_each_step(
+    language: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[Any, ...]] = []
+    figure = change.slider_figure
+    monkeypatch.setattr(
+        change, "slider_figure", lambda *given: drawn.append(given) or figure(*given)
+    )
+    app = open_page(lang=language, gain="-6")
+    app.pills(key=f"change_what_{language}").set_value("gain").run()
+    assert not drawn
+    app.button(key="ask_curve").click().run()
+    assert not app.exception
+    ((labels, means, now, axis, _),) = drawn
+    steps = change._STEPS["gain"]
+    assert labels == [f"{step:g}".replace("-", "−") for step in steps]
+    assert now == steps.index(-6)
+    assert axis == translate(language, "change.gain_axis")
+    before, after = expected(Change(gain=-6))
+    assert means[now] == pytest.approx(after.mean, abs=1e-4)
+    assert means[steps.index(0)] == pytest.approx(before.mean, abs=1e-4)
+    app.button(key="ask_curve").click().run()
+    assert len(drawn) == 1
+
+
+@pytest.mark.parametrize("name", change._AS_IS)
+def test_every_step_of_every_slider_is_an_edit_and_undoes_itself(name: str) -> None:
+    others: tuple[Edit, ...] = (Without(band=(64, 127)),)
+    steps = change.steps_of(others, name, 22_050)
+    assert len(steps) in (3, 12, 25)
+    for step in steps:
+        edits = change.with_value(others, name, step)
+        assert change.value_of(edits, name) == step
+        assert (edits == others) == (step == change._AS_IS[name])
+        for edit in edits:
+            assert all(edit.message(language) for language in LANGUAGES)
+        assert change.with_value(edits, name, change._AS_IS[name]) == others
+
+
+def test_filters_stay_below_half_the_rate_and_do_not_pass_each_other() -> None:
+    edits = (Change(highpass=500, lowpass=1400),)
+    assert max(change.steps_of(edits, "highpass", 22_050)) == 1000
+    assert min(change.steps_of(edits, "lowpass", 22_050)) == 700
+    finite = [step for step in change.steps_of((), "lowpass", 8000) if step < math.inf]
+    assert max(finite) == 2800
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_counts_is_measured_beside_each_map(
+    language: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[float] = []
+    draw = importance._draw
+
+    def counted(slot: Any, part: Any, *rest: Any) -> None:
+        parts.append(part.done)
+        draw(slot, part, *rest)
+
+    monkeypatch.setattr(importance, "_draw", counted)
+    app = open_page(lang=language)
+    assert not parts
+    app.toggle(key="measure").set_value(True).run()
+    assert not app.exception
+    assert parts.count(1.0) == len(MODELS)
+    with Panel.open("cqt") as panel:
+        found = {part.model: part for part in panel.importance(panel.analyze(EXAMPLE))}
+    for part in found.values():
+        assert importance._said(part, genre_name(part.genre, language), language) in markup(app)
+    assert len([c for c in app.get("plotly_chart") if "importance" in c.proto.id]) == len(MODELS)
+
+
+def test_places_that_are_not_measured_yet_are_told_from_others() -> None:
+    with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+        parts = list(panel.importance(panel.analyze(EXAMPLE)))
+    halfway, whole = (importance._cells(part, "time_along_x") for part in (parts[2], parts[-1]))
+    assert halfway.count("pending") == 4 * 7
+    assert whole.count("pending") == 0
+    assert whole.count("<i ") == 49

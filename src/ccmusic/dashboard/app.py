@@ -22,6 +22,7 @@ from ccmusic.dashboard.address import (
     write_address,
 )
 from ccmusic.dashboard.attention import attention
+from ccmusic.dashboard.change import change, curve
 from ccmusic.dashboard.compare import compare
 from ccmusic.dashboard.compute import (
     faulty_checkpoints,
@@ -29,11 +30,13 @@ from ccmusic.dashboard.compute import (
     open_panel,
     prepared,
     start_analysis,
+    start_importance,
     start_waveform,
 )
 from ccmusic.dashboard.downloads import downloads
 from ccmusic.dashboard.files import files_table
 from ccmusic.dashboard.guide import guide
+from ccmusic.dashboard.importance import importance
 from ccmusic.dashboard.inputs import LARGEST_MB, choose_input, choose_other, show
 from ccmusic.dashboard.live import live_window
 from ccmusic.dashboard.markdown import plain, told
@@ -142,6 +145,7 @@ def page() -> None:
                 ballot(piece, language)
             play_button(replace(piece, genre=None) if covered else piece, language)
             what_if(piece, transform, clip, start, after, language)
+            along = change(piece, clip, language)
         with picture:
             wave, strip = _pictures(shown)
         analysis = changed = None
@@ -165,13 +169,20 @@ def page() -> None:
             typical(looks, analysis, language)
             if other:
                 compare(piece, analysis, start, other, on, language, orientation=orientation)
-            attention(analysis, language, orientation=orientation)
+            maps = attention(analysis, language, orientation=orientation, after=changed)
             details(analysis, language)
             curves = st.container()
             downloads(changed or analysis, language)
             if pieces:
                 files_table(pieces, transform, on, language, show_nth)
             # What is done in a window waits for the end of this run: nothing long, then.
+            if along and not dialog.is_open():
+                curve(along, piece, transform, clip, start, on, language)
+            if maps and not dialog.is_open():
+                asked = st.session_state.map_genre
+                genre = asked if asked in analysis.genres else None
+                measuring = start_importance(piece, transform, start, edits_of(piece), genre)
+                importance(maps, measuring, language, orientation=orientation)
             if has_course(clip) and not dialog.is_open():
                 timeline(strip, curves, piece, clip, transform, on, language)
     elif pending:

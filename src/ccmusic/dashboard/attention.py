@@ -5,9 +5,11 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
 from ccmusic.axes import Orientation
+from ccmusic.dashboard.importance import wanted
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import attention_figure, buttons
 from ccmusic.genres import genre_name
@@ -15,17 +17,29 @@ from ccmusic.report import region_line
 from ccmusic.texts import Language, translate
 
 
-def attention(analysis: Analysis, language: Language, *, orientation: Orientation) -> None:
+def attention(
+    analysis: Analysis,
+    language: Language,
+    *,
+    orientation: Orientation,
+    after: Analysis | None = None,
+) -> dict[str, DeltaGenerator]:
     """Draw the regions that support the first choice of each model, or a chosen genre.
 
     Parameters
     ----------
     orientation
         Of the maps of models that have pitch along x; of others time is along x.
+    after
+        The analysis of the edited sound, whose maps stand below those before.
+
+    Returns
+    -------
+    Room below the maps of each model, if what counts is to be measured.
     """
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
-        return
+        return {}
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
     state, key = st.session_state, f"map_genre_{language}"
@@ -48,6 +62,7 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
     genre = chosen or None
     looked = {name: analysis.attention(name, genre) for name in given}
     strongest = max((float(m.coarse.max()) for m in looked.values() if m), default=0.0)
+    slots: dict[str, DeltaGenerator] = {}
     with st.container(horizontal=True, vertical_alignment="center"):
         # The style sheet fades the maps; nothing has to be asked of the server.
         word = escape(translate(language, "attention.opacity"))
@@ -59,10 +74,11 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
         own_scale = st.toggle(
             translate(language, "attention.own_scale"), key="own_scale", persist_state="session"
         )
+        measured = wanted(language)
     both = analysis.transform == "both"
 
-    def draw(name: str, *, large: bool = False) -> None:
-        if looked_at := looked[name]:
+    def draw(name: str, *, large: bool = False, of: Analysis = analysis) -> None:
+        if looked_at := of.attention(name, genre) if name in of.verdicts else None:
             time_first = looked_at.picture.preprocessing.orientation == "time_along_x"
             figure = attention_figure(
                 looked_at,
@@ -76,10 +92,10 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
                 figure,
                 height="stretch" if large else "content",
                 config=buttons(language, zoom=large),
-                key=f"{'large' if large else 'map'}_{name}",
+                key=f"{'large' if large else 'map' if of is analysis else 'map_after'}_{name}",
                 alt=translate(language, "page.alt_attention", name=title),
             )
-        st.html(_region(analysis, name, genre, language))
+        st.html(_region(of, name, genre, language))
 
     word = translate(language, "attention.enlarge")
     with st.container(key="maps"):
@@ -96,8 +112,14 @@ def attention(analysis: Analysis, language: Language, *, orientation: Orientatio
                         help=word,
                     )
                 draw(name)
+                if after and name in after.verdicts:
+                    st.caption(translate(language, "what_if.after"))
+                    draw(name, of=after)
+                if measured:
+                    slots[name] = st.empty()
                 if enlarged:  # the style sheet gives it what height there is
                     st.dialog(title_of, width="large")(draw)(name, large=True)
+    return slots
 
 
 def _region(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:

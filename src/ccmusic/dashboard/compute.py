@@ -6,6 +6,7 @@ recording and the same models share results.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Hashable
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 from ccmusic import zoo
 from ccmusic.agreement import mean_probabilities
 from ccmusic.analysis import Analysis
-from ccmusic.audio import MAX_SECONDS, Crop, Envelope, window_starts
+from ccmusic.audio import MAX_SECONDS, Clip, Crop, Envelope, window_starts
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.cache import Cached
 from ccmusic.dashboard.models import others_come, private_models
@@ -23,8 +24,10 @@ from ccmusic.dashboard.piece import Piece
 from ccmusic.edits import Edit, OneChannel
 from ccmusic.engine import Engine
 from ccmusic.errors import CheckpointError, without_paths
-from ccmusic.panel import Panel, available_cores
-from ccmusic.picture import Preprocessing
+from ccmusic.features import Stage, stages
+from ccmusic.importance import Importance
+from ccmusic.panel import Panel, available_cores, in_order
+from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TransformChoice, TransformName, transforms_of
 from ccmusic.verdict import Verdict
@@ -39,6 +42,8 @@ def _by_content(value: object) -> Hashable:
         return value.key
     if isinstance(value, Checkpoint):
         return str(value.path), value.card.sha256
+    if isinstance(value, Picture):
+        return hashlib.sha256(value.input.tobytes()).hexdigest()
     if isinstance(value, tuple):
         return tuple(map(_by_content, value))
     return value
@@ -165,10 +170,20 @@ def _prepared(
     preprocessings: frozenset[Preprocessing],
     edits: tuple[Edit, ...],
 ) -> Prepared:
-    # A channel, and slices of the whole piece, are to be had from the file alone.
+    clip = _prepared(piece, start, preprocessings, ()).clip if edits else None
+    return _edited(piece, start, clip, preprocessings, edits)
+
+
+def _edited(
+    piece: Piece,
+    start: float | None,
+    clip: Clip | None,
+    preprocessings: frozenset[Preprocessing],
+    edits: tuple[Edit, ...],
+) -> Prepared:
+    """Prepare what is edited from its window, or anew where that is not enough."""
     channel = any(isinstance(edit, OneChannel) for edit in edits)
-    if edits and not channel and not any(p.slice_seconds for p in preprocessings):
-        clip = _prepared(piece, start, preprocessings, ()).clip
+    if clip and not channel and not any(p.slice_seconds for p in preprocessings):
         return engine().prepare(clip, preprocessings, edits=edits)
     crop: Crop | float = "center" if start is None else start
     return engine().prepare(piece.content, preprocessings, crop=crop, edits=edits, name=piece.name)
@@ -200,6 +215,86 @@ def _start_analysis(
 ) -> Background[Verdict, Analysis]:
     panel, window = open_panel(transform), prepared(piece, transform, start, edits)
     return Background(lambda tell: _public(panel.analyze_prepared(window, on_verdict=tell)))
+
+
+def start_variants(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    variants: tuple[tuple[Edit, ...], ...],
+) -> Background[int, list[Analysis]]:
+    """Start to judge one window after each of several edits; errors as :func:`start_analysis`.
+
+    Several are judged at once; each that is done is told.
+    """
+    return _start_variants(piece, transform, start, variants, _own(transform))
+
+
+@_cached(8)
+def _start_variants(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    variants: tuple[tuple[Edit, ...], ...],
+    own: _Own,
+) -> Background[int, list[Analysis]]:
+    panel = open_panel(transform)
+    clip, wanted = prepared(piece, transform, start).clip, frozenset(panel.preprocessings)
+
+    def judge(edits: tuple[Edit, ...]) -> Analysis:
+        window = _edited(piece, start, clip, wanted, edits)
+        return replace(panel.analyze_prepared(window).without_sound(), pictures={})
+
+    def work(tell: Callable[[int], None]) -> list[Analysis]:
+        found = []
+        for analysis in in_order(judge, variants, workers=available_cores()):
+            found.append(analysis)
+            tell(len(found))
+        return found
+
+    return Background(work)
+
+
+def start_importance(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    edits: tuple[Edit, ...],
+    genre: str | None,
+) -> Background[Importance, None]:
+    """Start to measure what counts for a genre; errors as :func:`start_analysis`.
+
+    Parameters
+    ----------
+    genre
+        By default the first choice of each model.
+    """
+    return _start_importance(piece, transform, start, edits, genre, _own(transform))
+
+
+@_cached(16)
+def _start_importance(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    edits: tuple[Edit, ...],
+    genre: str | None,
+    own: _Own,
+) -> Background[Importance, None]:
+    panel = open_panel(transform)
+    pending = start_analysis(piece, transform, start, edits)
+
+    def work(tell: Callable[[Importance], None]) -> None:
+        for importance in panel.importance(pending.result(), genre):
+            tell(importance)
+
+    return Background(work)
+
+
+@_cached(16)
+def features_of(checkpoint: Checkpoint, picture: Picture) -> list[Stage]:
+    """Strongest maps of the stages of a network, see :func:`ccmusic.features.stages`."""
+    return stages(checkpoint, picture)
 
 
 def _public(analysis: Analysis) -> Analysis:
@@ -276,6 +371,8 @@ def forget_models() -> None:
         _transforms,
         faulty_checkpoints,
         _start_analysis,
+        _start_variants,
+        _start_importance,
         _whole_piece,
         _cached_analysis,
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import mimetypes
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from PIL import Image
 from ccmusic.analysis import Analysis
 from ccmusic.audio import SAMPLE_RATE, Envelope
 from ccmusic.dashboard.background import Background
+from ccmusic.dashboard.compute import open_panel
+from ccmusic.dashboard.features import features, planes
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.media import offer
 from ccmusic.dashboard.player import sixteen, wav
@@ -22,6 +25,7 @@ from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Picture
 from ccmusic.report import info_line, window_line
+from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
@@ -55,6 +59,16 @@ def pipeline(
     picture = slices[len(slices) // 2]
     _sound(analysis, whole, language)
     _drawing(analysis, picture, language)
+    _stage(language, "features", "receptive_field")
+    known = {
+        c.card.name: c for c in open_panel(cast("TransformChoice", analysis.transform)).checkpoints
+    }
+    features(
+        {n: known[n] for n in (name, *given) if n in known},
+        {n: analysis.picture(n) for n in given},
+        language,
+        with_transform=both,
+    )
     if covered:
         st.caption(translate(language, "vote.help"))
     else:
@@ -161,6 +175,7 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
         lowest=picture.input.min(),
         highest=picture.input.max(),
     )
+    planes(picture, language)
     _download("input.npy", _npy(picture.input))
 
 

@@ -230,7 +230,7 @@ def what_if(
 
     def remove() -> None:
         if region := asked("remove"):
-            _now(_without(edits, region))
+            edit_now(_without(edits, region))
 
     def rest() -> None:
         if region := asked("rest"):
@@ -254,7 +254,7 @@ def what_if(
                 st.button(
                     translate(language, "what_if.original"),
                     key="original",
-                    on_click=_now,
+                    on_click=edit_now,
                     args=[()],
                 )
     number, of, region = state.get("rest", (0, None, None))
@@ -270,7 +270,8 @@ def what_if(
     )
 
 
-def _now(edits: Collection[Edit]) -> None:
+def edit_now(edits: Collection[Edit]) -> None:
+    """Edit the sound like this from the next run of the page on; it can be undone."""
     state = st.session_state
     state.edits_before = [*state.edits_before, state.edits]
     state.edits = tuple(edits)
