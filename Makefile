@@ -8,7 +8,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
-PYTEST := pytest
+# A process for each core; a file's tests stay together, for they share what is dear to set up.
+PYTEST := pytest -n auto --dist loadfile
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # From the file to the verdict. Without those that wait for children that hang, and build a wheel.
 CORE := $(filter-out tests/test_sandbox.py tests/test_licences.py,$(wildcard tests/test_*.py))
@@ -31,11 +32,11 @@ check: $(VENV)/test.stamp
 	$(MAKE) --jobs=2 lint core
 
 core: $(VENV)/test.stamp
-	$(BIN)/python -m pytest --quiet $(CORE)
+	$(BIN)/python -m $(PYTEST) --quiet $(CORE)
 
 coverage: $(VENV)/test.stamp
 	$(BIN)/coverage erase
-	$(MAKE) test PYTEST="coverage run -m pytest"
+	$(MAKE) test PYTEST="coverage run -m $(PYTEST)"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -22,7 +22,7 @@ from ccmusic.card import ModelCard
 from ccmusic.files import write
 from ccmusic.options import TrainOptions
 from ccmusic.workshop.data import read_manifest
-from ccmusic.workshop.evaluate import Logits, fit_temperature, judge, measure, measure_panel
+from ccmusic.workshop.evaluate import Logits, fit_temperature, measure, measure_panel, predict_split
 from ccmusic.workshop.export import export
 from ccmusic.workshop.train import train
 from ccmusic.zoo import SHIPPED, Checkpoint, store
@@ -59,7 +59,7 @@ def finish(work: Path) -> None:
     """
     material, out = work / "material", work / "checkpoints"
     candidates = [*map(former, names()), *(exported(work, name) for name in trained(work))]
-    recordings, logits = judge(candidates, material / "clips.csv", "valid")
+    recordings, logits = predict_split(candidates, material / "clips.csv", "valid")
     sure = {r.key for r in read_manifest(material / "songs.csv") if r.split == "high"}
     songs = [number for number, recording in enumerate(recordings) if recording.key in sure]
     their = [recordings[number] for number in songs]
@@ -84,9 +84,10 @@ def finish(work: Path) -> None:
         cards = [best[name][0] for name in members]
         together = [best[name][1] for name in members]
         on_songs = [[everything[number] for number in songs] for everything in together]
-        unknown = measure_panel(cards, their, on_songs, split="songs").metrics
+        of_songs = measure_panel(cards, their, on_songs, split="songs")
         measured = measure_panel(cards, recordings, together, split="valid")
-        measured = measured.model_copy(update={"unknown_sources": unknown})
+        update = {"unknown_sources": of_songs.metrics, "pairs": of_songs.pairs}
+        measured = measured.model_copy(update=update)
         write(out / "panels" / f"{panel}.json", measured.to_json().encode())
 
 

@@ -26,7 +26,7 @@ from ccmusic.card import Metrics, ModelCard
 from ccmusic.files import write
 from ccmusic.verdict import softmax
 from ccmusic.workshop.data import Recording, read_soft_targets
-from ccmusic.workshop.evaluate import judge, measure
+from ccmusic.workshop.evaluate import measure, predict_split
 from ccmusic.zoo import SHIPPED, Checkpoint
 from gather import SONGS
 from networks import names
@@ -39,8 +39,8 @@ def main(material: Path, out: Path, checkpoints: Path) -> None:
         for path in (checkpoints / f"{name}.json" for name in names())
     ]
     classes = panel[0].card.classes
-    sure, of_sure = judge(panel, material / "songs.csv", "high")
-    unsure, of_unsure = judge(panel, material / "songs.csv", "medium")
+    sure, of_sure = predict_split(panel, material / "songs.csv", "high")
+    unsure, of_unsure = predict_split(panel, material / "songs.csv", "medium")
     recordings = [*sure, *unsure]
     shares = {}
     for checkpoint, *logits in zip(panel, of_sure, of_unsure, strict=True):

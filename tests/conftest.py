@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -71,7 +72,7 @@ def write_sound(tmp_path_factory: pytest.TempPathFactory) -> WriteSound:
         options = container_options or {}
         with av.open(str(path), "w", format=container_format, options=options) as container:
             container.metadata.update(tags or {})
-            stream = container.add_stream(encoder or usual_encoder, rate=rate, layout=layout)
+            stream: Any = container.add_stream(encoder or usual_encoder, rate=rate, layout=layout)
             # FFmpeg still calls its own Vorbis encoder experimental.
             stream.options = {"strict": "experimental", **(encoder_options or {})}
             if bit_rate:
@@ -109,7 +110,7 @@ def piece() -> Callable[..., np.ndarray]:
 
     def make(seconds: float = 12.0, rate: int = 44_100, channels: int = 1) -> np.ndarray:
         mono = tone(440, seconds, rate) + noise(seconds, rate)
-        return np.linspace(1, 0.5, channels, dtype=np.float32)[:, None] * mono
+        return np.asarray(np.linspace(1, 0.5, channels, dtype=np.float32)[:, None] * mono)
 
     return make
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fastapi.testclient import TestClient
 
@@ -16,7 +17,7 @@ from ccmusic.service import Limits, create_app
 SONG = Path(__file__).parent.parent / "examples" / "vibe_ace.ogg"
 
 
-def opened(token: str | None = None, **limits: float) -> TestClient:
+def opened(token: str | None = None, **limits: Any) -> TestClient:
     return TestClient(
         create_app(token=token, limits=Limits(**limits)), raise_server_exceptions=False
     )

@@ -12,7 +12,7 @@ def _sound(genre: str, rng: np.random.Generator) -> np.ndarray:
     if genre == "hiss":
         return 0.2 * rng.normal(size=t.size)
     root = rng.uniform(80, 300)
-    return sum(0.2 / k * np.sin(2 * np.pi * root * k * t) for k in (1, 2, 3))
+    return np.asarray(sum(0.2 / k * np.sin(2 * np.pi * root * k * t) for k in (1, 2, 3)))
 
 
 def write_manifest(folder: Path) -> Path:

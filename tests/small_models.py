@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ccmusic.card import Calibration, DataSource, Metrics, ModelCard
 from ccmusic.genres import GENRES
 from ccmusic.picture import Preprocessing
+from ccmusic.spectrogram import TransformName
 
 METRICS = Metrics(
     split="valid",
@@ -35,7 +36,7 @@ def make_checkpoint(
     *,
     favourite: str = "jazz",
     strength: float = 3.0,
-    transform: str = "cqt",
+    transform: TransformName = "cqt",
     classes: tuple[str, ...] = tuple(GENRES),
     backbone: str = "resnet50",
     preprocessing: Preprocessing | None = None,

@@ -207,7 +207,5 @@ def test_bounds_and_order(card: ModelCard, rows: list[list[float]]) -> None:
     assert reverse is not None
     assert 0 <= result.divergence <= 1
     assert 1 <= result.votes <= len(rows)
-    assert (result.votes, result.divergence) == (
-        reverse.votes,
-        pytest.approx(reverse.divergence, abs=1e-9),
-    )
+    assert result.votes == reverse.votes
+    assert result.divergence == pytest.approx(reverse.divergence, abs=1e-9)

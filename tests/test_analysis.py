@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def test_a_clip_has_been_cropped_already(small_zoo: Path) -> None:
 def test_every_source_gives_what_the_file_gives(small_zoo: Path, kind: str) -> None:
     content, clip = SONG.read_bytes(), load(SONG)
     whole = (clip.original.astype(np.float64), clip.info.sample_rate)
-    sources = {
+    sources: dict[str, Any] = {
         "bytes": content,
         "stream": io.BytesIO(content),
         "samples": whole,
@@ -197,7 +198,8 @@ def test_integers_are_shares_of_their_full_scale() -> None:
 def test_no_verdict_without_enough_sound(
     small_zoo: Path, seconds: float, of_sound: float, judged: str, english: str, chinese: str
 ) -> None:
-    rate, seen = 22_050, []
+    rate = 22_050
+    seen: list[Verdict] = []
     sound = np.zeros(round(seconds * rate))
     length = round(of_sound * rate)
     sound[:length] = 0.3 * np.sin(np.arange(length) * 0.1)
@@ -321,7 +323,7 @@ def test_colour_bars_of_plots_are_right(small_zoo: Path) -> None:
         (looked.plot(Figure().subplots(), strongest=9.0), looked.values, (0, 9)),
     ):
         np.testing.assert_array_equal(np.asarray(drawn.get_array()), values.T)
-        bar = drawn.figure.colorbar(drawn)
+        bar: Any = drawn.figure.colorbar(drawn)
         assert (bar.vmin, bar.vmax) == pytest.approx(ends)
         assert bar.cmap is drawn.cmap
     red, green, blue, opacity = drawn.cmap(1.0)
@@ -368,7 +370,9 @@ def test_models_and_genres_are_found_by_every_name_that_they_have(small_zoo: Pat
         analysis.picture("jazz")
         is analysis.pictures[analysis.verdict("jazz").card.preprocessing][0]
     )
-    assert analysis.attention("jazz").genre == "jazz"
+    shown = analysis.attention("jazz")
+    assert shown is not None
+    assert shown.genre == "jazz"
     assert list(analysis.select(["jazz"]).verdicts) == ["jazz_cqt"]
     assert analysis.spectrogram("cqt") in analysis.spectrograms.values()
     assert analysis.top(2) == sorted(analysis.mean.items(), key=lambda item: -item[1])[:2]
@@ -391,13 +395,20 @@ def test_a_panel_is_called_awaited_and_predicts(small_zoo: Path) -> None:
 
 def test_many_recordings_may_be_of_any_kind(small_zoo: Path) -> None:
     y, sr = np.sin(np.arange(330_000) / 20), 22_050
-    sources = [SONG, SONG.read_bytes(), io.BytesIO(SONG.read_bytes()), load(SONG, crop="start")]
+    sources: list[Any] = [
+        SONG,
+        SONG.read_bytes(),
+        io.BytesIO(SONG.read_bytes()),
+        load(SONG, crop="start"),
+    ]
     found = list(analyze_many([*sources, (y, sr)], models=["jazz"], crop="start"))
-    assert all(isinstance(analysis, Analysis) for analysis in found[:3])
-    assert {analysis.mean["jazz"] for analysis in found[:3]} == {found[0].mean["jazz"]}
-    assert [len(analysis.clip.samples) for analysis in found[:3]] == [0, 0, 0]
-    assert "cropped already" in str(found[3])
-    assert found[4].clip.info.window_start == 0
+    *same, refused, of_samples = found
+    analyses = [each for each in same if isinstance(each, Analysis)]
+    assert len({analysis.mean["jazz"] for analysis in analyses}) == 1
+    assert [len(analysis.clip.samples) for analysis in analyses] == [0, 0, 0]
+    assert "cropped already" in str(refused)
+    assert isinstance(of_samples, Analysis)
+    assert of_samples.clip.info.window_start == 0
 
 
 def test_many_recordings_without_a_process_are_one_error(

@@ -6,19 +6,22 @@ import pytest
 from ccmusic.attention import attend
 from ccmusic.errors import CheckpointError
 from ccmusic.picture import Picture, Preprocessing
+from ccmusic.spectrogram import TransformName
 from ccmusic.verdict import Verdict
 from small_models import make_checkpoint
 
 CLASSES = ("jazz", "rock", "blues")
 
 
-def picture(transform: str) -> Picture:
+def picture(transform: TransformName) -> Picture:
     preprocessing = Preprocessing.default(transform)
     sound = np.random.default_rng(0).normal(0, 0.1, 220_500).astype(np.float32)
     return Picture.from_spectrogram(preprocessing.transform(sound), preprocessing)
 
 
-def verdict(tmp_path: Path, transform: str, maps: np.ndarray, temperature: float = 1.0) -> Verdict:
+def verdict(
+    tmp_path: Path, transform: TransformName, maps: np.ndarray, temperature: float = 1.0
+) -> Verdict:
     card = make_checkpoint(tmp_path, "m", transform=transform, classes=CLASSES)
     card = card.model_copy(update={"temperature": temperature})
     logits = maps.mean(axis=(1, 2)).astype(np.float32)
@@ -39,7 +42,7 @@ def spot(transform: str, early: bool, low: bool) -> np.ndarray:
 @pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize("low", [True, False])
 def test_a_corner_is_found_in_seconds_and_hertz(
-    tmp_path: Path, transform: str, early: bool, low: bool
+    tmp_path: Path, transform: TransformName, early: bool, low: bool
 ) -> None:
     shown = picture(transform)
     attention = attend(verdict(tmp_path, transform, spot(transform, early, low)), shown)

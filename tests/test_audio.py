@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ccmusic import audio
+from ccmusic.audio import Crop
 from ccmusic.errors import AudioError
 from ccmusic.quality import audible_seconds
-from ccmusic.texts import LANGUAGES
+from ccmusic.texts import LANGUAGES, Language
 
 # name, encoder, rate, channels, bits per second; the formats and rates that people have
 CODECS = [
@@ -147,7 +148,9 @@ def test_window_is_where_it_says(write_sound, tone, noise, name, encoder, rate, 
     path = write_sound(name, source, rate, encoder=encoder, bit_rate=bit_rate)
     mixed = source.mean(axis=0)
 
-    for crop, start, pitches in [("center", 3, [600, 600]), ("start", 0, [300, 600])]:
+    crops: list[tuple[Crop, int, list[int]]]
+    crops = [("center", 3, [600, 600]), ("start", 0, [300, 600])]
+    for crop, start, pitches in crops:
         clip = audio.load(path, crop=crop)
         info = clip.info
         assert clip.samples.shape == (220_500,)
@@ -309,7 +312,7 @@ def test_facts_of_a_clean_piece(write_sound, piece, name, rate, channels, bit_ra
     assert (info.codec, info.sample_rate, info.channels) == (codec, rate, channels)
     assert info.duration == pytest.approx(14, abs=0.1)
     assert info.window_start == pytest.approx(2, abs=0.05)
-    assert info.bit_rate == pytest.approx(told, rel=0.15) if told else info.bit_rate > 90_000
+    assert info.bit_rate == pytest.approx(told, rel=0.15) if told else (info.bit_rate or 0) > 90_000
     assert clip.warnings == ()
 
 
@@ -377,7 +380,8 @@ def test_a_pause_in_the_centre_is_named_with_a_way_out(tone):
     song = np.concatenate([np.zeros(60 * 44_100, np.float32), tone(440, 30)])
     (warning,) = audio.load((song, 44_100)).warnings
     assert warning.code == "silence"
-    for language, place in (("en", "40.0 to 50.0 s"), ("zh", "40.0–50.0 秒")):
+    places: dict[Language, str] = {"en": "40.0 to 50.0 s", "zh": "40.0–50.0 秒"}
+    for language, place in places.items():
         assert place in warning.message(language)
         assert "--crop" in warning.message(language)
     assert "silence" not in codes(audio.load((song, 44_100), crop="end"))
@@ -413,7 +417,7 @@ def test_variable_bit_rate_without_a_header(write_sound, piece):
     variable = {"flags": "+qscale", "global_quality": "0"}
     path = write_sound("a.mp3", samples, encoder_options=variable, write_xing="0")
     with av.open(str(path)) as container:
-        assert container.duration / av.time_base > 25
+        assert (container.duration or 0) / av.time_base > 25
     clip = audio.load(path)
     assert clip.info.duration == pytest.approx(20, abs=0.1)
     assert clip.info.window_start == pytest.approx(5, abs=0.05)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ccmusic.card import ModelCard
+from ccmusic.card import ModelCard, fastest
 from ccmusic.errors import CheckpointError
 from small_models import make_checkpoint
 
@@ -55,3 +55,17 @@ def test_names_that_windows_keeps_are_refused(tmp_path: Path, name: str) -> None
         card.renamed(name)
     assert card.renamed(f"my_{name}").name == f"my_{name}"
     assert card.renamed("console").name == "console"
+
+
+def test_the_fastest_is_known_from_measurements_before_multiply_adds(tmp_path: Path) -> None:
+    card = make_checkpoint(tmp_path, "m")
+
+    def build(name: str, latency: float | None, multiply_adds: int) -> ModelCard:
+        made = {"name": name, "relative_latency": latency, "multiply_adds": multiply_adds}
+        return card.model_copy(update=made)
+
+    slow, quick = build("slow", 2.0, 1), build("quick", 0.8, 9)
+    assert fastest([slow, quick]) == quick
+    few, many = build("few", None, 1), build("many", None, 9)
+    assert fastest([many, few]) == few
+    assert fastest([few, slow]) == slow

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 import ccmusic
 from ccmusic import panel, zoo
 from ccmusic.cli import app, main
-from ccmusic.prepare import Prepared
+from ccmusic.prepare import Prepared, prepare
 from small_models import make_checkpoint
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -64,6 +64,7 @@ def test_classify_prints_tables(folder: Path, run) -> None:
     assert "Jazz" in out
     assert "Mean" in out
     assert "divergence" in out
+    assert "Against: " in out
     assert err == ""
 
 
@@ -99,8 +100,8 @@ def test_classify_json_has_the_fixed_form(folder: Path, run) -> None:
     assert status == 0
     result = json.loads(out)
     assert list(result) == [
-        "schema", "version", "file", "clip", "transform", "judged", "message", "models", "mean",
-        "agreement", "advice", "elapsed_ms", "windows",
+        "schema", "version", "file", "clip", "edits", "transform", "judged", "message", "models",
+        "mean", "agreement", "advice", "elapsed_ms", "windows",
     ]  # fmt: skip
     assert result["windows"] is None
     assert result["file"] == SONG
@@ -156,9 +157,8 @@ def test_silence_and_scraps_get_no_verdict(folder: Path, run, write_sound, tone)
 def test_an_odd_error_over_one_file_does_not_stop_the_others(
     folder: Path, run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare = panel.prepare
 
-    def odd(source: str, *arguments: object, **options: object) -> Prepared:
+    def odd(source: str, *arguments: Any, **options: Any) -> Prepared:
         if source == "odd.wav":
             raise MemoryError
         return prepare(source, *arguments, **options)
@@ -276,6 +276,17 @@ def test_models_lists_what_is_known(folder: Path, run) -> None:
     assert [row["name"] for row in rows] == ["jazz_cqt", "rock_cqt"]
     assert {"transform", "classes", "parameters", "size_bytes", "accuracy"} <= set(rows[0])
     assert "jazz_cqt" in run("models")[1]
+
+
+def test_models_lead_with_unknown_sources(
+    tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path))
+    shipped = {c.card.name: c.card for c in zoo.scan()[0]}
+    for row in json.loads(run("models", "--json")[1]):
+        unknown = shipped[row["name"]].unknown_sources
+        assert unknown
+        assert (row["accuracy"], row["measured_on"]) == (unknown.accuracy, unknown.split)
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])

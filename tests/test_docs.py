@@ -19,7 +19,8 @@ EXAMPLES = ROOT / "examples"
 
 
 @pytest.mark.parametrize(
-    "script", ["figures.py", "cards.py", "schema.py", "commands.py", "showcase.py"]
+    "script",
+    ["figures.py", "cards.py", "schema.py", "commands.py", "showcase.py", "examples.py"],
 )
 def test_generated_pages_have_not_drifted(script: str) -> None:
     done = subprocess.run(
@@ -49,10 +50,25 @@ def test_an_output_may_differ_in_times_and_a_little_in_numbers() -> None:
     assert not outputs.alike("one line", "one line\nand another")
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.zh.md", "CONTRIBUTING.md"])
-def test_links_lead_somewhere(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
+def test_links_of_contributing_lead_somewhere() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_readme_is_short_and_reads_the_same_elsewhere(name: str) -> None:
+    """On PyPI a relative link leads nowhere."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 90
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert all(link.startswith("https://") for link in links)
+    ours = re.compile(
+        r"https://(?:github\.com/ccmusic/ccmusic/blob|raw\.githubusercontent\.com/ccmusic/ccmusic)/main/(.+)"
+    )
+    targets = [found[1] for link in links if (found := ours.fullmatch(link))]
+    assert len(targets) >= 20
+    for target in targets:
         assert (ROOT / target).exists(), target
 
 

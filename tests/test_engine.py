@@ -1,7 +1,7 @@
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def panel(home: Path) -> Iterator[Panel]:
 
 
 @pytest.fixture(scope="module")
-def song(write_sound, tone) -> Path:
+def song(write_sound: Callable[..., Path], tone: Callable[..., np.ndarray]) -> Path:
     return write_sound("song.mp3", tone(440, 24))
 
 

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from ccmusic.errors import CCMusicError
-from ccmusic.files import NotAFileError, beside, clear, open_regular, replacing, write
+from ccmusic.files import (
+    NotAFileError,
+    clear,
+    open_regular,
+    replacing,
+    temporary_sibling,
+    write,
+)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes, modes and links of POSIX")
 
@@ -73,7 +80,7 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) ->
     for name in ("a.csv.sqlite", ".a.csv.x.part", "b.csv"):
         (tmp_path / name).touch()
     others = set(tmp_path.iterdir())
-    with beside(tmp_path / "b.csv") as of_another, beside(path) as left:
+    with temporary_sibling(tmp_path / "b.csv") as of_another, temporary_sibling(path) as left:
         clear(path)
         assert not left.exists()
         assert set(tmp_path.iterdir()) == others | {of_another}

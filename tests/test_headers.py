@@ -6,6 +6,7 @@ import io
 import random
 import struct
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -75,14 +76,14 @@ def test_a_missing_end_is_told_from_a_false_number(mp3s):
     assert codes(load(data[: len(data) // 2])).count("truncated") == 1
 
 
-@pytest.mark.parametrize("start", [0.0, 3.0, 20.0, 55.5])
-def test_an_mp3_is_entered_at_the_right_frame(write_sound, noise, start):
+@pytest.mark.parametrize("xing", ["0", "1"])
+def test_an_mp3_is_entered_at_the_right_frame(write_sound, noise, xing):
     """Reading begins near the window, not at the beginning of the file."""
     sound = noise(70, amplitude=0.2, below=8_000)
-    for xing in "01":
-        content = write_sound("a.mp3", sound, bit_rate=192_000, write_xing=xing).read_bytes()
-        recording = audio.Recording(content)
-        whole = recording.load(crop="start", seconds=1_000, loop=False).original
+    content = write_sound("a.mp3", sound, bit_rate=192_000, write_xing=xing).read_bytes()
+    recording = audio.Recording(content)
+    whole = recording.load(crop="start", seconds=1_000, loop=False).original
+    for start in (0.0, 3.0, 20.0, 55.5):
         clip = recording.load(crop=start)
         first = round(start * 44_100)
         expected = whole[first : first + len(clip.original)]
@@ -173,9 +174,8 @@ def wav(
 
 def check_samples(content, expected, bits):
     clip = load(content, crop="start")
-    assert clip.original == pytest.approx(
-        np.atleast_2d(expected).mean(axis=0), abs=2.0 ** (1 - bits)
-    )
+    mono = np.atleast_2d(expected).mean(axis=0)
+    np.testing.assert_allclose(clip.original, mono, rtol=0, atol=2.0 ** (1 - bits))
     assert clip.info.channels == len(np.atleast_2d(expected))
     return clip
 
@@ -307,7 +307,8 @@ def test_a_chained_ogg_of_several_codecs(write_sound):
     ]
     recording = audio.Recording(b"".join(songs))
     assert recording.duration == pytest.approx(42, abs=0.1)
-    for crop, expected in [("start", 300), (17.0, 600), ("end", 900)]:
+    crops: list[tuple[Any, int]] = [("start", 300), (17.0, 600), ("end", 900)]
+    for crop, expected in crops:
         clip = recording.load(crop=crop)
         assert pitch(clip) == pytest.approx(expected, abs=1)
         assert not {"truncated", "damaged"} & set(codes(clip))
@@ -321,7 +322,7 @@ def test_the_default_track_is_taken(tmp_path, name):
         streams = []
         for default in (False, True):
             stream = container.add_stream("aac", rate=44_100, layout="mono")
-            stream.disposition = av.stream.Disposition.default if default else 0
+            stream.disposition = av.stream.Disposition(default)
             streams.append(stream)
         for stream, frequency in zip(streams, (300, 600), strict=True):
             frame = av.AudioFrame.from_ndarray(tone(frequency, 12)[None], "fltp", "mono")

@@ -1,6 +1,7 @@
 """Options of training and importing: one model, which the command line shows and obeys."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -13,7 +14,8 @@ from ccmusic.options import ImportOptions, TrainOptions
 
 @pytest.mark.parametrize(("command", "model"), [("train", TrainOptions), ("import", ImportOptions)])
 def test_a_command_has_every_option_with_its_default_and_help(command: str, model) -> None:
-    params = {p.name: p for p in typer.main.get_command(app).commands[command].params}
+    group: Any = typer.main.get_command(app)
+    params = {p.name: p for p in group.commands[command].params}
     for name, field in model.model_fields.items():
         param = params[name]
         assert param.opts == [f"--{name.replace('_', '-')}"]
@@ -41,7 +43,7 @@ def test_what_is_no_value_is_refused_in_one_line() -> None:
             TrainOptions(**{"backbone": "resnet50", **given})
         assert len(str(caught.value).splitlines()) == 1
     with pytest.raises(DataError, match=r"backbone: field required$"):
-        TrainOptions()
+        TrainOptions()  # type: ignore[call-arg]
 
 
 def test_options_keep_what_they_are_given() -> None:

@@ -22,7 +22,7 @@ from ccmusic.card import ModelCard
 from ccmusic.errors import ParameterError
 from ccmusic.picture import Picture, Preprocessing, normalise, resize, scale
 from ccmusic.prepare import prepare
-from ccmusic.spectrogram import Mel, Spectrogram
+from ccmusic.spectrogram import Mel, Spectrogram, TransformName
 from ccmusic.zoo import SHIPPED
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -39,16 +39,16 @@ def _sound() -> np.ndarray:
     sound = 0.3 * sweep + 0.1 * np.sin(2 * np.pi * 220 * t)
     sound += 1e-3 * np.random.default_rng(0).uniform(-1, 1, len(sound))
     sound[::44_100] = 1
-    return sound.astype(np.float32)
+    return np.asarray(sound, np.float32)
 
 
-def _picture(transform: str) -> Picture:
+def _picture(transform: TransformName) -> Picture:
     preprocessing = Preprocessing.default(transform)
     return Picture.from_spectrogram(preprocessing.transform(_sound()), preprocessing)
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
-def test_every_stage_is_as_pinned(transform: str) -> None:
+def test_every_stage_is_as_pinned(transform: TransformName) -> None:
     picture = _picture(transform)
     with np.load(GOLDEN / f"{transform}.npz") as golden:
         # Sampled: the stage is smooth, and the repository stays small.
@@ -148,7 +148,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel", "chroma"])
-def test_ccmusic_slices_look_like_the_originals(transform: str) -> None:
+def test_ccmusic_slices_look_like_the_originals(transform: TransformName) -> None:
     """Against librosa and matplotlib, drawn the way the original evaluation code draws."""
     pytest.importorskip("librosa")
     import matplotlib as mpl
@@ -238,10 +238,12 @@ def _transforms() -> st.SearchStrategy[dict[str, object]]:
         "chroma": {"n_fft": whole},
     }
     return st.one_of(
-        st.fixed_dictionaries(
-            {"name": st.just(name)}, optional={"hop_length": whole, **common, **options}
+        *(
+            st.fixed_dictionaries(
+                {"name": st.just(name)}, optional={"hop_length": whole, **common, **options}
+            )
+            for name, options in optional.items()
         )
-        for name, options in optional.items()
     )
 
 
@@ -335,8 +337,8 @@ def test_decibels_have_a_reference_and_a_limit(
     power: int, options: dict[str, float | None], expected: list[list[float]]
 ) -> None:
     """As librosa's ``power_to_db`` and ``amplitude_to_db`` have."""
-    if reference := options.get("reference"):
-        options = {**options, "reference": reference**power}
+    if given := options.get("reference"):
+        options = {**options, "reference": given**power}
     preprocessing = Preprocessing(
         transform=Mel(), orientation="time_along_x", levels="decibels", **options
     )
@@ -344,7 +346,7 @@ def test_decibels_have_a_reference_and_a_limit(
     levels = Picture.from_spectrogram(spectrogram, preprocessing).logarithm
     np.testing.assert_allclose(levels, expected, atol=1e-4)
     to_db = {1: librosa.amplitude_to_db, 2: librosa.power_to_db}[power]
-    reference = preprocessing.reference or np.max
+    reference: Any = preprocessing.reference or np.max
     theirs = to_db(spectrogram.values, ref=reference, top_db=preprocessing.top_db)
     np.testing.assert_allclose(levels, theirs, atol=1e-4)
 

@@ -66,9 +66,9 @@ CLASSES_AND_FUNCTIONS = [
 
 
 @pytest.mark.parametrize("name", CLASSES_AND_FUNCTIONS)
-def test_what_is_returned_is_exported_and_described(name: str) -> None:
+def test_public_things_have_an_example_and_return_public_things(name: str) -> None:
     thing = getattr(ccmusic, name)
-    assert inspect.getdoc(thing)
+    assert ">>> " in (thing.__doc__ or "")
     assert thing.__module__.startswith("ccmusic.")
     exported = {getattr(ccmusic, public) for public in ccmusic.__all__}
     hidden = {
@@ -78,6 +78,12 @@ def test_what_is_returned_is_exported_and_described(name: str) -> None:
         if found not in exported and found.__module__ != "ccmusic.schema"
     }
     assert not hidden
+
+
+@pytest.mark.parametrize("name", CLASSES_AND_FUNCTIONS)
+def test_every_sentence_is_in_english_by_default(name: str) -> None:
+    if message := getattr(getattr(ccmusic, name), "message", None):
+        assert inspect.signature(message).parameters["language"].default == "en"
 
 
 def test_all_is_sorted_whole_and_all_there_is() -> None:

@@ -74,6 +74,24 @@ def test_page_holds_everything_it_shows(analysis: Analysis, language: Language) 
         assert name in page.text
         assert verdict.card.sha256[:12] in page.text
     assert f"{max(analysis.mean.values()):.0%}" in page.text
+    why = analysis.why()
+    assert why
+    assert why.message(language) in page.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_report_names_models_by_their_titles(analysis: Analysis, language: Language) -> None:
+    text = report.render(analysis, "html", language)
+    (table,) = re.findall('<table class="models">.*?</table>', text)
+    for verdict in analysis.verdicts.values():
+        assert f"<th>{verdict.card.title(with_transform=True)}</th>" in table
+        assert verdict.card.name not in table
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_json_speaks_the_language_that_is_asked_for(analysis: Analysis, language: Language) -> None:
+    document = json.loads(report.render(analysis, "json", language))
+    assert document["message"] == analysis.message(language)
 
 
 def test_csv_has_a_row_per_model_and_class(analysis: Analysis) -> None:

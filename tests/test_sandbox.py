@@ -1,3 +1,4 @@
+import operator
 import os
 import signal
 import socket
@@ -79,21 +80,20 @@ def test_results_come_one_by_one_and_can_be_given_up(sandbox: Sandbox) -> None:
     child = sandbox.run("a", misbehaviour.child)
     results = sandbox.stream("a", misbehaviour.count, 1000)
     assert next(results) == 0
-    results.close()
+    results.close()  # type: ignore[attr-defined]
     assert sandbox.run("a", misbehaviour.child) != child
 
 
 def test_a_call_is_cancelled_from_another_thread(sandbox: Sandbox) -> None:
     cancelled = threading.Event()
     threading.Timer(0.3, cancelled.set).start()
-    started = time.monotonic()
+    # Not cancelled, it would be an error: no result comes within the two seconds of this sandbox.
     assert list(sandbox.stream("a", misbehaviour.count, 5, 100.0, cancelled=cancelled)) == []
-    assert time.monotonic() - started < 1.5
 
 
 def test_children_work_at_the_same_time_and_never_mix_answers() -> None:
     with Sandbox(2) as sandbox, ThreadPoolExecutor(8) as threads:
-        asked = [threads.submit(sandbox.run, str(i), pow, i, 2) for i in range(200)]
+        asked = [threads.submit(sandbox.run, str(i), operator.mul, i, i) for i in range(200)]
         assert [future.result() for future in asked] == [i * i for i in range(200)]
         children = set(threads.map(lambda _: sandbox.run("a", misbehaviour.child), range(50)))
     assert len(children) <= 2
@@ -105,7 +105,8 @@ def test_closing_ends_what_is_under_way() -> None:
     sandbox = Sandbox(1)
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(sandbox.run, "a", misbehaviour.hang)
-        time.sleep(1.5)
+        while not any(not child.idle for child in sandbox._children):
+            time.sleep(0.01)
         sandbox.close()
         with pytest.raises(AudioError, match="process crashed"):
             asked.result(timeout=5)

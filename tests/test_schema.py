@@ -70,7 +70,7 @@ def test_a_database_of_another_form_is_refused(home: Path, tmp_path: Path) -> No
     output = tmp_path / "genres.csv"
     with store.opened(output, Options().fingerprint([]) | {"schema": 0}, {}) as kept:
         kept.compare([])
-    with pytest.raises(batch.DataError, match=r"was written with other .*schema"):
+    with pytest.raises(DataError, match=r"was written with other .*schema"):
         batch.run([str(SONG)], output, Options())
 
 

@@ -177,7 +177,7 @@ def test_axes_belong_to_the_result() -> None:
 
 
 def test_decibels_are_relative_to_the_maximum() -> None:
-    levels = Spectrogram("cqt", np.array([[1.0, 0.1, 0]], np.float32), np.arange(3), np.ones(1))
+    levels = Spectrogram("cqt", np.array([[1.0, 0.1, 0]], np.float32), np.arange(3.0), np.ones(1))
     np.testing.assert_allclose(levels.decibels(), [[0, -20, -120]], atol=1e-4)
     powers = replace(levels, power=2)
     np.testing.assert_allclose(powers.decibels(), [[0, -10, -120]], atol=1e-4)
@@ -223,7 +223,7 @@ def test_impossible_parameters_are_refused() -> None:
         (lambda: Mel(window="kaiser"), "it must be 'hann' | 'hamming' | 'blackman' | 'boxcar'"),
         (lambda: Mel(norm="l2"), "norm cannot be 'l2'; it must be 'slaney' | None"),
         (lambda: Mel(power=float("nan")), "power cannot be nan; it must be float (> 0, <= 4)"),
-        (lambda: Mel(unknown=1), "Mel has no parameter unknown; it has sample_rate, hop_length"),
+        (lambda: Mel(**{"odd": 1}), "Mel has no parameter odd; it has sample_rate, hop_length"),
         (lambda: Mel(fmax=12_000), "12000 Hz is beyond 11025 Hz, half the sample rate"),
         (lambda: Mel(fmin=900, fmax=800), "fmin = 900 Hz is not below fmax = 800 Hz"),
         (lambda: Mel(win_length=4096), "win_length = 4096 is more than n_fft = 2048"),
@@ -304,7 +304,8 @@ def test_floats_of_any_width_are_samples(transform: Transform) -> None:
     expected = transform(samples)
     assert transform(samples.astype(np.float64)) == expected
     assert expected.values.dtype == np.float32
-    for wrong in (np.zeros(40_000, np.int16), np.zeros((2, 40_000))):
+    unusable: list[Any] = [np.zeros(40_000, np.int16), np.zeros((2, 40_000))]
+    for wrong in unusable:
         with pytest.raises(ValueError, match=r"takes mono samples.*from_samples"):
             transform(wrong)
 

@@ -42,8 +42,9 @@ def voice(pitch: np.ndarray, vowels: np.ndarray) -> np.ndarray:
 def spoken() -> np.ndarray:
     """Ten seconds of syllables: gliding pitch, a consonant before each vowel, phrases, pauses."""
     rng = np.random.default_rng(3)
-    syllables, phrase = [], 0
-    while sum(map(len, syllables)) < 10 * SAMPLE_RATE:
+    syllables: list[np.ndarray] = []
+    phrase = 0
+    while sum(len(each) for each in syllables) < 10 * SAMPLE_RATE:
         n = int(rng.uniform(0.1, 0.22) * SAMPLE_RATE)
         time = np.linspace(0, 1, n)
         start, end = 130 - 5 * phrase + rng.uniform(-20, 25, 2)

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -180,7 +180,7 @@ def test_a_window_that_fails_is_not_passed_over(
 ) -> None:
     whole = Panel.analyze_prepared
 
-    def failing(self: Panel, prepared: Prepared, **options: float) -> Analysis:
+    def failing(self: Panel, prepared: Prepared, **options: Any) -> Analysis:
         if prepared.clip.info.window_start == 2:
             raise MemoryError
         return whole(self, prepared, **options)

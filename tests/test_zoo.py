@@ -9,6 +9,7 @@ import pytest
 from ccmusic import analyze, zoo
 from ccmusic.errors import CheckpointError
 from ccmusic.runtime import onnxruntime
+from ccmusic.sandbox import Sandbox
 from small_models import make_checkpoint
 
 SONG = Path(__file__).parent.parent / "examples" / "vibe_ace.ogg"
@@ -166,7 +167,7 @@ def test_a_file_that_loops_or_fills_the_memory_costs_its_own_model_only(
 def test_what_passed_once_is_not_tried_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
     monkeypatch.setattr(zoo, "_tried", set())
-    monkeypatch.setattr(zoo.Sandbox, "run", lambda *_: tried.append(1))
+    monkeypatch.setattr(Sandbox, "run", lambda *_: tried.append(1))
     card = make_checkpoint(folder, "mine")
     checkpoint = zoo.find_one("mine")
     for expected in (1, 1):

@@ -55,8 +55,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "together_on": "Means of several models, measured like the models below.",
         "panel": (
             "**{name}**: {figures} A temperature of its own would leave {scaled:.3f}; the mean is "
-            "shown as it is. The two that do best together: `{first}` and `{second}`, "
-            "{accuracy:.0%}; on {either:.0%} at least one of them is right."
+            "shown as it is. The two that do best together on songs by other artists: `{first}` "
+            "and `{second}`, {accuracy:.0%}; on {either:.0%} at least one of them is right."
         ),
         "build": "{parameters:.1f} M parameters, {macs:.2f} GMAC, stored as {precision}",
         "width": ", 1/{divisor} of the published network's channels in every layer",
@@ -75,7 +75,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "temperature": "Temperature {temperature:.2f}.",
         "curve": "Accuracy on the clips after each pass of the training: {curve}.",
         "genres_table": "genre | recordings | recall | taken for",
-        "meant": "What a probability has meant:",
+        "meant": "What a probability has meant on songs by other artists:",
         "bands_table": "confidence | probability | right | recordings",
         "high": "high",
         "middling": "middling",
@@ -128,8 +128,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "together_on": "几个模型的平均，测量方法与下面的单个模型相同。",
         "panel": (
             "**{name}**：{figures}若另设温度，误差为 {scaled:.3f}；平均值按原样显示。"
-            "合起来最好的两个：`{first}` 与 `{second}`，判对 {accuracy:.0%}；"
-            "{either:.0%} 的录音至少有一个判对。"
+            "在陌生艺人的歌曲上合起来最好的两个：`{first}` 与 `{second}`，"
+            "判对 {accuracy:.0%}；{either:.0%} 的歌曲至少有一个判对。"
         ),
         "build": "{parameters:.1f} M 参数，{macs:.2f} GMAC，以 {precision} 存储",
         "width": "，每层通道数为公开网络的 1/{divisor}",
@@ -148,7 +148,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "temperature": "温度 {temperature:.2f}。",
         "curve": "每轮训练后在片段上的准确率：{curve}。",
         "genres_table": "流派 | 录音数 | 召回率 | 误判为",
-        "meant": "概率与实际判对的比例：",
+        "meant": "在陌生艺人的歌曲上，概率与实际判对的比例：",
         "bands_table": "把握 | 概率 | 判对 | 录音数",
         "high": "较大",
         "middling": "中等",
@@ -327,7 +327,7 @@ def details(card: ModelCard, metrics: Metrics, language: Language) -> list[str]:
             share(band.accuracy, band.accuracy_interval),
             str(band.recordings),
         ]
-        for band in reversed(metrics.bands)
+        for band in reversed(_unknown(card).bands)
     ]
     calibration = [
         [
@@ -336,7 +336,7 @@ def details(card: ModelCard, metrics: Metrics, language: Language) -> list[str]:
             f"{b.accuracy:.0%}",
             f"{b.recordings}",
         ]
-        for b in metrics.calibration
+        for b in _unknown(card).calibration
     ]
     sources = [
         [f"{mark}{source}{mark}", f"{each.support_by_source[source]}", f"{accuracy:.0%}"]

@@ -1,4 +1,4 @@
-"""Write the tables of figures into both READMEs and docs: ``python tools/figures.py [--check]``.
+"""Write the figures into both READMEs and docs: ``python tools/figures.py [--check]``.
 
 Accuracy comes from the cards of the shipped checkpoints, speed from ``benchmarks/results``. With
 ``--check`` nothing is written, and the exit status is 1 if a table has drifted.
@@ -11,9 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ccmusic.card import Metrics, ModelCard
 from ccmusic.genres import genre_name
-from ccmusic.zoo import SHIPPED
 from tables import panels, share, table, update
 
 ROOT = Path(__file__).parent.parent
@@ -21,18 +19,12 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 WORDS = {
     "en": {
-        "models": (
-            "model | other artists' songs: accuracy | mean recall | `valid`: accuracy | "
-            "mean recall | best and weakest genre | width | size"
+        "reach": (
+            "- **Right on {known} of {n} test recordings, most of them from sources that it "
+            "knows, and on\n  {unknown} of the {songs} songs among them by artists it never "
+            "heard:** the mean of the five,\n  with 95 % intervals. Expect the second figure on "
+            "your own music."
         ),
-        "on": (
-            "All {n} recordings of `valid`, and {unknown} songs among them by artists of whom the "
-            "networks learnt nothing; in brackets, 95 % bootstrap intervals. Best and weakest "
-            "genre are those of `valid`."
-        ),
-        "mean_all": "mean of all ten",
-        "mean_cqt": "mean of the five, CQT",
-        "mean_mel": "mean of the five, Mel",
         "speed": "what | measured | reference in the same run | ratio",
         "file": "five verdicts, from file to JSON, models loaded",
         "torch": "the published networks in PyTorch fp32, five forward passes alone, in turn",
@@ -190,17 +182,12 @@ WORDS = {
         "pygments": "required by Rich, which prints the tables and is required by Typer",
     },
     "zh": {
-        "models": (
-            "模型 | 陌生艺人的歌曲：准确率 | 平均召回率 | `valid`：准确率 | 平均召回率 | "
-            "最好与最弱的流派 | 宽度 | 大小"
+        "reach": (
+            "- **{n} 个测试录音（多数来源是模型熟悉的）判对 {known}；"
+            "其中从未学过其艺人的 {songs} 首歌曲\n  判对 {unknown}**："
+            "五个模型取平均，括号内为 95 % 区间。"
+            "分析自己的音乐时，请以后一个数字为准。"
         ),
-        "on": (
-            "`valid` 的全部 {n} 个录音，以及其中 {unknown} 首歌曲，网络没有学过这些歌曲的艺人。"
-            "括号内为 95 % 自助法区间；最好与最弱的流派按 `valid` 计。"
-        ),
-        "mean_all": "全部十个的平均",
-        "mean_cqt": "五个的平均，CQT",
-        "mean_mel": "五个的平均，梅尔",
         "speed": "项目 | 实测 | 同次运行的参照 | 比值",
         "file": "五个判断，从文件到 JSON，模型已加载",
         "torch": "公开网络，PyTorch fp32，仅五次前向计算，依次进行",
@@ -369,48 +356,17 @@ WORDS = {
 }  # fmt: skip
 
 
-def models(language: str) -> str:
-    words = WORDS[language]
-
-    def measured(metrics: Metrics, unknown: Metrics | None) -> list[str]:
-        assert unknown, "shipped without unknown sources"
-        ranking = sorted(metrics.recall, key=lambda genre: metrics.recall[genre])
-        return [
-            *(
-                share(*figure)
-                for each in (unknown, metrics)
-                for figure in (
-                    (each.accuracy, each.accuracy_interval),
-                    (each.macro_recall, each.macro_recall_interval),
-                )
-            ),
-            ", ".join(
-                f"{genre_name(g, language)} {metrics.recall[g]:.0%}"
-                for g in (ranking[-1], ranking[0])
-            ),
-        ]
-
-    rows = []
-    for path in sorted(SHIPPED.glob("*.json")):
-        card = ModelCard.read(path)
-        metrics = card.metrics
-        assert metrics is not None, f"{path}: shipped without metrics"
-        size = path.with_suffix(".onnx").stat().st_size
-        rows.append([
-            f"`{card.name}`",
-            *measured(metrics, card.unknown_sources),
-            f"1/{card.width_divisor}" if card.width_divisor > 1 else "1",
-            f"{size / 1e6:.1f} MB",
-        ])  # fmt: skip
-    for name, panel in panels().items():
-        rows.append([
-            words[f"mean_{name}"], *measured(panel.metrics, panel.unknown_sources), "", ""
-        ])  # fmt: skip
-    assert panel.unknown_sources
-    measured_on = words["on"].format(
-        n=panel.metrics.recordings, unknown=panel.unknown_sources.recordings
+def reach(language: str) -> str:
+    """What to expect of the five that are asked by default: test recordings, unknown artists."""
+    panel = panels()["cqt"]
+    assert panel.unknown_sources, "shipped without unknown sources"
+    known, unknown = panel.metrics, panel.unknown_sources
+    return WORDS[language]["reach"].format(
+        known=share(known.accuracy, known.accuracy_interval),
+        unknown=share(unknown.accuracy, unknown.accuracy_interval),
+        n=known.recordings,
+        songs=unknown.recordings,
     )
-    return f"{measured_on}\n\n{table(words['models'], rows)}"
 
 
 def speed(language: str) -> str:
@@ -773,7 +729,7 @@ def main() -> None:
     pages = {}
     for language, ending in (("en", ".md"), ("zh", ".zh.md")):
         for name, tables in (
-            ("README", {"models": models, "speed": speed}),
+            ("README", {"reach": reach}),
             ("docs/weights", {"import": importing}),
             (
                 "docs/training",

@@ -25,7 +25,7 @@ from tables import update
 ROOT = Path(__file__).parent.parent
 PAGES = [
     ROOT / f"{name}{ending}"
-    for name in ("docs/python", "docs/cookbook", "docs/weights", "docs/service")
+    for name in ("README", "docs/python", "docs/cookbook", "docs/weights", "docs/service")
     for ending in (".md", ".zh.md")
 ]
 BLOCK = re.compile(r"```(python|sh)\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", re.DOTALL)
@@ -98,7 +98,7 @@ def with_outputs(page: Path) -> str:
         settings = {
             "CCMUSIC_HOME": str(Path(name) / "home"),
             "CCMUSIC_LANGUAGE": "zh" if page.name.endswith(".zh.md") else "en",
-            "COLUMNS": "80",
+            "COLUMNS": "120",
             "MPLBACKEND": "agg",
             "PYTHONUTF8": "1",
         }

@@ -44,7 +44,16 @@ from ccmusic.audio import (
     load,
 )
 from ccmusic.axes import Orientation
-from ccmusic.card import Band, Calibration, DataSource, Metrics, ModelCard, Pair, PanelCard
+from ccmusic.card import (
+    Band,
+    Calibration,
+    DataSource,
+    Faithfulness,
+    Metrics,
+    ModelCard,
+    Pair,
+    PanelCard,
+)
 from ccmusic.edits import Change, Edit, OneChannel, Without
 from ccmusic.errors import (
     AudioError,
@@ -76,6 +85,7 @@ from ccmusic.spectrogram import (
 from ccmusic.verdict import Verdict
 from ccmusic.version import __version__
 from ccmusic.whole import WholePiece
+from ccmusic.why import Why
 from ccmusic.zoo import Checkpoint, Session
 
 __all__ = [
@@ -102,6 +112,7 @@ __all__ = [
     "DataSource",
     "Edit",
     "Envelope",
+    "Faithfulness",
     "Importance",
     "Mel",
     "Metrics",
@@ -131,6 +142,7 @@ __all__ = [
     "Verdict",
     "WeightsError",
     "WholePiece",
+    "Why",
     "WindowName",
     "Without",
     "__version__",

@@ -1,6 +1,7 @@
 """Advice on a verdict: what its confidence is worth, which pair, which other transform to ask.
 
-All of it was measured when the models were evaluated together; it comes from the panel's card.
+All of it was measured when the models were evaluated together, on music from sources that their
+training did not know, if there was some; it comes from the panel's card.
 """
 
 from __future__ import annotations
@@ -9,38 +10,52 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ccmusic import zoo
-from ccmusic.card import Band, ModelCard, Pair, PanelCard, titles
+from ccmusic.card import Band, ModelCard, Pair, titles
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformName
 from ccmusic.texts import Language, translate
 
+GAIN = 0.03
+"""Difference of accuracies from which another choice of models is worth a hint."""
 _OTHER: dict[str, TransformName] = {"cqt": "mel", "mel": "cqt"}
 
 
 @dataclass(frozen=True)
 class OtherTransform:
-    """A transform whose models make the panel better when they are asked as well."""
+    """A transform whose models make the panel better when they are asked as well.
+
+    >>> mel = OtherTransform("mel", accuracy_alone=0.66, accuracy_together=0.69)
+    >>> len(Advice({}, None, other=mel).message())
+    1
+    """
 
     transform: TransformName
-    accuracy_alone: float
-    """Of the models that were asked."""
-    accuracy_together: float
-    """Of the models of both transforms."""
+    accuracy: float
+    """Of the models of both transforms together."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What the panel's card says about an analysis."""
+    """What the panel's card says about an analysis.
+
+    >>> from ccmusic import analyze
+    >>> advice = analyze("examples/rain.ogg").advice
+    >>> advice.band.level, advice.pair  # sure: no need to compare
+    ('high', None)
+    """
 
     titles: dict[str, str]
     """What the models are called, by name."""
     band: Band | None
     """Where the mean probability of the first choice lies."""
+    accuracy: float
+    """Of the mean of the models."""
     pair: Pair | None = None
-    """The best two of the models, unless the panel is sure."""
+    """The best two of the models, if their mean is better by :data:`GAIN`; unless the panel is
+    sure."""
     other: OtherTransform | None = None
-    """Worth asking as well, unless the panel is sure."""
+    """Makes the panel better by :data:`GAIN` if it is asked as well; unless the panel is sure."""
 
-    def message(self, language: Language) -> list[str]:
+    def message(self, language: Language = "en") -> list[str]:
         """One sentence for each piece of advice."""
         lines = []
         if self.band:
@@ -48,10 +63,10 @@ class Advice:
             lines.append(translate(language, f"advice.{self.band.level}", **worth))
         if self.pair:
             a, b = (self.titles[name] for name in self.pair.models)
-            shares = {"accuracy": self.pair.accuracy, "either": self.pair.either}
+            shares = {"accuracy": self.pair.accuracy, "alone": self.accuracy}
             lines.append(translate(language, "advice.pair", a=a, b=b, **shares))
         if self.other:
-            shares = {"alone": self.other.accuracy_alone, "both": self.other.accuracy_together}
+            shares = {"alone": self.accuracy, "both": self.other.accuracy}
             title = TRANSFORM_TITLES[self.other.transform]
             lines.append(translate(language, "advice.other", other=title, **shares))
         return lines
@@ -62,17 +77,19 @@ def advise(cards: Sequence[ModelCard], mean: Mapping[str, float]) -> Advice | No
     measured = zoo.panel_card(cards)
     if measured is None or not mean:
         return None
-    names = titles(cards)
+    names, accuracy = titles(cards), measured.reliability.accuracy
     band = measured.reliability.band(max(mean.values()))
     if band and band.level == "high":
-        return Advice(names, band)
-    pair = measured.pairs[0] if measured.pairs else None
-    return Advice(names, band, pair, _other_transform({c.transform for c in cards}, measured))
+        return Advice(names, band, accuracy)
+    pair = next((pair for pair in measured.pairs if pair.accuracy - accuracy >= GAIN), None)
+    other = _other_transform({card.transform for card in cards}, accuracy)
+    return Advice(names, band, accuracy, pair, other)
 
 
-def _other_transform(asked: set[str], measured: PanelCard) -> OtherTransform | None:
+def _other_transform(asked: set[str], accuracy: float) -> OtherTransform | None:
     other = _OTHER.get(next(iter(asked))) if len(asked) == 1 else None
     together = zoo.panel_card(c.card for c in zoo.find("both")) if other else None
-    if not (other and together and together.metrics.accuracy > measured.metrics.accuracy):
+    if other is None or together is None:
         return None
-    return OtherTransform(other, measured.metrics.accuracy, together.metrics.accuracy)
+    both = together.reliability.accuracy
+    return OtherTransform(other, both) if both - accuracy >= GAIN else None

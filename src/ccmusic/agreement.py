@@ -27,7 +27,13 @@ Spread = Literal["one_opinion", "some_difference", "far_apart"]
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the models of a panel agree."""
+    """How far the models of a panel agree.
+
+    >>> from ccmusic import analyze
+    >>> agreement = analyze("examples/rain.ogg").agreement
+    >>> agreement.top, agreement.votes, agreement.models, agreement.message()
+    ('environment', 5, 5, 'all 5 models say Environment')
+    """
 
     top: str
     """The first choice of most models; among equals, the likelier in the mean."""

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from ccmusic.agreement import Agreement, agree, mean_probabilities
-from ccmusic.attention import Attention, attend
+from ccmusic.attention import Attention, Region, attend
 from ccmusic.card import matching
 from ccmusic.picture import Picture
 from ccmusic.prepare import Prepared
@@ -18,7 +18,17 @@ from ccmusic.verdict import Verdict
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Analysis(Prepared, PanelResult):
-    """Every step from the file to the verdicts and their agreement."""
+    """Every step from the file to the verdicts and their agreement.
+
+    >>> from ccmusic import analyze
+    >>> analysis = analyze("examples/rain.ogg")
+    >>> analysis.message(), analysis.top(1)[0][0], len(analysis.verdicts)
+    ('all 5 models say Environment', 'environment', 5)
+    >>> analysis.picture("resnet50").input.shape, analysis.spectrogram("cqt").values.shape
+    ((3, 224, 224), (84, 431))
+    >>> analysis.to_dict()["clip"]["codec"]
+    'vorbis'
+    """
 
     transform: str
     """Of all its models; ``both`` if they do not all have the same."""
@@ -40,6 +50,14 @@ class Analysis(Prepared, PanelResult):
         if judged == "doubtful":
             return translate(language, "judged.doubtful", opinion=opinion, **seconds)
         return opinion
+
+    def _regions(self, genre: str) -> list[Region]:
+        looked = [
+            self.attention(name, genre)
+            for name, verdict in self.verdicts.items()
+            if verdict.card.faithfulness and verdict.card.faithfulness.better_than_chance
+        ]
+        return [at.region for at in looked if at and at.region and not at.everywhere]
 
     def picture(self, name: str) -> Picture:
         """What a model saw, of several slices the middle one; errors as :meth:`verdict`."""

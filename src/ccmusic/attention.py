@@ -42,7 +42,7 @@ class Region:
     """Hertz."""
     highest: float
 
-    def message(self, language: Language) -> str:
+    def message(self, language: Language = "en") -> str:
         """Time and frequency range: ``0 to 2 s, 60 to 250 Hz``."""
         return translate(
             language,

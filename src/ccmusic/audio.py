@@ -80,7 +80,12 @@ _SHORTEST = 0.1
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """Format and duration of the file, and the window that was taken."""
+    """Format and duration of the file, and the window that was taken.
+
+    >>> info = load("examples/rain.ogg").info
+    >>> info.codec, info.sample_rate, info.channels, info.duration, info.window_start
+    ('vorbis', 44100, 2, 11.99, 0.995)
+    """
 
     codec: str
     bit_rate: int | None
@@ -99,7 +104,12 @@ class AudioInfo:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Envelope(Value):
-    """Lowest and highest samples in stretches of time, to draw a waveform."""
+    """Lowest and highest samples in stretches of time, to draw a waveform.
+
+    >>> envelope = load("examples/rain.ogg").envelope(stretches=100)
+    >>> envelope.lowest.shape, bool((envelope.lowest <= envelope.highest).all())
+    ((100,), True)
+    """
 
     edges: npt.NDArray[np.float64]
     """Seconds, one more than there are stretches."""
@@ -121,7 +131,12 @@ class Envelope(Value):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Clip(Value):
-    """Ten seconds ready to become a spectrogram."""
+    """Ten seconds ready to become a spectrogram.
+
+    >>> clip = load("examples/rain.ogg")
+    >>> clip.samples.shape, clip.info.looped, clip.warnings
+    ((220500,), False, ())
+    """
 
     file: str
     """Name of the recording in messages and results."""
@@ -323,6 +338,10 @@ carry(AudioInfo, AudioWarning, Clip, Envelope)
 class Recording:
     """A source whose header is read once; windows are decoded on demand.
 
+    >>> recording = Recording("examples/rain.ogg")
+    >>> recording.duration > 11, [clip.info.window_start for clip in recording.slide(hop=1)]
+    (True, [0.0, 1.0, 1.99])
+
     Parameters
     ----------
     source, channel, name
@@ -499,6 +518,11 @@ def load(
     name: str | None = None,
 ) -> Clip:
     """Decode the analysis window of a recording.
+
+    >>> load("examples/rain.ogg", crop="start", seconds=3).samples.shape
+    (66150,)
+    >>> load((np.zeros((2, 48_000)), 48_000)).info.looped  # a second of silence, in stereo
+    True
 
     Parameters
     ----------

@@ -74,7 +74,12 @@ class _Strict(BaseModel):
 
 
 class Calibration(_Strict):
-    """Verdicts of similar confidence, and how often they were right."""
+    """Verdicts of similar confidence, and how often they were right.
+
+    >>> bin = Calibration(above=0.6, confidence=0.64, accuracy=0.69, recordings=42)
+    >>> round(bin.accuracy - bin.confidence, 2)  # right more often than it said
+    0.05
+    """
 
     above: Share
     """Lower edge of the bin; a confidence is the probability of the first choice."""
@@ -85,7 +90,16 @@ class Calibration(_Strict):
 
 
 class Band(_Strict):
-    """A range of confidence, and how often verdicts in it were right."""
+    """A range of confidence, and how often verdicts in it were right.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     card = panel.cards[0]
+    >>> card.reliability.band(0.99).level
+    'high'
+    >>> card.reliability.band(0.99).accuracy > card.reliability.band(0.1).accuracy
+    True
+    """
 
     level: Level
     above: Share
@@ -97,7 +111,17 @@ class Band(_Strict):
 
 
 class Metrics(_Strict):
-    """What was measured on held-out recordings, one verdict per recording."""
+    """What was measured on held-out recordings, one verdict per recording.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     card = panel.cards[0]
+    >>> low, high = card.metrics.accuracy_interval
+    >>> low < card.metrics.accuracy < high
+    True
+    >>> max(card.metrics.recall, key=card.metrics.recall.get) in card.classes
+    True
+    """
 
     split: str
     recordings: int = Field(ge=0)
@@ -137,7 +161,12 @@ class Metrics(_Strict):
 
 
 class Pair(_Strict):
-    """Two models of a panel, and their accuracy together."""
+    """Two models of a panel, and their accuracy together.
+
+    >>> pair = Pair(models=("resnet50_cqt", "vgg19_bn_cqt"), accuracy=0.64, either=0.71)
+    >>> pair.either >= pair.accuracy  # one of two is right more often than their mean
+    True
+    """
 
     models: tuple[str, str]
     accuracy: Share
@@ -147,7 +176,13 @@ class Pair(_Strict):
 
 
 class PanelCard(_Strict):
-    """Metrics of the mean of several models; stored beside the shipped cards."""
+    """Metrics of the mean of several models; stored beside the shipped cards.
+
+    >>> from ccmusic.zoo import SHIPPED
+    >>> card = PanelCard.read(SHIPPED / "panels" / "cqt.json")
+    >>> len(card.members), len(card.pairs), card.pairs[0].accuracy >= card.pairs[-1].accuracy
+    (5, 10, True)
+    """
 
     members: dict[str, str]
     """sha256 of each model's file; the metrics hold for these files only."""
@@ -158,7 +193,7 @@ class PanelCard(_Strict):
     """Calibration error that would remain with a temperature of its own. The mean has none, so that
     it stays the mean of the displayed probabilities; the bands tell how reliable it is."""
     pairs: tuple[Pair, ...]
-    """All pairs of models, the best mean first."""
+    """All pairs of models, measured as :attr:`reliability`, the best mean first."""
 
     @property
     def reliability(self) -> Metrics:
@@ -170,8 +205,40 @@ class PanelCard(_Strict):
         return self.members == {card.name: card.sha256 for card in cards}
 
 
+class Faithfulness(_Strict):
+    """What the regions that a model's maps name are worth: chance is one half.
+
+    Deletion and insertion of V. Petsiuk et al., "RISE: randomized input sampling for explanation
+    of black-box models", 2018, with the named region in place of single cells.
+    """
+
+    recordings: int = Field(gt=0)
+    """Those on which the map named a region."""
+    removed: Share
+    """Share of them on which silence in place of the named region cost the genre more probability
+    than silence in place of the median of random regions of equal size."""
+    removed_interval: tuple[Share, Share]
+    """95 % interval of Wilson."""
+    alone: Share
+    """Share of them on which the named region alone kept more probability than the median of
+    random regions of equal size."""
+    alone_interval: tuple[Share, Share]
+
+    @property
+    def better_than_chance(self) -> bool:
+        """Whether the regions matter to the verdict, as far as these recordings can tell."""
+        return self.removed_interval[0] > 0.5
+
+
 class DataSource(_Strict):
-    """Training material of one origin and licence."""
+    """Training material of one origin and licence.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     card = panel.cards[0]
+    >>> sum(source.recordings for source in card.sources) > 1000
+    True
+    """
 
     source: str
     licence: str
@@ -183,7 +250,14 @@ class DataSource(_Strict):
 
 
 class ModelCard(_Strict):
-    """The card beside an ONNX file; see ``docs/architecture.md`` for the contract of the graph."""
+    """The card beside an ONNX file; see ``docs/architecture.md`` for the contract of the graph.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     card = panel.cards[0]
+    >>> card.title(with_transform=True), len(card.classes), card.explanation
+    ('MobileNetV3 · CQT', 13, 'exact')
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     backbone: str
@@ -203,6 +277,8 @@ class ModelCard(_Strict):
     explanation: Explanation = "exact"
     """Kind of the maps. ``exact``: the logits are their means, or differ by a constant.
     ``gradient``: derivative times feature, for this picture. ``none``: there are none."""
+    faithfulness: Faithfulness | None = None
+    """How much the maps' strongest regions matter, measured; None: not measured."""
     same_choice: Share | None = None
     """Share of the held-out clips with the same first choice as the fp32 weights."""
     relative_latency: float | None = Field(None, gt=0)
@@ -266,6 +342,13 @@ class ModelCard(_Strict):
 def matching(name: str, cards: Iterable[ModelCard]) -> list[ModelCard]:
     """Those whose checkpoint or backbone has this name."""
     return [card for card in cards if name in (card.name, card.backbone)]
+
+
+def fastest(cards: Iterable[ModelCard]) -> ModelCard:
+    """The one with the least measured latency; of cards without, the one of least multiply-adds."""
+    return min(
+        cards, key=lambda c: (c.relative_latency is None, c.relative_latency or c.multiply_adds)
+    )
 
 
 def titles(cards: Iterable[ModelCard]) -> dict[str, str]:

@@ -66,6 +66,12 @@ _RATES = range(1_000, 1_000_001)  # a header that gives another is damaged
 _DSD_RATES = range(176_400, 6_144_001)  # an eighth of the number of bits per second
 _LEAST_ROOM = 10.0  # seconds to decode, whatever a header says
 _FULL = 0.999  # of full scale
+_CANNOT_OPEN: dict[type[Exception], str] = {
+    FileNotFoundError: "no_such_file",
+    IsADirectoryError: "directory",
+    NotAFileError: "not_a_file",
+    PermissionError: "no_permission",
+}
 _CANCELLED = 1e-4  # of the channels' power: -40 dB
 
 FFMPEG = av.ffmpeg_version_info
@@ -201,9 +207,8 @@ def read_header(source: Stored, *, name: str) -> Header:
     size = min(found.size, size)
     if not right:
         bit_rate = round(8 * size / duration / 1000) * 1000 if duration > 0 else 0
-    places: tuple[Part, ...] = ()
-    if kind == "mp3" and mpeg:
-        places = tuple(Part(byte, time=time - origin) for time, byte in mpeg.places)
+    known = mpeg.places if kind == "mp3" and mpeg else ()
+    places = tuple(Part(byte, time=time - origin) for time, byte in known)
     return Header(
         codec, bit_rate or None, duration, cut_off, size, chained or inexact, parts, places
     )
@@ -324,15 +329,9 @@ def _file(source: Stored, name: str) -> Iterator[BinaryIO]:
             file = open_regular(source) if isinstance(source, str | os.PathLike) else source
         if file.closed:
             raise ValueError("it is closed already")
-    except FileNotFoundError:
-        raise AudioError("no_such_file", file=name) from None
-    except IsADirectoryError:
-        raise AudioError("directory", file=name) from None
-    except NotAFileError:
-        raise AudioError("not_a_file", file=name) from None
-    except PermissionError:
-        raise AudioError("no_permission", file=name) from None
     except (OSError, ValueError) as error:
+        if key := _CANNOT_OPEN.get(type(error)):
+            raise AudioError(key, file=name) from None
         raise AudioError("cannot_open", file=name, reason=error) from None
     try:
         if file.seek(0, io.SEEK_END) == 0:
@@ -582,7 +581,7 @@ class _Windows:
         check_channel(self._channel, self._channels, self._name)
         self._origin = _origin(packet.stream) - self._skipped
         self._clock = self._origin if self._sequential else None
-        self._convert = _alike(frame, self._rate)
+        self._convert = _to_first_format(frame, self._rate)
         return self._convert
 
     def _queue(self, frame: av.AudioFrame) -> None:
@@ -646,7 +645,7 @@ class _Window:
             self.ended = True
 
 
-def _alike(first: av.AudioFrame, rate: int) -> Convert:
+def _to_first_format(first: av.AudioFrame, rate: int) -> Convert:
     """Return a function that converts frames to floats of a rate with the channels of the first.
 
     Both may change in the middle of a file in which songs were joined.

@@ -87,7 +87,7 @@ class Without(Parameters):
             found[name] = span
         return cls(**found)
 
-    def message(self, language: Language) -> str:
+    def message(self, language: Language = "en") -> str:
         """What was removed, in a language."""
         values: dict[str, float] = {}
         if self.band:
@@ -168,7 +168,7 @@ class Change(Parameters):
             raise ParameterError("nothing_passes", highpass=self.highpass, lowpass=self.lowpass)
         return self
 
-    def message(self, language: Language) -> str:
+    def message(self, language: Language = "en") -> str:
         """What was changed, in a language."""
         given = ((name, getattr(self, name)) for name in self.names)
         told = [translate(language, f"edit.{n}", value=v) for n, v in given if v is not None]
@@ -208,12 +208,16 @@ class OneChannel(Parameters):
     """One channel was taken instead of the mean of all.
 
     This is done when a recording is read, see :func:`ccmusic.load`: a clip has been mixed.
+
+    >>> from ccmusic import load
+    >>> load("examples/rain.ogg", channel="left").edits
+    (OneChannel(edit='channel', channel='left'),)
     """
 
     edit: Literal["channel"] = "channel"
     channel: Channel
 
-    def message(self, language: Language) -> str:
+    def message(self, language: Language = "en") -> str:
         """Which channel, in a language."""
         return translate(language, f"edit.{self.channel}")
 

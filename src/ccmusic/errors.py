@@ -9,7 +9,15 @@ from ccmusic.texts import Language, translate
 
 
 class CCMusicError(Exception):
-    """Base of all errors raised on purpose; its text is one line for users."""
+    """Base of all errors raised on purpose; its text is one line for users.
+
+    >>> from ccmusic import load
+    >>> try:
+    ...     load("missing.mp3")
+    ... except CCMusicError as error:
+    ...     print(error.message("zh"))
+    missing.mp3：文件不存在
+    """
 
     def message(self, language: Language = "en") -> str:
         """The text in a language; in English if the catalogue does not have it."""
@@ -38,38 +46,87 @@ class CataloguedError(CCMusicError):
 
 
 class AudioError(CataloguedError):
-    """A file could not be read as audio."""
+    """A file could not be read as audio.
+
+    >>> from ccmusic import load
+    >>> load(b"")
+    Traceback (most recent call last):
+    ccmusic.errors.AudioError: the uploaded file: the file is empty
+    """
 
 
 class SandboxError(CataloguedError):
-    """No child process can be started; this is not the fault of a recording."""
+    """No child process can be started; this is not the fault of a recording.
+
+    >>> from ccmusic import analyze_many
+    >>> try:
+    ...     analyses = list(analyze_many([], models=["mobilenet_v3_large"]))
+    ... except SandboxError as error:
+    ...     print(error)
+    """
 
 
 class CheckpointError(CataloguedError):
-    """A checkpoint is missing, damaged, or has no valid card."""
+    """A checkpoint is missing, damaged, or has no valid card.
+
+    >>> from ccmusic import Panel
+    >>> try:
+    ...     Panel.open("cqt", ["alexnet"])
+    ... except CheckpointError as error:
+    ...     print(str(error).partition(";")[0])
+    unknown model alexnet
+    """
 
 
 class WeightsError(CataloguedError):
-    """A weights file cannot be imported."""
+    """A weights file cannot be imported.
+
+    >>> print(WeightsError("weights_none", file="save.pt"))
+    save.pt: holds no network weights
+    """
 
 
 class ClosedError(CataloguedError):
-    """A panel was used after it was closed, or in another process than the one that opened it."""
+    """A panel was used after it was closed, or in another process than the one that opened it.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     pass
+    >>> panel.analyze("examples/rain.ogg")
+    Traceback (most recent call last):
+    ccmusic.errors.ClosedError: this panel has been closed; open another one with Panel.open()
+    """
 
 
 class ParameterError(CataloguedError, ValueError):
-    """A parameter is unknown, or has a value that it cannot have."""
+    """A parameter is unknown, or has a value that it cannot have.
+
+    >>> from ccmusic import Mel
+    >>> Mel(n_mels=0)
+    Traceback (most recent call last):
+    ccmusic.errors.ParameterError: Mel: n_mels cannot be 0; it must be int (> 0, <= 1024)
+    """
 
 
 class MissingExtraError(CCMusicError):
-    """A feature needs an optional dependency that is not installed."""
+    """A feature needs an optional dependency that is not installed.
+
+    >>> print(MissingExtraError("training", "torch"))
+    training needs an extra: pip install 'ccmusic[torch]'
+    """
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs an extra: pip install 'ccmusic[{extra}]'")
 
 
 class DataError(CCMusicError):
-    """Training data or a file of the workshop cannot be used."""
+    """Training data or a file of the workshop cannot be used.
+
+    >>> from ccmusic import schema
+    >>> schema.read("{}")
+    Traceback (most recent call last):
+    ccmusic.errors.DataError: not the JSON of an analysis (file: Field required)
+    """
 
 
 def reason_of(error: BaseException) -> str:

@@ -83,7 +83,7 @@ class Reader:
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[Path]:
+def temporary_sibling(path: Path) -> Iterator[Path]:
     """Create an empty file with a unique name in the folder of another; removed at the end."""
     # Not by the tempfile module: the file is to have the mode of any new file.
     own = path.with_name(f".{path.name[:_LONGEST]}.{uuid.uuid4().hex}.part")
@@ -120,7 +120,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield path
         return
     target = Path(os.path.realpath(path))
-    with beside(target) as own:
+    with temporary_sibling(target) as own:
         yield own
         sync(own)
         if mode is not None:

@@ -175,30 +175,11 @@ def _after_id3(file: BinaryIO, begin: int = 0) -> int:
 
 def _wave(file: BinaryIO, begin: int) -> Part:
     """A WAV, with another header where FFmpeg misreads its own."""
-    size = file.seek(0, io.SEEK_END)
     order = ">" if _at(file, begin, 4) == b"RIFX" else "<"
-    place, padded = begin + 12, True
-    kept = {}
-    for _ in range(_CHUNKS):
-        kind, length = struct.unpack(order + "4sI", _at(file, place, 8).ljust(8, b"\0"))
-        place += 8
-        if kind == b"data" or place >= size:
-            break
-        if kind in {b"fmt ", b"ds64"}:
-            kept[kind] = _at(file, place, min(length, 1_000))
-        place += length
-        if length & 1:
-            # Chunks begin at even bytes, but not all programs care.
-            name, more = struct.unpack(order + "4sI", _at(file, place, 8).ljust(8, b"\0"))
-            plausible = name.isascii() and name.decode("ascii").isprintable()
-            if name == b"data" or (plausible and place + more < size):
-                padded = False
-            else:
-                place += 1
+    kept, place, length, padded = _chunks(file, begin + 12, order)
     form = kept.get(b"fmt ", b"")
-    if kind != b"data" or len(form) < 16:
+    if b"data" not in kept or len(form) < 16:
         return Part(begin)
-
     tag, channels, rate, _, align, bits = struct.unpack(order + "2H2I2H", form[:16])
     extended = tag == _EXTENSIBLE and form[28:40] == _SUBTYPE
     if extended:
@@ -225,6 +206,34 @@ def _wave(file: BinaryIO, begin: int) -> Part:
         for name, content in [*chunks, (b"fmt ", form + bytes(len(form) & 1))]
     )
     return Part(place, head=_at(file, begin, 12) + head + b"data" + struct.pack("<I", length))
+
+
+def _chunks(file: BinaryIO, place: int, order: str) -> tuple[dict[bytes, bytes], int, int, bool]:
+    """Contents of format chunks; place and length of the last chunk; whether all are padded.
+
+    The last is that of the samples, whose content is left out.
+    """
+    size, padded = file.seek(0, io.SEEK_END), True
+    kept: dict[bytes, bytes] = {}
+    for _ in range(_CHUNKS):
+        kind, length = struct.unpack(order + "4sI", _at(file, place, 8).ljust(8, b"\0"))
+        place += 8
+        if kind == b"data":
+            kept[kind] = b""
+        if kind == b"data" or place >= size:
+            break
+        if kind in {b"fmt ", b"ds64"}:
+            kept[kind] = _at(file, place, min(length, 1_000))
+        place += length
+        if length & 1:
+            # Chunks begin at even bytes, but not all programs care.
+            name, more = struct.unpack(order + "4sI", _at(file, place, 8).ljust(8, b"\0"))
+            plausible = name.isascii() and name.decode("ascii").isprintable()
+            if name == b"data" or (plausible and place + more < size):
+                padded = False
+            else:
+                place += 1
+    return kept, place, length, padded
 
 
 def _width(align: int, channels: int) -> int:
@@ -422,11 +431,12 @@ def count_mp3(file: BinaryIO) -> Mpeg | None:
         return None
     hertz = _MP3_RATES[version][rate]
     samples = 1_152 if version == 3 else 576
-    sizes = [0] * 256  # by the third byte of a frame
-    for byte in range(256):
-        if 0 < byte >> 4 < 15 and byte >> 2 & 3 == rate:
-            kbps = _KBPS[version == 3][byte >> 4]
-            sizes[byte] = samples * 125 * kbps // hertz + (byte >> 1 & 1)
+    sizes = [  # by the third byte of a frame; 0 if it belongs to none of these frames
+        samples * 125 * _KBPS[version == 3][byte >> 4] // hertz + (byte >> 1 & 1)
+        if 0 < byte >> 4 < 15 and byte >> 2 & 3 == rate
+        else 0
+        for byte in range(256)
+    ]
     # The first frame may be silence that only carries a header.
     header = any(mark in block[: sizes[block[2]]] for mark in (b"Xing", b"Info", b"VBRI"))
     count, tags, places = -header, 0, []

@@ -22,14 +22,19 @@ from ccmusic.audio import (
 from ccmusic.edits import Edit, OneChannel
 from ccmusic.frames import carry
 from ccmusic.picture import Picture, Preprocessing
-from ccmusic.quality import Judged, audible_seconds, enough
+from ccmusic.quality import Judged, audible_seconds, judgeable
 from ccmusic.spectrogram import Spectrogram, Transform, TransformName
 from ccmusic.values import Value
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Prepared(Value):
-    """Pictures of a recording, ready for the models, with all steps before them."""
+    """Pictures of a recording, ready for the models, with all steps before them.
+
+    >>> prepared = prepare("examples/rain.ogg", [Preprocessing.default("mel")])
+    >>> prepared.judged, round(prepared.audible), prepared.spectrogram("mel").values.shape
+    ('yes', 10, (128, 431))
+    """
 
     clip: Clip
     spectrograms: dict[Transform, Spectrogram]
@@ -61,7 +66,7 @@ class Prepared(Value):
         ``silent`` and ``too_short`` recordings (less than 1 s of sound) have no verdicts, no mean,
         and no agreement. ``doubtful`` ones have less than 3 s of sound.
         """
-        return enough(self.audible)
+        return judgeable(self.audible)
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:

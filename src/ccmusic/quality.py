@@ -44,7 +44,14 @@ Judged = Literal["yes", "doubtful", "too_short", "silent"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AudioWarning(Value):
-    """A reason to trust the verdicts less."""
+    """A reason to trust the verdicts less.
+
+    >>> import numpy as np
+    >>> from ccmusic import Clip
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=4 * 22_050)
+    >>> [warning.message() for warning in Clip.from_samples(noise, 22_050).warnings]
+    ['only 4.0 s long: looped to 10 s']
+    """
 
     code: str
     """One of ``truncated``, ``damaged``, ``low_bit_rate``, ``unusual_rate``, ``short``,
@@ -101,7 +108,7 @@ def _powers(
     return powers
 
 
-def enough(audible: float) -> Judged:
+def judgeable(audible: float) -> Judged:
     """Whether so many seconds of sound can be judged."""
     if audible == 0:
         return "silent"

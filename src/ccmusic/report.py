@@ -63,15 +63,16 @@ def kind_of(path: Path) -> Kind:
 
 
 def render(analysis: PanelResult, kind: Kind, language: Language = "en") -> str:
-    """Render a document on ten seconds or a whole piece; the language applies to HTML only."""
+    """Render a document on ten seconds or a whole piece, its sentences in a language."""
     if kind == "html":
         return to_html(analysis, language)
-    return to_json(analysis) if kind == "json" else to_csv(analysis)
+    return to_json(analysis, language) if kind == "json" else to_csv(analysis)
 
 
-def to_json(analysis: PanelResult) -> str:
+def to_json(analysis: PanelResult, language: Language = "en") -> str:
     """Indented JSON, as ``ccmusic classify --json`` prints it."""
-    return json.dumps(analysis.to_dict(), indent=2, ensure_ascii=False) + "\n"
+    document = analysis.document(language=language).to_dict()
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def to_csv(analysis: PanelResult) -> str:
@@ -160,11 +161,13 @@ def _capital(sentence: str) -> str:
 
 
 def _figures(analysis: PanelResult, language: Language) -> list[str]:
-    """Divergence and table, if there is a verdict."""
+    """What speaks for the verdict and against, divergence and table, if there is a verdict."""
     if analysis.agreement is None:
         return []
     divergence = _capital(analysis.agreement.divergence_message(language))
+    why = analysis.why()
     return [
+        *([_paragraph(why.message(language))] if why else []),
         *([_paragraph(divergence)] if divergence else []),
         f'<div class="scroll">{_table(analysis, language)}</div>',
     ]
@@ -234,7 +237,12 @@ def _table(analysis: PanelResult, language: Language) -> str:
     genres = analysis.genres
     head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
     rows = [f"<tr><th></th>{head}</tr>"]
-    shares = {name: v.probabilities for name, v in analysis.verdicts.items() if not v.error}
+    both = analysis.transform == "both"
+    shares = {
+        v.card.title(with_transform=both): v.probabilities
+        for v in analysis.verdicts.values()
+        if not v.error
+    }
     shares[translate(language, "page.mean")] = analysis.mean
     for name, given in shares.items():
         cells = "".join(
@@ -296,7 +304,10 @@ def _figure(shown: plot.Plot, caption: str, language: Language) -> str:
 def _model(verdict: Verdict, language: Language) -> str:
     """Name and hash of a model, and how reliable its verdict is."""
     card = verdict.card
-    parts = [f"<b>{escape(card.name)}</b>", f"<code>sha256 {card.sha256[:12]}</code>"]
+    parts = [
+        f"<b>{escape(card.title(with_transform=True))}</b>",
+        f"<code>{escape(card.name)} · sha256 {card.sha256[:12]}</code>",
+    ]
     if verdict.error:
         parts.append(escape(verdict.error.message(language)))
     else:

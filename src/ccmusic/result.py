@@ -11,7 +11,7 @@ from typing import Any
 from ccmusic import edits, files, report
 from ccmusic.advice import Advice, advise
 from ccmusic.agreement import Agreement, comparable
-from ccmusic.attention import Attention
+from ccmusic.attention import Attention, Region
 from ccmusic.audio import AudioWarning, Clip
 from ccmusic.card import matching
 from ccmusic.errors import CCMusicError, CheckpointError
@@ -27,10 +27,18 @@ from ccmusic.schema import (
 )
 from ccmusic.texts import Language, default_language
 from ccmusic.verdict import Verdict
+from ccmusic.why import Why, reasons
 
 
 class PanelResult:
-    """Base of :class:`~ccmusic.Analysis`, of one window, and :class:`~ccmusic.WholePiece`."""
+    """Base of :class:`~ccmusic.Analysis`, of one window, and :class:`~ccmusic.WholePiece`.
+
+    >>> from ccmusic import Panel
+    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+    ...     answers = panel.analyze("examples/rain.ogg"), panel.analyze_whole("examples/rain.ogg")
+    >>> [(len(answer.windows), answer.top(1)[0][0]) for answer in answers]
+    [(0, 'environment'), (2, 'environment')]
+    """
 
     clip: Clip
     transform: str
@@ -106,6 +114,28 @@ class PanelResult:
         # nothing of what that is worth.
         voices = comparable(list(self.verdicts.values()))
         return advise([verdict.card for verdict in voices], self.mean)
+
+    def why(self, genre: str | None = None) -> Why | None:
+        """What speaks for a genre and what against it; None if the mean does not know it.
+
+        >>> from ccmusic import analyze
+        >>> analyze("examples/rain.ogg").why().message("en").endswith(".")
+        True
+
+        Parameters
+        ----------
+        genre
+            By default the likeliest in the mean.
+        """
+        genre = genre or next((likeliest for likeliest, _ in self.top(1)), "")
+        if genre not in self.mean:
+            return None
+        voices = [verdict.probabilities for verdict in comparable(list(self.verdicts.values()))]
+        return reasons(genre, self.mean, voices, self._regions(genre))
+
+    def _regions(self, genre: str) -> list[Region]:
+        """The strongest places of the maps that were measured to be better than chance."""
+        return []
 
     @property
     def genres(self) -> list[str]:

@@ -135,7 +135,7 @@ def measures(samples: Array, sample_rate: int) -> dict[str, float] | None:
     return {
         **_modulations(bands, floor),
         "quiet": float((np.sqrt(energy) < 0.5 * np.sqrt(energy).mean()).mean()),
-        "alike": _alike(power, energy, loud),
+        "alike": _sustain(power, energy, loud),
         "vowel": float(np.log10(power[:, _VOWEL].sum() / energy.sum() + 1e-4)),
         **_onsets(bands, floor),
         **_pitch(power, energy > loud * 1e-3),
@@ -171,7 +171,7 @@ def _modulations(bands: Array, floor: float) -> dict[str, float]:
     return {"slow": float(np.log(slow + 1e-6)), "syllables": float(np.log(syllables + 1e-6))}
 
 
-def _alike(power: Array, energy: Array, loud: float) -> float:
+def _sustain(power: Array, energy: Array, loud: float) -> float:
     """Cosine between loud spectra 93 ms apart, where it is high: a note lasts, a vowel does not."""
     size = np.sqrt(power[:, _VOICE])
     size /= np.linalg.norm(size, axis=1, keepdims=True) + np.sqrt(loud * 1e-6)

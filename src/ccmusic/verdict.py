@@ -21,7 +21,13 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Verdict(Value):
-    """Result of one model for a picture, or its error."""
+    """Result of one model for a picture, or its error.
+
+    >>> from ccmusic import analyze
+    >>> verdict = analyze("examples/rain.ogg").verdict("mobilenet_v3_large")
+    >>> verdict.top(1)[0][0], verdict.logits.shape, round(sum(verdict.probabilities.values()), 6)
+    ('environment', (13,), 1.0)
+    """
 
     card: ModelCard
     latency_ms: float = field(default=0.0, compare=False)

@@ -12,7 +12,7 @@ from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.analysis import Analysis
 from ccmusic.audio import AudioWarning, Clip
 from ccmusic.genres import genre_name
-from ccmusic.quality import Judged, enough
+from ccmusic.quality import Judged, judgeable
 from ccmusic.result import PanelResult
 from ccmusic.schema import AnalysisDocument
 from ccmusic.texts import Language, translate
@@ -73,7 +73,7 @@ class WholePiece(Value, PanelResult):
     @property
     def judged(self) -> Judged:
         """Whether there is enough sound to judge: that of the window with the most."""
-        return enough(max(window.audible for window in self.windows))
+        return judgeable(max(window.audible for window in self.windows))
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:

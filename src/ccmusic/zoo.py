@@ -26,7 +26,7 @@ from ccmusic.spectrogram import TransformChoice, transforms_of
 
 if TYPE_CHECKING:
     from torch import nn
-SHIPPED = Path(__file__).parent / "checkpoints"
+
 _SECONDS = 60.0  # to load and run a checkpoint once
 _DAY = 86_400
 _TIMES_LARGER = 4  # what ONNX Runtime needs of a file's size
@@ -47,7 +47,13 @@ def user_folder() -> Path:
 
 
 class Session(Protocol):
-    """What runs a model: an ``onnxruntime.InferenceSession``, or a function in memory."""
+    """What runs a model: an ``onnxruntime.InferenceSession``, or a function in memory.
+
+    >>> session = find_one("mobilenet_v3_large_cqt").open()
+    >>> (logits,) = session.run(["logits"], {"picture": np.zeros((1, 3, 224, 224), np.float32)})
+    >>> logits.shape
+    (1, 13)
+    """
 
     def run(self, names: Sequence[str] | None, inputs: Mapping[str, Floats]) -> Sequence[Any]:
         """Outputs of these names for the input ``picture``."""

@@ -11,6 +11,7 @@ import time
 import zlib
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyarrow import parquet
@@ -23,6 +24,7 @@ from ccmusic.batch.rows import row as row_of
 from ccmusic.engine import Engine
 from ccmusic.errors import CheckpointError, DataError, SandboxError
 from ccmusic.panel import Panel
+from ccmusic.result import PanelResult
 from databases import database_of, kept, spoil
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -45,9 +47,9 @@ def music(tmp_path: Path, write_sound, tone) -> Path:
     return folder
 
 
-def _rows(path: Path) -> list[dict]:
+def _rows(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".parquet":
-        return parquet.read_table(path).to_pylist()
+        return list(parquet.read_table(path).to_pylist())
     if path.suffix == ".csv":
         return list(csv.DictReader(path.open(encoding="utf-8-sig", newline="")))
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -119,7 +121,9 @@ def test_a_row_says_what_classify_says(music: Path) -> None:
     row, analysis = row_of(document), analyze(file)
     assert row["duration"] == analysis.clip.info.duration
     assert row["warnings"] == " ".join(w.code for w in analysis.warnings)
+    assert analysis.agreement is not None
     assert row["votes"] == analysis.agreement.votes
+    assert analysis.agreement.split is not None
     assert row["split"] == "/".join(analysis.agreement.split)
     for genre, share in analysis.mean.items():
         assert row[f"mean_{genre}"] == pytest.approx(share, abs=1e-6)
@@ -158,7 +162,8 @@ def test_a_whole_piece_has_a_row_and_its_windows_too(tmp_path: Path, write_sound
     assert (whole["window_start"], whole["window_end"], whole["windows"]) == (0, 34, 4)
     assert [row["window_start"] for row in windows] == [0, 10, 20, 24]
     assert {row["windows"] for row in windows} == {None}
-    for row, analysis in zip(rows, (piece, *piece.windows), strict=True):
+    analyses: list[PanelResult] = [piece, *piece.windows]
+    for row, analysis in zip(rows, analyses, strict=True):
         assert row["mean_jazz"] == pytest.approx(analysis.mean["jazz"], abs=1e-6)
 
 

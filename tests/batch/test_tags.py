@@ -1,9 +1,11 @@
 import json
 import os
 import re
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import mutagen
 import numpy as np
@@ -45,13 +47,19 @@ def _written(folder: Path, *files: Path) -> Path:
     return table
 
 
-def _table(folder: Path, *rows: dict) -> Path:
+def _table(folder: Path, *rows: dict[str, Any]) -> Path:
     table = folder / "genres.jsonl"
     table.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return table
 
 
-def _row(path: Path, **means: float) -> dict:
+def _only(found: Iterable[tags.Change | CCMusicError]) -> tags.Change:
+    (change,) = found
+    assert isinstance(change, tags.Change)
+    return change
+
+
+def _row(path: Path, **means: float) -> dict[str, Any]:
     return {"path": str(path), **{f"mean_{genre}": share for genre, share in means.items()}}
 
 
@@ -63,7 +71,7 @@ def test_a_genre_is_written_and_nothing_else_changes(
     path = song(suffix, tags={"title": "Löwe", "genre": "Noise"}, **rate)
     before = audio.load(path)
     table = _table(tmp_path, _row(path, jazz=0.9, rock=0.1))
-    (change,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
+    change = _only(tags.plan(table, threshold=0.5, sandbox=sandbox))
     assert (change.path, change.after, change.probability) == (str(path), "Jazz", 0.9)
     tags.write(change, sandbox=sandbox)
     after = audio.load(path)
@@ -98,7 +106,7 @@ def test_an_old_id3_stays_as_old_with_all_it_holds(
     before = dict(kind(path, translate=False).tags)
     assert set(before) == {"TYER", "TSOP", "TPE1", "TCON"}
     table = _table(tmp_path, _row(path, jazz=0.9))
-    (change,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
+    change = _only(tags.plan(table, threshold=0.5, sandbox=sandbox))
     assert change.before == "Rock; Pop"
     tags.write(change, sandbox=sandbox)
     after = kind(path, translate=False).tags
@@ -132,7 +140,7 @@ def test_further_tags_of_an_mp3_are_told_and_replaced(
     ape.save(path)
     path.write_bytes(path.read_bytes() + end)
     table = _table(tmp_path, _row(path, jazz=0.9))
-    (change,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
+    change = _only(tags.plan(table, threshold=0.5, sandbox=sandbox))
     assert change.before == "ID3v2.4: Noise | APEv2: Rock; Pop"
     tags.write(change, sandbox=sandbox)
     assert not list(tags.plan(table, threshold=0.5, sandbox=sandbox))
@@ -146,7 +154,9 @@ def test_an_apev2_without_a_genre_is_left_alone(tmp_path: Path, song, sandbox: S
     gain = apev2.APEv2()
     gain["replaygain_track_gain"] = "-6 dB"
     gain.save(path)
-    (change,) = tags.plan(_table(tmp_path, _row(path, jazz=0.9)), threshold=0.5, sandbox=sandbox)
+    change = _only(
+        tags.plan(_table(tmp_path, _row(path, jazz=0.9)), threshold=0.5, sandbox=sandbox)
+    )
     assert change.before == "Noise"
     tags.write(change, sandbox=sandbox)
     assert dict(apev2.APEv2(path)) == dict(gain)
@@ -158,7 +168,7 @@ def test_an_id3_before_a_flac_is_told_and_replaced(tmp_path: Path, song, sandbox
     before.add(id3.TCON(encoding=1, text=["Rock"]))
     before.save(path, v2_version=3)
     table = _table(tmp_path, _row(path, jazz=0.9))
-    (change,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
+    change = _only(tags.plan(table, threshold=0.5, sandbox=sandbox))
     assert change.before == "FLAC: Noise | ID3v2.3: Rock"
     tags.write(change, sandbox=sandbox)
     assert (id3.ID3(path)["TCON"].genres, id3.ID3(path).version) == (["Jazz"], (2, 3, 0))
@@ -171,7 +181,7 @@ def test_what_an_info_list_says_is_told_and_stays(tmp_path: Path, song, sandbox:
     info = path.read_bytes()[12:].partition(b"LIST")[2][:60]
     assert b"INFO" in info
     table = _table(tmp_path, _row(path, jazz=0.9))
-    (change,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
+    change = _only(tags.plan(table, threshold=0.5, sandbox=sandbox))
     assert change.before == "RIFF INFO (stays): Rock"
     tags.write(change, sandbox=sandbox)
     assert info in path.read_bytes()
@@ -190,7 +200,7 @@ def test_a_plan_writes_nothing_and_keeps_to_the_threshold(
         _row(unsure, jazz=0.79, rock=0.21),
         {"path": str(failed), "error": "no sound"},
     )  # fmt: skip
-    (change,) = tags.plan(table, threshold=0.8, sandbox=sandbox)
+    change = _only(tags.plan(table, threshold=0.8, sandbox=sandbox))
     assert (change.path, change.probability) == (str(sure), pytest.approx(0.8))
     assert (sure.read_bytes(), unsure.read_bytes()) == contents
 
@@ -289,7 +299,7 @@ def test_what_is_stopped_while_overwriting_leaves_a_whole_copy(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(tags.shutil, "copyfileobj", stopped)
+        patch.setattr(shutil, "copyfileobj", stopped)
         tags.write(change, sandbox=sandbox)
     (kept,) = set(path.parent.iterdir()) - {path}
     assert audio.digest(kept) == sound
@@ -347,7 +357,7 @@ def test_a_table_that_a_spreadsheet_saved_again_is_read(
     content = table.read_bytes()
     assert content.startswith(b"\xef\xbb\xbfpath,"), "spreadsheets need the mark"
     table.write_bytes(change(content.decode("utf-8")).encode("utf-8"))
-    (found,) = tags.plan(table, threshold=0.5, sandbox=sandbox)
+    found = _only(tags.plan(table, threshold=0.5, sandbox=sandbox))
     assert (found.path, found.after, found.probability) == (str(path), "Jazz", 0.9)
 
 

@@ -12,6 +12,7 @@ pytest.importorskip("streamlit")
 
 from playwright.sync_api import Page, expect
 
+from ccmusic.dashboard.tour import STEPS
 from ccmusic.dashboard.typical import typical_pictures
 from ccmusic.genres import genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
@@ -19,7 +20,6 @@ from live_page import plot, settle
 
 pytestmark = pytest.mark.slow
 SOUND = "document.querySelector('[data-testid=stAudio]')"
-STEPS = ("listen", "look", "compare", "ask")
 
 
 def values(page: Page) -> tuple[float, float]:
@@ -37,7 +37,7 @@ def values(page: Page) -> tuple[float, float]:
 
 
 def test_arrow_keys_read_the_spectrogram(visit: Callable[..., Page]) -> None:
-    page = visit("lang=en&example=celtica")
+    page = visit("lang=en&example=celtica&networks=1")
     picture = plot(page, "spectrogram_cqt")
     expect(picture).to_have_attribute("aria-label", re.compile("Celtica.*Arrow keys"))
     picture.focus()
@@ -61,7 +61,7 @@ def test_arrow_keys_read_the_spectrogram(visit: Callable[..., Page]) -> None:
 
 
 def test_keys_play_from_the_cursor_and_a_region(visit: Callable[..., Page]) -> None:
-    page = visit("lang=en&example=celtica")
+    page = visit("lang=en&example=celtica&networks=1")
     picture = plot(page, "spectrogram_cqt")
     picture.focus()
     page.keyboard.press("ArrowDown")
@@ -84,7 +84,7 @@ def test_keys_play_from_the_cursor_and_a_region(visit: Callable[..., Page]) -> N
 
 
 def test_keys_move_the_window_and_zoom(visit: Callable[..., Page]) -> None:
-    page = visit("lang=en&example=celtica")
+    page = visit("lang=en&example=celtica&networks=1")
     before = page.locator("[data-testid=stSlider]").first.inner_text()
     plot(page, "waveform").focus()
     for _ in range(30):
@@ -125,6 +125,20 @@ def test_the_tour_comes_when_it_is_called(
         assert min(box["x"], box["y"]) >= 0
         assert box["x"] + box["width"] <= width
         assert box["y"] + box["height"] <= 844
+        # Neither the dialog nor its veil lies over what it points at.
+        target = page.locator(STEPS[step]).first.bounding_box()
+        assert target
+        apart = (
+            target["x"] + target["width"] <= box["x"]
+            or box["x"] + box["width"] <= target["x"]
+            or target["y"] + target["height"] <= box["y"]
+            or box["y"] + box["height"] <= target["y"]
+        )
+        assert apart, step
+        hole = tour.evaluate("dialog => getComputedStyle(dialog, '::backdrop').clipPath")
+        assert hole.startswith("polygon(evenodd")
+        edges = [float(number) for number in re.findall(r"(-?[\d.]+)px", hole)]
+        assert edges[-2:] == pytest.approx([target["x"] - 7, target["y"] - 7], abs=1)
         page.keyboard.press("Enter")
     expect(tour).to_have_count(0)
     expect(button).to_be_focused()

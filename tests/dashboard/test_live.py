@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("streamlit")
 
 from ccmusic import audio, zoo
-from ccmusic.dashboard import compute, live
+from ccmusic.dashboard import compute, guide, live
 from ccmusic.dashboard.player import wav
 from ccmusic.genres import genre_name
-from ccmusic.spectrogram import TransformChoice
+from ccmusic.spectrogram import TransformChoice, TransformName
 from ccmusic.texts import LANGUAGES, Language, translate
 from small_models import make_checkpoint
 from sounds import noise
@@ -24,7 +24,8 @@ from sounds import noise
 
 @pytest.fixture(autouse=True)
 def _two_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    for transform, genre in (("cqt", "jazz"), ("mel", "rock")):
+    genres: dict[TransformName, str] = {"cqt": "jazz", "mel": "rock"}
+    for transform, genre in genres.items():
         make_checkpoint(tmp_path, f"resnet50_{transform}", transform=transform, favourite=genre)
     monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "none"))
@@ -55,6 +56,20 @@ def test_each_transform_has_one_voice(language: Language) -> None:
     assert said.count("<li>") == 6
 
 
+def test_the_voice_is_the_fastest_of_the_guide(tmp_path: Path) -> None:
+    checkpoints = {c.card.name: c for c in zoo.find("cqt")}
+    slow = checkpoints["resnet50_cqt"].card.model_copy(update={"relative_latency": 2.0})
+    quick = make_checkpoint(tmp_path, "vgg19_bn_cqt", backbone="vgg19_bn").model_copy(
+        update={"relative_latency": 0.5, "multiply_adds": slow.multiply_adds + 1}
+    )
+    for card in (slow, quick):
+        (tmp_path / f"{card.name}.json").write_text(card.to_json())
+    said = judged(sent(noise(4, 22_050)), "cqt", "en")
+    assert re.findall(r"<h4>(.*?)</h4>", said) == ["VGG19-BN"]
+    answers = guide._answers(zoo.find("cqt"), "en")
+    assert any("vgg19_bn_cqt" in line for line in answers if line.startswith("Fastest"))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_silence_and_scraps_are_no_music(language: Language) -> None:
     silence = judged(sent(np.zeros(5 * 22_050, np.float32)), "cqt", language)
@@ -70,7 +85,7 @@ def test_the_last_ten_seconds_become_a_recording() -> None:
     clip = audio.load(wav(samples, rate))
     assert (clip.info.sample_rate, clip.info.channels) == (48_000, 1)
     assert clip.info.duration == pytest.approx(10)
-    assert clip.original == pytest.approx(noise(12, 48_000)[2 * 48_000 :], abs=1e-4)
+    np.testing.assert_allclose(clip.original, noise(12, 48_000)[2 * 48_000 :], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(

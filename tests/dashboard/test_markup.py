@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 
 from ccmusic.card import Band
@@ -21,7 +23,7 @@ def test_a_line_says_all_in_text_and_once_in_colour() -> None:
 
 @pytest.mark.parametrize(("votes", "shown"), [({"jazz": 5}, False), ({"jazz": 3, "pop": 2}, True)])
 def test_votes_are_counted_where_they_differ(votes: dict[str, int], shown: bool) -> None:
-    said = markup.headline("Song", "A sentence", markup.Counter(votes), "en")
+    said = markup.headline("Song", "A sentence", Counter(votes), "en")
     assert ('class="votes"' in said) == shown
     if shown:
         assert said.index("Jazz</span> 3") < said.index("Pop</span> 2")

@@ -4,10 +4,11 @@ import pytest
 pytest.importorskip("plotly")
 
 from ccmusic.attention import Attention
-from ccmusic.audio import SAMPLE_RATE
-from ccmusic.dashboard.signal_figures import attention_figure, spectrogram_figure
+from ccmusic.audio import SAMPLE_RATE, Envelope
+from ccmusic.axes import Orientation
+from ccmusic.dashboard.signal_figures import attention_figure, spectrogram_figure, waveform_figure
 from ccmusic.picture import Picture, Preprocessing
-from ccmusic.spectrogram import Cqt, Mel, Spectrogram
+from ccmusic.spectrogram import Cqt, Mel, Spectrogram, TransformName
 from ccmusic.texts import Language, translate
 
 
@@ -61,6 +62,14 @@ def test_hover_tells_pitch_time_and_level(transform: Cqt | Mel, time: str, pitch
     assert "%{z:.1f} dB" in template
 
 
+def test_a_waveform_is_as_wide_as_the_strip_below_it() -> None:
+    envelope = Envelope.of(tone(440), SAMPLE_RATE, 0.0)
+    layout = waveform_figure(envelope, "en").layout
+    assert layout.xaxis.range == (0, pytest.approx(10))
+    assert not layout.xaxis.automargin
+    assert (layout.margin.l, layout.margin.r) == (0, 0)
+
+
 def test_silence_can_be_drawn() -> None:
     silent: Spectrogram = Cqt()(np.zeros(10 * SAMPLE_RATE, np.float32))
     assert np.array(spectrogram_figure(silent, "en").data[0].z).max() == -120
@@ -82,16 +91,16 @@ def test_both_axes_have_a_title_and_the_picture_a_name(
     (below,) = axes.annotations
     assert below.text == translate(language, "figure.time")
     assert axes.yaxis.title.text.startswith(name)
-    preprocessing = Preprocessing.default(spectrogram.transform)
+    preprocessing = Preprocessing.default("mel" if spectrogram.transform == "mel" else "cqt")
     coarse = np.ones((7, 7), np.float32)
     looked = Attention("jazz", coarse, Picture.from_spectrogram(spectrogram, preprocessing), 0.0)
-    layout = attention_figure(looked, language, strongest=1.0).layout
+    layout = attention_figure(looked, language, strongest=1.0, large=True).layout
     (below_map,) = layout.annotations
     assert {below_map.text, layout.yaxis.title.text} == {below.text, axes.yaxis.title.text}
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
-def test_maps_lie_on_the_spectrogram_and_share_a_scale(transform: str) -> None:
+def test_maps_lie_on_the_spectrogram_in_its_colours(transform: TransformName) -> None:
     preprocessing = Preprocessing.default(transform)
     coarse = np.zeros((7, 7), np.float32)
     coarse[6, 0] = 2  # high and early
@@ -102,7 +111,15 @@ def test_maps_lie_on_the_spectrogram_and_share_a_scale(transform: str) -> None:
         5.0,
     )
     figure = attention_figure(attention, "en", strongest=4.0, orientation=preprocessing.orientation)
-    below, above = figure.data
+    below, above, line = figure.data
+    assert (
+        below.colorscale
+        == spectrogram_figure(attention.picture.spectrogram, "en").data[0].colorscale
+    )
+    # Dimmed where nothing supports the genre; the line lies at half of what is not dimmed at all.
+    assert [colour for _, colour in above.colorscale] == ["rgba(0, 0, 0, 0.75)", "rgba(0, 0, 0, 0)"]
+    assert (line.contours.start, line.contours.end) == (2, 2)
+    assert np.shape(line.z) == (len(line.y), len(line.x))
     assert np.shape(below.z) == np.shape(above.z) == (len(below.y), len(below.x))
     assert (above.zmin, above.zmax) == (0, 4)
     np.testing.assert_array_equal(above.z, below.customdata)
@@ -113,3 +130,26 @@ def test_maps_lie_on_the_spectrogram_and_share_a_scale(transform: str) -> None:
     assert times[0] == pytest.approx(5, abs=0.1)
     assert pitch > 0.8 * len(names)
     assert "%{customdata:.2f}" in below.hovertemplate
+
+
+@pytest.mark.parametrize("transform", ["cqt", "mel"])
+@pytest.mark.parametrize("orientation", ["time_along_x", "pitch_along_x"])
+def test_maps_side_by_side_are_of_one_size_and_one_has_the_labels(
+    transform: str, orientation: Orientation
+) -> None:
+    preprocessing = Preprocessing.default(transform)
+    coarse = np.ones((7, 7), np.float32)
+    picture = Picture.from_spectrogram(preprocessing.transform(tone(440)), preprocessing)
+    looked = Attention("jazz", coarse, picture, 0.0)
+    first, second = (
+        attention_figure(
+            looked, "en", strongest=1.0, orientation=orientation, labelled=labelled
+        ).layout
+        for labelled in (True, False)
+    )
+    assert first.yaxis.showticklabels
+    assert not second.yaxis.showticklabels
+    for layout in (first, second):
+        assert not layout.yaxis.automargin
+        assert layout.margin == first.margin
+        assert layout.height == first.height

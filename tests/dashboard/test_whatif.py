@@ -283,9 +283,9 @@ def test_what_counts_is_measured_beside_each_map(
     parts: list[float] = []
     draw = importance._draw
 
-    def counted(slot: Any, part: Any, *rest: Any) -> None:
+    def counted(slot: Any, piece: str, part: Any, *rest: Any) -> None:
         parts.append(part.done)
-        draw(slot, part, *rest)
+        draw(slot, piece, part, *rest)
 
     monkeypatch.setattr(importance, "_draw", counted)
     app = open_page(lang=language)

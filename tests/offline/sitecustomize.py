@@ -22,7 +22,7 @@ def own(address: str) -> bool:
     return True
 
 
-def _note(event: str, args: tuple) -> None:
+def _note(event: str, args: tuple[object, ...]) -> None:
     if event == "socket.connect":
         address = args[1]
     elif event in ("socket.getaddrinfo", "socket.gethostbyname"):

@@ -1,5 +1,6 @@
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def _said(folder: Path, keys: list[str]) -> None:
     """What two taggers say of clips."""
     rng = np.random.default_rng(0)
     _table(folder / "teacher_tags.csv", [{"path": k, "rock": "0.25", "jazz": "0.5"} for k in keys])
-    features = {"path": keys, "features": rng.random((len(keys), 4))}
+    features: dict[str, Any] = {"path": keys, "features": rng.random((len(keys), 4))}
     np.savez(folder / "teacher_features.npz", **features)
     np.savez(folder / "yamnet_features.npz", **features, scores=rng.random((len(keys), 521)))
 

@@ -10,6 +10,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -178,7 +179,7 @@ def test_many_clients_get_their_own_answers(serve, write_sound, tone) -> None:
         (f"{i}.flac", write_sound(f"{i}.flac", tone(100 + 10 * i, 2 + i / 10, 8_000), 8_000))
         for i in range(32)
     ]
-    expected: dict[str, list] = {}
+    expected: dict[str, list[Any]] = {}
     with httpx2.Client(base_url=server.url, timeout=60) as client:
         for name, path in sounds:
             answer = client.post(

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI, WebSocket
@@ -174,7 +175,8 @@ def test_the_document_says_which_routes_need_no_token(served: tuple[TestClient, 
 def test_a_mounted_application_ends_in_the_lifespan_of_the_other() -> None:
     app = create_app()
     # As docs/service.md shows it.
-    parent = FastAPI(lifespan=lambda _: app.router.lifespan_context(app))
+    lifespan: Any = lambda _: app.router.lifespan_context(app)  # noqa: E731
+    parent = FastAPI(lifespan=lifespan)
     parent.mount("/music", app)
     with TestClient(parent) as client:
         assert client.post(f"/music{UPLOADS[0]}", files=_song()).status_code == 200

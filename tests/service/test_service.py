@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -24,17 +25,17 @@ from services import SONG, opened
 ROUTES = ("/v1/classify", "/v1/classify/events", "/v1/spectrogram")
 
 
-def _file(content: bytes | Path = SONG, name: str = "song.ogg") -> dict:
+def _file(content: bytes | Path = SONG, name: str = "song.ogg") -> dict[str, Any]:
     return {"file": (name, content if isinstance(content, bytes) else content.read_bytes())}
 
 
-def _events(text: str) -> list[tuple[str, dict]]:
+def _events(text: str) -> list[tuple[str, dict[str, Any]]]:
     blocks = [block.splitlines() for block in text.strip().split("\n\n")]
     pairs = [dict(line.split(": ", 1) for line in block) for block in blocks]
     return [(pair["event"], json.loads(pair["data"])) for pair in pairs if "event" in pair]
 
 
-def _is_problem(response: httpx2.Response, status: int, code: str | None = None) -> dict:
+def _is_problem(response: httpx2.Response, status: int, code: str | None = None) -> dict[str, Any]:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     content = response.json()
@@ -59,6 +60,7 @@ def test_classify_says_what_the_library_says(client: TestClient) -> None:
         assert model["probabilities"] == pytest.approx(verdict.probabilities)
         assert [c["genre"] for c in model["top"]] == [genre for genre, _ in verdict.top(2)]
         assert model["attention"] is None
+    assert analysis.agreement is not None
     assert content["agreement"]["message"] == analysis.agreement.message()
     assert content.keys() == analysis.to_dict().keys()
 
@@ -292,7 +294,7 @@ def test_without_models_it_does_not_start(tmp_path: Path, monkeypatch) -> None:
 def test_the_token_is_asked_for_where_music_is() -> None:
     with opened(token="sésame") as client:
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic sésame"}):
-            raw = {k: v.encode() for k, v in headers.items()}
+            raw = [(k.encode(), v.encode()) for k, v in headers.items()]
             for answer in (
                 client.post("/v1/classify", files=_file(), headers=raw),
                 client.get("/v1/models", headers=raw),
@@ -300,7 +302,7 @@ def test_the_token_is_asked_for_where_music_is() -> None:
             ):
                 _is_problem(answer, 401)
                 assert answer.headers["www-authenticate"] == "Bearer"
-        right = {"authorization": "bearer sésame".encode()}
+        right = [(b"authorization", "bearer sésame".encode())]
         assert client.get("/v1/models", headers=right).status_code == 200
         assert client.get("/healthz").status_code == 200
         schemes = client.get("/openapi.json").json()["components"]["securitySchemes"]

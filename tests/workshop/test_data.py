@@ -7,7 +7,7 @@ from ccmusic import audio
 from ccmusic.errors import DataError
 from ccmusic.genres import GENRES
 from ccmusic.picture import Preprocessing
-from ccmusic.spectrogram import Mel
+from ccmusic.spectrogram import Mel, TransformName
 from ccmusic.workshop.augment import random_picture
 from ccmusic.workshop.data import (
     LONGEST,
@@ -99,7 +99,7 @@ def test_networks_that_see_levels_are_not_measured(manifest: Path) -> None:
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
-def test_random_pictures_differ_and_repeat_with_the_seed(transform: str) -> None:
+def test_random_pictures_differ_and_repeat_with_the_seed(transform: TransformName) -> None:
     preprocessing = Preprocessing.default(transform)
     sound = np.random.default_rng(0).normal(0, 0.1, 3 * 22_050).astype(np.float32)
     values = np.log(preprocessing.transform(sound).values + 1e-9).astype(np.float16)
@@ -121,7 +121,7 @@ def test_a_mixed_picture_holds_both_recordings() -> None:
     def columns(values: np.ndarray, other: np.ndarray | None) -> np.ndarray:
         rng = np.random.default_rng(3)
         picture = random_picture(values, preprocessing, length=64, rng=rng, mixed_with=other)
-        return picture.mean(axis=0)
+        return np.asarray(picture.mean(axis=0))
 
     at_low, at_high = (round(bin_ * 224 / 84) for bin_ in (20.5, 60.5))
     alone, mixed = columns(low, None), columns(low, high)

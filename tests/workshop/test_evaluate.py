@@ -15,8 +15,8 @@ from ccmusic.workshop.evaluate import (
     evaluate,
     evaluate_panel,
     fit_temperature,
-    judge,
     measure,
+    predict_split,
 )
 from ccmusic.zoo import Checkpoint
 from small_models import make_checkpoint
@@ -25,7 +25,7 @@ CLASSES = ("jazz", "rock")
 
 
 def _recording(genre: str, group: str, source: str = "here") -> Recording:
-    return Recording(group, None, genre, source, "", group, "valid")  # type: ignore[arg-type]
+    return Recording(group, None, genre, source, "", group, "valid")
 
 
 def test_clips_of_a_group_give_one_verdict() -> None:
@@ -152,7 +152,7 @@ def test_what_is_measured_is_what_users_get(
 
     together = evaluate_panel([checkpoint], manifest).metrics
     assert confidence(together) == pytest.approx(np.mean(expected), rel=1e-6)
-    recordings, (logits,) = judge([checkpoint], manifest, "valid")
+    recordings, (logits,) = predict_split([checkpoint], manifest, "valid")
     assert [each.shape for each in logits] == [(3, 2)] * 3
     metrics = measure(logits, recordings, CLASSES, temperature=0.05, split="valid", refit=False)
     assert confidence(metrics) == pytest.approx(np.mean(expected), rel=1e-6)

@@ -264,7 +264,7 @@ def test_other_activations_are_taken_at_their_word() -> None:
     for name, module in (("gelu", nn.GELU()), ("silu", nn.SiLU()), ("tanh", nn.Tanh())):
         network = small(nn.Sequential(nn.Linear(576, 32), module, nn.Linear(32, 4)))
         state = StateDict(dict(network.state_dict()), "", ())
-        imported, mapping = map_weights(Path("x.pt"), state, activation=name)  # type: ignore[arg-type]
+        imported, mapping = map_weights(Path("x.pt"), state, activation=name)
         torch.testing.assert_close(
             imported(pictures(64))[0], network(pictures(64)), atol=1e-4, rtol=1e-4
         )
@@ -475,7 +475,7 @@ def test_what_cannot_be_imported_is_told_in_one_sentence(tmp_path: Path) -> None
         with pytest.raises(WeightsError, match=said) as caught:
             map_weights(Path("x.pt"), StateDict(state, "", ()))
         for language in ("en", "zh"):
-            assert caught.value.message(language).isprintable()  # type: ignore[arg-type]
+            assert caught.value.message(language).isprintable()
 
     backbone = {k: v for k, v in linear_state().items() if not k.startswith("classifier")}
     heads = {"genre.weight": torch.ones(5, 576), "mood.weight": torch.ones(8, 576)}
@@ -795,7 +795,7 @@ def test_the_report_tells_what_was_found_and_guessed(converted: ImportReport) ->
     assert "classes of CCMusic, in its order" in said
     assert any(line.startswith("spectrogram guessed") for line in said)
     for language in ("en", "zh"):
-        lines = converted.message(language)  # type: ignore[arg-type]
+        lines = converted.message(language)
         assert len(lines) == len(set(lines)) == len(said)
 
 
@@ -846,7 +846,7 @@ def _refusal(path: Path, sandbox: Sandbox | None = None) -> str:
     with pytest.raises(WeightsError) as caught:
         read_weights(path, sandbox=sandbox)
     for language in ("en", "zh"):
-        text = caught.value.message(language)  # type: ignore[arg-type]
+        text = caught.value.message(language)
         assert text.isprintable()
         assert "weights_only" not in text
         assert len(text) < 500 + len(str(path))

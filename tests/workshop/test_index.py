@@ -1,4 +1,5 @@
 import csv
+import os
 import socket
 import wave
 from collections import defaultdict
@@ -167,7 +168,7 @@ def test_paths_of_another_drive_are_written_whole(
     def on_windows(path: object, start: object) -> str:
         raise ValueError("path is on mount 'D:', start on mount 'C:'")
 
-    monkeypatch.setattr(index_module.os.path, "relpath", on_windows)
+    monkeypatch.setattr(os.path, "relpath", on_windows)
     assert all(r.path.is_file() for r in read_manifest(index(folder).manifest))
 
 

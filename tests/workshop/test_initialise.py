@@ -14,6 +14,7 @@ from ccmusic.card import ModelCard
 from ccmusic.errors import DataError
 from ccmusic.options import TrainOptions
 from ccmusic.picture import Preprocessing
+from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.backbones import BACKBONES, Backbone, build, torchvision_models
 from ccmusic.workshop.export import to_fp16, to_onnx
 from ccmusic.workshop.initialise import _read_onnx, initialise, turn, widen
@@ -42,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _started(
     path: Path,
     backbone: str = SMALLEST,
-    transform: str = "cqt",
+    transform: TransformName = "cqt",
     classes: tuple[str, ...] = CLASSES,
     noise: float = 0,
 ) -> tuple[Backbone, dict[str, torch.Tensor]]:
@@ -200,8 +201,10 @@ def test_a_checkpoint_is_unfolded_and_can_be_trained_on(backbone: str, tmp_path:
     theirs = _trained(backbone, pictures)
     path = _exported(tmp_path, theirs, backbone)
     started = build(backbone, n_classes=2, width_divisor=_NARROW[backbone])
-    known = {"backbone": backbone, "transform": "cqt", "classes": CLASSES}
-    initialise(path, started, pictures=lambda: pictures, **known)
+    initialise(
+        path, started, backbone=backbone, transform="cqt", classes=CLASSES,
+        pictures=lambda: pictures,
+    )  # fmt: skip
     assert started.training
     others = torch.randn(4, 3, 96, 96)
     with torch.inference_mode():
@@ -251,7 +254,9 @@ def test_a_checkpoint_that_cannot_be_unfolded_is_refused(tmp_path: Path) -> None
                 path,
                 network,
                 pictures=lambda: pictures,
-                **{"backbone": SMALLEST, "transform": "cqt", "classes": CLASSES},
+                backbone=SMALLEST,
+                transform="cqt",
+                classes=CLASSES,
             )
 
 

@@ -20,7 +20,7 @@ from ccmusic.workshop.data import Material, read_manifest
 from ccmusic.workshop.evaluate import evaluate
 from ccmusic.workshop.export import export
 from ccmusic.workshop.runs import Plan, load_weights
-from ccmusic.workshop.train import _Targets, draw, train
+from ccmusic.workshop.train import _Targets, sample_pass, train
 
 OPTIONS = {
     "backbone": "mobilenet_v3_large",
@@ -172,6 +172,7 @@ def test_from_weights_to_a_verdict(
     verdict = analyze(hiss, models=["own"]).verdicts["own"]
     assert set(verdict.probabilities) == {"hiss", "hum"}
     assert verdict.maps is not None
+    assert verdict.logits is not None
     np.testing.assert_allclose(verdict.maps.mean(axis=(1, 2)), verdict.logits, atol=0.05)
 
 
@@ -237,11 +238,11 @@ def test_a_share_is_between_0_and_1(manifest: Path, tmp_path: Path) -> None:
 def test_clips_are_seen_as_often_as_they_weigh() -> None:
     rng = np.random.default_rng(0)
     weights = np.array([0.25, 1.0, 0.0, 1.5, 2.0])
-    passes = [np.bincount(draw(weights, rng), minlength=5) for _ in range(400)]
+    passes = [np.bincount(sample_pass(weights, rng), minlength=5) for _ in range(400)]
     np.testing.assert_allclose(np.mean(passes, axis=0), weights, atol=0.1)
     assert np.ptp([counts.sum() for counts in passes]) <= 1
     assert all(counts[1] == 1 and counts[4] == 2 for counts in passes)
-    np.testing.assert_array_equal(np.sort(draw(np.ones(9), rng)), np.arange(9))
+    np.testing.assert_array_equal(np.sort(sample_pass(np.ones(9), rng)), np.arange(9))
 
 
 def test_only_recordings_of_one_genre_are_mixed(manifest: Path) -> None:

@@ -75,14 +75,10 @@ def find_audio(
         for folder, below, names in os.walk(path):
             start = str(Path(folder, "_"))[:-1]  # a Path for each file takes most of the time
             below[:] = [name for name in below if recursive and not is_hidden(name)]
+            seen = [start + name for name in names if not is_hidden(name)]
+            found.update(file for file in seen if file.lower().endswith(SUFFIXES))
             passed_over += [start + name for name in below if Path(folder, name).is_symlink()]
-            for name in names:
-                if is_hidden(name):
-                    continue
-                if name.lower().endswith(SUFFIXES):
-                    found.add(start + name)
-                elif name.lower().endswith(_OTHER_SUFFIXES):
-                    passed_over.append(start + name)
+            passed_over += [file for file in seen if file.lower().endswith(_OTHER_SUFFIXES)]
     if on_passed_over:
         for path in passed_over:
             on_passed_over(path)

@@ -38,7 +38,7 @@ class _Worker:
         self._documents = partial(documents, Engine(1), panel, options)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        # As text: their keys need not agree from one recording to the next.
+        # As text: Ray would want the same keys of every recording.
         return {"analyzed": [json.dumps(self._documents(str(f))) for f in batch["item"]]}
 
 

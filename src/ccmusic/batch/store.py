@@ -29,6 +29,19 @@ _SCHEMA = (
     " rows BLOB, checksum INTEGER)",
     "CREATE INDEX in_order ON recordings (position)",
 )
+_STRANGE = (
+    "stands where the batch keeps its database, but is none that this version can read; move it "
+    "away, or choose another name for the table"
+)
+_DAMAGED = (
+    "is damaged; put back a copy of it, or delete it and its table to classify everything again"
+)
+_IN_USE = "another batch is writing it, or its folder cannot lock files"
+_KNOWN_ERRORS = {
+    **dict.fromkeys(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"), _IN_USE),
+    "SQLITE_NOTADB": _STRANGE,
+    "SQLITE_CORRUPT": _DAMAGED,
+}
 _CHECKSUM = "checksum_of(path, stamp, position, failed, rows)"
 
 
@@ -126,8 +139,8 @@ class Store:
     def export_part(self) -> None:
         """Write what is finished so far into ``STEM.part.SUFFIX``, if that is possible now."""
         # Windows replaces no file that somebody reads; then it is done later.
-        with suppress(OSError), replacing(_part(self._output)) as beside:
-            self._write(beside)
+        with suppress(OSError), replacing(_part(self._output)) as temporary:
+            self._write(temporary)
 
     def finish(self) -> None:
         """Write the table if it lacks anything, and forget files that are gone.
@@ -146,9 +159,9 @@ class Store:
 
     def _export(self) -> None:
         self._check_unchanged()
-        with replacing(self._output) as beside:
-            self._write(beside)
-            digest = _digest(beside)
+        with replacing(self._output) as temporary:
+            self._write(temporary)
+            digest = _digest(temporary)
             # A kill may come on either side of the replacement: both tables are known.
             self._set(tables=[*self._state["tables"], digest])
         with self._database as database:
@@ -259,19 +272,11 @@ def stamp(file: str) -> str | None:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[sqlite3.Connection, dict[str, Any]]]:
     """Open or make a database, and lock it. All its errors, until it is closed, are explained."""
-    strange = DataError(
-        f"{path}: stands where the batch keeps its database, but is none that this version can "
-        "read; move it away, or choose another name for the table"
-    )
-    damaged = DataError(
-        f"{path}: is damaged; put back a copy of it, or delete it and its table to classify "
-        "everything again"
-    )
     # Not opened to look at it: closing a file takes away the locks that the process has on it.
     if path.exists() and not path.is_file():
         raise DataError(f"{path}: is not a regular file")
     if path.exists() and path.stat().st_size == 1:  # to SQLite this is an empty file
-        raise strange
+        raise DataError(f"{path}: {_STRANGE}")
     try:
         database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         with closing(database):
@@ -284,29 +289,21 @@ def _opened(path: Path) -> Iterator[tuple[sqlite3.Connection, dict[str, Any]]]:
                         database.execute(statement)
                 database.execute("COMMIT")
                 if database.execute("PRAGMA application_id").fetchone() != (_FORM,):
-                    raise strange
+                    raise DataError(f"{path}: {_STRANGE}")
                 # A disk that cannot have this mode keeps the usual one, as safe and slower.
                 database.execute("PRAGMA journal_mode = WAL")
                 database.execute("PRAGMA synchronous = NORMAL")
                 database.execute("PRAGMA temp_store = MEMORY")
                 if database.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
-                    raise damaged
+                    raise ValueError
                 state = json.loads(*database.execute("SELECT state FROM batch").fetchone())
-            except (TypeError, ValueError):  # no row, no text, no JSON
-                raise damaged from None
+            except (TypeError, ValueError):  # not whole; no row, no text, no JSON
+                raise DataError(f"{path}: {_DAMAGED}") from None
             database.create_function("checksum_of", 5, _checksum)
             yield database, state
     except sqlite3.Error as error:
-        kind = getattr(error, "sqlite_errorname", "")
-        if kind.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
-            raise DataError(
-                f"{path}: another batch is writing it, or its folder cannot lock files"
-            ) from None
-        if kind.startswith("SQLITE_NOTADB"):
-            raise strange from None
-        if kind.startswith("SQLITE_CORRUPT"):
-            raise damaged from None
-        raise DataError(f"{path}: cannot be written ({error})") from None
+        told = _KNOWN_ERRORS.get("_".join(getattr(error, "sqlite_errorname", "").split("_")[:2]))
+        raise DataError(f"{path}: {told or f'cannot be written ({error})'}") from None
 
 
 def _checksum(*values: object) -> int:

@@ -25,7 +25,7 @@ from mutagen.mp4 import MP4Tags
 from ccmusic import audio
 from ccmusic.batch.tables import read
 from ccmusic.errors import CCMusicError, DataError
-from ccmusic.files import beside, open_regular, sync
+from ccmusic.files import open_regular, sync, temporary_sibling
 from ccmusic.genres import genre_name
 from ccmusic.sandbox import Sandbox
 
@@ -117,7 +117,7 @@ def write(change: Change, *, sandbox: Sandbox) -> None:
     path = Path(change.path).resolve()  # a link stays a link
     try:
         _complain_of_kept(path)
-        with beside(path) as copy:
+        with temporary_sibling(path) as copy:
             sandbox.run(change.path, _tagged_copy, path, copy, change.after)
             sync(copy)
             if _can_replace(copy, path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,7 +31,10 @@ from ccmusic.genres import genre_name
 from ccmusic.texts import Language, default_language, translate
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ccmusic.audio import Crop, Source
+    from ccmusic.card import Band
     from ccmusic.edits import Edit
     from ccmusic.panel import Panel
     from ccmusic.result import PanelResult
@@ -167,10 +170,9 @@ def _analyze(
     return panel.analyze(source, crop=crop, edits=edits)
 
 
-def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:
+def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  # noqa: C901
     """Print the analysis in the default language, in 80 columns if it shows three genres."""
     from rich.markup import escape
-    from rich.table import Column, Table
 
     from ccmusic import edits
     from ccmusic.card import titles
@@ -193,34 +195,12 @@ def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:
     if not analysis.verdicts:
         say(f"{opinion}\n")
         return
-    table = Table(
-        Column("", no_wrap=True),
-        *(Column(f"{k + 1}", no_wrap=True) for k in range(top_k)),
-        Column("ms", justify="right"),
-        Column(translate(language, "cli.right"), justify="right"),
-        box=None,
-        padding=(0, 1, 0, 0),
-    )
     names = titles([verdict.card for verdict in analysis.verdicts.values()])
-    failures = []
+    console.print(_verdict_table(analysis, names, top_k))
     for name, verdict in analysis.verdicts.items():
         if verdict.error:
-            failures.append(f"{names[name]}: {verdict.error.message(language)}")
-            continue
-        cells = [_cell(*choice, language) for choice in verdict.top(top_k)]
-        padding = [""] * (top_k - len(cells))
-        right = f"{verdict.band.accuracy:.0%}" if verdict.band else ""
-        table.add_row(names[name], *cells, *padding, f"{verdict.latency_ms:.0f}", right)
-    advice = analysis.advice
-    if analysis.mean:
-        cells = [_cell(*choice, language) for choice in analysis.top(top_k)]
-        padding = [""] * (top_k - len(cells))
-        right = f"{advice.band.accuracy:.0%}" if advice and advice.band else ""
-        mean = translate(language, "page.mean_short")
-        table.add_row(mean, *cells, *padding, f"{analysis.elapsed_ms:.0f}", right, style="bold")
-    console.print(table)
-    for failure in failures:
-        console.print(f"[red]{escape(printable(failure))}[/red]", highlight=False)
+            failure = escape(printable(f"{names[name]}: {verdict.error.message(language)}"))
+            console.print(f"[red]{failure}[/red]", highlight=False)
     for window in analysis.windows:
         cells = [_cell(*choice, language) for choice in window.top(top_k)]
         silent = translate(language, "timeline.silent")
@@ -230,16 +210,50 @@ def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:
         if verdict.votes:
             votes = ", ".join(f"{genre_name(g, language)} {n}" for g, n in verdict.votes.items())
             say(f"{names[name]}: {translate(language, votes_key, votes=votes)}")
-    agreement = analysis.agreement
+    advice, agreement = analysis.advice, analysis.agreement
     if agreement:
         apart = sum(not v.error for v in analysis.verdicts.values()) - agreement.models
         if apart:
             say(translate(language, "page.apart", models=agreement.models, apart=apart))
         divergence = agreement.divergence_message(language)
         opinion += f" ({divergence})" if divergence else ""
-    for line in (opinion, *(advice.message(language) if advice else ())):
+    why = analysis.why()
+    reasons = [why.message(language)] if why else []
+    for line in (opinion, *reasons, *(advice.message(language) if advice else ())):
         say(line)
     say("")
+
+
+def _verdict_table(analysis: PanelResult, names: Mapping[str, str], top_k: int) -> Table:
+    """A line for each model that has a verdict, and for their mean."""
+    from rich.table import Column, Table
+
+    language = default_language()
+    table = Table(
+        Column("", no_wrap=True),
+        *(Column(f"{k + 1}", no_wrap=True) for k in range(top_k)),
+        Column("ms", justify="right"),
+        Column(translate(language, "cli.right"), justify="right"),
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+
+    def add(
+        name: str, top: list[tuple[str, float]], ms: float, band: Band | None, style: str = ""
+    ) -> None:
+        cells = [_cell(*choice, language) for choice in top]
+        padding = [""] * (top_k - len(cells))
+        right = f"{band.accuracy:.0%}" if band else ""
+        table.add_row(name, *cells, *padding, f"{ms:.0f}", right, style=style)
+
+    for name, verdict in analysis.verdicts.items():
+        if not verdict.error:
+            add(names[name], verdict.top(top_k), verdict.latency_ms, verdict.band)
+    if analysis.mean:
+        mean, advice = translate(language, "page.mean_short"), analysis.advice
+        band = advice.band if advice else None
+        add(mean, analysis.top(top_k), analysis.elapsed_ms, band, "bold")
+    return table
 
 
 def _cell(genre: str, probability: float, language: Language) -> str:

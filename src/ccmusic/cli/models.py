@@ -43,7 +43,7 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
         )
         for checkpoint in checkpoints:
             row = _model_row(checkpoint.card, checkpoint.path)
-            metrics = checkpoint.card.metrics
+            metrics = checkpoint.card.reliability
             table.add_row(
                 row["name"],
                 row["transform"],
@@ -97,6 +97,6 @@ def _model_row(card: ModelCard, path: Path) -> dict[str, Any]:
         "parameters": card.parameters,
         "precision": card.precision,
         "size_bytes": path.stat().st_size if path.exists() else 0,
-        "accuracy": card.metrics.accuracy if card.metrics else None,
-        "measured_on": card.metrics.split if card.metrics else None,
+        "accuracy": card.reliability.accuracy if card.reliability else None,
+        "measured_on": card.reliability.split if card.reliability else None,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +17,9 @@ from ccmusic.escaping import printable
 from ccmusic.files import write
 from ccmusic.genres import genre_name
 from ccmusic.options import TrainOptions
+
+if TYPE_CHECKING:
+    from ccmusic.card import Metrics
 
 
 def data_index(
@@ -125,28 +128,36 @@ def evaluate(
         for name, metrics in measured.items():
             print_json({"name": name, **metrics.model_dump(mode="json")})
         return
-    console = Console()
     for name, metrics in measured.items():
-        console.print(
-            f"{name} on {metrics.recordings} recordings of {split}: "
-            f"accuracy {_with_interval(metrics.accuracy, metrics.accuracy_interval)}, "
-            f"macro recall {_with_interval(metrics.macro_recall, metrics.macro_recall_interval)}, "
-            f"calibration error {metrics.calibration_error:.3f}"
-        )
-        table = Table("genre", "recordings", "recall", "taken for")
-        for genre, recall in metrics.recall.items():
-            table.add_row(
-                genre_name(genre, "en"),
-                str(metrics.support[genre]),
-                f"{recall:.0%}",
-                metrics.taken_for(genre),
-            )
-        console.print(table)
+        _print_metrics(name, metrics)
     if together:
         table = Table("pair", "accuracy of their mean", "one of them right")
         for pair in together.pairs:
             table.add_row(" + ".join(pair.models), f"{pair.accuracy:.1%}", f"{pair.either:.1%}")
-        console.print(table)
+        Console().print(table)
+
+
+def _print_metrics(name: str, metrics: Metrics) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    accuracy, recall = (
+        f"{value:.1%} ({interval[0]:.1%} to {interval[1]:.1%})"
+        for value, interval in (
+            (metrics.accuracy, metrics.accuracy_interval),
+            (metrics.macro_recall, metrics.macro_recall_interval),
+        )
+    )
+    table = Table("genre", "recordings", "recall", "taken for")
+    for genre, share in metrics.recall.items():
+        n, others = str(metrics.support[genre]), metrics.taken_for(genre)
+        table.add_row(genre_name(genre, "en"), n, f"{share:.0%}", others)
+    console = Console()
+    console.print(
+        f"{name} on {metrics.recordings} recordings of {metrics.split}: accuracy {accuracy}, "
+        f"macro recall {recall}, calibration error {metrics.calibration_error:.3f}"
+    )
+    console.print(table)
 
 
 def calibrate(
@@ -162,7 +173,7 @@ def calibrate(
 
     Your own checkpoint is rewritten; a shipped one is copied under the name given by `--as`.
     """
-    from ccmusic.workshop.calibrate import calibrate_stored
+    from ccmusic.workshop.evaluate import calibrate_stored
 
     before, stored = calibrate_stored(name, data, store_as=store_as, split=split)
     card = stored.card
@@ -211,7 +222,3 @@ def export(
         notes=note or [],
     )
     print(checkpoint.path)
-
-
-def _with_interval(value: float, interval: tuple[float, float]) -> str:
-    return f"{value:.1%} ({interval[0]:.1%} to {interval[1]:.1%})"

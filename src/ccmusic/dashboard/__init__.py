@@ -29,8 +29,8 @@ _OPTIONS = {
     # No base: light or dark follows the browser. With the page in Chinese but the document marked
     # as English, the fonts' names keep browsers from Japanese glyphs.
     "theme_font": (
-        "'Source Sans', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', "
-        "sans-serif"
+        "Sharp, 'Source Sans', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', "
+        "'Noto Sans SC', sans-serif"
     ),
     "theme_light_primaryColor": "#005E93",
     "theme_light_backgroundColor": "#FBFAF7",

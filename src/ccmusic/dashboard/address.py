@@ -60,7 +60,7 @@ def _take(asked: Mapping[str, str]) -> None:
     state.edits, state.edits_of, state.edits_before = _edits(asked), None, []
     k = _number(asked.get("top"))
     state.top_k = int(k) if k is not None and k in _TOP_K else 3
-    state.turned = asked.get("turned") == "1"
+    state.as_networks = asked.get("networks") == "1"
     state.map_genre = asked.get("map")
     state.vote_first = asked.get("vote") == "1"
     state.setdefault("votes", {})
@@ -143,8 +143,8 @@ def _link() -> dict[str, str]:
         link["off"] = ",".join(sorted(state.off))
     if state.top_k != 3:
         link["top"] = str(state.top_k)
-    if state.turned:
-        link["turned"] = "1"
+    if state.as_networks:
+        link["networks"] = "1"
     if state.map_genre:
         link["map"] = state.map_genre
     if state.vote_first:

@@ -1,9 +1,12 @@
-"""The page: the verdict first, what it was made from beside it, and the choices below."""
+"""The page: the verdict first, what it was made from beside it, and three groups of choices.
+
+What to hear (music), how it is drawn (picture), and what else can be done with it (tools).
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from math import isfinite
 from pathlib import Path
@@ -40,7 +43,7 @@ from ccmusic.dashboard.importance import importance
 from ccmusic.dashboard.inputs import LARGEST_MB, choose_input, choose_other, show
 from ccmusic.dashboard.live import live_window
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.markup import STATUS, headline
+from ccmusic.dashboard.markup import STATUS, group, headline, makers_genre
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.pipeline import pipeline
 from ccmusic.dashboard.player import move_to, play_button, player, waveform, window_start
@@ -64,7 +67,9 @@ _HERE = Path(__file__).parent
 _LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
 
 _page_script = st.components.v2.component(
-    "ccmusic_page", html=STATUS, js=(_HERE / "page.js").read_text("utf-8")
+    "ccmusic_page",
+    html=STATUS,
+    js="".join((_HERE / name).read_text("utf-8") for name in ("region.js", "page.js")),
 )
 
 
@@ -80,32 +85,16 @@ def page() -> None:
         _script_alone(language)
         return
     stage = st.container(key="stage", gap=None)
-    verdict, picture = stage.container(key="verdict"), stage.container(key="picture")
-    other = None
-    with stage.container(key="controls"):
-        looks = st.empty()
-        piece, pieces = choose_input(language)
+    verdict, invitation = stage.container(key="verdict"), stage.container(key="invitation")
+    picture = stage.container(key="picture")
+    with picture.container(key="view_of_sound", horizontal=True, vertical_alignment="bottom"):
         transform = _choose_transform(language)
+        looks = st.empty()
+    with stage.container(key="music"):
+        piece, pieces = choose_input(invitation, transform, language)
         live_window(transform, language)
-        panel: Panel | CheckpointError
-        try:
-            # Models load while the rest is drawn.
-            panel = open_panel(transform)
-        except CheckpointError as error:
-            panel = error
-        on: list[str] = []
-        with st.container(horizontal=True, key="folded"):
-            if piece:
-                other = choose_other(piece, language)
-            if isinstance(panel, Panel):
-                on = _choose_models(panel, language)
-            weights_window(language)
-        st.toggle(
-            translate(language, "vote.first"),
-            key="vote_first",
-            persist_state="session",
-            help=translate(language, "vote.help"),
-        )
+    with stage.container(key="tools"):
+        other, on, panel = _tools(piece, transform, language)
     slot = verdict.empty()
     if piece:
         edits_of(piece)
@@ -129,11 +118,12 @@ def page() -> None:
         if pieces and on:
             files_table(pieces, transform, on, language, show_nth)
         return
+    st.set_page_config(f"{piece.title} · CCMusic")
     clip = decoded.clip
     # Started before anything is drawn, so that the models run meanwhile.
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
-    time_first = st.session_state.turned or transform == "both"
-    orientation: Orientation = "time_along_x" if time_first else "pitch_along_x"
+    as_networks = st.session_state.as_networks and transform == "cqt"
+    orientation: Orientation = "pitch_along_x" if as_networks else "time_along_x"
     after = edited(piece, transform, start, asked=pending is not None)
     shown = _Shown(piece, decoded, transform, start, orientation, language, after)
     covered = is_covered(piece)
@@ -143,7 +133,8 @@ def page() -> None:
                 asked = translate(language, "vote.ask")
                 slot.html(headline(piece.title, asked, Counter(), language))
                 ballot(piece, language)
-            play_button(replace(piece, genre=None) if covered else piece, language)
+            elif piece.genre:
+                st.html(makers_genre(piece.genre, language))
             what_if(piece, transform, clip, start, after, language)
             along = change(piece, clip, language)
         with picture:
@@ -169,10 +160,12 @@ def page() -> None:
             typical(looks, analysis, language)
             if other:
                 compare(piece, analysis, start, other, on, language, orientation=orientation)
-            maps = attention(analysis, language, orientation=orientation, after=changed)
+            maps = attention(
+                piece.title, analysis, language, orientation=orientation, after=changed
+            )
             details(analysis, language)
             curves = st.container()
-            downloads(changed or analysis, language)
+            downloads(piece, changed or analysis, language)
             if pieces:
                 files_table(pieces, transform, on, language, show_nth)
             # What is done in a window waits for the end of this run: nothing long, then.
@@ -182,7 +175,7 @@ def page() -> None:
                 asked = st.session_state.map_genre
                 genre = asked if asked in analysis.genres else None
                 measuring = start_importance(piece, transform, start, edits_of(piece), genre)
-                importance(maps, measuring, language, orientation=orientation)
+                importance(piece.title, maps, measuring, language, orientation=orientation)
             if has_course(clip) and not dialog.is_open():
                 timeline(strip, curves, piece, clip, transform, on, language)
     elif pending:
@@ -279,6 +272,7 @@ def _header() -> tuple[Language, str]:
         f'--upload-{part}: "{translate(language, f"page.upload_{part}", mb=mb)}"; '
         for part in ("hint", "button", "refused")
     )
+    words += f'--upload-try: "{translate(language, "page.upload")}"; '
     st.html(f"<style>:root {{ {words} }}</style>")
     return language, view or VIEWS[0]
 
@@ -290,7 +284,7 @@ def _choose_transform(language: Language) -> TransformChoice:
     if state.transform not in offered:
         state.transform = "cqt"
     st.segmented_control(
-        translate(language, "page.transform"),
+        translate(language, "page.picture"),
         offered,
         format_func=lambda t: (
             translate(language, "page.both") if t == "both" else TRANSFORM_TITLES[t]
@@ -301,7 +295,35 @@ def _choose_transform(language: Language) -> TransformChoice:
         help=translate(language, "page.transform_help"),
     )
     transform: TransformChoice = state.transform
+    if transform == "cqt":
+        st.toggle(
+            translate(language, "page.as_networks"), key="as_networks", persist_state="session"
+        )
     return transform
+
+
+def _tools(
+    piece: Piece | None, transform: TransformChoice, language: Language
+) -> tuple[Piece | None, list[str], Panel | CheckpointError]:
+    """Piece to compare with, names of the models that are on, and the panel."""
+    panel: Panel | CheckpointError
+    try:
+        # Models load while the rest is drawn.
+        panel = open_panel(transform)
+    except CheckpointError as error:
+        panel = error
+    st.html(group(translate(language, "page.tools")))
+    with st.container(horizontal=True, key="folded", vertical_alignment="center"):
+        other = choose_other(piece, language) if piece else None
+        on = _choose_models(panel, language) if isinstance(panel, Panel) else []
+        weights_window(language)
+        st.toggle(
+            translate(language, "vote.first"),
+            key="vote_first",
+            persist_state="session",
+            help=translate(language, "vote.help"),
+        )
+    return other, on, panel
 
 
 def _choose_models(panel: Panel, language: Language) -> list[str]:
@@ -328,7 +350,24 @@ def _choose_models(panel: Panel, language: Language) -> list[str]:
 
 
 def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """One spectrogram, or CQT and Mel side by side; below, room for waveform and genres."""
+    """One spectrogram, or CQT and Mel side by side; below, room for waveform and genres.
+
+    Of silence there is no spectrogram: it would be black.
+    """
+    language = shown.language
+    if shown.window.judged != "silent":
+        _spectrograms(shown)
+    with st.container(key="sound"):
+        play_button(language)
+        with st.container(key="piece"):
+            wave, strip = st.empty(), st.empty()
+    player(shown.piece, shown.window, language)
+    hints = f"{translate(language, 'term.decibel')}\n\n{translate(language, 'keyboard.help')}"
+    st.caption(translate(language, "page.listen"), help=hints)
+    return wave, strip
+
+
+def _spectrograms(shown: _Shown) -> None:
     language = shown.language
     with st.container(key="spectrograms", horizontal=True, gap="small"):
         for name in transforms_of(shown.transform):
@@ -341,11 +380,11 @@ def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
                     orientation=shown.orientation if name == "cqt" else "time_along_x",
                 ),
                 height="stretch",
-                config=buttons(language, zoom=True),
+                config=buttons(language, shown.piece.title, TRANSFORM_TITLES[name], zoom=True),
                 key=f"spectrogram_{name}",
                 alt=translate(language, "page.alt_spectrogram", name=shown.piece.title),
             )
-        if isinstance(shown.after, Edited):
+        if isinstance(shown.after, Edited) and shown.after.window.judged != "silent":
             pictures(
                 shown.piece,
                 shown.window,
@@ -354,13 +393,6 @@ def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
                 language,
                 orientation=shown.orientation,
             )
-    wave, strip = st.empty(), st.empty()
-    player(shown.piece, shown.window, language)
-    if shown.transform == "cqt":
-        st.toggle(translate(language, "page.turn"), key="turned", persist_state="session")
-    hints = f"{translate(language, 'term.decibel')}\n\n{translate(language, 'keyboard.help')}"
-    st.caption(translate(language, "page.listen"), help=hints)
-    return wave, strip
 
 
 page()

@@ -1,4 +1,4 @@
-"""Attention view: the map of every model over its spectrogram, all on one scale."""
+"""Attention view: the map of every model over its spectrogram."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ccmusic.texts import Language, translate
 
 
 def attention(
+    piece: str,
     analysis: Analysis,
     language: Language,
     *,
@@ -28,6 +29,8 @@ def attention(
 
     Parameters
     ----------
+    piece
+        Title.
     orientation
         Of the maps of models that have pitch along x; of others time is along x.
     after
@@ -57,7 +60,7 @@ def attention(
         ),
         key=key,
         on_change=choose,
-        help=translate(language, "attention.help"),
+        help=translate(language, "attention.map_help"),
     )
     genre = chosen or None
     looked = {name: analysis.attention(name, genre) for name in given}
@@ -71,11 +74,15 @@ def attention(
             f'max="100" value="100"></label>',
             width="content",
         )
-        own_scale = st.toggle(
-            translate(language, "attention.own_scale"), key="own_scale", persist_state="session"
+        one_scale = st.toggle(
+            translate(language, "attention.one_scale"), key="one_scale", persist_state="session"
         )
         measured = wanted(language)
     both = analysis.transform == "both"
+    # The first of each transform: the others beside it have the same axis.
+    labelled = {
+        given[name].card.transform: name for name in reversed(looked) if looked[name]
+    }.values()
 
     def draw(name: str, *, large: bool = False, of: Analysis = analysis) -> None:
         if looked_at := of.attention(name, genre) if name in of.verdicts else None:
@@ -83,15 +90,18 @@ def attention(
             figure = attention_figure(
                 looked_at,
                 language,
-                strongest=float(looked_at.coarse.max()) if own_scale else strongest,
+                strongest=strongest if one_scale else float(looked_at.coarse.max()),
                 orientation="time_along_x" if time_first else orientation,
                 large=large,
+                labelled=name in labelled,
             )
             title = given[name].card.title(with_transform=both)
             st.plotly_chart(
                 figure,
                 height="stretch" if large else "content",
-                config=buttons(language, zoom=large),
+                config=buttons(
+                    language, piece, title, translate(language, "attention.title"), zoom=large
+                ),
                 key=f"{'large' if large else 'map' if of is analysis else 'map_after'}_{name}",
                 alt=translate(language, "page.alt_attention", name=title),
             )

@@ -189,7 +189,7 @@ def curve(
         language,
     )
     words = translate(language, "change.curve_of", name=translate(language, f"change.{name}"))
-    slot.plotly_chart(figure, config=buttons(language), key="curve", alt=words)
+    slot.plotly_chart(figure, config=buttons(language, piece.title, words), key="curve", alt=words)
 
 
 def _short(step: float | str, language: Language) -> str:

@@ -23,7 +23,7 @@ from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
-from ccmusic.spectrogram import Spectrogram, TransformChoice, transforms_of
+from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram, TransformChoice, transforms_of
 from ccmusic.texts import Language, translate
 
 _HEIGHT = 340  # pixels of a spectrogram
@@ -82,7 +82,7 @@ def compare(
                             height=_HEIGHT,
                             below=top - peak(spectrogram),
                         ),
-                        config=buttons(language, zoom=True),
+                        config=buttons(language, shown.title, TRANSFORM_TITLES[name], zoom=True),
                         key=f"{side}_{name}",
                         alt=translate(language, "page.alt_spectrogram", name=shown.title),
                     )

@@ -1,14 +1,17 @@
-"""Download buttons: an analysis as HTML, JSON, and CSV."""
+"""What leaves the page: an analysis as HTML, JSON, CSV and as a card to share, and its link."""
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from html import escape
 
 import streamlit as st
 
 from ccmusic import report
 from ccmusic.analysis import Analysis
 from ccmusic.dashboard.media import offer
+from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.share import share_card
+from ccmusic.dashboard.signal_figures import file_name
 from ccmusic.texts import Language, translate
 
 _KINDS: dict[report.Kind, str] = {
@@ -18,24 +21,45 @@ _KINDS: dict[report.Kind, str] = {
 }
 
 
-def downloads(analysis: Analysis, language: Language) -> None:
-    """Draw a button for each kind of report."""
+def downloads(piece: Piece, analysis: Analysis, language: Language) -> None:
+    """Draw a button for each kind of report, for the card, and for the link of an example.
+
+    A file of the visitor's has no link that others could follow: they are sent the report.
+    """
     st.subheader(translate(language, "report.title"), anchor=False)
-    stem = PurePath(analysis.file).stem
+    stem = file_name(piece.title, analysis.transform)
     quick: tuple[report.Kind, ...] = "json", "csv"
     written = {kind: report.render(analysis, kind, language) for kind in quick}
     state = st.session_state
-    # The page takes a third of a second. The other two hold all times, which no analysis shares.
+    # These take a third of a second. The other two hold all times, which no analysis shares.
     if state.get("report_of") != written:
         state.report_of, state.report = written, report.render(analysis, "html", language)
-    with st.container(horizontal=True):
+        state.card = share_card(piece.title, analysis, language) if analysis.mean else None
+    with st.container(horizontal=True, vertical_alignment="center"):
         for kind, mime in _KINDS.items():
             content = state.report if kind == "html" else written[kind]
             offer(
                 translate(language, f"report.{kind}"),
                 content.encode(),
-                file_name=f"{stem}-{analysis.transform}.{kind}",
+                file_name=f"{stem}.{kind}",
                 mime=mime,
                 key=f"report_{kind}",
             )
+        if state.card:
+            offer(
+                translate(language, "share.card"),
+                state.card,
+                file_name=f"{stem}.png",
+                mime="image/png",
+                key="share_card",
+            )
+        if state.own is None:
+            words = {w: escape(translate(language, f"share.{w}")) for w in ("link", "copied")}
+            st.html(
+                f'<button class="copy-link" data-copied="{words["copied"]}">'
+                f"{words['link']}</button>",
+                width="content",
+            )
+    if state.own is not None:
+        st.caption(translate(language, "share.own"))
     st.caption(translate(language, "report.png"))

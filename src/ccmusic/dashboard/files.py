@@ -65,6 +65,7 @@ def files_table(
     slot.dataframe(
         [
             dict(zip(words, (getattr(row, column) for column in _COLUMNS), strict=True))
+            | {words[3]: row.share and 100 * row.share}
             for row in rows
         ],
         hide_index=True,
@@ -72,7 +73,7 @@ def files_table(
         on_select=picked,
         selection_mode="single-row",
         column_config={
-            words[3]: st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+            words[3]: st.column_config.ProgressColumn(format="%.0f%%", min_value=0, max_value=100)
         },
     )
     offer(

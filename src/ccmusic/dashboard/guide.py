@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from ccmusic import zoo
-from ccmusic.card import ModelCard
+from ccmusic.card import ModelCard, fastest
+from ccmusic.dashboard.markup import matrix
 from ccmusic.dashboard.models import private_models
 from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.verdict_figures import guide_figure
 from ccmusic.genres import genre_name
-from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
 from ccmusic.zoo import Checkpoint
 
@@ -20,14 +20,14 @@ from ccmusic.zoo import Checkpoint
 def guide(language: Language) -> None:
     """Draw recommendations, a figure, and a table of all models."""
     checkpoints = zoo.scan()[0] + private_models()
-    measured = [c for c in checkpoints if c.card.metrics and c.card.relative_latency]
+    measured = [c for c in checkpoints if c.card.reliability and c.card.relative_latency]
     st.subheader(translate(language, "guide.title"), anchor=False)
     st.markdown(translate(language, "guide.intro"))
     if measured:
         st.markdown("\n".join(f"- {line}" for line in _answers(measured, language)))
         st.plotly_chart(
             guide_figure(measured, language),
-            config=buttons(language),
+            config=buttons(language, "CCMusic", translate(language, "guide.title")),
             key="guide",
             alt=translate(language, "guide.alt"),
         )
@@ -35,39 +35,49 @@ def guide(language: Language) -> None:
     st.dataframe([_row(c, language) for c in checkpoints], hide_index=True, key="guide_table")
     # The user's own checkpoints have not been measured together with them.
     shipped = [c.card for c in checkpoints if c.path.parent == zoo.SHIPPED]
-    for transform, title in TRANSFORM_TITLES.items():
-        cards = [card for card in shipped if card.transform == transform]
-        panel = zoo.panel_card(cards)
-        if panel:
-            titles = {card.name: card.title() for card in cards}
-            st.markdown(f"**{translate(language, 'guide.pairs', transform=title)}**")
-            st.dataframe(
-                [
-                    {
-                        translate(language, "guide.pair"): " + ".join(
-                            titles[m] for m in pair.models
-                        ),
-                        translate(language, "guide.mean"): f"{pair.accuracy:.0%}",
-                        translate(language, "guide.either"): f"{pair.either:.0%}",
-                    }
-                    for pair in panel.pairs
-                ],
-                hide_index=True,
-                key=f"pairs_{transform}",
+    cells = _cells(shipped)
+    if cells:
+        st.markdown(f"**{translate(language, 'guide.pairs')}**")
+        st.html(matrix(cells, language))
+        st.caption(translate(language, "guide.matrix"))
+
+
+def _cells(cards: Sequence[ModelCard]) -> dict[tuple[str, str], tuple[float, float | None]]:
+    """Accuracy of each pair, and how often at least one was right, by the titles of both.
+
+    Above the diagonal CQT, below it Mel: the first title is the row. On it the models alone, with
+    CQT and with Mel.
+    """
+    titles = sorted({card.title() for card in cards})
+    cells: dict[tuple[str, str], tuple[float, float | None]] = {}
+    for transform in ("cqt", "mel"):
+        members = {c.name: c for c in cards if c.transform == transform}
+        panel = zoo.panel_card(members.values())
+        for pair in panel.pairs if panel else ():
+            row, column = sorted(
+                (members[name].title() for name in pair.models),
+                key=titles.index,
+                reverse=transform == "mel",
             )
+            cells[row, column] = (pair.accuracy, pair.either)
+        for card in members.values() if panel else ():
+            assert card.metrics is not None
+            before, _ = cells.get((card.title(), card.title()), (None, None))
+            own = card.metrics.accuracy
+            cells[card.title(), card.title()] = (own, None) if before is None else (before, own)
+    return cells
 
 
 def _answers(checkpoints: Sequence[Checkpoint], language: Language) -> list[str]:
     def accuracy(card: ModelCard) -> float:
-        return card.metrics.accuracy if card.metrics else 0.0
+        return card.reliability.accuracy if card.reliability else 0.0
 
     cards = [c.card for c in checkpoints]
     best = max(cards, key=accuracy)
-    fastest = min(cards, key=lambda card: card.relative_latency or 0.0)
     lightest = min(checkpoints, key=lambda c: c.path.stat().st_size)
     return [
         translate(language, "guide.best", name=f"`{best.name}`", accuracy=accuracy(best)),
-        translate(language, "guide.fastest", name=f"`{fastest.name}`"),
+        translate(language, "guide.fastest", name=f"`{fastest(cards).name}`"),
         translate(
             language,
             "guide.lightest",
@@ -79,7 +89,7 @@ def _answers(checkpoints: Sequence[Checkpoint], language: Language) -> list[str]
 
 def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
     card = checkpoint.card
-    metrics, unknown = card.metrics, card.unknown_sources
+    metrics, known = card.reliability, card.metrics
     row: dict[str, object] = {
         translate(language, "guide.model"): card.name,
         translate(language, "guide.accuracy"): f"{metrics.accuracy:.0%}" if metrics else None,
@@ -90,8 +100,8 @@ def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
         translate(language, "guide.parameters"): f"{card.parameters / 1e6:.1f} M",
         translate(language, "guide.size"): f"{checkpoint.path.stat().st_size / 1e6:.1f} MB",
     }
-    if unknown:
-        row[translate(language, "guide.unknown")] = f"{unknown.accuracy:.0%}"
+    if card.unknown_sources and known:
+        row[translate(language, "guide.known")] = f"{known.accuracy:.0%}"
     if metrics:
         ranking = sorted(metrics.recall, key=lambda genre: metrics.recall[genre])
         for key, genre in (("best_genre", ranking[-1]), ("weakest_genre", ranking[0])):

@@ -29,6 +29,7 @@ def wanted(language: Language) -> bool:
 
 
 def importance(
+    piece: str,
     slots: Mapping[str, DeltaGenerator],
     measuring: Background[Importance, None],
     language: Language,
@@ -42,6 +43,8 @@ def importance(
 
     Parameters
     ----------
+    piece
+        Title.
     slots
         Room for each model, by name.
     orientation
@@ -54,7 +57,7 @@ def importance(
             if seen < len(measuring.results):  # more has come meanwhile: all at once
                 continue
             for name in fresh.keys() & slots.keys():
-                _draw(slots[name], fresh[name], language, orientation)
+                _draw(slots[name], piece, fresh[name], language, orientation)
             fresh.clear()
         measuring.result()
     except CCMusicError as error:
@@ -63,7 +66,11 @@ def importance(
 
 
 def _draw(
-    slot: DeltaGenerator, part: Importance, language: Language, orientation: Orientation
+    slot: DeltaGenerator,
+    piece: str,
+    part: Importance,
+    language: Language,
+    orientation: Orientation,
 ) -> None:
     time_first = part.picture.preprocessing.orientation == "time_along_x"
     where: Orientation = "time_along_x" if time_first else orientation
@@ -76,7 +83,7 @@ def _draw(
         st.html(f'<p class="region-line">{escape(_said(part, genre, language))}</p>')
         st.plotly_chart(
             attention_figure(part, language, strongest=float(part.coarse.max()), orientation=where),
-            config=buttons(language),
+            config=buttons(language, piece, part.model, genre),
             key=f"importance_{part.model}",
             alt=translate(language, "importance.alt", genre=genre),
         )

@@ -1,4 +1,4 @@
-"""Input chooser: examples, files, microphone."""
+"""What to hear: an own file first, then examples as tiles, and the microphone."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import prepared
-from ccmusic.dashboard.examples import EXAMPLE_GENRES, find_examples
+from ccmusic.dashboard.examples import example, example_facts, example_title, find_examples
 from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.markup import group
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.visitors import (
     Keep,
@@ -23,7 +24,9 @@ from ccmusic.dashboard.visitors import (
     visitor,
 )
 from ccmusic.errors import CCMusicError
-from ccmusic.texts import Language, catalogue, translate
+from ccmusic.genres import genre_colour
+from ccmusic.spectrogram import TransformChoice
+from ccmusic.texts import Language, translate
 
 _MICROPHONE_RATE = 44_100
 LARGEST_MB = 256
@@ -47,41 +50,43 @@ _KEPT = Keep[_Brought](
 """Own pieces of all visitors, an hour after they were last seen. They are nowhere else."""
 
 
-def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
-    """Draw the choice; what was touched last is taken, and all files if it is one of several."""
+def choose_input(
+    invitation: DeltaGenerator, transform: TransformChoice, language: Language
+) -> tuple[Piece | None, list[Piece]]:
+    """Draw the choice; what was touched last is taken, and all files if it is one of several.
+
+    Parameters
+    ----------
+    invitation
+        Place of the uploader.
+    transform
+        The examples are announced by what its models say.
+    """
     state, examples = st.session_state, find_examples()
     pieces = _brought()
     state.shelved = bool(pieces)
     state.setdefault("files", {})  # token of each file in the uploader, by Streamlit's name for it
     # Streamlit remembers a choice by its label, and labels change with the language.
-    example, which = f"example_{language}", f"which_{language}"
+    tiles, which = f"example_{language}", f"which_{language}"
 
     def choose() -> None:
-        if state[example] is not None:
-            state.example, state.own, state.asked_start = state[example], None, None
+        if state[tiles] is not None:
+            state.example, state.own, state.asked_start = state[tiles], None, None
 
     def choose_own() -> None:
         if state[which] is not None:
             show(state[which])
 
-    if examples:
-        state[example] = state.example
-        st.pills(
-            translate(language, "page.examples"),
-            list(examples),
-            format_func=lambda stem: _example_title(stem, language),
-            key=example,
-            on_change=choose,
-            required=True,  # the second half of a double click takes nothing back
-            wrap=True,
+    with invitation:
+        uploads = st.file_uploader(
+            translate(language, "page.upload"),
+            accept_multiple_files=True,
+            key="upload",
+            on_change=_take_uploads,
+            max_upload_size=largest_upload(LARGEST_MB),
+            label_visibility="collapsed",
         )
-    uploads = st.file_uploader(
-        translate(language, "page.upload"),
-        accept_multiple_files=True,
-        key="upload",
-        on_change=_take_uploads,
-        max_upload_size=largest_upload(LARGEST_MB),
-    )
+    st.html(group(translate(language, "page.music")))
     if any(token not in pieces for token in state.files.values()):
         st.caption(translate(language, "page.upload_gone", mb=LARGEST_MB))
     # On another view of the page Streamlit forgets what the uploader holds; that removes nothing.
@@ -97,17 +102,30 @@ def choose_input(language: Language) -> tuple[Piece | None, list[Piece]]:
             on_change=choose_own,
             placeholder=translate(language, "page.own_files", files=len(files)),
         )
-    dialog.opener("live", translate(language, "live.open"), ":material/graphic_eq:")
-    with st.expander(translate(language, "page.microphone"), icon=":material/mic:"):
-        st.audio_input(
-            translate(language, "page.microphone"),
-            sample_rate=_MICROPHONE_RATE,
-            key="microphone",
-            on_change=_take_recording,
+    if examples:
+        state[tiles] = state.example
+        st.html(_tile_colours(list(examples), language))
+        st.pills(
+            translate(language, "page.examples"),
+            list(examples),
+            format_func=lambda stem: _tile(stem, transform, language),
+            key=tiles,
+            on_change=choose,
+            required=True,  # the second half of a double click takes nothing back
             label_visibility="collapsed",
         )
+    with st.container(horizontal=True, key="microphones"):
+        dialog.opener("live", translate(language, "live.open"), ":material/graphic_eq:")
+        with st.popover(translate(language, "page.microphone"), icon=":material/mic:"):
+            st.audio_input(
+                translate(language, "page.microphone"),
+                sample_rate=_MICROPHONE_RATE,
+                key="microphone",
+                on_change=_take_recording,
+                label_visibility="collapsed",
+            )
     if state.example is not None:
-        return _example(examples[state.example], language), []
+        return example(examples[state.example], language), []
     if piece := pieces.get(state.own or ""):
         several = piece.title and len(files) > 1
         return _titled(piece, language), list(files.values()) if several else []
@@ -121,7 +139,7 @@ def choose_other(piece: Piece, language: Language) -> Piece | None:
     """Draw the choice of a second piece to compare with: examples and what the visitor brought."""
     state, examples = st.session_state, find_examples()
     brought = {token: own for token, own in _brought().items() if token != piece.token}
-    names = {s: _example_title(s, language) for s in examples if s != state.example}
+    names = {s: example_title(s, language) for s in examples if s != state.example}
     names |= {token: _titled(own, language).title for token, own in brought.items()}
     if state.other not in names:
         state.other = None
@@ -142,7 +160,7 @@ def choose_other(piece: Piece, language: Language) -> Piece | None:
         )
     if state.other in brought:
         return _titled(brought[state.other], language)
-    return _example(examples[state.other], language) if state.other else None
+    return example(examples[state.other], language) if state.other else None
 
 
 def hold(piece: Piece, release: Callable[[], None] = lambda: None) -> None:
@@ -214,10 +232,26 @@ def _titled(piece: Piece, language: Language) -> Piece:
     return piece if piece.title else replace(piece, title=translate(language, "page.recording"))
 
 
-def _example(path: Path, language: Language) -> Piece:
-    title, genre = _example_title(path.stem, language), EXAMPLE_GENRES.get(path.stem)
-    return Piece(path.name, title, path.read_bytes(), genre)
+def _tile(stem: str, transform: TransformChoice, language: Language) -> str:
+    """Title, artist and length, and what makes it interesting, each on a line of its own."""
+    title, facts = f"**{plain(example_title(stem, language))}**", example_facts().get(stem)
+    if facts is None:
+        return title
+    minutes, seconds = divmod(round(facts.seconds), 60)
+    lines = [title, plain(f"{facts.artist} · {minutes}:{seconds:02d}")]
+    # Who wants to vote first is told nothing.
+    if not st.session_state.vote_first:
+        lines.append(plain(facts.interesting(transform, language)))
+    return "\n".join(lines)
 
 
-def _example_title(stem: str, language: Language) -> str:
-    return catalogue(language).get(f"example.{stem}", stem.replace("_", " ").title())
+def _tile_colours(stems: Sequence[str], language: Language) -> str:
+    """Style sheet: every tile has the colour of the makers' genre."""
+    facts = {} if st.session_state.vote_first else example_facts()
+    rules = "".join(
+        f".st-key-example_{language} button:nth-of-type({place}) "
+        f"{{ --genre: {genre_colour(facts[stem].genre)}; }}"
+        for place, stem in enumerate(stems, 1)
+        if stem in facts
+    )
+    return f"<style>{rules}</style>"

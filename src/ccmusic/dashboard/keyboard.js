@@ -1,7 +1,7 @@
 // The mouse, for those who do not use one: a picture of a sound takes the focus, arrows move a
 // cursor over it, Shift and arrows stretch a region, Enter acts as a click or as the end of a drag.
 // Plotly and page.js get the events that a mouse would have sent; what Plotly shows beside the
-// cursor is read out.
+// cursor is read out, and has a minus sign where Plotly writes a hyphen.
 const STEP = 0.1; // seconds, or a hundredth of what is shown
 const REST = 150; // milliseconds after the last key, before the values are read out
 
@@ -9,8 +9,20 @@ export default function ({ data, parentElement }) {
   const status = parentElement.querySelector("[role=status]");
   const places = new WeakMap(); // of the cursor in each picture, and where its region began
 
+  const hovered = new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      const texts = document.createTreeWalker(target, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) {
+        const { currentNode: node } = texts;
+        if (/-\d/.test(node.data)) node.data = node.data.replace(/-(?=\d)/g, "−");
+      }
+    }
+  });
+
   const reachable = () => {
     for (const plot of document.querySelectorAll(".js-plotly-plot")) {
+      const hover = plot.querySelector(".hoverlayer"); // drawn anew with the plot
+      if (hover) hovered.observe(hover, { childList: true, subtree: true });
       const meta = plot._fullLayout?.meta ?? {};
       if (!meta.seek && !meta.window) continue;
       const name = plot.closest("[role=figure]")?.ariaLabel ?? "";
@@ -116,6 +128,7 @@ export default function ({ data, parentElement }) {
   for (const [name, act] of Object.entries(listeners)) document.addEventListener(name, act);
   return () => {
     observer.disconnect();
+    hovered.disconnect();
     cancelAnimationFrame(waiting);
     clearTimeout(timer);
     for (const [name, act] of Object.entries(listeners)) document.removeEventListener(name, act);

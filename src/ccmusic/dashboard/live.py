@@ -1,4 +1,4 @@
-"""Live: the microphone's spectrogram moves, and a small model says what it takes it for.
+"""Live: the microphone's spectrogram moves, and the fastest model says what it takes it for.
 
 The browser draws (``live.js``); Python judges the last 10 s about once a second.
 """
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from ccmusic.audio import CLIP_SECONDS, Clip
+from ccmusic.card import fastest
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import open_panel
 from ccmusic.dashboard.inputs import hold
@@ -78,13 +79,13 @@ def _window(transform: TransformChoice, language: Language) -> None:
 def _judge(
     samples: npt.NDArray[np.int16], rate: int, transform: TransformChoice, language: Language
 ) -> str:
-    """What the smallest model of each transform says, as a card."""
+    """What the fastest model of each transform says, as a card."""
     cards = []
     try:
         clip = Clip.from_samples(samples, rate)
         for name in transforms_of(transform):
             panel = open_panel(name)
-            model = min(panel.cards, key=lambda known: known.multiply_adds)
+            model = fastest(panel.cards)
             analysis = panel.select([model.name]).analyze(clip)
             title = model.title(with_transform=transform == "both")
             verdict = analysis.verdicts.get(model.name)

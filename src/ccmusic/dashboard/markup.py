@@ -27,6 +27,17 @@ def genre_mark(genre: str, language: Language) -> str:
     )
 
 
+def group(title: str) -> str:
+    """Name of a group of choices."""
+    return f'<h3 class="group">{escape(title)}</h3>'
+
+
+def makers_genre(genre: str, language: Language) -> str:
+    """What those who made a piece call it."""
+    said = translate(language, "page.makers_genre", genre=genre_name(genre, language))
+    return f'<p class="makers">{escape(said)}</p>'
+
+
 def headline(title: str, sentence: str, votes: Counter[str], language: Language) -> str:
     """Title of the piece and the panel's sentence; the votes beside it where they differ."""
     counted = ""
@@ -83,7 +94,7 @@ def _sureness(band: Band | None, advice: str, language: Language) -> str:
         return '<span class="sureness"></span>'
     word = escape(translate(language, f"sureness.{band.level}"))
     return (
-        f'<span class="sureness {band.level} tip" tabindex="0" role="note">'
+        f'<span class="sureness {band.level} tip">'
         f'<span>{word}</span><span class="bubble">{escape(advice)}</span></span>'
     )
 
@@ -150,6 +161,35 @@ def differences(
         f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
         f'<table class="differences"><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
         "</table></div>"
+    )
+
+
+def matrix(cells: Mapping[tuple[str, str], tuple[float, float | None]], language: Language) -> str:
+    """Models x models with two shares in each cell, the darker the larger the first one is."""
+    titles = sorted({title for pair in cells for title in pair})
+    lowest, highest = (f(first for first, _ in cells.values()) for f in (min, max))
+
+    def cell(pair: tuple[str, str]) -> str:
+        if pair not in cells:
+            return "<td></td>"
+        first, second = cells[pair]
+        tint = 10 + 45 * (first - lowest) / max(highest - lowest, 1e-6)
+        kind = "alone" if pair[0] == pair[1] else "pair"
+        below = "" if second is None else f"<small>{second:.0%}</small>"
+        return f'<td class="{kind}" style="--tint: {tint:.0f}%">{first:.0%}{below}</td>'
+
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row)}</th>'
+        + "".join(cell((row, column)) for column in titles)
+        + "</tr>"
+        for row in titles
+    )
+    label = escape(translate(language, "guide.pairs"))
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
+        f'<table class="matrix"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 

@@ -1,7 +1,9 @@
 // What Streamlit has no word for: one player for all pictures of a sound. It plays the judged
-// window or any region of a spectrogram (its seconds and, by filters, its band), draws a playhead
-// over every picture, moves the window to a click, and tells Python when Back was pressed.
-const kept = (window.ccmusic ??= { graphs: new WeakMap(), range: null, start: null, source: null, voice: null });
+// window or the region that is selected (region.js: its seconds and, by filters, its band), draws a
+// playhead over every picture, moves the window to a click, and tells Python when Back was pressed.
+const kept = (window.ccmusic ??= {});
+kept.graphs ??= new WeakMap();
+kept.voice ??= null;
 const ORDER = 2; // filters in a row at each edge of a band: 24 dB per octave
 
 export default function ({ data, setTriggerValue, parentElement }) {
@@ -31,6 +33,8 @@ export default function ({ data, setTriggerValue, parentElement }) {
     const layout = plot._fullLayout;
     return layout?.meta?.time ? layout[`${layout.meta.time}axis`] : null;
   };
+
+  const selection = regionSelection();
 
   // ---- the sound
   const band = (low, high) => {
@@ -89,20 +93,6 @@ export default function ({ data, setTriggerValue, parentElement }) {
   };
 
   // ---- the playhead
-  const place = (plot, name, box) => {
-    const canvas = plot.querySelector(".svg-container");
-    let mark = canvas.querySelector(`.${name}`);
-    if (!mark) {
-      mark = document.createElement("div");
-      mark.className = name;
-      canvas.append(mark);
-    }
-    mark.hidden = !box;
-    if (!box) return;
-    const sizes = { left: box[0], top: box[1], width: box[2], height: box[3] };
-    for (const [side, pixels] of Object.entries(sizes)) mark.style[side] = `${pixels}px`;
-  };
-
   const draw = () => {
     const second = audio()?.currentTime ? now() : 0;
     for (const plot of plots()) {
@@ -146,6 +136,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
   };
   if (main() && (kept.start !== data.start || kept.source !== main().src)) {
     select(main());
+    selection.clear(); // of another window
     const moved = kept.range?.window && !audio().paused && kept.source === audio().src;
     Object.assign(kept, { start: data.start, source: audio().src });
     if (moved) kept.range = { start: data.start, end: data.end, window: true };
@@ -154,52 +145,6 @@ export default function ({ data, setTriggerValue, parentElement }) {
   }
 
   // ---- the mouse and the keyboard
-  const plotAt = (event) => {
-    const plot = event.target.closest?.(".js-plotly-plot");
-    if (!plot || event.target.closest(".modebar") || !plot._fullLayout) return null;
-    const box = plot.querySelector(".svg-container").getBoundingClientRect();
-    const { xaxis, yaxis, meta, dragmode } = plot._fullLayout;
-    const x = event.clientX - box.left - xaxis._offset;
-    const y = event.clientY - box.top - yaxis._offset;
-    const inside = x >= 0 && x <= xaxis._length && y >= 0 && y <= yaxis._length;
-    return { plot, x, y, inside, meta: meta ?? {}, xaxis, yaxis, dragmode };
-  };
-  const hertz = (axis, pixel) => {
-    const names = axis._categories;
-    const bin = Math.min(names.length - 1, Math.max(0, Math.round(axis.p2l(pixel))));
-    return parseFloat(names[bin]);
-  };
-
-  let drag = null;
-  const down = (event) => {
-    drag = null;
-    if (event.pointerType === "touch" || event.button !== 0) return; // a finger scrolls
-    const at = plotAt(event);
-    if (at?.inside && at.meta.seek && !at.dragmode) drag = { from: at };
-  };
-  const move = (event) => {
-    if (!drag) return;
-    const { from } = drag;
-    const box = from.plot.querySelector(".svg-container").getBoundingClientRect();
-    const clamp = (v, axis) => Math.min(axis._length, Math.max(0, v));
-    const x = clamp(event.clientX - box.left - from.xaxis._offset, from.xaxis);
-    const y = clamp(event.clientY - box.top - from.yaxis._offset, from.yaxis);
-    if (!drag.to && Math.hypot(x - from.x, y - from.y) < 8) return;
-    drag.to = { x, y };
-    place(from.plot, "region", [
-      from.xaxis._offset + Math.min(x, from.x), from.yaxis._offset + Math.min(y, from.y),
-      Math.abs(x - from.x), Math.abs(y - from.y),
-    ]);
-  };
-  const up = () => {
-    if (!drag?.to) return;
-    const { from, to } = drag;
-    const [time, pitch] = from.meta.time === "x" ? ["x", "y"] : ["y", "x"];
-    const seconds = [from[time], to[time]].map((p) => from[`${time}axis`].p2l(p)).sort((a, b) => a - b);
-    const band = [from[pitch], to[pitch]].map((p) => hertz(from[`${pitch}axis`], p)).sort((a, b) => a - b);
-    const region = { start: seconds[0], end: Math.max(seconds[1], seconds[0] + 0.1), low: band[0], high: band[1] };
-    from.plot.dispatchEvent(new CustomEvent("ccmusic-region", { bubbles: true, detail: region }));
-  };
   const playRegion = (event) => {
     select(event.target);
     play(event.detail);
@@ -236,6 +181,19 @@ export default function ({ data, setTriggerValue, parentElement }) {
     linking = false;
   };
 
+  // Pages that came by plain HTTP have no clipboard; what is selected can be copied all the same.
+  const copy = async (button) => {
+    if (navigator.clipboard) await navigator.clipboard.writeText(location.href);
+    else {
+      const text = Object.assign(document.createElement("textarea"), { value: location.href });
+      document.body.append(text);
+      text.select();
+      document.execCommand("copy");
+      text.remove();
+    }
+    button.textContent = button.dataset.copied;
+  };
+
   const click = (event) => {
     const region = event.target.closest?.(".play-region");
     const whole = event.target.closest?.(".play-window");
@@ -245,12 +203,17 @@ export default function ({ data, setTriggerValue, parentElement }) {
       const [start, end, low, high] = ["start", "end", "low", "high"].map((k) => Number(region.dataset[k]));
       return play({ start, end, low, high });
     }
+    const tip = event.target.closest?.(".tip");
+    for (const open of document.querySelectorAll(".tip.open")) if (open !== tip) open.classList.remove("open");
+    if (tip) return tip.classList.toggle("open");
+    const link = event.target.closest?.(".copy-link");
+    if (link) return copy(link);
     const cell = event.target.closest?.(".strip .at");
     if (cell) return setTriggerValue("window", Number(cell.dataset.at));
-    if (drag?.to) { drag = null; return; }
+    if (selection.dragged()) return;
     const at = plotAt(event);
     if (!at?.inside || at.dragmode) return;
-    for (const plot of plots()) if (plot.querySelector(".region")) place(plot, "region", null);
+    selection.clear();
     const axis = timeAxis(at.plot);
     const seconds = axis?.p2l(at[at.meta.time]);
     if (at.meta.window) setTriggerValue("window", seconds);
@@ -272,11 +235,11 @@ export default function ({ data, setTriggerValue, parentElement }) {
   const listeners = [
     // Media events do not bubble, but on their way down the document sees them.
     ...["play", "pause", "seeking", "seeked", "loadedmetadata", "timeupdate"].map((n) => [document, n, begin]),
-    [document, "pointerdown", down], [document, "pointermove", move], [document, "pointerup", up],
-    [document, "ccmusic-region", playRegion],
+    ...selection.listeners, [document, "ccmusic-region", playRegion],
     [document, "mousemove", link], [document, "mouseout", link], [document, "click", click], [document, "keydown", key], [document, "input", fade], [window, "popstate", back],
   ];
-  for (const [target, name, act] of listeners) target.addEventListener(name, act, true);
+  const how = { capture: true, passive: false }; // a finger that selects must not scroll
+  for (const [target, name, act] of listeners) target.addEventListener(name, act, how);
   return () => {
     cancelAnimationFrame(frame);
     for (const [target, name, act] of listeners) target.removeEventListener(name, act, true);

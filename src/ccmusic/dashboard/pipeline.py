@@ -89,7 +89,7 @@ def _download(name: str, content: bytes) -> None:
 
 def _sound(analysis: Analysis, whole: Background[None, Envelope], language: Language) -> None:
     clip, info = analysis.clip, analysis.clip.info
-    quiet = buttons(language)
+    quiet = buttons(language, analysis.file, translate(language, "figure.waveform"))
     _stage(
         language,
         "decoded",
@@ -140,7 +140,7 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
             orientation=preprocessing.orientation,
             height=420,
         ),
-        config=buttons(language, zoom=True),
+        config=buttons(language, analysis.file, spectrogram.transform, zoom=True),
         key="way_spectrogram",
     )
     _download("spectrogram.npy", _npy(spectrogram.values))
@@ -193,15 +193,15 @@ def _prediction(verdict: Verdict, language: Language) -> None:
     words = [translate(language, f"way.{column}") for column in columns]
     st.dataframe(
         [
-            dict(zip(words, (genre_name(genre, language), *numbers), strict=True))
-            for genre, *numbers in rows
+            dict(zip(words, (genre_name(g, language), *scores, 100 * share), strict=True))
+            for g, *scores, share in rows
         ],
         hide_index=True,
         key="way_probabilities",
         column_config={
             words[1]: st.column_config.NumberColumn(format="%.3f"),
             words[2]: st.column_config.NumberColumn(format="%.3f"),
-            words[3]: st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+            words[3]: st.column_config.ProgressColumn(format="%.0f%%", min_value=0, max_value=100),
         },
     )
     _download("verdict.csv", _csv(columns, rows))

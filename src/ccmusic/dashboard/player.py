@@ -19,7 +19,6 @@ from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.signal_figures import buttons, waveform_figure
 from ccmusic.errors import CCMusicError
-from ccmusic.genres import genre_name
 from ccmusic.prepare import Prepared
 from ccmusic.report import info_line, window_line
 from ccmusic.spectrogram import TransformChoice
@@ -44,16 +43,12 @@ def sixteen(samples: Samples) -> npt.NDArray[np.int16]:
     return (np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 
-def play_button(piece: Piece, language: Language) -> None:
+def play_button(language: Language) -> None:
     """Button for the 10 s that are judged, and whether they are repeated; page.js moves them."""
-    makers = ""
-    if piece.genre:
-        name = genre_name(piece.genre, language)
-        makers = f"<span>{escape(translate(language, 'page.makers_genre', genre=name))}</span>"
     st.html(
         f'<div class="play">{window_button(language)}'
         f'<label><input type="checkbox" class="loop" checked> '
-        f"{escape(translate(language, 'player.loop'))}</label>{makers}</div>"
+        f"{escape(translate(language, 'player.loop'))}</label></div>"
     )
 
 
@@ -70,32 +65,42 @@ def window_button(language: Language, info: AudioInfo | None = None) -> str:
 
 
 def player(piece: Piece, window: Prepared, language: Language) -> None:
-    """The whole piece to hear, what to know about it, and which 10 s are judged."""
+    """What to know about the piece, and for the keyboard the whole of it and its window.
+
+    Who sees the waveform has a button and the window there; the style sheet hides the browser's own
+    player and the slider until they have the focus.
+    """
     clip = window.clip
-    if clip.info.duration > CLIP_SECONDS:
-        state, key = st.session_state, f"window_{piece.key[1][:16]}"
-        state[key] = clip.info.window_start
-        chosen = state.example, state.own
-
-        def move() -> None:
-            # Streamlit takes the slider of the piece before for moved when clicks are quick.
-            if (state.example, state.own) == chosen:
-                state.asked_start = state[key]
-
-        st.slider(
-            translate(language, "page.move_window"),
-            0.0,
-            clip.info.duration - CLIP_SECONDS,
-            step=_STEP,
-            format="%.1f",
-            key=key,
-            on_change=move,
-        )
-    sound(piece)
-    st.caption(f"{plain(info_line(clip, language))}  \n{plain(window_line(clip, language))}")
+    with st.container(key="plain_controls"):
+        if clip.info.duration > CLIP_SECONDS:
+            _slider(piece, clip, language)
+        sound(piece)
+    st.caption(f"{plain(info_line(clip, language))} · {plain(window_line(clip, language))}")
     for warning in window.warnings:
         if warning.code != "silence":  # the headline says so
             st.caption(f":material/warning: {plain(warning.message(language))}")
+
+
+def _slider(piece: Piece, clip: Clip, language: Language) -> None:
+    """First second of the window."""
+    state, key = st.session_state, f"window_{piece.key[1][:16]}"
+    state[key] = clip.info.window_start
+    chosen = state.example, state.own
+
+    def move() -> None:
+        # Streamlit takes the slider of the piece before for moved when clicks are quick.
+        if (state.example, state.own) == chosen:
+            state.asked_start = state[key]
+
+    st.slider(
+        translate(language, "page.move_window"),
+        0.0,
+        clip.info.duration - CLIP_SECONDS,
+        step=_STEP,
+        format="%.1f",
+        key=key,
+        on_change=move,
+    )
 
 
 def window_start(piece: Piece, transform: TransformChoice) -> float | None:
@@ -131,7 +136,7 @@ def waveform(
         return  # its window could be read and is shown; the rest is damaged beyond drawing
     slot.plotly_chart(
         drawn,
-        config=buttons(language),
+        config=buttons(language, piece.title, translate(language, "figure.waveform")),
         key="waveform",
         alt=translate(language, "page.alt_waveform", name=piece.title),
     )

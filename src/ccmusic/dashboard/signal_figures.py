@@ -6,6 +6,7 @@ every touch of the page asks for most of them again, and to build one takes Plot
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from plotly.colors import sequential
 
 from ccmusic.attention import Attention
 from ccmusic.audio import AudioInfo, Envelope
-from ccmusic.axes import ORANGE, RANGE_DB, Orientation, note_name, pitch_ticks, pitch_title
+from ccmusic.axes import RANGE_DB, Orientation, note_name, pitch_ticks, pitch_title
 from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram
 from ccmusic.texts import Language, translate
 
@@ -24,6 +25,9 @@ from ccmusic.texts import Language, translate
 _MAGMA = ["rgb(0, 0, 4)", *sequential.Magma[1:]]
 # Of a map: more would be hidden by the pixels and cost the network.
 _MAP_FRAMES, _LARGE_MAP_FRAMES = 110, 330
+_DIM = 0.75  # of what does not support the genre
+_LINE = 0.5  # share of the strongest place that a line encloses, as a map's region does
+_LINE_BINS = 4  # one in so many is enough to draw it
 _CROSSHAIR: dict[str, Any] = {
     "showspikes": True,
     "spikemode": "across",
@@ -34,8 +38,14 @@ _CROSSHAIR: dict[str, Any] = {
 _BLUE, _GREY = "#0072B2", "#9A9A9A"
 
 
-def buttons(language: Language, *, zoom: bool = False) -> dict[str, Any]:
-    """Plotly's buttons, few, and in the language of the page: as a PNG, and to zoom."""
+def buttons(language: Language, *names: str, zoom: bool = False) -> dict[str, Any]:
+    """Plotly's buttons, few, and in the language of the page: as a PNG, and to zoom.
+
+    Parameters
+    ----------
+    names
+        After which a PNG is named, the piece and the plot.
+    """
     words = {
         "Zoom": translate(language, "figure.zoom"),
         "Pan": translate(language, "figure.pan"),
@@ -45,9 +55,19 @@ def buttons(language: Language, *, zoom: bool = False) -> dict[str, Any]:
     return {
         "displaylogo": False,
         "modeBarButtons": [[*(["zoom2d", "pan2d", "resetScale2d"] if zoom else []), "toImage"]],
+        "toImageButtonOptions": {"filename": file_name(*names)},
         "locale": "page",
         "locales": {"page": {"dictionary": words, "format": {}}},
     }
+
+
+def file_name(*names: str) -> str:
+    """Name of a file without its ending, as all systems allow it.
+
+    >>> file_name("AC/DC: live.mp3", "CQT")
+    'AC_DC_ live.mp3 - CQT'
+    """
+    return re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", " - ".join(names))
 
 
 @lru_cache(maxsize=16)
@@ -87,7 +107,13 @@ def waveform_figure(
         look = {"fillcolor": _BLUE, "opacity": 0.12, "line": {"width": 0}, "layer": "below"}
         figure.add_shape(type="rect", xref="x", yref="paper", **edges, **look)
     ends = (float(envelope.edges[0]), float(envelope.edges[-1]))
-    figure.update_xaxes(range=ends, ticksuffix=translate(language, "figure.seconds"))
+    # As wide as the strip below it: a label at its end takes no room.
+    figure.update_xaxes(
+        range=ends,
+        ticksuffix=translate(language, "figure.seconds"),
+        automargin=False,
+        ticklabeloverflow="hide past div",
+    )
     figure.update_yaxes(range=(-loudest, loudest), visible=False)
     return figure
 
@@ -121,16 +147,17 @@ def spectrogram_figure(
     times = np.round(spectrogram.times + start, 3)
     levels = (spectrogram.decibels() - below).round(1)
     ticks = pitch_ticks(spectrogram)
+    pitch_first = orientation == "pitch_along_x"
+    lines = "<br>" if pitch_first else " "  # beside the picture, two lines of neighbours may touch
     pitch_axis: dict[str, Any] = {
         "type": "category",
         "tickmode": "array",
         "tickvals": [tick.place for tick in ticks],
-        "ticktext": [tick.label.replace("\n", "<br>") for tick in ticks],
+        "ticktext": [tick.label.replace("\n", lines) for tick in ticks],
     }
     seconds = translate(language, "figure.seconds")
     time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 14}}
     pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
-    pitch_first = orientation == "pitch_along_x"
     time, pitch = ("y", "x") if pitch_first else ("x", "y")
     figure = go.Figure(
         go.Heatmap(
@@ -178,17 +205,22 @@ def attention_figure(
     strongest: float,
     orientation: Orientation = "time_along_x",
     large: bool = False,
+    labelled: bool = True,
 ) -> go.Figure:
-    """The spectrogram in grey, and in orange the regions that support the genre.
+    """The spectrogram in its colours where it supports the genre, dimmed elsewhere.
+
+    A line encloses what supports it at least half as strongly as the top of the scale.
 
     Parameters
     ----------
     strongest
-        Weight of the brightest orange, so that several figures share a scale.
+        Weight at the top of the scale, which is not dimmed at all.
     orientation
         ``pitch_along_x``: time downwards.
     large
         As high as its place on the page, and with more to read; otherwise one of several.
+    labelled
+        Of several: whether this one has the labels of the axis that all share.
     """
     spectrogram = attention.picture.spectrogram
     step = -(-len(spectrogram.times) // (_LARGE_MAP_FRAMES if large else _MAP_FRAMES))
@@ -216,31 +248,70 @@ def attention_figure(
         f"<b>%{{{pitch}}}</b><br>%{{{time}:.2f}}{seconds}<br>%{{z:.0f}} dB<br>"
         f"{translate(language, 'attention.weight')} %{{customdata:.2f}}<extra></extra>"
     )
-    grey = {"zmin": -RANGE_DB, "zmax": 0, "colorscale": ["rgb(8, 8, 10)", "rgb(235, 235, 235)"]}
-    orange = {
-        "zmin": 0,
-        "zmax": max(strongest, 1e-6),
-        "colorscale": [f"rgba{(*ORANGE, 0)}", f"rgba{(*ORANGE, 0.8)}"],
-    }
+    top = max(strongest, 1e-6)
+    coarse = (slice(None), slice(None, None, _LINE_BINS))[:: 1 if pitch_first else -1]
     figure = go.Figure(
         [
             go.Heatmap(
-                **axes, z=levels, customdata=weights, hovertemplate=hover, showscale=False, **grey
+                **axes,
+                z=levels,
+                customdata=weights,
+                hovertemplate=hover,
+                showscale=False,
+                zmin=-RANGE_DB,
+                zmax=0,
+                colorscale=_MAGMA,
             ),
-            go.Heatmap(**axes, z=weights, hoverinfo="skip", showscale=False, **orange),
+            go.Heatmap(
+                **axes,
+                z=weights,
+                hoverinfo="skip",
+                showscale=False,
+                zmin=0,
+                zmax=top,
+                colorscale=[f"rgba(0, 0, 0, {_DIM})", "rgba(0, 0, 0, 0)"],
+            ),
+            go.Contour(
+                **{time: times, pitch: names[::_LINE_BINS]},
+                z=weights[coarse],
+                hoverinfo="skip",
+                showscale=False,
+                contours={
+                    "coloring": "lines",
+                    "start": _LINE * top,
+                    "end": _LINE * top,
+                    "size": top,
+                },
+                colorscale=["white", "white"],
+                line={"width": 2},
+            ),
         ]
     )
     figure.update_layout(
         height=None if large else 260,
-        margin={"l": 4, "r": 4, "t": 4, "b": 4},
+        margin={"l": 0, "r": 0, "t": 4, "b": 22},
         dragmode=False,
         hoverlabel={"align": "left"},
         meta={"time": time, "seek": True},
     )
     time_axis: dict[str, Any] = {"nticks": 10 if large else 4}
-    time_axis["title"] = {"text": translate(language, "figure.time"), "standoff": 14}
-    pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
-    _name_axes(figure, time_axis, pitch_axis, pitch_first=pitch_first)
+    if large:
+        time_axis["title"] = {"text": translate(language, "figure.time"), "standoff": 14}
+        pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
+        _name_axes(figure, time_axis, pitch_axis, pitch_first=pitch_first)
+        return figure
+    below, beside = (pitch_axis, time_axis) if pitch_first else (time_axis, pitch_axis)
+    # Labels lie upon the picture, so that all pictures are of one size.
+    inside = {
+        "showticklabels": labelled,
+        "ticklabelposition": "inside",
+        "tickfont": {"color": "white", "shadow": "auto"},
+        "automargin": False,
+    }
+    figure.update_layout(
+        xaxis={**below, "automargin": False, "tickangle": 0},
+        yaxis={**beside, **inside, "autorange": "reversed" if pitch_first else None},
+    )
     return figure
 
 

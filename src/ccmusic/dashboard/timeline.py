@@ -55,7 +55,7 @@ def timeline(
             st.caption(translate(language, "timeline.longest", minutes=MAX_SECONDS / 60))
         st.plotly_chart(
             timeline_figure(whole.course(on), language),
-            config=buttons(language),
+            config=buttons(language, piece.title, translate(language, "timeline.title")),
             key="timeline",
             alt=translate(language, "timeline.title"),
         )

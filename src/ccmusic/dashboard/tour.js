@@ -40,15 +40,24 @@ export default function ({ data, parentElement }) {
     target.style.outline = `3px solid ${colour}`;
     target.style.outlineOffset = "4px";
     target.scrollIntoView({ block: "nearest" });
-    // Below what is meant, else above it, else over its lower end.
+    // Below what is meant, above or beside it, wherever there is room; else over its lower end.
     const at = target.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = dialog;
-    const gap = 12;
-    const below = at.bottom + gap, above = at.top - gap - height;
-    const lowest = innerHeight - height - gap;
-    const top = below <= lowest ? below : above >= gap ? above : lowest;
-    const left = Math.min(Math.max(gap, at.left), innerWidth - width - gap);
+    const gap = 12, lowest = innerHeight - height - gap, rightmost = innerWidth - width - gap;
+    const within = (v, most) => Math.min(Math.max(gap, v), most);
+    const beside = within(at.top, lowest);
+    const [left, top] = [
+      [within(at.left, rightmost), at.bottom + gap],
+      [within(at.left, rightmost), at.top - gap - height],
+      [at.left - gap - width, beside],
+      [at.right + gap, beside],
+    ].find(([x, y]) => x >= gap && x <= rightmost && y >= gap && y <= lowest)
+      ?? [within(at.left, rightmost), lowest];
     Object.assign(dialog.style, { margin: "0", left: `${left}px`, top: `${top}px` });
+    // The veil has a hole where the target is.
+    const [l, t, r, b] = [at.left - 7, at.top - 7, at.right + 7, at.bottom + 7].map((v) => `${v}px`);
+    dialog.style.setProperty("--veil", `polygon(evenodd, 0 0, 100% 0, 100% 100%, 0 100%, 0 0,
+      ${l} ${t}, ${r} ${t}, ${r} ${b}, ${l} ${b}, ${l} ${t})`);
   };
 
   open.onclick = () => {

@@ -10,8 +10,8 @@ from ccmusic.dashboard.markup import STATUS
 from ccmusic.texts import Language, translate
 
 _HERE = Path(__file__).parent
-_STEPS = {
-    "listen": ".play",
+STEPS = {
+    "listen": ".st-key-sound",
     "look": ".st-key-spectrograms",
     "compare": ".models",
     "ask": ".st-key-maps",
@@ -38,7 +38,7 @@ def tour(language: Language) -> None:
             "title": translate(language, f"tour.{step}_title"),
             "text": translate(language, f"tour.{step}"),
         }
-        for step, selector in _STEPS.items()
+        for step, selector in STEPS.items()
     ]
     _tour(key="tour", data={**words, "steps": steps}, width="content")
 

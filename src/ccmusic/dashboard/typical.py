@@ -1,4 +1,7 @@
-"""Typical pictures: what the panel is surest of, genre by genre, to compare one's own with."""
+"""Typical pictures: what the panel is surest of, genre by genre, to compare one's own with.
+
+Those of the examples can be heard as well; of the others only the picture came along.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
+from ccmusic.audio import CLIP_SECONDS
+from ccmusic.axes import note_name
+from ccmusic.dashboard.examples import example, find_examples
+from ccmusic.dashboard.markdown import plain
+from ccmusic.dashboard.media import sound
+from ccmusic.dashboard.piece import Piece
 from ccmusic.genres import GENRES, genre_name
+from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, TransformName, transforms_of
 from ccmusic.texts import Language, translate
 
@@ -82,15 +92,18 @@ def typical(slot: DeltaGenerator, analysis: Analysis, language: Language) -> Non
         for transform in transforms_of(choice):
             if both:
                 st.markdown(f"**{TRANSFORM_TITLES[transform]}**")
-            turned = transform == "cqt" and (both or state.turned)
+            turned = transform == "cqt" and (both or not state.as_networks)
             st.html(_figures(genre, transform, language, turned=turned))
+        for piece in _examples_of(genre, language):
+            st.caption(plain(piece.title))
+            sound(piece)
 
 
 def _figures(genre: str, transform: TransformName, language: Language, *, turned: bool) -> str:
     """Pictures side by side, time to the right if they are turned, each with its credit."""
     found = typical_pictures()[genre]
     name = genre_name(genre, language)
-    figures = ""
+    figures, axes = "", _axes(transform, turned=turned)
     for place, one in enumerate(found):
         content = base64.b64encode(picture_path(genre, place, transform).read_bytes()).decode()
         alt = translate(
@@ -104,8 +117,28 @@ def _figures(genre: str, transform: TransformName, language: Language, *, turned
         generated = translate(language, "typical.generated") if one.generated else ""
         facts = (one.title, one.credit, generated, one.licence, f"{one.probability:.0%}")
         figures += (
-            f'<figure><img alt="{escape(alt)}" src="data:image/webp;base64,{content}"'
-            f"{' class=turned' if turned else ''}>"
+            f'<figure><div class="framed">{axes}'
+            f'<img alt="{escape(alt)}" src="data:image/webp;base64,{content}"'
+            f"{' class=turned' if turned else ''}></div>"
             f"<figcaption>{escape(' · '.join(filter(None, facts)))}</figcaption></figure>"
         )
     return f'<div class="typical">{figures}</div>'
+
+
+def _axes(transform: TransformName, *, turned: bool) -> str:
+    """Ends of both axes: the lowest and highest pitch, and the ten seconds."""
+    frequencies = Preprocessing.default(transform).transform.frequencies
+    named = note_name if transform == "cqt" else "{:.0f} Hz".format
+    low, high = (named(float(frequencies[end])) for end in (0, -1))
+    begin, end = "0 s", f"{CLIP_SECONDS:.0f} s"
+    upright = transform == "mel" or turned  # low notes at the bottom, time to the right
+    top, bottom, left, right = (high, low, begin, end) if upright else (begin, end, low, high)
+    ends = {"top": top, "bottom": bottom, "left": left, "right": right}
+    return "".join(f'<i class="{side}">{escape(text)}</i>' for side, text in ends.items())
+
+
+def _examples_of(genre: str, language: Language) -> list[Piece]:
+    """The examples among the recordings of a genre."""
+    titles = [one.title for one in typical_pictures()[genre]]
+    shown = (example(path, language) for path in find_examples().values())
+    return sorted((p for p in shown if p.title in titles), key=lambda p: titles.index(p.title))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from ccmusic.audio import CLIP_SECONDS
 from ccmusic.card import titles
@@ -139,48 +139,41 @@ def _lay_out_curves(figure: go.Figure, language: Language) -> None:
 
 
 def guide_figure(checkpoints: Sequence[Checkpoint], language: Language) -> go.Figure:
-    """Accuracy against latency, both as measured for the cards; the area is the size on disk."""
-    megabytes = np.array([c.path.stat().st_size / 1e6 for c in checkpoints])
-    figure = go.Figure()
-    transforms = dict.fromkeys(c.card.transform for c in checkpoints)
-    latency = [c.card.relative_latency or 1.0 for c in checkpoints]
-    for place, transform in enumerate(transforms):
-        chosen = [i for i, c in enumerate(checkpoints) if c.card.transform == transform]
-        chosen.sort(key=latency.__getitem__)
-        cards = [checkpoints[i].card for i in chosen]
-        figure.add_scatter(
-            x=[latency[i] for i in chosen],
-            y=[card.metrics.accuracy if card.metrics else None for card in cards],
-            text=[card.title() for card in cards],
-            customdata=megabytes[chosen],
-            name=TRANSFORM_TITLES[transform],
-            mode="markers+text",
-            # Neighbours, as fast as each other, turn their names away from each other.
-            textposition=[("middle left", "middle right")[i % 2] for i in range(len(chosen))],
-            marker={
-                "size": megabytes[chosen],
-                "sizemode": "area",
-                "sizeref": float(megabytes.max()) / 40**2,
-                "sizemin": 5,
-                "color": _TRANSFORM_COLOURS[place % 3],
-                "symbol": ("circle", "diamond", "square")[place % 3],
-            },
-            hovertemplate=(
-                "<b>%{text}</b><br>%{y:.1%}<br>%{x:.1f} x<br>%{customdata:.1f} MB<extra></extra>"
-            ),
-        )
+    """Accuracy and latency as measured for the cards, a line per network: no names meet."""
+    titles = sorted({c.card.title() for c in checkpoints}, reverse=True)
+    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
+    for place, transform in enumerate(dict.fromkeys(c.card.transform for c in checkpoints)):
+        cards = [c.card for c in checkpoints if c.card.transform == transform]
+        look = {
+            "color": _TRANSFORM_COLOURS[place % 3],
+            "symbol": ("circle", "diamond", "square")[place % 3],
+            "size": 12,
+        }
+        accuracy = [card.reliability.accuracy if card.reliability else None for card in cards]
+        latency = [card.relative_latency for card in cards]
+        for column, (values, form) in enumerate(((accuracy, ".0%"), (latency, ".1f")), 1):
+            unit = " x" if column == 2 else ""
+            figure.add_scatter(
+                x=values,
+                y=[card.title() for card in cards],
+                name=TRANSFORM_TITLES[transform],
+                showlegend=column == 1,
+                mode="markers",
+                marker=look,
+                hovertemplate=f"<b>%{{y}}</b> {TRANSFORM_TITLES[transform]}"
+                f"<br>%{{x:{form}}}{unit}<extra></extra>",
+                row=1,
+                col=column,
+            )
     figure.update_layout(
-        height=420,
+        height=90 + 44 * len(titles),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         dragmode=False,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
+    figure.update_yaxes(categoryorder="array", categoryarray=titles, showgrid=True)
+    figure.update_xaxes(title=translate(language, "guide.accuracy"), tickformat=".0%", col=1)
     figure.update_xaxes(
-        title=translate(language, "guide.latency_axis"),
-        type="log",
-        range=np.log10([min(latency) / 2, max(latency) * 1.5]),  # room for the names
-        tickvals=[0.5, 1, 2, 5, 10, 20, 50, 100],
-        ticksuffix=" x",
+        title=translate(language, "guide.latency_axis"), rangemode="tozero", ticksuffix=" x", col=2
     )
-    figure.update_yaxes(title=translate(language, "guide.accuracy"), tickformat=".0%")
     return figure

@@ -145,7 +145,7 @@ def details(analysis: Analysis, language: Language) -> None:
                     analysis.agreement.split,
                     language,
                 ),
-                config=buttons(language),
+                config=buttons(language, analysis.file, translate(language, "page.alt_tie")),
                 key="tie",
                 alt=translate(language, "page.alt_tie"),
             )

@@ -31,7 +31,7 @@ from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
-from ccmusic.spectrogram import TransformChoice, transforms_of
+from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
@@ -188,6 +188,7 @@ def pictures(
         f'--{side}: "{translate(language, f"what_if.{side}")}"' for side in ("before", "after")
     )
     st.html(f"<style>:root {{ {'; '.join(words)} }}</style>")
+    said = message(edits_of(piece), language)
     with st.container(key="edited", horizontal=True, gap="small"):
         for name in transforms_of(transform):
             kind = Preprocessing.default(name).transform
@@ -201,7 +202,7 @@ def pictures(
                     below=peak(before.spectrograms[kind]) - peak(spectrogram),
                 ),
                 height="stretch",
-                config=buttons(language, zoom=True),
+                config=buttons(language, piece.title, TRANSFORM_TITLES[name], said, zoom=True),
                 key=f"edited_{name}",
                 alt=translate(language, "what_if.alt", name=piece.title),
             )

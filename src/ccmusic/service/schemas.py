@@ -50,7 +50,10 @@ class Model(Document):
     classes: tuple[str, ...]
     parameters: int
     precision: str = Field(examples=["fp16"])
-    accuracy: Share | None = Field(description="Measured on held-out recordings.")
+    accuracy: Share | None = Field(
+        description="Measured on held-out recordings: of sources that training did not know, if "
+        "there were some."
+    )
     licence: str
 
     @classmethod
@@ -58,4 +61,4 @@ class Model(Document):
         """Convert a card."""
         known: dict[str, Any] = {name: getattr(card, name) for name in cls.model_fields
                                  if name != "accuracy"}  # fmt: skip
-        return cls(**known, accuracy=card.metrics.accuracy if card.metrics else None)
+        return cls(**known, accuracy=card.reliability.accuracy if card.reliability else None)

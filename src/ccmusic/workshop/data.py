@@ -15,9 +15,10 @@ import hashlib
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,8 @@ from ccmusic.genres import GENRES
 from ccmusic.picture import Pixels, Preprocessing
 from ccmusic.prepare import prepare
 from ccmusic.zoo import user_folder
+
+T = TypeVar("T")
 
 LONGEST = 30.0
 _CALIBRATION_PICTURES = 32  # all their activations are in memory at once: 128 of VGG's took 12 GB
@@ -182,7 +185,7 @@ def count_sources(recordings: Iterable[Recording]) -> tuple[DataSource, ...]:
 
 
 def classes_of(recordings: Sequence[Recording]) -> tuple[str, ...]:
-    """Genres of the training split: ours in our order if they are ours, else by name."""
+    """Genres of the training split: in the order of GENRES if all are of these, else by name."""
     found = {r.genre for r in recordings if r.split == "train" and r.genre}
     if len(found) < 2:
         raise DataError(f"at least two genres are needed to train; the manifest has {len(found)}")
@@ -229,13 +232,20 @@ def load_clips(
     loop: bool = True,
 ) -> Iterator[tuple[Recording, Clip]]:
     """Decode recordings one by one; those that cannot be read are reported and skipped."""
+    return _readable(
+        recordings, description, lambda r: audio.load(r.path, seconds=seconds, loop=loop)
+    )
+
+
+def _readable(
+    recordings: Iterable[Recording], description: str, function: Callable[[Recording], T]
+) -> Iterator[tuple[Recording, T]]:
+    """Call a function on recordings one by one; those that cannot be read are reported."""
     for recording in track(list(recordings), description=description):
         try:
-            clip = audio.load(recording.path, seconds=seconds, loop=loop)
+            yield recording, function(recording)
         except AudioError as error:
             print(f"left out: {error}")
-            continue
-        yield recording, clip
 
 
 def load_material(recordings: Iterable[Recording], preprocessing: Preprocessing) -> Material:
@@ -244,18 +254,9 @@ def load_material(recordings: Iterable[Recording], preprocessing: Preprocessing)
     The cache is ``spectrograms`` beside the user's checkpoints, under names that change with
     the file and the transform; the folder may be deleted at any time.
     """
-    kept: list[Recording] = []
-    values: list[npt.NDArray[np.float16]] = []
-    for recording in track(
-        list(recordings), description=f"{preprocessing.transform.name} spectrograms"
-    ):
-        try:
-            values.append(_logarithm(recording.path, preprocessing))
-        except AudioError as error:
-            print(f"left out: {error}")
-            continue
-        kept.append(recording)
-    return Material(tuple(kept), tuple(values))
+    description = f"{preprocessing.transform.name} spectrograms"
+    found = list(_readable(recordings, description, lambda r: _logarithm(r.path, preprocessing)))
+    return Material(tuple(r for r, _ in found), tuple(values for _, values in found))
 
 
 def _logarithm(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.float16]:
@@ -305,13 +306,9 @@ def draw_recordings(
     if any(preprocessing.scaling == "none" for preprocessing in preprocessings):
         raise DataError("only networks that see pixels can be measured: this one sees levels")
     names = ", ".join(sorted({p.transform.name for p in preprocessings}))
-    for recording in track(recordings, description=f"{names} pictures"):
-        try:
-            drawn = prepare(recording.path, preprocessings).pictures
-        except AudioError as error:
-            print(f"left out: {error}")
-            continue
-        yield recording, {p: [picture.pixels for picture in of] for p, of in drawn.items()}
+    found = _readable(recordings, f"{names} pictures", lambda r: prepare(r.path, preprocessings))
+    for recording, drawn in found:
+        yield recording, {p: [each.pixels for each in of] for p, of in drawn.pictures.items()}
 
 
 def calibration_pictures(manifest: Path, preprocessing: Preprocessing) -> list[Pixels]:

@@ -21,7 +21,7 @@ from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.runtime import onnxruntime
 from ccmusic.verdict import average_slices
 from ccmusic.workshop.data import Recording, draw_recordings, load_pictures, read_manifest
-from ccmusic.zoo import Checkpoint
+from ccmusic.zoo import Checkpoint, find_one, store, user_folder
 
 Floats = npt.NDArray[np.float64]
 Logits = npt.NDArray[np.floating[Any]]
@@ -44,7 +44,7 @@ def evaluate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") ->
         If the checkpoint cannot be opened.
     """
     card = checkpoint.card
-    recordings, (logits,) = judge([checkpoint], manifest, split)
+    recordings, (logits,) = predict_split([checkpoint], manifest, split)
     return measure(
         logits,
         recordings,
@@ -65,7 +65,7 @@ def evaluate_panel(
     """
     return measure_panel(
         [checkpoint.card for checkpoint in checkpoints],
-        *judge(checkpoints, manifest, split),
+        *predict_split(checkpoints, manifest, split),
         split=split,
     )
 
@@ -77,17 +77,20 @@ def measure_panel(
     *,
     split: str,
 ) -> PanelCard:
-    """Measure the mean of several models, and all pairs of them, from what :func:`judge` gives."""
+    """Measure the mean of several models and all pairs, from what :func:`predict_split` gives."""
     classes = cards[0].classes
-    shares = [_shares(each, card.temperature) for card, each in zip(cards, logits, strict=True)]
+    judged = [
+        (_Judged(each, recordings, classes), card.temperature)
+        for card, each in zip(cards, logits, strict=True)
+    ]
+    shares = [each.of_clips(temperature) for each, temperature in judged]
+    right = [each.shares(temperature).argmax(axis=1) == each.truth for each, temperature in judged]
 
     def measured(chosen: Sequence[int], *, refit: bool = False) -> Metrics:
         # The softmax of the logarithm of a distribution is that distribution.
         mean = list(np.log(np.mean([shares[i] for i in chosen], axis=0)))
         return measure(mean, recordings, classes, temperature=1, split=split, refit=refit)
 
-    truth, _, clips = _by_recording(recordings, classes)
-    right = [_by_clips(each, clips).argmax(axis=1) == truth for each in shares]
     names = [card.name for card in cards]
     pairs = [
         Pair(
@@ -113,12 +116,48 @@ def calibrate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") -
     The card with the new temperature and metrics; nothing is written.
     """
     card = checkpoint.card
-    recordings, (logits,) = judge([checkpoint], manifest, split)
+    recordings, (logits,) = predict_split([checkpoint], manifest, split)
     temperature = fit_temperature(logits, recordings, card.classes)
     metrics = measure(logits, recordings, card.classes, temperature=temperature, split=split)
     return card.model_copy(
         update={"temperature": temperature, "metrics": metrics, "unknown_sources": None}
     )
+
+
+def calibrate_stored(
+    name: str, manifest: Path, *, store_as: str | None = None, split: str = "valid"
+) -> tuple[ModelCard, Checkpoint]:
+    """Fit temperature and confidence bands, and store the checkpoint with them.
+
+    Parameters
+    ----------
+    name
+        Checkpoint to calibrate.
+    manifest, split
+        As of :func:`calibrate`.
+    store_as
+        Name of a copy. Without it a checkpoint of the user's own is rewritten; a shipped one
+        stays as it is and needs a name.
+
+    Returns
+    -------
+    before
+        The card as it was.
+    stored
+        The calibrated checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such checkpoint, or no copy of this name can be stored.
+    DataError
+        If the manifest cannot be used, or a shipped checkpoint has no new name.
+    """
+    checkpoint = find_one(name)
+    if store_as is None and checkpoint.path.parent != user_folder():
+        raise DataError(f"{name} is shipped with the program: name the calibrated copy with --as")
+    card = calibrate(checkpoint, manifest, split=split).renamed(store_as or name)
+    return checkpoint.card, store(card, checkpoint.path.read_bytes(), user_folder())
 
 
 def held_out(
@@ -140,7 +179,7 @@ def _nothing(manifest: Path, split: str) -> DataError:
     return DataError(f"{manifest}: no readable recording with a known genre in {split!r}")
 
 
-def judge(
+def predict_split(
     checkpoints: Sequence[Checkpoint], manifest: Path, split: str
 ) -> tuple[list[Recording], list[list[Logits]]]:
     """Recordings of a split with a known genre; for each checkpoint the logits of all slices.
@@ -193,8 +232,8 @@ def measure(
     With ``refit`` the calibration error is not flattered by a temperature that was fitted on the
     same split: each half of the recordings is scaled by the temperature that fits the other half.
     """
-    truth, sources, clips = _by_recording(recordings, classes)
-    shares = _recording_shares(logits, clips, temperature)
+    judged = _Judged(logits, recordings, classes)
+    truth, sources, shares = judged.truth, judged.sources, judged.shares(temperature)
     chosen = shares.argmax(axis=1)
     right = chosen == truth
     support = Counter(classes[t] for t in truth)
@@ -203,14 +242,11 @@ def measure(
     for t, c in zip(truth, chosen, strict=True):
         confusion[classes[t]][classes[c]] += 1
     accuracy_interval, macro_recall_interval = _intervals(right, truth)
-    halves = np.arange(len(truth)) % 2
-    crossed = np.empty_like(shares)
-    for half in (0, 1):
-        others = [clip for clip, h in zip(clips, halves, strict=True) if h != half]
-        fitted = temperature
-        if refit and others:
-            fitted = _fit(logits, others, truth[halves != half])
-        crossed[halves == half] = _recording_shares(logits, clips, fitted)[halves == half]
+    crossed = shares.copy()
+    if refit and len(truth) > 1:
+        losses, odd = judged.losses(), np.arange(len(truth)) % 2 == 1
+        for half in (odd, ~odd):
+            crossed[half] = judged.shares(_best(losses[:, ~half]))[half]
     calibration = _calibration(crossed, truth)
     return Metrics(
         split=split,
@@ -241,48 +277,48 @@ def fit_temperature(
 
     C. Guo et al., "On calibration of modern neural networks", 2017.
     """
-    truth, _, clips = _by_recording(recordings, classes)
-    return _fit(logits, clips, truth)
+    return _best(_Judged(logits, recordings, classes).losses())
 
 
-def _by_recording(
-    recordings: Sequence[Recording], classes: Sequence[str]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_], list[list[int]]]:
-    """Class, source and clip numbers of each recording, in the order of first appearance."""
-    clips: defaultdict[str, list[int]] = defaultdict(list)
-    for number, recording in enumerate(recordings):
-        clips[recording.piece].append(number)
-    first = [recordings[numbers[0]] for numbers in clips.values()]
-    truth = np.array([list(classes).index(r.genre) for r in first])
-    return truth, np.array([r.source for r in first]), list(clips.values())
+class _Judged:
+    """Logits of clips whose recordings get one verdict each, in the order of first appearance."""
+
+    def __init__(
+        self,
+        logits: Sequence[Logits] | Logits,
+        recordings: Sequence[Recording],
+        classes: Sequence[str],
+    ) -> None:
+        slices = [np.atleast_2d(each) for each in logits]
+        self._logits, self._slices = np.concatenate(slices), [len(each) for each in slices]
+        clips: defaultdict[str, list[int]] = defaultdict(list)
+        for number, recording in enumerate(recordings):
+            clips[recording.piece].append(number)
+        self._order, self._clips = np.concatenate([*clips.values()]), [*map(len, clips.values())]
+        first = [recordings[numbers[0]] for numbers in clips.values()]
+        self.truth = np.array([list(classes).index(r.genre) for r in first])
+        self.sources = np.array([r.source for r in first])
+
+    def of_clips(self, temperature: float) -> Floats:
+        """Probabilities of each clip as the panel gives them, float64 [n_clips, n_classes]."""
+        return average_slices(self._logits, self._slices, temperature)
+
+    def shares(self, temperature: float) -> Floats:
+        """Probabilities of each recording, the mean of its clips: [n_recordings, n_classes]."""
+        starts = np.cumsum([0, *self._clips[:-1]])
+        sums = np.add.reduceat(self.of_clips(temperature)[self._order], starts)
+        return np.asarray(sums / np.array(self._clips)[:, None])
+
+    def losses(self) -> Floats:
+        """Negative log-likelihood of each recording at all temperatures, [n, n_recordings]."""
+        each = np.arange(len(self.truth))
+        likelihoods = np.stack([self.shares(t)[each, self.truth] for t in _TEMPERATURES])
+        return np.asarray(-np.log(np.maximum(likelihoods, 1e-12)))
 
 
-def _recording_shares(
-    logits: Sequence[Logits] | Logits, clips: Sequence[Sequence[int]], temperature: float
-) -> Floats:
-    return _by_clips(_shares(logits, temperature), clips)
-
-
-def _shares(logits: Sequence[Logits] | Logits, temperature: float) -> Floats:
-    """Probabilities of each clip as the panel gives them, float64 [n, n_classes]."""
-    slices = [np.atleast_2d(each) for each in logits]
-    return average_slices(np.concatenate(slices), [len(each) for each in slices], temperature)
-
-
-def _by_clips(shares: Floats, clips: Sequence[Sequence[int]]) -> Floats:
-    return np.stack([shares[list(numbers)].mean(axis=0) for numbers in clips])
-
-
-def _fit(
-    logits: Sequence[Logits] | Logits,
-    clips: Sequence[Sequence[int]],
-    truth: npt.NDArray[np.int64],
-) -> float:
-    def loss(temperature: float) -> float:
-        shares = _recording_shares(logits, clips, temperature)[np.arange(len(truth)), truth]
-        return float(-np.log(np.maximum(shares, 1e-12)).mean())
-
-    return float(min(_TEMPERATURES, key=loss))
+def _best(losses: Floats) -> float:
+    """Temperature of the least mean loss."""
+    return float(_TEMPERATURES[losses.mean(axis=1).argmin()])
 
 
 def _intervals(
@@ -329,7 +365,7 @@ def _error_by_chance(shares: Floats) -> float:
 def _bands(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Band, ...]:
     """Cut the range of confidence where verdicts become good, and where they are bad.
 
-    None of them without enough recordings; a confidence below the lowest has none.
+    A band needs twenty recordings; a confidence below the lowest has no band.
 
     ``high`` begins at the lowest edge from which every confidence is worth 85 of 100 right
     verdicts, ``low`` ends at the highest edge below which none is worth more than 50 of 100. A band
@@ -378,9 +414,8 @@ def _isotonic(confidence: Floats, right: npt.NDArray[np.bool_]) -> Floats:
     Neighbours that contradict it are pooled (M. Ayer et al., 1955; for calibration B. Zadrozny,
     C. Elkan, 2002).
     """
-    order = np.lexsort(
-        (~right, confidence)
-    )  # equal confidences are pooled: the right ones come first
+    # Equal confidences are pooled: the right ones come first.
+    order = np.lexsort((~right, confidence))
     pools: list[list[int]] = []
     for hit in right[order].tolist():
         pools.append([hit, 1])

@@ -92,16 +92,37 @@ def initialise(
         If the file cannot be read or has no weights for this backbone.
     """
     try:
+        biases: Tensors | None = None
         if path.suffix == ".onnx":
+            card = ModelCard.read(path.with_suffix(".json"))
+            Checkpoint(card, path).verify()
+            tensors, biases = _read_onnx(path)
+            theirs, before, known = card.backbone, card.preprocessing.orientation, card.classes
+        else:
+            state = read_weights(path, allow_run=True)
+            if state.plan is None:
+                features = map_features(path, state, backbone)
+                network.features.load_state_dict(features.state_dict())
+                return
+            tensors, theirs, known = state.tensors, state.plan["backbone"], state.plan["classes"]
+            before = Preprocessing.default(state.plan["transform"]).orientation
+        if theirs != backbone:
+            raise DataError(f"these weights are of {theirs}")
+        if before != Preprocessing.default(transform).orientation:
+            tensors = {name: turn(tensor, upright=before) for name, tensor in tensors.items()}
+        heads, values = tuple(known) == classes, network.state_dict()
+        tensors = {
+            name: _widen_with_noise(tensor, values[name].shape, noise)
+            for name, tensor in tensors.items()
+            if name.startswith(_parts(heads)) and name in values
+        }
+        if biases is None:
+            taken = {name: tensors[name] for name in values if name.startswith(_parts(heads))}
+            network.load_state_dict({**values, **taken})
+        else:
             assert pictures is not None
-            _take_checkpoint(path, network, backbone, transform, classes, noise, pictures)
-            return
-        state = read_weights(path, allow_run=True)
-        if state.plan is not None:
-            _take_run(state.plan, state.tensors, network, backbone, transform, classes, noise)
-            return
-        features = map_features(path, state, backbone)
-        network.features.load_state_dict(features.state_dict())
+            biases = {name: widen(bias, values[name].shape[:1]) for name, bias in biases.items()}
+            unfold(network, tensors, biases, pictures(), heads=heads)
     except Exception as error:  # other kinds of files fail in many ways
         text = " ".join(str(error).split()) or type(error).__name__
         reason = f"it lacks {text}" if isinstance(error, KeyError) else text.split(": ", 1)[-1]
@@ -111,28 +132,9 @@ def initialise(
         ) from None
 
 
-def _take_run(
-    plan: dict[str, Any],
-    tensors: Tensors,
-    network: Backbone,
-    backbone: str,
-    transform: TransformName,
-    classes: tuple[str, ...],
-    noise: float,
-) -> None:
-    if plan["backbone"] != backbone:
-        raise DataError(f"these weights are of {plan['backbone']}")
-    before, now = (
-        Preprocessing.default(name).orientation for name in (plan["transform"], transform)
-    )
-    if before != now:
-        tensors = {name: turn(tensor, upright=before) for name, tensor in tensors.items()}
-    for name in ("features", "head") if tuple(plan["classes"]) == classes else ("features",):
-        module = network.get_submodule(name)
-        state = module.state_dict()
-        for key, target in state.items():
-            state[key] = _widen_with_noise(tensors[f"{name}.{key}"], target.shape, noise)
-        module.load_state_dict(state)
+def _parts(heads: bool) -> tuple[str, ...]:
+    """What the names of the tensors to take begin with."""
+    return ("features.", "head.") if heads else ("features.",)
 
 
 def _widen_with_noise(tensor: torch.Tensor, shape: torch.Size, noise: float) -> torch.Tensor:
@@ -140,33 +142,6 @@ def _widen_with_noise(tensor: torch.Tensor, shape: torch.Size, noise: float) -> 
     if tensor.ndim == 4 and len(wide) > len(tensor):
         wide = wide * (1 + noise * torch.randn_like(wide))
     return wide
-
-
-def _take_checkpoint(
-    path: Path,
-    network: Backbone,
-    backbone: str,
-    transform: TransformName,
-    classes: tuple[str, ...],
-    noise: float,
-    pictures: Pictures,
-) -> None:
-    card = ModelCard.read(path.with_suffix(".json"))
-    Checkpoint(card, path).verify()
-    if card.backbone != backbone:
-        raise DataError(f"these weights are of {card.backbone}")
-    tensors, biases = _read_onnx(path)
-    before, now = card.preprocessing.orientation, Preprocessing.default(transform).orientation
-    if before != now:
-        tensors = {name: turn(tensor, upright=before) for name, tensor in tensors.items()}
-    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    tensors = {
-        name: _widen_with_noise(tensor, shapes[name], noise)
-        for name, tensor in tensors.items()
-        if name in shapes
-    }
-    biases = {name: widen(bias, shapes[name][:1]) for name, bias in biases.items()}
-    unfold(network, tensors, biases, pictures(), heads=card.classes == classes)
 
 
 @torch.no_grad()
@@ -195,9 +170,12 @@ def unfold(
     DataError
         If a convolution has a bias that this backbone has no place for.
     """
-    parts = ("features.", "head") if heads else ("features.",)
     folded: dict[nn.Module, torch.Tensor] = {}
-    names = {module: name for name, module in network.named_modules() if name.startswith(parts)}
+    names = {
+        module: name
+        for name, module in network.named_modules()
+        if f"{name}.".startswith(_parts(heads))
+    }
     for conv in (module for module in names if isinstance(module, nn.Conv2d)):
         weight = tensors[f"{names[conv]}.weight"]
         conv.weight.copy_(weight)

@@ -74,37 +74,26 @@ class Mapping:
 
     def message(self, language: Language) -> list[str]:
         """The report in sentences."""
-        lines = [
-            translate(
-                language,
-                "import.backbone",
-                backbone=self.backbone,
-                coverage=self.coverage,
-                matched=self.matched,
-            ),
-            translate(language, "import.classifier", widths=" → ".join(map(str, self.classifier))),
+        told: list[tuple[str, dict[str, object]]] = [
+            ("backbone", vars(self)),
+            ("classifier", {"widths": " → ".join(map(str, self.classifier))}),
         ]
         if self.prefix:
-            lines.append(translate(language, "import.prefix", prefix=self.prefix))
+            told.append(("prefix", {"prefix": self.prefix}))
         if self.library:
-            lines.append(translate(language, "import.library", library=self.library))
+            told.append(("library", {"library": self.library}))
         if self.renamed:
             old, new = self.renamed[0]
-            lines.append(
-                translate(language, "import.renamed", n=len(self.renamed), old=old, new=new)
-            )
+            told.append(("renamed", {"n": len(self.renamed), "old": old, "new": new}))
         if self.ignored:
-            lines.append(
-                translate(
-                    language, "import.ignored", n=len(self.ignored), names=_some(self.ignored)
-                )
-            )
+            told.append(("ignored", {"n": len(self.ignored), "names": _some(self.ignored)}))
         if self.ccmusic:
-            lines.append(translate(language, "import.ccmusic"))
-        lines += [translate(language, "import.assumed", what=what) for what in self.assumed]
+            told.append(("ccmusic", {}))
+        told += [("assumed", {"what": what}) for what in self.assumed]
         if self.pooled:
-            lines.append(translate(language, "import.pooled"))
-        return [*lines, translate(language, f"import.map_{self.explanation}")]
+            told.append(("pooled", {}))
+        told.append((f"map_{self.explanation}", {}))
+        return [translate(language, f"import.{key}", **values) for key, values in told]
 
 
 def map_weights(

@@ -42,7 +42,7 @@ _RARITY = 0.5  # a genre counts by the number of its clips to this power
 _HEAVIEST = 4.0  # weight of a label in the mean over all
 _SOFT_WEIGHT = 10.0
 _FEATURE_WEIGHT = 3.0
-_RARE = 4.0  # standard deviations: features beyond are not chased
+_RARE = 4.0  # standard deviations at which standardised features are clipped
 _MIXED = 0.3  # share of pictures that hold two recordings
 _AVERAGING = 0.99
 _NOISE = 0.05  # of widened kernels
@@ -114,7 +114,9 @@ def train(manifest: Path, out: Path, options: TrainOptions) -> Path:
     return out / "weights.pt"
 
 
-def draw(weights: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def sample_pass(
+    weights: npt.NDArray[np.float64], rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
     """Numbers of the clips of one pass in random order, each about as often as its weight says.
 
     A clip of weight 0.3 is in three of ten passes, one of 1 in every pass, one of 1.3 in every pass
@@ -300,7 +302,7 @@ class _Run:
         crops = self.epoch < plan.epochs
         length = plan.crop_width if crops else self.preprocessing.size
         rng = np.random.default_rng((plan.seed, self.epoch))
-        chosen = draw(targets.weights if crops else targets.weights * targets.labelled, rng)
+        chosen = sample_pass(targets.weights if crops else targets.weights * targets.labelled, rng)
         batches = [
             chosen[start : start + plan.batch_size]
             for start in range(0, len(chosen), plan.batch_size)
@@ -353,7 +355,7 @@ class _Run:
         layer, until the evaluated network returns a constant.
         """
         rng = np.random.default_rng((self.plan.seed, self.epoch, 1))
-        chosen = draw(targets.weights * targets.labelled, rng)[:_SETTLING]
+        chosen = sample_pass(targets.weights * targets.labelled, rng)[:_SETTLING]
         batches = np.array_split(chosen, max(1, len(chosen) // self.plan.batch_size))
         size = self.preprocessing.size
         with self._autocast():
@@ -461,7 +463,7 @@ class _Targets:
         blank = np.zeros(plan.n_soft, np.float32)
         self.soft = torch.from_numpy(np.stack([soft.get(r.key, blank) for r in recordings]))
         self.soft_known = torch.tensor([float(r.key in soft) for r in recordings])
-        self._alike = {
+        self._of_genre = {
             genre: np.array([i for i in with_label if recordings[i].genre == genre])
             for genre in seen
         }
@@ -476,9 +478,9 @@ class _Targets:
         return np.array([self._partner(i, rng) if rng.random() < _MIXED else i for i in batch])
 
     def _partner(self, number: int, rng: np.random.Generator) -> int:
-        alike = self._alike.get(self._genres[number], np.arange(len(self._genres)))
-        weights = self.weights[alike]
-        return int(rng.choice(alike, p=weights / weights.sum()))
+        candidates = self._of_genre.get(self._genres[number], np.arange(len(self._genres)))
+        weights = self.weights[candidates]
+        return int(rng.choice(candidates, p=weights / weights.sum()))
 
 
 def _accuracy(

@@ -1,0 +1,76 @@
+"""Streamlit's scripts and style sheets, compressed once and kept.
+
+Streamlit sends them as they are, for to compress them anew each time costs more than it gains.
+Their names hold a hash of their content, so that what was compressed once is right for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+_Scope = MutableMapping[str, Any]
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+_TEXT = re.compile(r"(?:/[\w-]+)*/static/(?:js|css)/[\w.-]+\.(?:js|css)")
+_LEVEL = 6
+
+
+class Compressed:
+    """ASGI middleware: scripts and style sheets leave as gzip where that is accepted."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._kept: dict[str, tuple[_Message, bytes]] = {}  # by path
+
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        """Answer a request."""
+        if not _asks_for_text(scope):
+            return await self._app(scope, receive, send)
+        path = scope["path"]
+        if path not in self._kept:
+            start, body = await self._answer(scope, receive)
+            headers = dict(start["headers"])
+            if start["status"] != 200 or b"content-encoding" in headers:
+                await send(start)
+                return await send({"type": "http.response.body", "body": body})
+            content = await asyncio.to_thread(gzip.compress, body, _LEVEL)
+            headers |= {
+                b"content-encoding": b"gzip",
+                b"content-length": str(len(content)).encode(),
+                b"vary": b"Accept-Encoding",
+            }
+            self._kept[path] = ({**start, "headers": list(headers.items())}, content)
+        start, content = self._kept[path]
+        await send(start)
+        await send({"type": "http.response.body", "body": content})
+
+    async def _answer(self, scope: _Scope, receive: _Receive) -> tuple[_Message, bytes]:
+        """First message and whole body of the answer of the application."""
+        starts: list[_Message] = []
+        parts: list[bytes] = []
+
+        async def collect(message: _Message) -> None:
+            if message["type"] == "http.response.start":
+                starts.append(message)
+            else:
+                parts.append(message.get("body", b""))
+
+        await self._app(scope, receive, collect)
+        return starts[0], b"".join(parts)
+
+
+def _asks_for_text(scope: _Scope) -> bool:
+    """Whether a request is for a whole script or style sheet, and takes it compressed."""
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return False
+    headers = dict(scope["headers"])
+    if b"range" in headers or b"if-none-match" in headers:
+        return False
+    accepted = headers.get(b"accept-encoding", b"").decode("latin-1").lower()
+    return "gzip" in accepted and _TEXT.fullmatch(scope["path"]) is not None
