@@ -62,8 +62,10 @@ def _take(asked: Mapping[str, str]) -> None:
     state.top_k = int(k) if k is not None and k in _TOP_K else 3
     state.as_networks = asked.get("networks") == "1"
     state.map_genre = asked.get("map")
-    state.vote_first = asked.get("vote") == "1"
-    state.setdefault("votes", {})
+    state.vote_first = asked.get("vote") in ("1", "many")
+    state.vote_many = asked.get("vote") == "many"
+    for kept in ("votes", "hands", "score"):
+        state.setdefault(kept, {})
     state.arrived = True
 
 
@@ -148,5 +150,5 @@ def _link() -> dict[str, str]:
     if state.map_genre:
         link["map"] = state.map_genre
     if state.vote_first:
-        link["vote"] = "1"
+        link["vote"] = "many" if state.vote_many else "1"
     return link

@@ -53,7 +53,7 @@ from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
 from ccmusic.dashboard.verdicts import details, opinion, verdicts
 from ccmusic.dashboard.visitors import largest_upload, remember_visitor
-from ccmusic.dashboard.voting import ballot, is_covered, own_vote
+from ccmusic.dashboard.voting import against_the_panel, ballot, is_covered, own_vote
 from ccmusic.dashboard.weights import weights_window
 from ccmusic.dashboard.whatif import Edited, before_and_after, edited, edits_of, pictures, what_if
 from ccmusic.errors import CCMusicError, CheckpointError
@@ -95,7 +95,7 @@ def page() -> None:
         live_window(transform, language)
     with stage.container(key="tools"):
         other, on, panel = _tools(piece, transform, language)
-    slot = verdict.empty()
+    slot, versus = verdict.empty(), verdict.empty()
     if piece:
         edits_of(piece)
     write_address()
@@ -157,6 +157,7 @@ def page() -> None:
         for problem in faulty_checkpoints():
             st.warning(plain(told(problem, language)))
         if analysis:
+            against_the_panel(versus, piece, analysis, language)
             typical(looks, analysis, language)
             if other:
                 compare(piece, analysis, start, other, on, language, orientation=orientation)
@@ -323,6 +324,13 @@ def _tools(
             persist_state="session",
             help=translate(language, "vote.help"),
         )
+        if st.session_state.vote_first:
+            st.toggle(
+                translate(language, "vote.many"),
+                key="vote_many",
+                persist_state="session",
+                help=translate(language, "vote.many_help"),
+            )
     return other, on, panel
 
 

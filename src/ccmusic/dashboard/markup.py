@@ -121,6 +121,21 @@ def card(
     return f'<section class="card"><h4>{escape(name)}</h4><ol>{rows}</ol>{said}</section>'
 
 
+def race(
+    shares: Sequence[tuple[str, float]], since: Sequence[tuple[str, float]], language: Language
+) -> str:
+    """Genres as bars, the likeliest first, which move from where they were a moment ago."""
+    before = {genre: (place, share) for place, (genre, share) in enumerate(since)}
+    rows = "".join(
+        f'<li style="--rise:{before.get(genre, (len(shares), 0.0))[0] - place}">'
+        f"{genre_mark(genre, language)}"
+        f"{bar(genre, share, since=before.get(genre, (0, 0.0))[1])}"
+        f"<span class='share'>{share:.0%}</span></li>"
+        for place, (genre, share) in enumerate(shares)
+    )
+    return f'<ol class="race">{rows}</ol>'
+
+
 def table(analysis: Analysis, language: Language) -> str:
     """Models x genres; the likeliest genres of the mean at the left, the mean itself below."""
     both = analysis.transform == "both"
