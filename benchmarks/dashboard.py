@@ -27,7 +27,7 @@ WATCH = """async ([title]) => {
         if (document.querySelector("h1.piece")?.innerText.trim() !== title) continue;
         const decided = document.querySelectorAll(".models .model .share").length;
         if (times.first === undefined && decided) times.first = performance.now() - start;
-        if (document.querySelector(".models .mean")) times.all = performance.now() - start;
+        if (document.querySelector(".answer .mean")) times.all = performance.now() - start;
     }
     return times;
 }"""
@@ -38,7 +38,7 @@ def main() -> None:
         page = opened.new_page(viewport={"width": 1300, "height": 1000})
         first, *others = find_examples()
         page.goto(f"{address}/?lang=en&example={first}")
-        page.locator(".models .mean").wait_for(timeout=60_000)
+        page.locator(".answer .mean").wait_for(timeout=60_000)
         settle(page)
         times = []
         for stem in others:

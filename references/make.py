@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ccmusic.card import ModelCard
 from ccmusic.files import write
-from ccmusic.options import TrainOptions
+from ccmusic.options import ExportOptions, TrainOptions
 from ccmusic.workshop.data import read_manifest
 from ccmusic.workshop.evaluate import Logits, fit_temperature, measure, measure_panel, predict_split
 from ccmusic.workshop.export import export
@@ -79,14 +79,18 @@ def finish(work: Path) -> None:
         if unknown.accuracy > worth.get(card.name, -1):
             worth[card.name], best[card.name] = unknown.accuracy, (card, everything)
             store(card, checkpoint.path.read_bytes(), out)
+    unrated = [f"--only {name}" for name, (card, _) in best.items() if not card.faithfulness]
+    if unrated:
+        print("maps not rated; run:", "python references/faithfulness.py", material, end=" ")
+        print("--checkpoints", out, *unrated)
     (out / "panels").mkdir(exist_ok=True)
     for panel, members in (("all", names()), ("cqt", names("cqt")), ("mel", names("mel"))):
         cards = [best[name][0] for name in members]
         together = [best[name][1] for name in members]
         on_songs = [[everything[number] for number in songs] for everything in together]
-        of_songs = measure_panel(cards, their, on_songs, split="songs")
+        their_worth = measure_panel(cards, their, on_songs, split="songs")
         measured = measure_panel(cards, recordings, together, split="valid")
-        update = {"unknown_sources": of_songs.metrics, "pairs": of_songs.pairs}
+        update = {"unknown_sources": their_worth.metrics, "pairs": their_worth.pairs}
         measured = measured.model_copy(update=update)
         write(out / "panels" / f"{panel}.json", measured.to_json().encode())
 
@@ -110,12 +114,14 @@ def exported(work: Path, name: str) -> Checkpoint:
     return export(
         work / "runs" / name / "weights.pt",
         work / "material" / "clips.csv",
+        ExportOptions(
+            data_note=f"Began as {training.began_as}{width}; from the weights of an earlier training, "
+            f"{plan['epochs']} passes over crops and {plan['final_epochs']} over whole pictures, "
+            "of which commercial songs were two thirds. Labels, verdicts of linear classifiers on "
+            "features of musicnn and YAMNet, 100 tags of musicnn, and 145 scores of YAMNet.",
+            licence=LICENCE,
+        ),
         out=work / "exported",
-        data=f"Began as {training.began_as}{width}; from the weights of an earlier training, "
-        f"{plan['epochs']} passes over crops and {plan['final_epochs']} over whole pictures, of "
-        "which commercial songs were two thirds. Labels, verdicts of linear classifiers on "
-        "features of musicnn and YAMNet, 100 tags of musicnn, and 145 scores of YAMNet.",
-        licence=LICENCE,
     )
 
 

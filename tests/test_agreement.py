@@ -32,42 +32,42 @@ J, R, P = (0.8, 0.15, 0.05), (0.15, 0.8, 0.05), (0.05, 0.15, 0.8)
 GOLDEN = [
     (
         [J],
-        "one model, nothing to compare it with: it says Jazz",
-        "只有一个模型，无从对照：它认为是爵士",
+        "only one model is on; it says Jazz",
+        "只启用了一个模型，它认为是爵士",
     ),
     ([J] * 5, "all 5 models say Jazz", "5 个模型一致认为是爵士"),
     ([J] * 4 + [R], "4 of 5 models say Jazz", "5 个模型中有 4 个认为是爵士"),
     ([J] * 2 + [R], "2 of 3 models say Jazz", "3 个模型中有 2 个认为是爵士"),
     (
         [J] * 3 + [R] * 2,
-        "3 for Jazz, 2 for Rock: this music may lie between them",
-        "评审意见不一：3 票爵士，2 票摇滚。这段音乐可能介于两者之间",
+        "split: 3 × Jazz, 2 × Rock; it may be a bit of both",
+        "评委意见不一：爵士 3 票，摇滚 2 票。这段音乐可能兼有两种风格",
     ),
     (
         [J] * 6 + [R] * 4,
-        "6 for Jazz, 4 for Rock: this music may lie between them",
-        "评审意见不一：6 票爵士，4 票摇滚。这段音乐可能介于两者之间",
+        "split: 6 × Jazz, 4 × Rock; it may be a bit of both",
+        "评委意见不一：爵士 6 票，摇滚 4 票。这段音乐可能兼有两种风格",
     ),
     ([J] * 7 + [R] * 3, "7 of 10 models say Jazz", "10 个模型中有 7 个认为是爵士"),
     (
         [J, J, R, R, P],
-        "no clear majority: 2 for Rock, 2 for Jazz, 1 for Pop",
-        "评审意见分散：2 票摇滚，2 票爵士，1 票流行",
+        "no clear majority: 2 × Rock, 2 × Jazz, 1 × Pop",
+        "评委意见分散：摇滚 2 票，爵士 2 票，流行 1 票",
     ),
     (
         [J] * 3 + [R, P],
-        "no clear majority: 3 for Jazz, 1 for Rock, 1 for Pop",
-        "评审意见分散：3 票爵士，1 票摇滚，1 票流行",
+        "no clear majority: 3 × Jazz, 1 × Rock, 1 × Pop",
+        "评委意见分散：爵士 3 票，摇滚 1 票，流行 1 票",
     ),
     (
         [(0.4, 0.35, 0.25)] * 4 + [(0.01, 0.98, 0.01)],
         "4 of 5 models say Jazz; on average Rock leads",
-        "5 个模型中有 4 个认为是爵士；取平均则摇滚居首",
+        "5 个模型中有 4 个认为是爵士；按平均概率，摇滚略占上风",
     ),
     (
         [(0.45, 0.10, 0.45 - 1e-3)] * 3 + [(0.1, 0.46, 0.44)] * 2,
-        "3 for Jazz, 2 for Rock: this music may lie between them; on average Pop leads",
-        "评审意见不一：3 票爵士，2 票摇滚。这段音乐可能介于两者之间；取平均则流行居首",
+        "split: 3 × Jazz, 2 × Rock; it may be a bit of both; on average Pop leads",
+        "评委意见不一：爵士 3 票，摇滚 2 票。这段音乐可能兼有两种风格；按平均概率，流行略占上风",
     ),
 ]  # fmt: skip
 
@@ -128,11 +128,13 @@ def test_divergence_has_words(card: ModelCard) -> None:
 
     assert words(J, J) == ("divergence 0.00: one opinion", "分歧度 0.00：意见一致")
     middle = words(J, J, (0.5, 0.45, 0.05))
-    assert middle == ("divergence 0.05: some difference", "分歧度 0.05：略有分歧")
-    assert words(J, R) == ("divergence 0.35: far apart", "分歧度 0.35：分歧较大")
+    differ = "the probabilities differ a little", "概率略有出入"
+    assert middle == (f"divergence 0.05: {differ[0]}", f"分歧度 0.05：{differ[1]}")
+    far = "the probabilities lie far apart", "概率相差较大"
+    assert words(J, R) == (f"divergence 0.35: {far[0]}", f"分歧度 0.35：{far[1]}")
     # Two models may share nearly all and still choose otherwise: that is no one opinion.
     near = words((0.46, 0.44, 0.1), (0.44, 0.46, 0.1))
-    assert near == ("divergence 0.00: some difference", "分歧度 0.00：略有分歧")
+    assert near == (f"divergence 0.00: {differ[0]}", f"分歧度 0.00：{differ[1]}")
     assert words(J) == ("", "")
 
 

@@ -287,6 +287,17 @@ def test_models_lead_with_unknown_sources(
         unknown = shipped[row["name"]].unknown_sources
         assert unknown
         assert (row["accuracy"], row["measured_on"]) == (unknown.accuracy, unknown.split)
+        maps = shipped[row["name"]].faithfulness
+        assert maps
+        assert (row["maps"], row["maps_better_than_chance"]) == (
+            maps.removed,
+            maps.better_than_chance,
+        )
+    monkeypatch.setenv("COLUMNS", "200")
+    chance = [
+        c for c in shipped.values() if c.faithfulness and not c.faithfulness.better_than_chance
+    ]
+    assert run("models")[1].count("not surely better than chance") == len(chance)
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
@@ -545,6 +556,52 @@ def test_json_is_valid_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     )
     assert json.loads(done.stdout.decode(encoding))["file"] == name
     assert done.stdout.isascii() == (encoding != "utf-8")
+
+
+def test_an_edited_verdict_says_so_and_carries_its_edits(folder: Path, run) -> None:
+    asked = ("--without", "64-127Hz", "--without", "2-4s", "--pitch", "2", "--channel", "left")
+    status, out, _ = run("classify", SONG, *asked)
+    assert status == 0
+    line = "edited: left channel alone; without 64–127 Hz; without 2.0–4.0 s; pitch +2 semitones"
+    assert line in " ".join(out.split())
+    status, out, _ = run("classify", SONG, *asked, "--json")
+    assert status == 0
+    document = json.loads(out)
+    edits = ccmusic.edits.read(document["edits"])
+    assert [edit.edit for edit in edits] == ["channel", "without", "without", "change"]
+    plain = json.loads(run("classify", SONG, "--json")[1])
+    assert plain["edits"] == []
+    assert plain["mean"] != document["mean"]
+
+
+def test_every_kind_of_report_says_that_the_sound_was_edited(
+    folder: Path, tmp_path: Path, run
+) -> None:
+    for kind in ("html", "json", "csv"):
+        out = tmp_path / f"report.{kind}"
+        asked = ("--lowpass", "4000", "--language", "en")
+        assert run("report", SONG, "-o", str(out), *asked)[0] == 0
+        assert ("lowpass" if kind == "json" else "low-pass 4000 Hz") in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--without", "127-64Hz"), "ends where it begins"),
+        (("--without", "bass"), "'bass' is no region"),
+        (("--without", "100-200s"), "outside the sound"),
+        (("--pitch", "100"), "pitch cannot be 100"),
+        (("--tempo", "nan"), "tempo cannot be nan"),
+        (("--lowpass", "30000"), "beyond 22050 Hz"),
+        (("--gain", "1", "--crop", "whole"), "--crop whole"),
+    ],
+)
+def test_an_edit_that_cannot_be_is_one_line(folder: Path, run, asked, told: str) -> None:
+    status, out, err = run("classify", SONG, *asked)
+    assert status == 1
+    assert not out.strip()
+    assert told in err
+    assert len(err.splitlines()) == 1
 
 
 def test_version_is_that_of_the_package_everywhere(

@@ -136,5 +136,6 @@ def test_it_is_drawn_like_an_activation_map(home: Path) -> None:
 
     with Panel.open("cqt", ["jazz"]) as panel:
         found = last(panel, (noise(10, RATE), RATE))["jazz_cqt"]
-    image = found.plot(Figure().subplots())
-    assert image.get_array().shape == found.values.T.shape
+    cells = found.plot(Figure().subplots()).get_array()
+    assert cells is not None
+    assert cells.shape == found.values.T.shape

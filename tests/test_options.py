@@ -9,10 +9,13 @@ from typer.testing import CliRunner
 
 from ccmusic.cli import app
 from ccmusic.errors import DataError
-from ccmusic.options import ImportOptions, TrainOptions
+from ccmusic.options import ExportOptions, ImportOptions, TrainOptions
 
 
-@pytest.mark.parametrize(("command", "model"), [("train", TrainOptions), ("import", ImportOptions)])
+@pytest.mark.parametrize(
+    ("command", "model"),
+    [("train", TrainOptions), ("export", ExportOptions), ("import", ImportOptions)],
+)
 def test_a_command_has_every_option_with_its_default_and_help(command: str, model) -> None:
     group: Any = typer.main.get_command(app)
     params = {p.name: p for p in group.commands[command].params}

@@ -38,6 +38,12 @@ def test_chinese_sentences_have_chinese_punctuation(key: str) -> None:
         assert not re.search(r"[,:;?!()]", sentence)
 
 
+@pytest.mark.parametrize("key", catalogue("zh"))
+def test_chinese_sentences_use_the_words_of_the_field(key: str) -> None:
+    """网络 alone is the Internet, 评审 alone an act; a panel is 评审团, one of it 评委."""
+    assert not re.search("(?<!神经)(?<!骨干)网络|评审(?!团)|热图", catalogue("zh")[key])
+
+
 def test_a_missing_key_or_value_is_an_error() -> None:
     with pytest.raises(KeyError):
         translate("en", "no.such.key")

@@ -9,6 +9,9 @@ from ccmusic import analyze
 from ccmusic.analysis import Analysis
 from ccmusic.attention import Region
 from ccmusic.card import Faithfulness
+from ccmusic.report import region_line
+from ccmusic.texts import LANGUAGES, Language, translate
+from ccmusic.whole import WholePiece
 from ccmusic.why import Why, reasons, shared
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "vibe_ace.ogg"
@@ -81,6 +84,37 @@ def test_maps_that_are_no_better_than_chance_say_nothing(
     for language in ("en", "zh"):
         named = why.region.message(language) if why.region else "Hz"
         assert (named in why.message(language)) == counts
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_map_that_is_no_better_than_chance_says_so(
+    analysis: Analysis, language: Language
+) -> None:
+    name = next(
+        n
+        for n in analysis.verdicts
+        if (looked := analysis.attention(n)) and looked.region and not looked.everywhere
+    )
+    verdict, chance = analysis.verdicts[name], translate(language, "attention.chance")
+
+    def line(measured: Faithfulness | None) -> str:
+        card = verdict.card.model_copy(update={"faithfulness": measured})
+        verdicts = {**analysis.verdicts, name: replace(verdict, card=card)}
+        return region_line(replace(analysis, verdicts=verdicts), name, None, language)
+
+    assert "%" not in line(None)
+    assert "80%" in line(faithfulness(0.6))
+    assert chance not in line(faithfulness(0.6))
+    assert f"80%{chance}" in line(faithfulness(0.45))
+
+
+def test_a_whole_piece_has_no_maps_and_says_what_is_closest(analysis: Analysis) -> None:
+    whole = WholePiece.of([analysis])
+    why, of_window = whole.why(), analysis.why()
+    assert why is not None
+    assert of_window is not None
+    assert why.region is None
+    assert (why.genre, why.rival) == (of_window.genre, of_window.rival)
 
 
 def test_without_a_verdict_there_is_no_reason(analysis: Analysis) -> None:

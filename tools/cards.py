@@ -5,8 +5,10 @@
 With ``--check`` nothing is written, and the exit status is 1 if a page has drifted.
 """
 
+import json
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from ccmusic.card import DataSource, Metrics, ModelCard, PanelCard
@@ -17,6 +19,7 @@ from ccmusic.zoo import SHIPPED
 from tables import panels, share, table, update
 
 DOCS = Path(__file__).parent.parent / "docs"
+REFERENCES = Path(__file__).parent.parent / "references"
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "models": "# The shipped models",
@@ -40,6 +43,26 @@ WORDS: dict[Language, dict[str, str]] = {
         "all": "mean of all",
         "cqt": "mean of cqt",
         "mel": "mean of mel",
+        "maps": "## Do the maps name what counts",
+        "maps_on": (
+            "Each network was asked again, about songs of `valid` and the examples: with silence "
+            "in place of the region that its map names, and with that region alone. The shares say "
+            "on how many recordings that cost more, or kept more, probability than the median of "
+            "random regions of equal size: chance is 50%. In brackets Wilson's 95 % interval; a "
+            "network whose interval reaches 50 % is said to be *not surely better than chance* "
+            "wherever its maps are shown. Left out are recordings on which the map names no "
+            "region, or most of the picture. For comparison, what three other kinds of maps "
+            "reach with silence: against the mean of all genres instead of the likely ones; the "
+            "same minus the average map over other recordings; and occlusion, silence in each "
+            "of the 49 "
+            "cells in turn, on a few of the recordings. "
+            "`python references/faithfulness.py MATERIAL` measures it."
+        ),
+        "maps_table": (
+            "network | recordings | silence in the named region | the named region alone | against "
+            "all genres | minus the average | occlusion (recordings)"
+        ),
+        "maps_all": "all ten",
         "genres": "## Genre by genre",
         "genres_on": (
             "What taught each genre, and what the mean of all takes it for: on recordings of "
@@ -114,6 +137,23 @@ WORDS: dict[Language, dict[str, str]] = {
         "all": "全部十个的平均",
         "cqt": "五个的平均，CQT",
         "mel": "五个的平均，Mel",
+        "maps": "## 热力图指出的位置要紧吗",
+        "maps_on": (
+            "对 `valid` 中的歌曲和示例，让每个网络再判断两次："
+            "把热力图指出的区域变成静音，以及只保留该区域。"
+            "比例表示：在多少录音上，它造成的概率损失（或保留的概率）超过同样大小的随机区域的中位数；"
+            "随机水平为 50%。括号内是 Wilson 95 % 区间；区间触及 50 % 的网络，"
+            "凡显示其热力图之处都注明「不一定胜过随机」。"
+            "热力图没有指出区域、或区域占图的大部分时，该录音不计。作为对照，另列三种热力图在静音测试中的结果："
+            "不与可能的流派、而与所有流派的平均相比；再减去其他录音的平均热力图；"
+            "以及遮挡法：对 49 个格子逐一静音，只在少数录音上测。"
+            "由 `python references/faithfulness.py MATERIAL` 测量。"
+        ),
+        "maps_table": (
+            "网络 | 录音数 | 指出的区域静音 | 只留指出的区域 | "
+            "与所有流派相比 | 再减去平均 | 遮挡法（录音数）"
+        ),
+        "maps_all": "全部十个",
         "genres": "## 各流派",
         "genres_on": (
             "每个流派学自哪里，以及全部模型的平均把它误判为什么：先是 `valid` 的录音，"
@@ -179,6 +219,9 @@ def models(cards: list[ModelCard], language: Language) -> str:
         words["side"],
         words["side_on"].format(unknown=_unknown(means["all"]).recordings),
         side_by_side(cards, means, language),
+        words["maps"],
+        words["maps_on"],
+        faithful(language),
         words["genres"],
         words["genres_on"],
         genre_by_genre(cards[0].sources, means["all"], language),
@@ -240,6 +283,36 @@ def side_by_side(cards: list[ModelCard], means: dict[str, PanelCard], language: 
     ]
     rows += [[words[name], *scores(panel, language), "", "", ""] for name, panel in means.items()]
     return table(words["side_table"], rows)
+
+
+def faithful(language: Language) -> str:
+    """What the regions that maps name are worth, network by network and together."""
+    measured = json.loads((REFERENCES / "results/faithfulness.json").read_text())
+    kinds = {name: measured[name]["kinds"] for name in sorted(measured)}
+
+    def right(kind: str, figure: str, names: Iterable[str]) -> tuple[int, int]:
+        each = [kinds[name][kind] for name in names]
+        n = sum(of["recordings"] for of in each)
+        return round(sum(of["recordings"] * of.get(figure, 0) for of in each)), n
+
+    def row(title: str, names: Iterable[str]) -> list[str]:
+        names = list(names)
+        removed, n = right("rivals", "removed", names)
+        alone, _ = right("rivals", "alone", names)
+        others = (right(kind, "removed", names) for kind in ("genres", "genres_minus_average"))
+        occluded, of = right("occlusion", "removed", names)
+        return [
+            title,
+            f"{n}",
+            share(removed / n, wilson(removed, n)),
+            share(alone / n, wilson(alone, n)),
+            *(f"{better / of_all:.0%}" for better, of_all in others),
+            f"{occluded / of:.0%} ({of})",
+        ]
+
+    rows = [row(f"`{name}`", [name]) for name in kinds]
+    rows.append(row(WORDS[language]["maps_all"], kinds))
+    return table(WORDS[language]["maps_table"], rows)
 
 
 def genre_by_genre(sources: tuple[DataSource, ...], panel: PanelCard, language: Language) -> str:

@@ -40,7 +40,7 @@ def photograph(opened: Browser, url: str) -> tuple[bytes, bytes]:
     """PNGs of the first screen and of the whole page once all is said."""
     page = opened.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
     page.goto(url)
-    page.locator(".models .mean").wait_for(timeout=60_000)
+    page.locator(".answer .mean").wait_for(timeout=60_000)
     settle(page)
     first = page.screenshot()
     show_all(page, WIDTH)

@@ -87,8 +87,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "maps": "{transform}: where each model finds its first choice",
         "where": "model | probability | where | strongest patch",
         "scale": "Every map has its own scale: the fullest orange is its strongest patch. How much "
-        "that supports the genre is in the last column, in calibrated logits above the average "
-        "genre. The patches are as fine as the networks can see.",
+        "that supports the genre is in the last column, in calibrated logits. "
+        "The patches are as fine as the networks can see.",
         "name": "{title} ({genre})",
         "colon": ": ",
         "article": "The article's pieces",
@@ -142,7 +142,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "maps": "{transform}：每个模型判断其首选的依据在哪里",
         "where": "模型 | 概率 | 位置 | 最强处",
         "scale": "每张热图各用一个尺度：橙色最浓处是这张图的最强处，它对该流派的支持有多大，"
-        "见最后一列（校准后的 logit，以各流派的平均为零）。网络只能看到这么粗的色块。",
+        "见最后一列（校准后的 logit）。网络只能看到这么粗的色块。",
         "name": "{title}（{genre}）",
         "colon": "：",
         "article": "原文的乐曲",

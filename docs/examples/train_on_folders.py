@@ -50,7 +50,7 @@ def make_music(folder: Path, *, each: int = 16) -> None:
 
 
 def main(folder: str | None = None, epochs: str = "1") -> None:
-    from ccmusic.options import TrainOptions
+    from ccmusic.options import ExportOptions, TrainOptions
     from ccmusic.workshop.export import export
     from ccmusic.workshop.index import index
     from ccmusic.workshop.train import train
@@ -75,7 +75,8 @@ def main(folder: str | None = None, epochs: str = "1") -> None:
             batch_size=16,
         ),
     )
-    checkpoint = export(weights, found.manifest, name="mine", data="made sound", licence="CC0-1.0")
+    about = ExportOptions(name="mine", data_note="made sound", licence="CC0-1.0")
+    checkpoint = export(weights, found.manifest, about)
     metrics = checkpoint.card.metrics
     assert metrics is not None
     print(f"{metrics.accuracy:.0%} of {metrics.recordings} held-out recordings")

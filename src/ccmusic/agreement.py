@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,28 +74,33 @@ class Agreement:
             key = "majority"
         else:
             key = "split" if self.split else "scattered"
-        names = {genre: genre_name(genre, language) for genre in (self.leader, *dict(self.camps))}
-        ballot = translate(language, "agreement.and").join(
-            translate(language, "agreement.camp", votes=votes, genre=names[genre])
-            for genre, votes in self.camps
-        )
         sentence = translate(
             language,
             f"agreement.{key}",
-            top=names[self.top],
+            top=genre_name(self.top, language),
             votes=self.votes,
             models=self.models,
-            ballot=ballot,
+            ballot=ballot(self.camps, language),
         )
         if self.leader == self.top:
             return sentence
-        return sentence + translate(language, "agreement.leader", genre=names[self.leader])
+        leader = genre_name(self.leader, language)
+        return sentence + translate(language, "agreement.leader", genre=leader)
 
     def divergence_message(self, language: Language = "en") -> str:
         """The divergence in words with its number; empty for a single model."""
         if self.spread is None:
             return ""
         return translate(language, f"agreement.{self.spread}", divergence=self.divergence)
+
+
+def ballot(votes: Iterable[tuple[str, int]], language: Language) -> str:
+    """Genres with their votes in a line."""
+    camps = (
+        translate(language, "agreement.camp", votes=number, genre=genre_name(genre, language))
+        for genre, number in votes
+    )
+    return translate(language, "agreement.and").join(camps)
 
 
 def comparable(verdicts: Sequence[Verdict]) -> list[Verdict]:

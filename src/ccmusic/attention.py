@@ -15,7 +15,7 @@ from ccmusic.axes import ORANGE, axes_or_current, orient, show
 from ccmusic.picture import Picture
 from ccmusic.texts import Language, translate
 from ccmusic.values import Value
-from ccmusic.verdict import Verdict
+from ccmusic.verdict import Verdict, softmax
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,8 +70,8 @@ class Attention(Value):
     genre: str
     coarse: Floats
     """float32 [rows, columns], as coarse as the network sees, low frequencies first, time to the
-    right. In calibrated logits against the mean genre, so models can be compared: values above
-    0 support the genre, values below 0 speak against it."""
+    right. In calibrated logits against the other genres, each weighted by its probability, so
+    models can be compared: values above 0 support the genre, values below 0 speak against it."""
     picture: Picture
     start: float = 0.0
     """Seconds of the piece at which the times of the spectrogram begin."""
@@ -114,14 +114,15 @@ class Attention(Value):
     @property
     def everywhere(self) -> bool:
         """Whether the strongest region covers most of the picture: no place in particular."""
-        box = self._box()
+        box = self.box
         if box is None:
             return False
         rows, columns = ((last - first + 1) for first, last in box)
         return rows * columns > _MOST * self.coarse.size
 
-    def _box(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
-        """First and last row and column of the strongest place and its neighbours."""
+    @property
+    def box(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """:attr:`region` in cells of :attr:`coarse`: first and last row, first and last column."""
         peak = self._peak
         if self.coarse[peak] <= 0:
             return None
@@ -138,7 +139,7 @@ class Attention(Value):
         For a recording that was looped, in seconds of the recording itself: the part of the region
         that lies in the same repetition as its strongest cell.
         """
-        box = self._box()
+        box = self.box
         if box is None:
             return None
         rows, columns = box
@@ -187,11 +188,23 @@ def attend(
     if verdict.maps is None or (genre is not None and genre not in card.classes):
         return None
     genre = genre or verdict.top(1)[0][0]
-    # The softmax ignores what all genres have in common at a place.
-    against = verdict.maps[card.classes.index(genre)] - verdict.maps.mean(axis=0)
+    index = card.classes.index(genre)
+    against = verdict.maps[index] - np.tensordot(_rivals(verdict, index), verdict.maps, 1)
     upright = orient(against / card.temperature, card.preprocessing.orientation)
     coarse = np.ascontiguousarray(upright, np.float32)
     return Attention(genre, coarse, picture, start, length)
+
+
+def _rivals(verdict: Verdict, index: int) -> npt.NDArray[np.float64]:
+    """Share of each class in what is left to the others than one, float64 [n_classes].
+
+    The logarithm of a genre's odds grows by its own logit, and falls by those of the others in
+    these shares: what likely rivals have in common with it at a place is no evidence for it.
+    """
+    assert verdict.logits is not None
+    others = verdict.logits.astype(np.float64) / verdict.card.temperature
+    others[index] = -np.inf
+    return softmax(others)
 
 
 def _connected(

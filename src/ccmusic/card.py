@@ -14,6 +14,7 @@ from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import TRANSFORM_TITLES
+from ccmusic.texts import Language, translate
 
 Explanation = Literal["exact", "gradient", "none"]
 _BACKBONE_TITLES = {
@@ -228,6 +229,11 @@ class Faithfulness(_Strict):
     def better_than_chance(self) -> bool:
         """Whether the regions matter to the verdict, as far as these recordings can tell."""
         return self.removed_interval[0] > 0.5
+
+    def message(self, language: Language) -> str:
+        """The share in per cent; that it is not surely better than chance, if so."""
+        share = f"{self.removed:.0%}"
+        return share if self.better_than_chance else share + translate(language, "attention.chance")
 
 
 class DataSource(_Strict):

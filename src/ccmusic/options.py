@@ -86,6 +86,27 @@ class TrainOptions(_Options):
     """Of the random numbers."""
 
 
+class ExportOptions(_Options):
+    """Options of :func:`ccmusic.workshop.export.export` and of ``ccmusic export``.
+
+    Raises
+    ------
+    DataError
+        If a value is not one that the option takes.
+    """
+
+    data_note: str
+    """For the card: what it was trained on."""
+    licence: str
+    """For the card: licence of the weights."""
+    note: list[str] | None = None
+    """For the card: a known weakness; may be given several times."""
+    name: str | None = None
+    """Name; BACKBONE_TRANSFORM by default."""
+    precision: Literal["fp32", "fp16"] = "fp16"
+    """Precision of the stored weights; halves are computed with in fp32."""
+
+
 class ImportOptions(_Options):
     """Options of :func:`ccmusic.workshop.importer.import_weights` and of ``ccmusic import``.
 

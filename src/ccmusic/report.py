@@ -62,10 +62,18 @@ def kind_of(path: Path) -> Kind:
     raise CCMusicError(f"{path}: the name of a report must end in .html, .json or .csv")
 
 
-def render(analysis: PanelResult, kind: Kind, language: Language = "en") -> str:
-    """Render a document on ten seconds or a whole piece, its sentences in a language."""
+def render(
+    analysis: PanelResult, kind: Kind, language: Language = "en", *, window: Analysis | None = None
+) -> str:
+    """Render a document on ten seconds or a whole piece, its sentences in a language.
+
+    Parameters
+    ----------
+    window
+        Ten seconds of the piece, which the HTML page shows as well.
+    """
     if kind == "html":
-        return to_html(analysis, language)
+        return to_html(analysis, language, window)
     return to_json(analysis, language) if kind == "json" else to_csv(analysis)
 
 
@@ -117,12 +125,15 @@ def region_line(analysis: Analysis, name: str, genre: str | None, language: Lang
         return translate(language, "attention.nowhere", **named)
     if looked.everywhere:
         return translate(language, "attention.everywhere", **named)
-    return translate(
-        language, "attention.strongest", region=looked.region.message(language), **named
-    )
+    region = looked.region.message(language)
+    line = translate(language, "attention.strongest", region=region, **named)
+    worth = analysis.verdicts[name].card.faithfulness
+    if worth is None:
+        return line
+    return translate(language, "attention.worth", line=line, worth=worth.message(language))
 
 
-def to_html(analysis: PanelResult, language: Language) -> str:
+def to_html(analysis: PanelResult, language: Language, window: Analysis | None = None) -> str:
     """Self-contained page with embedded pictures."""
     title = escape(Path(analysis.file).name)
     clip = analysis.clip
@@ -130,12 +141,9 @@ def to_html(analysis: PanelResult, language: Language) -> str:
     body = [
         f"<h1>{title}</h1>",
         _paragraph(info_line(clip, language)),
-        _paragraph(window_line(clip, language)),
         *(_paragraph(line) for line in edited),
-        *(_paragraph(f"⚠ {warning.message(language)}") for warning in analysis.warnings),
-        _heading(_capital(analysis.message(language))),
-        *_figures(analysis, language),
-        *_evidence(analysis, language),
+        *_part(analysis, language),
+        *(_part(window, language) if window else ()),
         *_models(analysis, language),
         _paragraph(f"CCMusic {__version__}"),
     ]
@@ -146,6 +154,17 @@ def to_html(analysis: PanelResult, language: Language) -> str:
         f"<title>{title} · CCMusic</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n{lines}\n</body>\n</html>\n"
     )
+
+
+def _part(shown: PanelResult, language: Language) -> list[str]:
+    """What there is on ten seconds, or on the whole."""
+    return [
+        _heading(_capital(shown.message(language))),
+        _paragraph(window_line(shown.clip, language)),
+        *(_paragraph(f"⚠ {warning.message(language)}") for warning in shown.warnings),
+        *_figures(shown, language),
+        *_evidence(shown, language),
+    ]
 
 
 def _heading(text: str) -> str:

@@ -66,7 +66,7 @@ class AttentionDocument(Document):
     )
     values: list[list[float]] = Field(
         description="Rows from low to high frequencies, columns in time; calibrated logits "
-        "against the mean genre.",
+        "against the other genres, weighted by their probability.",
         examples=[[[0.4, -0.1], [1.2, 0.3]]],
     )
 
@@ -214,7 +214,7 @@ class AgreementDocument(Document):
         description="The two camps, neither of which has two thirds of the votes.",
         examples=[["jazz", "blues"]],
     )
-    message: str = Field(examples=["3 for Jazz, 2 for Blues: this music may lie between them"])
+    message: str = Field(examples=["split: 3 × Jazz, 2 × Blues; it may be a bit of both"])
 
     @classmethod
     def of(cls, agreement: Agreement, language: Language) -> AgreementDocument:

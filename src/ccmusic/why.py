@@ -41,8 +41,7 @@ class Why:
     region: Region | None = None
     """A place that the maps of several models name for the genre; None if there is none."""
     named_by: int = 0
-    """Models whose maps name it; maps that were no better than chance, or not measured, do not
-    count."""
+    """Models whose maps name it; only maps that were measured to be better than chance count."""
 
     def message(self, language: Language = "en") -> str:
         """One or two sentences."""

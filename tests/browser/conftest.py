@@ -36,7 +36,7 @@ def chrome() -> Iterator[Browser]:
 def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
     """Open the page as somebody new, with options of a browser context.
 
-    What fails in its scripts fails the test.
+    What fails in its scripts or its policy fails the test.
     """
     from live_page import PATIENCE, settle
 
@@ -48,9 +48,10 @@ def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
         page = chrome.new_context(**{**defaults, **options}).new_page()  # type: ignore[arg-type]
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: failures.append(str(error)))
+        page.on("console", lambda said: failures.extend(_violations(said.text)))
         page.goto(f"{address}/?{link}")
         if "view=" not in link:
-            page.locator(".models .mean").first.wait_for()
+            page.locator(".answer .mean").first.wait_for()
         settle(page)
         opened.append(page)
         return page
@@ -60,3 +61,8 @@ def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
         assert not page.locator("[data-testid=stException]").count()
         page.context.close()
     assert not failures
+
+
+def _violations(said: str) -> list[str]:
+    """What a browser writes when the content security policy stops something."""
+    return [said] if "Content Security Policy" in said or "Content-Security-Policy" in said else []

@@ -33,7 +33,7 @@ pytestmark = [
 SIZES = ((1440, 900), (1280, 720), (390, 844))
 SETTLED = """
     document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
-    && document.querySelector(".models .mean") !== null
+    && document.querySelector(".answer .mean") !== null
     && document.querySelector("[data-testid=stSkeleton]") === null
 """
 
@@ -118,10 +118,10 @@ def test_the_first_screen_holds_the_verdict(
     tab.wait(SETTLED)
     expected = analyze(find_examples()["rain"])
     assert expected.agreement is not None
-    said = tab.value('document.querySelector("h2.opinion").innerText')
+    said = tab.value('document.querySelector(".opinion").innerText')
     assert said.lower() == expected.agreement.message(language).lower()
     bottoms = tab.value(
-        '[...document.querySelectorAll("h1.piece, h2.opinion, .models .model")]'
+        '[...document.querySelectorAll("h1.piece, .opinion, .models .model")]'
         ".map((each) => each.getBoundingClientRect().bottom)"
     )
     assert len(bottoms) >= 2 + len(expected.verdicts)

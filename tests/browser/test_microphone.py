@@ -51,7 +51,7 @@ def test_live_shows_what_it_hears_and_judges_it(
     window.get_by_role("button", name=translate(language, "live.stop")).click()
     expect(window).to_have_count(0)
     expect(page.locator("h1.piece")).to_have_text(translate(language, "page.recording"))
-    expect(page.locator(".models .mean")).to_be_visible()
+    expect(page.locator(".answer .mean")).to_be_visible()
     settle(page)
     assert re.search(r"own=[0-9a-f]{8}-[0-9a-f]{12}", page.url)
 

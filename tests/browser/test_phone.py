@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("playwright")
 pytest.importorskip("streamlit")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Page, expect
 
 from ccmusic.texts import LANGUAGES, Language, translate
 
@@ -51,7 +51,7 @@ def test_a_finger_that_rests_selects_and_one_that_moves_scrolls(
     assert box
     touch = page.context.new_cdp_session(page)
 
-    def finger(kind: str, x: float = 0, y: float = 0) -> None:
+    def finger(kind: str, x: float = 0, y: float = 0, box: FloatRect = box) -> None:
         at = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
         points = [] if kind == "touchEnd" else [at]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})

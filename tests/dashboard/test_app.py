@@ -7,8 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -19,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from ccmusic import dashboard, zoo
 from ccmusic.analysis import Analysis
+from ccmusic.audio import load
 from ccmusic.card import Band, Pair, PanelCard
 from ccmusic.dashboard import compute
 from ccmusic.dashboard.background import Background
@@ -28,7 +31,7 @@ from ccmusic.errors import AudioError, CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
-from ccmusic.prepare import Prepared
+from ccmusic.prepare import Prepared, prepare
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 from small_models import METRICS, make_checkpoint
@@ -38,6 +41,9 @@ APP = Path(dashboard.__file__).with_name("app.py")
 EXAMPLES = find_examples()
 WriteSound = Callable[..., Path]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
+in_both_languages = pytest.mark.parametrize(
+    "language", ["zh", pytest.param("en", marks=pytest.mark.slow)]
+)
 
 
 def checkpoints(transform: str) -> list[zoo.Checkpoint]:
@@ -90,10 +96,25 @@ def lines(app: AppTest) -> list[str]:
 def headline(app: AppTest) -> tuple[str, str]:
     """Title of the piece and what is said about it."""
     (stage,) = [body for body in markup(app) if 'class="piece"' in body]
-    title, said = (
-        re.findall(f'class="{kind}">(.*?)</h', stage)[0] for kind in ("piece", "opinion")
-    )
+    (title,) = re.findall('class="piece">(.*?)</h1>', stage)
+    (said,) = re.findall('class="(?:answer sentence )?opinion">(.*?)</', stage)
     return title, said
+
+
+def answer(app: AppTest) -> tuple[str, str]:
+    """The large genre and its mean."""
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    (found,) = re.findall('class="large".*?>(.*?)</b> <span class="mean">(.*?)<', stage)
+    return found
+
+
+def below_the_answer(app: AppTest) -> list[str]:
+    """Sentences and warnings of the first screen after the opinion."""
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    (sentences,) = re.findall('class="sentences">(.*?)</div>', stage) or [""]
+    _, *others = re.findall("<p.*?>(.*?)</p>", sentences) or [""]
+    warned = re.findall('class="warnings">(.*?)</ul>', stage)
+    return others + re.findall("<li>(.*?)</li>", "".join(warned))
 
 
 def _capital(text: str) -> str:
@@ -145,10 +166,17 @@ def test_example_gives_a_verdict_of_every_model() -> None:
     # Waveform and spectrogram; a map of every model.
     assert charts(app) == 2 + tie + models
     for said, verdict in zip(lines(app), result.verdicts.values(), strict=True):
-        ((genre, share),) = verdict.top(1)
         assert said.split()[0] == verdict.card.title()
-        assert genre_name(genre, "en") in said
-        assert f"{share:.0%}" in said
+        for genre, share in verdict.top(3):
+            assert genre_name(genre, "en") in said
+            assert f"{share:.0%}" in said
+    ((genre, share),) = result.top(1)
+    assert answer(app) == (genre_name(genre, "en"), f"{share:.0%}")
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    votes = re.findall('class="dot" .*?<span>(.*?): (.*?)</span>', stage)
+    assert votes == [
+        (v.card.title(), genre_name(v.top(1)[0][0], "en")) for v in result.verdicts.values()
+    ]
     title, said = headline(app)
     assert title == translate("en", "example.vibe_ace")
     assert said.lower() == result.agreement.message("en").lower()
@@ -160,7 +188,7 @@ def analyze_example(stem: str) -> Background[Verdict, Analysis]:
 
 
 @needs_cqt
-def test_language_and_top_k_recompute_nothing(analyses: Counter[str]) -> None:
+def test_language_recomputes_nothing(analyses: Counter[str]) -> None:
     app = open_page("zh-CN", example="rain")
     before = charts(app)
     assert analyses == {"cqt": 1}
@@ -169,17 +197,12 @@ def test_language_and_top_k_recompute_nothing(analyses: Counter[str]) -> None:
     assert_no_traceback(app)
     assert translate("en", "page.tagline") in texts(app)
     assert app.session_state.example == "rain"
-    app.slider(key="top_k").set_value(5).run()
-    assert_no_traceback(app)
     assert charts(app) == before
-    assert app.slider(key="top_k").value == 5
-    app.segmented_control(key="language").set_value("zh").run()
-    assert app.slider(key="top_k").value == 5
     assert analyses == {"cqt": 1}
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_maps_show_any_genre_and_recompute_nothing(
     analyses: Counter[str], language: Language
 ) -> None:
@@ -205,7 +228,7 @@ def test_maps_show_any_genre_and_recompute_nothing(
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_a_map_can_be_enlarged(language: Language, analyses: Counter[str]) -> None:
     app = open_page(lang=language, example="vibe_ace")
     before = charts(app)
@@ -238,7 +261,7 @@ def test_maps_have_a_scale_each_or_one_for_all() -> None:
 
     def tops() -> set[float]:
         drawn = [json.loads(c.proto.spec)["data"] for c in app.get("plotly_chart")]
-        return {round(data[1]["zmax"], 4) for data in drawn if len(data) == 3}
+        return {round(data[1]["zmax"], 4) for data in drawn if len(data) == 2}
 
     models = len(checkpoints("cqt"))
     assert len(tops()) == models
@@ -248,7 +271,7 @@ def test_maps_have_a_scale_each_or_one_for_all() -> None:
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_a_tile_says_what_the_shipped_models_say(language: Language) -> None:
     app = open_page(lang=language, example="rain")
     tiles = app.pills(key=f"example_{language}").options
@@ -278,7 +301,7 @@ def test_works_keep_their_titles() -> None:
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_an_example_is_sent_by_its_link_and_a_file_by_its_report(language: Language) -> None:
     def offered() -> set[str]:
         return {b.proto.label for b in app.get("download_button")}
@@ -317,7 +340,7 @@ def test_two_users_do_not_mix(analyses: Counter[str]) -> None:
     assert translate("en", "example.celtica") in texts(other)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_transform_without_checkpoints_still_shows_its_picture(
     language: Language, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -353,7 +376,7 @@ def test_failing_model_shows_its_reason_and_the_others_stand(
     assert charts(app) == 3  # waveform, spectrogram, map of the good one
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_broken_upload_shows_one_line(language: Language) -> None:
     app = open_page(lang=language)
     app.file_uploader(key="upload").upload("a_*b*<i>.mp3", b"no music in here", "audio/mpeg").run()
@@ -391,14 +414,12 @@ def test_a_link_brings_back_window_models_and_views() -> None:
         "example": "total_breakdown",
         "start": "20",
         "off": "vgg19_bn_cqt",
-        "top": "5",
         "networks": "1",
         "map": "jazz",
     }
     app = open_page(**link)
     assert_no_traceback(app)
     assert {k: v if isinstance(v, str) else v[0] for k, v in app.query_params.items()} == link
-    assert app.slider(key="top_k").value == 5
     assert app.toggle(key="as_networks").value
     assert len(lines(app)) == len(checkpoints("cqt")) - 1
     (slider,) = [s for s in app.slider if str(s.key).startswith("window_")]
@@ -412,7 +433,7 @@ def test_a_link_brings_back_window_models_and_views() -> None:
     assert {k: v if isinstance(v, str) else v[0] for k, v in app.query_params.items()} == link
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_silence_gets_no_verdict_and_a_scrap_a_doubtful_one(
     language: Language, write_sound: WriteSound
 ) -> None:
@@ -431,7 +452,7 @@ def test_silence_gets_no_verdict_and_a_scrap_a_doubtful_one(
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_a_vote_first_covers_the_verdicts(language: Language) -> None:
     app = open_page(lang=language, example="vibe_ace", vote="1")
     assert_no_traceback(app)
@@ -460,7 +481,7 @@ def test_a_vote_first_covers_the_verdicts(language: Language) -> None:
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_a_vote_first_covers_the_second_piece(language: Language) -> None:
     def said() -> list[str]:
         return [s for body in markup(app) for s in re.findall('<p class="said">(.*?)</p>', body)]
@@ -503,7 +524,7 @@ def test_without_examples_the_page_asks_for_an_upload(monkeypatch: pytest.Monkey
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_a_second_piece_stands_beside_the_first(language: Language, analyses: Counter[str]) -> None:
     app = open_page(lang=language, example="vibe_ace")
     alone = charts(app)
@@ -588,7 +609,7 @@ def test_the_window_moves_and_the_verdicts_follow(analyses: Counter[str]) -> Non
 
 
 @needs_cqt
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_the_whole_piece_is_judged_by_itself(language: Language, write_sound: WriteSound) -> None:
     rng = np.random.default_rng(0)
     song = write_sound("song.wav", rng.normal(0, 0.1, 22 * 44_100).astype(np.float32))
@@ -600,8 +621,25 @@ def test_the_whole_piece_is_judged_by_itself(language: Language, write_sound: Wr
     assert charts(app) == before + 1
     (strip,) = [body for body in markup(app) if 'class="strip"' in body]
     starts = [float(middle) - 5 for middle in re.findall('data-at="(.*?)"', strip)]
-    assert starts == pytest.approx([0, 5, 10, 12])
+    assert starts == pytest.approx([0, 10, 12])
     assert "pending" not in strip
+    # The answer is that of the piece: the mean over its windows.
+    piece = Piece("song.wav", "song.wav", song.read_bytes())
+    whole = compute.finished_piece(piece, "cqt")
+    assert whole is not None
+    ((genre, share),) = whole.top(1)
+    assert answer(app) == (genre_name(genre, language), f"{share:.0%}")
+    said = below_the_answer(app)
+    assert said[0] == translate(language, "whole.scope", windows=3)
+    window = compute.start_analysis(piece, "cqt").result()
+    assert (len(said) == 2) == (window.top(1)[0][0] != genre)
+    # A row for each model below that of the mean.
+    models = len(checkpoints("cqt"))
+    (first,) = re.findall('<button class="at" data-at="5.00".*?</button>', strip, re.DOTALL)
+    assert first.count("<i ") == 1 + models
+    for verdict in whole.windows[0].verdicts.values():
+        ((genre, share),) = verdict.top(1)
+        assert f"{verdict.card.title()}: {genre_name(genre, language)} {share:.0%}" in first
     (curves,) = [c for c in app.get("plotly_chart") if "timeline" in str(c.proto.id)]
     assert curves
 
@@ -615,11 +653,59 @@ def test_silent_windows_of_a_piece_have_no_genre(write_sound: WriteSound) -> Non
     assert_no_traceback(app)
     (strip,) = [body for body in markup(app) if 'class="strip"' in body]
     starts = [float(middle) - 5 for middle in re.findall('data-at="(.*?)"', strip)]
-    assert starts == pytest.approx([0, 5])  # those at 10 and 12 s are silent
+    assert starts == pytest.approx([0])  # those at 10 and 12 s are silent
+    assert strip.count('class="silent"') == 2
     assert "pending" not in strip
 
 
+@needs_cqt
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_what_warns_stands_below_the_answer_and_speech_in_its_place(
+    language: Language, write_sound: WriteSound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loud = np.clip(8 * tone(440, 12), -1, 1)
+    song = write_sound("loud.wav", loud)
+    app = open_page(lang=language)
+    app.file_uploader(key="upload").upload("loud.wav", song.read_bytes(), "audio/wav").run()
+    assert_no_traceback(app)
+    (warning,) = [w for w in load(song).warnings if w.code == "clipping"]
+    assert warning.message(language) in below_the_answer(app)
+    assert texts(app).count(warning.message(language)) == 1  # and nowhere else
+    monkeypatch.setattr("ccmusic.speech.is_speech", lambda samples, rate: True)
+    monkeypatch.setattr(
+        compute, "engine", lambda: Mock(prepare=lambda *given, **how: prepare(*given, **how))
+    )
+    app.file_uploader(key="upload").set_value([("s.wav", song.read_bytes(), "audio/wav")]).run()
+    assert_no_traceback(app)
+    (stage,) = [body for body in markup(app) if 'class="piece"' in body]
+    (large,) = re.findall('<h2 class="answer sentence">(.*?)</h2>', stage)
+    assert large == _capital(translate(language, "quality.speech"))
+    assert 'class="large"' not in stage
+    assert len(lines(app)) == len(checkpoints("cqt"))
+
+
+@needs_cqt
+def test_another_piece_is_dimmed_until_it_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[set[str]] = []
+
+    def changing(parts: set[str]) -> str:
+        left.append(set(parts))
+        return ""
+
+    monkeypatch.setattr("ccmusic.dashboard.markup.changing", changing)
+    app = open_page(lang="en", example="rain")
+    whole = {"verdict", "picture", "below"}
+    assert left[0] == whole
+    assert left[-1] == set()
+    assert all(later <= earlier for earlier, later in pairwise(left))
+    left.clear()
+    app.segmented_control(key="language").set_value("zh").run()
+    assert left == []  # the same piece
+    app.pills(key="example_zh").set_value("celtica").run()
+    assert (left[0], left[-1]) == (whole, set())
+
+
+@in_both_languages
 @needs_cqt
 def test_the_way_of_the_data_names_every_stage(language: Language) -> None:
     app = open_page(lang=language, view="way", example="celtica")
@@ -649,7 +735,7 @@ def test_the_way_of_the_data_tells_what_a_model_of_ones_own_sees(home: Path) -> 
     assert "Divided by 255" not in said
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 @needs_cqt
 def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ccmusic.dashboard.examples._FOLDERS", ())
@@ -664,8 +750,14 @@ def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.Mo
         for key, known in (("accuracy", card.unknown_sources), ("known", card.metrics)):
             assert known
             assert row[translate(language, f"guide.{key}")] == f"{known.accuracy:.0%}"
-    best = max(zoo.scan()[0], key=lambda c: c.card.unknown_sources.accuracy)
-    assert f"`{best.card.name}`" in app.markdown[1].value.splitlines()[0]
+        assert card.faithfulness
+        assert row[translate(language, "guide.maps")] == card.faithfulness.message(language)
+    accuracy = {
+        c.card.name: c.card.unknown_sources.accuracy
+        for c in zoo.scan()[0]
+        if c.card.unknown_sources
+    }
+    assert f"`{max(accuracy, key=accuracy.__getitem__)}`" in app.markdown[1].value.splitlines()[0]
 
 
 def test_own_weights_leave_the_measured_pairs_where_they_are(
@@ -763,7 +855,7 @@ def test_several_uploads_can_be_chosen_from() -> None:
     assert list(table[translate("en", "files.file")]) == ["one.ogg", "two.ogg"]
     genres = [genre_name("environment", "en"), headline(app)[1].rsplit(" ", 1)[-1]]
     assert list(table[translate("en", "files.genre")]) == genres
-    assert "Environment 5" in table[translate("en", "files.votes")][0]
+    assert "5 × Environment" in table[translate("en", "files.votes")][0]
 
 
 @needs_cqt
@@ -779,7 +871,7 @@ def test_a_refused_file_leaves_the_table_of_the_others() -> None:
     assert "two.txt" in table[translate("en", "files.warnings")][1]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@in_both_languages
 def test_advice_is_that_of_the_measured_panel(
     language: Language, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -39,6 +39,8 @@ def get(app: Compressed, path: str, **headers: str) -> tuple[int, dict[str, str]
     scope = {"type": "http", "method": "GET", "path": path, "headers": given}
     asyncio.run(app(scope, receive, send))
     start, *bodies = sent
+    start["headers"].append((b"set-cookie", b"of this visitor alone"))
+    assert [name for name, _ in start["headers"]].count(b"set-cookie") == 1
     told = {k.decode(): v.decode() for k, v in start["headers"]}
     return start["status"], told, b"".join(m.get("body", b"") for m in bodies)
 

@@ -1,29 +1,48 @@
-from collections import Counter
-
 import pytest
 
 from ccmusic.card import Band
 from ccmusic.dashboard import markup
-from ccmusic.genres import genre_colour
-from ccmusic.texts import translate
+from ccmusic.genres import genre_colour, genre_name
+from ccmusic.texts import LANGUAGES, Language, translate
+
+CHOICES = [("jazz", 0.7), ("blues", 0.2), ("pop", 0.06)]
 
 
-def test_a_line_says_all_in_text_and_once_in_colour() -> None:
+def test_a_line_says_the_first_large_and_two_others_small() -> None:
     band = Band(level="low", above=0, accuracy=0.4, accuracy_interval=(0.3, 0.5), recordings=70)
-    shares = {"blues": 0.2, "jazz": 0.7}
-    line = markup.line("<i>VGG", shares, "zh", band=band, advice="38 % & so")
+    line = markup.line("<i>VGG", CHOICES, "zh", band=band, advice="38 % & so")
     assert "&lt;i&gt;VGG" in line
     assert "爵士" in line
     assert "70%" in line
-    assert "布鲁斯" not in line
+    assert '<small class="rest">布鲁斯 20% · 流行 6%</small>' in line
     assert translate("zh", "sureness.low") in line
     assert "38 % &amp; so" in line
     assert line.count(genre_colour("jazz")) == 2  # the square and the bar
 
 
-@pytest.mark.parametrize(("votes", "shown"), [({"jazz": 5}, False), ({"jazz": 3, "pop": 2}, True)])
-def test_votes_are_counted_where_they_differ(votes: dict[str, int], shown: bool) -> None:
-    said = markup.headline("Song", "A sentence", Counter(votes), "en")
-    assert ('class="votes"' in said) == shown
-    if shown:
-        assert said.index("Jazz</span> 3") < said.index("Pop</span> 2")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_answer_is_a_genre_in_its_colour_and_a_dot_of_each_model(language: Language) -> None:
+    votes = {"VGG19": "jazz", "ResNet50": "blues", "<b>Mine": None}
+    dots = [markup.dot(name, genre, language) for name, genre in votes.items()]
+    said = ["2 of 3", "the whole"]
+    answer = markup.answer("<i>Song", CHOICES, dots, said, ["low & slow"], language)
+    assert "&lt;i&gt;Song" in answer
+    large = f'<b class="large" style="--genre:{genre_colour("jazz")}">'
+    assert f"{large}{genre_name('jazz', language)}</b>" in answer
+    assert '<span class="mean">70%</span>' in answer
+    assert answer.count('class="dot"') == 2
+    assert answer.count('class="dot pending"') == 1
+    for name, genre in votes.items():
+        if genre:
+            text = f"{name}: {genre_name(genre, language)}"
+            assert f'background:{genre_colour(genre)}" title="{text}"><span>{text}</span>' in answer
+    assert "&lt;b&gt;Mine" in answer
+    # What warns stands between the answer and all that follows.
+    assert answer.index("2 of 3") < answer.index("the whole") < answer.index("low &amp; slow")
+
+
+def test_a_warning_that_makes_the_verdict_worthless_is_the_headline() -> None:
+    answer = markup.answer("", CHOICES, [], ["5 of 5"], [], "en", worthless="Speech, not music")
+    assert '<h2 class="answer sentence">Speech, not music</h2>' in answer
+    assert "Jazz" not in answer
+    assert "70%" not in answer

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ImageFont
 
 pytest.importorskip("streamlit")
 
@@ -58,7 +59,7 @@ def test_without_a_chinese_font_a_card_is_in_english(
 
 
 def test_lines_break_between_words_and_chinese_characters() -> None:
-    font = share.ImageFont.load_default(20)
+    font = ImageFont.load_default(20)
     text = "one two three 四五 six"
     lines = share._lines(text, font, font.getlength("one two "))
     assert "".join(lines) == text

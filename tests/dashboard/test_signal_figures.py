@@ -111,15 +111,21 @@ def test_maps_lie_on_the_spectrogram_in_its_colours(transform: TransformName) ->
         5.0,
     )
     figure = attention_figure(attention, "en", strongest=4.0, orientation=preprocessing.orientation)
-    below, above, line = figure.data
+    below, above = figure.data
     assert (
         below.colorscale
         == spectrogram_figure(attention.picture.spectrogram, "en").data[0].colorscale
     )
-    # Dimmed where nothing supports the genre; the line lies at half of what is not dimmed at all.
+    # Dimmed where nothing supports the genre; the frame encloses what does.
     assert [colour for _, colour in above.colorscale] == ["rgba(0, 0, 0, 0.75)", "rgba(0, 0, 0, 0)"]
-    assert (line.contours.start, line.contours.end) == (2, 2)
-    assert np.shape(line.z) == (len(line.y), len(line.x))
+    (frame,) = figure.layout.shapes
+    region = attention.region
+    assert region is not None
+    sides = {"x": (frame.x0, frame.x1), "y": (frame.y0, frame.y1)}
+    time_side, pitch_side = ("y", "x") if transform == "cqt" else ("x", "y")
+    assert sides[time_side] == (region.start, region.end)
+    bins = len(attention.picture.spectrogram.frequencies)
+    assert sides[pitch_side] == pytest.approx((bins * 6 / 7 - 0.5, bins - 0.5), abs=0.6)
     assert np.shape(below.z) == np.shape(above.z) == (len(below.y), len(below.x))
     assert (above.zmin, above.zmax) == (0, 4)
     np.testing.assert_array_equal(above.z, below.customdata)
@@ -135,7 +141,7 @@ def test_maps_lie_on_the_spectrogram_in_its_colours(transform: TransformName) ->
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
 @pytest.mark.parametrize("orientation", ["time_along_x", "pitch_along_x"])
 def test_maps_side_by_side_are_of_one_size_and_one_has_the_labels(
-    transform: str, orientation: Orientation
+    transform: TransformName, orientation: Orientation
 ) -> None:
     preprocessing = Preprocessing.default(transform)
     coarse = np.ones((7, 7), np.float32)

@@ -57,7 +57,7 @@ def click(app: AppTest, label: str) -> None:
     assert not app.exception
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("language", ["zh", pytest.param("en", marks=pytest.mark.slow)])
 def test_a_file_becomes_a_model_of_the_panel(language: Language) -> None:
     app = open_window(language, "thesis_mel.pth", weights())
     assert app.text_input(key="weights_name_thesis_mel").value == "thesis_mel"
@@ -128,7 +128,7 @@ def test_where_others_come_a_model_is_its_visitors_alone(
     assert "theirs" not in panel(visit("mine"))
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("language", ["zh", pytest.param("en", marks=pytest.mark.slow)])
 def test_a_broken_file_is_refused_under_its_own_name(language: Language) -> None:
     app = open_window(language, "half_mel.pt", weights()[:5000])
     click(app, translate(language, "weights.import"))
@@ -138,7 +138,7 @@ def test_a_broken_file_is_refused_under_its_own_name(language: Language) -> None
     assert not zoo.user_folder().exists()
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("language", ["zh", pytest.param("en", marks=pytest.mark.slow)])
 def test_an_onnx_file_brings_its_card(language: Language, tmp_path: Path) -> None:
     classes = ("fado", "morna")
     make_checkpoint(tmp_path, "theirs", transform="mel", classes=classes, favourite="fado")

@@ -156,6 +156,7 @@ def test_edits_are_of_one_piece() -> None:
     app = open_page(without="64-127Hz")
     app.pills(key="example_en").set_value("rain").run()
     assert not app.exception
+    assert address(app)["example"] == "rain"
     assert "without" not in address(app)
     assert '<table class="what-if"' not in markup(app)
 
@@ -173,7 +174,7 @@ def test_what_is_heard_is_what_is_judged(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_silence_has_nothing_after() -> None:
     app = open_page(without="0-100s")
     assert translate("en", "judged.silent")[1:20] in markup(app)
-    assert [after.strip() for _, _, after, _ in rows(app)] == ["–"] * (len(MODELS) + 1)
+    assert '<table class="what-if"' not in markup(app)
 
 
 def test_a_vote_first_covers_before_and_after() -> None:

@@ -29,7 +29,11 @@ def _material(folder: Path, genre: str) -> None:
 
 @pytest.mark.parametrize(("genre", "wins"), [("rock", "trained"), ("jazz", "former")])
 def test_a_network_replaces_a_worse_predecessor_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, genre: str, wins: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    genre: str,
+    wins: str,
 ) -> None:
     cards = {
         kind: make_checkpoint(tmp_path / kind, NAME, favourite=favourite)
@@ -48,6 +52,9 @@ def test_a_network_replaces_a_worse_predecessor_only(
     out = tmp_path / "checkpoints"
     card = ModelCard.read(out / f"{NAME}.json")
     assert card.sha256 == cards[wins].sha256
+    # Nobody has measured yet whether its maps name what counts.
+    assert f"faithfulness.py {tmp_path / 'material'}" in (said := capsys.readouterr().out)
+    assert f"--checkpoints {out} --only {NAME}" in said
     Checkpoint(card, out / f"{NAME}.onnx").verify()
     assert card.metrics
     assert card.metrics.accuracy == pytest.approx(4 / 5)

@@ -45,7 +45,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server = Server(url[0], process)
         started.append(server)
         ready = httpx2.HTTPTransport(retries=10)
-        with httpx2.Client(transport=ready) as waiting:
+        with httpx2.Client(transport=ready, timeout=60) as waiting:
             while waiting.get(f"{server.url}/readyz").status_code != 200:
                 pass
         return server

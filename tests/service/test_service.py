@@ -338,7 +338,7 @@ def test_too_many_minutes(bomb: Path) -> None:
 
 
 def _gate(server, name: str) -> float:
-    text = httpx2.get(f"{server.url}/metrics").text
+    text = httpx2.get(f"{server.url}/metrics", timeout=60).text
     return float(next(line.split()[1] for line in text.splitlines() if line.startswith(name)))
 
 
@@ -353,14 +353,14 @@ def test_a_full_queue_sheds_and_recovers(serve) -> None:
     server = serve("--queue", "2")
     slow = [_held_open(server.url) for _ in range(2)]
     _until(lambda: _gate(server, "ccmusic_requests_inside") == 2)
-    answer = httpx2.post(f"{server.url}/v1/classify", files=_file())
+    answer = httpx2.post(f"{server.url}/v1/classify", files=_file(), timeout=60)
     _is_problem(answer, 429)
     assert 1 <= int(answer.headers["retry-after"]) <= 60
-    assert httpx2.get(f"{server.url}/healthz").status_code == 200
+    assert httpx2.get(f"{server.url}/healthz", timeout=60).status_code == 200
     for connection in slow:
         connection.close()
     _until(lambda: _gate(server, "ccmusic_requests_inside") == 0)
-    assert httpx2.post(f"{server.url}/v1/classify", files=_file()).status_code == 200
+    assert httpx2.post(f"{server.url}/v1/classify", files=_file(), timeout=60).status_code == 200
 
 
 def _held_open(url: str):
@@ -417,14 +417,14 @@ def test_what_was_taken_is_finished_before_the_end(serve) -> None:
     ending.join()
     assert [answer.status_code for answer in answers] == [200] * 12
     with pytest.raises(httpx2.ConnectError):
-        httpx2.get(f"{server.url}/healthz")
+        httpx2.get(f"{server.url}/healthz", timeout=60)
 
 
 def test_the_token_comes_from_the_environment(serve) -> None:
     server = serve(environment={"CCMUSIC_TOKEN": "sesame"})
-    assert httpx2.get(f"{server.url}/v1/models").status_code == 401
+    assert httpx2.get(f"{server.url}/v1/models", timeout=60).status_code == 401
     right = {"authorization": "Bearer sesame"}
-    assert httpx2.get(f"{server.url}/v1/models", headers=right).status_code == 200
+    assert httpx2.get(f"{server.url}/v1/models", headers=right, timeout=60).status_code == 200
 
 
 def test_one_decoder_serves_many_requests(client: TestClient, monkeypatch) -> None:

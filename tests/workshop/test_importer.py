@@ -1075,6 +1075,7 @@ def test_the_widths_of_ccmusic() -> None:
     assert not is_ccmusic((2048, 16))
 
 
+@pytest.mark.slow
 def test_a_network_may_see_levels_cell_by_cell(weights: Path, tmp_path: Path) -> None:
     preprocessing = Preprocessing(
         transform=Mel(sample_rate=32_000, n_fft=1024, hop_length=320, n_mels=64, fmin=50),

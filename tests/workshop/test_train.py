@@ -14,7 +14,7 @@ from ccmusic import analyze, zoo
 from ccmusic.card import PanelCard
 from ccmusic.cli import app
 from ccmusic.errors import DataError
-from ccmusic.options import TrainOptions
+from ccmusic.options import ExportOptions, TrainOptions
 from ccmusic.workshop import train as training
 from ccmusic.workshop.data import Material, read_manifest
 from ccmusic.workshop.evaluate import evaluate
@@ -121,10 +121,8 @@ def exported(
     return export(
         weights,
         manifest,
+        ExportOptions(name="own", data_note="generated sounds", licence="MIT"),
         out=tmp_path_factory.mktemp("exported"),
-        name="own",
-        data="generated sounds",
-        licence="MIT",
     )
 
 

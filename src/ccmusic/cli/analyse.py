@@ -175,6 +175,7 @@ def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  #
     from rich.markup import escape
 
     from ccmusic import edits
+    from ccmusic.agreement import ballot
     from ccmusic.card import titles
     from ccmusic.report import clock, info_line, window_line
 
@@ -208,7 +209,7 @@ def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  #
     votes_key = "whole.votes" if analysis.windows else "page.votes"
     for name, verdict in analysis.verdicts.items():
         if verdict.votes:
-            votes = ", ".join(f"{genre_name(g, language)} {n}" for g, n in verdict.votes.items())
+            votes = ballot(verdict.votes.items(), language)
             say(f"{names[name]}: {translate(language, votes_key, votes=votes)}")
     advice, agreement = analysis.advice, analysis.agreement
     if agreement:

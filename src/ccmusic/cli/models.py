@@ -39,19 +39,23 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
             "parameters",
             "size",
             "accuracy",
-            "measured on",
+            "maps",
+            box=None,
+            padding=(0, 1, 0, 0),
         )
         for checkpoint in checkpoints:
             row = _model_row(checkpoint.card, checkpoint.path)
-            metrics = checkpoint.card.reliability
+            metrics, maps = checkpoint.card.reliability, checkpoint.card.faithfulness
             table.add_row(
                 row["name"],
                 row["transform"],
                 str(len(row["classes"])),
                 f"{row['parameters'] / 1e6:.1f} M",
                 f"{row['size_bytes'] / 1e6:.1f} MB {row['precision']}",
-                f"{metrics.accuracy:.1%}" if metrics else "unknown",
-                f"{metrics.recordings} recordings ({metrics.split})" if metrics else "",
+                f"{metrics.accuracy:.0%} of {metrics.recordings} ({metrics.split})"
+                if metrics
+                else "unknown",
+                maps.message("en") if maps else "",
             )
         Console().print(table)
     for problem in problems:
@@ -99,4 +103,6 @@ def _model_row(card: ModelCard, path: Path) -> dict[str, Any]:
         "size_bytes": path.stat().st_size if path.exists() else 0,
         "accuracy": card.reliability.accuracy if card.reliability else None,
         "measured_on": card.reliability.split if card.reliability else None,
+        "maps": card.faithfulness.removed if card.faithfulness else None,
+        "maps_better_than_chance": card.faithfulness and card.faithfulness.better_than_chance,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,7 @@ from ccmusic.cli.options import (
 from ccmusic.escaping import printable
 from ccmusic.files import write
 from ccmusic.genres import genre_name
-from ccmusic.options import TrainOptions
+from ccmusic.options import ExportOptions, TrainOptions
 
 if TYPE_CHECKING:
     from ccmusic.card import Metrics
@@ -185,15 +185,11 @@ def calibrate(
     )
 
 
+@options_of(ExportOptions)
 def export(
     weights: Annotated[Path, typer.Argument(help="`weights.pt` of a finished training.")],
     data: ManifestOption,
-    data_note: Annotated[str, typer.Option(help="For the card: what it was trained on.")],
-    licence: Annotated[str, typer.Option(help="For the card: licence of the weights.")],
-    note: Annotated[
-        list[str] | None,
-        typer.Option(help="For the card: a known weakness; may be given several times."),
-    ] = None,
+    options: ExportOptions,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -203,22 +199,8 @@ def export(
             help="Output folder; by default that of your own checkpoints.",
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name; BACKBONE_TRANSFORM by default.")] = None,
-    precision: Annotated[
-        Literal["fp32", "fp16"], typer.Option(help="Precision of the stored weights.")
-    ] = "fp16",
 ) -> None:
     """Export trained weights as a checkpoint: ONNX and a measured card (extra `torch`)."""
     from ccmusic.workshop.export import export as export_weights
 
-    checkpoint = export_weights(
-        weights,
-        data,
-        out=output,
-        name=name,
-        precision=precision,
-        data=data_note,
-        licence=licence,
-        notes=note or [],
-    )
-    print(checkpoint.path)
+    print(export_weights(weights, data, options, out=output).path)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -10,9 +15,12 @@ from typing import Any
 import click
 import plotly  # noqa: F401  (fail now if the extra is missing, not when the first page is drawn)
 import streamlit as st
-from streamlit import net_util
+from starlette.middleware import Middleware
+from streamlit import cli_util, net_util
 from streamlit.web import bootstrap, cli
 
+from ccmusic.dashboard.compression import Compressed
+from ccmusic.dashboard.gate import HEADER, Gate, frame_ancestors, pass_over_bad_values
 from ccmusic.errors import CCMusicError
 from ccmusic.sockets import address, bind
 
@@ -48,20 +56,47 @@ _OPTIONS = {
 def launch(*, host: str, port: int) -> None:
     """Serve the dashboard until interrupted; opens the browser where there is one.
 
+    ``CCMUSIC_FRAME_ANCESTORS`` names the sites that may show it in a frame.
+
     Raises
     ------
     CCMusicError
-        If the address cannot be listened on, or a variable of Streamlit is not valid.
+        If the address cannot be listened on, or a variable of Streamlit or ours is not valid.
     """
     bind(host, port).close()
     ask_nobody_for_our_address()
+    pass_over_bad_values()
+    ancestors = frame_ancestors(os.environ.get("CCMUSIC_FRAME_ANCESTORS", ""))
     options = {**_OPTIONS, **_from_environment(), "server_address": host, "server_port": port}
+    options["server_trustedUserHeaders"] = {HEADER: "visitor"}
+    if ancestors != "'none'":
+        options.setdefault("server_xsrfCookieSameSite", "none")
     bootstrap.load_config_options(options)
     scheme = "https" if st.get_option("server.sslCertFile") else "http"
     path = st.get_option("server.baseUrlPath")
     print(f"CCMusic is at {address(host, port, scheme, path)} (Ctrl-C ends it)", flush=True)
     Thread(target=_warm_up, daemon=True).start()
-    bootstrap.run(str(Path(__file__).with_name("app.py")), False, [], options)
+    if not st.get_option("server.headless"):
+        here = st.get_option("browser.serverAddress") if host in ("0.0.0.0", "::") else host
+        url = address(here, port, scheme, path)
+        Thread(target=_open_browser, args=(host, port, url), daemon=True).start()
+    script = str(Path(__file__).with_name("app.py"))
+    sys.argv = [script]  # Streamlit looks for settings and modules beside what was called
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # once the server has ended
+    app = st.App(script, middleware=[Middleware(Gate, ancestors), Middleware(Compressed)])
+    with suppress(KeyboardInterrupt):
+        app.run(config={name.replace("_", "."): value for name, value in options.items()})
+
+
+def _open_browser(host: str, port: int, url: str) -> None:
+    """Open it when the server listens."""
+    while True:
+        try:
+            socket.create_connection((host, port)).close()
+            break
+        except OSError:
+            time.sleep(0.1)
+    cli_util.open_browser(url)
 
 
 def _warm_up() -> None:

@@ -16,12 +16,14 @@ from ccmusic.texts import LANGUAGES
 
 VIEWS = ("verdicts", "way", "guide")
 TRANSFORMS: tuple[TransformChoice, ...] = ("cqt", "mel", "both", "chroma")
-_TOP_K = range(1, 6)
 
 
 def read_address() -> None:
-    """On the first run of a session, take over what the address says."""
-    if "language" not in st.session_state:
+    """On the first run of a session, take over what the address says.
+
+    Later too if a client has sent that no language is chosen, which the page cannot.
+    """
+    if st.session_state.get("language") is None:
         _take(st.query_params.to_dict())
 
 
@@ -58,8 +60,6 @@ def _take(asked: Mapping[str, str]) -> None:
     ]:
         del state[key]
     state.edits, state.edits_of, state.edits_before = _edits(asked), None, []
-    k = _number(asked.get("top"))
-    state.top_k = int(k) if k is not None and k in _TOP_K else 3
     state.as_networks = asked.get("networks") == "1"
     state.map_genre = asked.get("map")
     state.vote_first = asked.get("vote") in ("1", "many")
@@ -143,8 +143,6 @@ def _link() -> dict[str, str]:
     link |= _written(state.edits)
     if state.off:
         link["off"] = ",".join(sorted(state.off))
-    if state.top_k != 3:
-        link["top"] = str(state.top_k)
     if state.as_networks:
         link["networks"] = "1"
     if state.map_genre:

@@ -5,7 +5,6 @@ What to hear (music), how it is drawn (picture), and what else can be done with 
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from html import escape
 from math import isfinite
@@ -29,6 +28,7 @@ from ccmusic.dashboard.change import change, curve
 from ccmusic.dashboard.compare import compare
 from ccmusic.dashboard.compute import (
     faulty_checkpoints,
+    finished_piece,
     has_models,
     open_panel,
     prepared,
@@ -43,16 +43,16 @@ from ccmusic.dashboard.importance import importance
 from ccmusic.dashboard.inputs import LARGEST_MB, choose_input, choose_other, show
 from ccmusic.dashboard.live import live_window
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.markup import STATUS, group, headline, makers_genre
+from ccmusic.dashboard.markup import STATUS, changing, group, headline, makers_genre
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.pipeline import pipeline
 from ccmusic.dashboard.player import move_to, play_button, player, waveform, window_start
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
-from ccmusic.dashboard.timeline import has_course, timeline
+from ccmusic.dashboard.timeline import has_course, strip_of, timeline
 from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
-from ccmusic.dashboard.verdicts import details, opinion, verdicts
-from ccmusic.dashboard.visitors import largest_upload, remember_visitor
+from ccmusic.dashboard.verdicts import details, opinion, panel_answer, verdicts
+from ccmusic.dashboard.visitors import largest_upload
 from ccmusic.dashboard.voting import against_the_panel, ballot, is_covered, own_vote
 from ccmusic.dashboard.weights import weights_window
 from ccmusic.dashboard.whatif import Edited, before_and_after, edited, edits_of, pictures, what_if
@@ -84,6 +84,7 @@ def page() -> None:
         guide(language)
         _script_alone(language)
         return
+    frame = st.empty()
     stage = st.container(key="stage", gap=None)
     verdict, invitation = stage.container(key="verdict"), stage.container(key="invitation")
     picture = stage.container(key="picture")
@@ -99,12 +100,24 @@ def page() -> None:
     if piece:
         edits_of(piece)
     write_address()
-    remember_visitor()
     if piece is None:
         lost = st.session_state.own is not None
         slot.info(translate(language, "page.lost" if lost else "page.begin"))
         _script_alone(language)
         return
+
+    # What is left of another piece is dimmed, part by part, until all of the part is of this one.
+    old = {"verdict", "picture", "below"} if st.session_state.get("drawn") != piece.token else set()
+
+    def fresh(*parts: str) -> None:
+        nonlocal old
+        if old:
+            old -= set(parts)
+            frame.html(changing(old))
+        if not old:
+            st.session_state.drawn = piece.token
+
+    fresh()
 
     def show_nth(place: int) -> None:
         show(pieces[place].token)
@@ -113,7 +126,8 @@ def page() -> None:
         start = window_start(piece, transform)
         decoded = prepared(piece, transform, start)
     except CCMusicError as error:
-        slot.html(headline(piece.title, told(error, language), Counter(), language))
+        slot.html(headline(piece.title, told(error, language)))
+        fresh("verdict", "picture", "below")
         _script_alone(language)
         if pieces and on:
             files_table(pieces, transform, on, language, show_nth)
@@ -131,7 +145,7 @@ def page() -> None:
         with verdict:
             if covered:
                 asked = translate(language, "vote.ask")
-                slot.html(headline(piece.title, asked, Counter(), language))
+                slot.html(headline(piece.title, asked))
                 ballot(piece, language)
             elif piece.genre:
                 st.html(makers_genre(piece.genre, language))
@@ -139,46 +153,67 @@ def page() -> None:
             along = change(piece, clip, language)
         with picture:
             wave, strip = _pictures(shown)
-        analysis = changed = None
+        analysis, whole, changed = None, None, None
         if isinstance(panel, CheckpointError):
             reason = told(panel, language)
-            slot.html(headline(piece.title, reason[0].upper() + reason[1:], Counter(), language))
+            slot.html(headline(piece.title, reason[0].upper() + reason[1:]))
         elif not on:
             all_off = translate(language, "page.all_off")
-            slot.html(headline(piece.title, all_off, Counter(), language))
+            slot.html(headline(piece.title, all_off))
         elif pending and after and not covered:
+            fresh("verdict")
             analysis, changed = before_and_after(slot, piece.title, pending, after, on, language)
         elif pending and not covered:
             cards = [card for card in panel.cards if card.name in on]
-            analysis = verdicts(slot, piece.title, pending, cards, language, own_vote(piece))
-        said = opinion(changed or analysis, language) if analysis else ""
+            if has_course(clip) and (known := finished_piece(piece, transform)):
+                whole = known.select(on)
+            fresh("verdict")
+            own = own_vote(piece)
+            analysis = verdicts(slot, piece.title, pending, cards, language, own, whole)
+        said = opinion(changed or whole or analysis, language) if analysis else ""
         _script(shown, said)
         waveform(wave, start_waveform(piece), piece, clip, language)
-        for problem in faulty_checkpoints():
-            st.warning(plain(told(problem, language)))
+        fresh("verdict", "picture")
+        below = st.container(key="below")
+        with below:
+            for problem in faulty_checkpoints():
+                st.warning(plain(told(problem, language)))
         if analysis:
             against_the_panel(versus, piece, analysis, language)
             typical(looks, analysis, language)
-            if other:
-                compare(piece, analysis, start, other, on, language, orientation=orientation)
-            maps = attention(
-                piece.title, analysis, language, orientation=orientation, after=changed
-            )
-            details(analysis, language)
-            curves = st.container()
-            downloads(piece, changed or analysis, language)
-            if pieces:
-                files_table(pieces, transform, on, language, show_nth)
+            with below:
+                if other:
+                    compare(piece, analysis, start, other, on, language, orientation=orientation)
+                enlarged, places = attention(
+                    piece.title, analysis, language, orientation=orientation, after=changed
+                )
+                details(changed or whole or analysis, language)
+                curves = st.container()
+                downloads(piece, changed or analysis, None if changed else whole, language)
+                if pieces:
+                    files_table(pieces, transform, on, language, show_nth)
+            fresh("below")
+
+            def tell(done: int, windows: int) -> None:
+                if after:  # the answer is that of the edited sound
+                    return
+                so_far = panel_answer(
+                    analysis, language, title=piece.title, own=own, progress=(done, windows)
+                )
+                slot.html(so_far)
+
             # What is done in a window waits for the end of this run: nothing long, then.
-            if along and not dialog.is_open():
+            if along and not (enlarged or dialog.is_open()):
                 curve(along, piece, transform, clip, start, on, language)
-            if maps and not dialog.is_open():
+            if places and not (enlarged or dialog.is_open()):
                 asked = st.session_state.map_genre
                 genre = asked if asked in analysis.genres else None
                 measuring = start_importance(piece, transform, start, edits_of(piece), genre)
-                importance(piece.title, maps, measuring, language, orientation=orientation)
+                importance(piece.title, places, measuring, language, orientation=orientation)
             if has_course(clip) and not dialog.is_open():
-                timeline(strip, curves, piece, clip, transform, on, language)
+                done = timeline(strip, curves, piece, clip, transform, on, language, tell)
+                if done and not (whole or after or enlarged):  # the answer is now that of the piece
+                    st.rerun()
     elif pending:
         _script(shown, "")
         try:
@@ -186,6 +221,7 @@ def page() -> None:
                 pipeline(pending.result(), start_waveform(piece), language, covered=covered)
         except CCMusicError as error:
             picture.error(plain(told(error, language)))
+    fresh("verdict", "picture", "below")
 
 
 @dataclass(frozen=True)
@@ -369,6 +405,8 @@ def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
         play_button(language)
         with st.container(key="piece"):
             wave, strip = st.empty(), st.empty()
+            if has_course(shown.window.clip):  # its room is kept from the start
+                strip.html(strip_of((), shown.window.clip.info, language))
     player(shown.piece, shown.window, language)
     hints = f"{translate(language, 'term.decibel')}\n\n{translate(language, 'keyboard.help')}"
     st.caption(translate(language, "page.listen"), help=hints)

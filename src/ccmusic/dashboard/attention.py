@@ -24,7 +24,7 @@ def attention(
     *,
     orientation: Orientation,
     after: Analysis | None = None,
-) -> dict[str, DeltaGenerator]:
+) -> tuple[bool, dict[str, DeltaGenerator]]:
     """Draw the regions that support the first choice of each model, or a chosen genre.
 
     Parameters
@@ -38,11 +38,12 @@ def attention(
 
     Returns
     -------
-    Room below the maps of each model, if what counts is to be measured.
+    Whether one of the maps is opened large; and room below the maps of each model, if what counts
+    is to be measured.
     """
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
-        return {}
+        return False, {}
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
     state, key = st.session_state, f"map_genre_{language}"
@@ -108,6 +109,7 @@ def attention(
         st.html(_region(of, name, genre, language))
 
     word = translate(language, "attention.enlarge")
+    opened = False
     with st.container(key="maps"):
         for name, looked_at in looked.items():
             title_of = plain(given[name].card.title(with_transform=both))
@@ -127,9 +129,10 @@ def attention(
                     draw(name, of=after)
                 if measured:
                     slots[name] = st.empty()
+                opened |= bool(enlarged)
                 if enlarged:  # the style sheet gives it what height there is
                     st.dialog(title_of, width="large")(draw)(name, large=True)
-    return slots
+    return opened, slots
 
 
 def _region(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:

@@ -40,7 +40,7 @@ class Cached(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The result for these arguments, computed if it is not kept."""
-        key = tuple(map(self._key, args)), tuple((n, self._key(v)) for n, v in kwargs.items())
+        key = self._key_of(args, kwargs)
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
             self._slots.move_to_end(key)
@@ -50,6 +50,15 @@ class Cached(Generic[P, R]):
             if not slot.results:
                 slot.results.append(self._function(*args, **kwargs))
             return slot.results[0]
+
+    def _key_of(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Hashable:
+        return tuple(map(self._key, args)), tuple((n, self._key(v)) for n, v in kwargs.items())
+
+    def known(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        """The result for these arguments if it is kept; nothing is computed."""
+        with self._lock:
+            slot = self._slots.get(self._key_of(args, kwargs))
+        return slot.results[0] if slot and slot.results else None
 
     def clear(self) -> None:
         """Keep none of the results."""

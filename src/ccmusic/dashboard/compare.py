@@ -18,7 +18,7 @@ from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import window_button
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
-from ccmusic.dashboard.verdicts import panel_lines
+from ccmusic.dashboard.verdicts import panel_answer
 from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
@@ -71,7 +71,8 @@ def compare(
         for column, (side, (shown, said, drawn)) in zip(columns, sides.items(), strict=True):
             with column.container(key=side):
                 st.html(f'<h4 class="side">{escape(shown.title)}</h4>')
-                for spectrogram, top in zip(drawn, loudest, strict=True):
+                silent = said.judged == "silent"  # it would be black
+                for spectrogram, top in zip(() if silent else drawn, loudest, strict=not silent):
                     name = spectrogram.transform
                     st.plotly_chart(
                         spectrogram_figure(
@@ -93,7 +94,7 @@ def compare(
                     st.html(f'<p class="said">{escape(translate(language, "vote.ask"))}</p>')
                     ballot(shown, language)
                 else:
-                    st.html(panel_lines(said, language, own_vote(shown)))
+                    st.html(panel_answer(said, language, own=own_vote(shown)))
     if is_covered(other):
         return
     titles, means = (piece.title, other.title), (analysis.mean, judged.mean)

@@ -47,7 +47,8 @@ class Compressed:
             }
             self._kept[path] = ({**start, "headers": list(headers.items())}, content)
         start, content = self._kept[path]
-        await send(start)
+        # A copy: middleware around this one adds headers of its own, for this visitor alone.
+        await send({**start, "headers": [*start["headers"]]})
         await send({"type": "http.response.body", "body": content})
 
     async def _answer(self, scope: _Scope, receive: _Receive) -> tuple[_Message, bytes]:

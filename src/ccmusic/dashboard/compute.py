@@ -7,23 +7,22 @@ recording and the same models share results.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any, ParamSpec, TypeVar
 
 from ccmusic import zoo
-from ccmusic.agreement import mean_probabilities
 from ccmusic.analysis import Analysis
-from ccmusic.audio import MAX_SECONDS, Clip, Crop, Envelope, window_starts
+from ccmusic.audio import Clip, Crop, Envelope
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.cache import Cached
 from ccmusic.dashboard.models import others_come, private_models
 from ccmusic.dashboard.piece import Piece
 from ccmusic.edits import Edit, OneChannel
 from ccmusic.engine import Engine
-from ccmusic.errors import CheckpointError, without_paths
+from ccmusic.errors import CCMusicError, CheckpointError, without_paths
 from ccmusic.features import Stage, stages
 from ccmusic.importance import Importance
 from ccmusic.panel import Panel, available_cores, in_order
@@ -31,6 +30,7 @@ from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TransformChoice, TransformName, transforms_of
 from ccmusic.verdict import Verdict
+from ccmusic.whole import WholePiece
 from ccmusic.zoo import Checkpoint
 
 P = ParamSpec("P")
@@ -243,7 +243,7 @@ def _start_variants(
 
     def judge(edits: tuple[Edit, ...]) -> Analysis:
         window = _edited(piece, start, clip, wanted, edits)
-        return replace(panel.analyze_prepared(window).without_sound(), pictures={})
+        return panel.analyze_prepared(window).compact()
 
     def work(tell: Callable[[int], None]) -> list[Analysis]:
         found = []
@@ -306,42 +306,40 @@ def _public(analysis: Analysis) -> Analysis:
     return replace(analysis, verdicts=verdicts)
 
 
-_MOST_WINDOWS = 60  # of a whole piece, five seconds or more apart
-_HOP = 5.0
-
-
-class WholePiece(Background[tuple[float, list[Verdict]], None]):
-    """Verdicts on windows all along a piece, each with the second at which its window begins."""
+class PendingPiece(Background[Analysis, WholePiece]):
+    """The windows of a piece one after the other, compact, and at last the whole."""
 
     def __init__(self, piece: Piece, transform: TransformChoice) -> None:
-        panel, duration = open_panel(transform), prepared(piece, transform).clip.info.duration
-        hop = max(_HOP, min(MAX_SECONDS, duration) / _MOST_WINDOWS)
-        self.starts = window_starts(duration, hop)
-        """Seconds at which the windows begin."""
+        panel = open_panel(transform)
 
-        def work(tell: Callable[[tuple[float, list[Verdict]]], None]) -> None:
-            windows = engine().windows(panel, piece.content, hop=hop, name=piece.name)
-            for start, window in zip(self.starts, windows, strict=True):
-                tell((start, list(window.verdicts.values())))
+        def work(tell: Callable[[Analysis], None]) -> WholePiece:
+            windows = []
+            for window in engine().windows(panel, piece.content, name=piece.name):
+                windows.append(_public(window.compact()))
+                tell(windows[-1])
+            return WholePiece.of(windows)
 
         super().__init__(work)
 
-    def course(self, on: Collection[str]) -> dict[float, dict[str, float]]:
-        """Mean of the models that are on, by the second at which a window begins."""
-        return {
-            start: mean_probabilities([v for v in verdicts if v.card.name in on])
-            for start, verdicts in self.results
-        }
+
+def start_piece(piece: Piece, transform: TransformChoice) -> PendingPiece:
+    """Begin to judge all of a piece; errors as :func:`start_analysis`."""
+    return _start_piece(piece, transform, _own(transform))
 
 
-def whole_piece(piece: Piece, transform: TransformChoice) -> WholePiece:
-    """Windows all along the piece; errors as :func:`start_analysis`."""
-    return _whole_piece(piece, transform, _own(transform))
+def finished_piece(piece: Piece, transform: TransformChoice) -> WholePiece | None:
+    """What :func:`start_piece` has found, if it has been called and is done."""
+    pending = _start_piece.known(piece, transform, _own(transform))
+    if not (pending and pending.finished):
+        return None
+    with suppress(CCMusicError):
+        return pending.result()
+    return None
 
 
 @_cached(4)
-def _whole_piece(piece: Piece, transform: TransformChoice, own: _Own) -> WholePiece:
-    return WholePiece(piece, transform)
+def _start_piece(piece: Piece, transform: TransformChoice, own: _Own) -> PendingPiece:
+    return PendingPiece(piece, transform)
 
 
 def cached_analysis(piece: Piece, transform: TransformChoice) -> Analysis:
@@ -355,7 +353,7 @@ def cached_analysis(piece: Piece, transform: TransformChoice) -> Analysis:
 @_cached(512)
 def _cached_analysis(piece: Piece, transform: TransformChoice, own: _Own) -> Analysis:
     analysis = engine().run(open_panel(transform), piece.content, name=piece.name)
-    return replace(analysis.without_sound(), pictures={})
+    return analysis.compact()
 
 
 def forget_models() -> None:
@@ -373,7 +371,7 @@ def forget_models() -> None:
         _start_analysis,
         _start_variants,
         _start_importance,
-        _whole_piece,
+        _start_piece,
         _cached_analysis,
     ):
         known.clear()

@@ -13,6 +13,7 @@ from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.share import share_card
 from ccmusic.dashboard.signal_figures import file_name
 from ccmusic.texts import Language, translate
+from ccmusic.whole import WholePiece
 
 _KINDS: dict[report.Kind, str] = {
     "html": "text/html",
@@ -21,19 +22,26 @@ _KINDS: dict[report.Kind, str] = {
 }
 
 
-def downloads(piece: Piece, analysis: Analysis, language: Language) -> None:
+def downloads(
+    piece: Piece, analysis: Analysis, whole: WholePiece | None, language: Language
+) -> None:
     """Draw a button for each kind of report, for the card, and for the link of an example.
 
-    A file of the visitor's has no link that others could follow: they are sent the report.
+    They are about the whole where it is known; the page then has the window as well, with its
+    pictures. A file of the visitor's has no link that others could follow: they are sent the
+    report.
     """
     st.subheader(translate(language, "report.title"), anchor=False)
     stem = file_name(piece.title, analysis.transform)
     quick: tuple[report.Kind, ...] = "json", "csv"
-    written = {kind: report.render(analysis, kind, language) for kind in quick}
+    shown, window = (whole, analysis) if whole else (analysis, None)
+    written = {kind: report.render(shown, kind, language) for kind in quick}
     state = st.session_state
     # These take a third of a second. The other two hold all times, which no analysis shares.
-    if state.get("report_of") != written:
-        state.report_of, state.report = written, report.render(analysis, "html", language)
+    told = analysis.clip.info, written
+    if state.get("report_of") != told:
+        state.report_of = told
+        state.report = report.render(shown, "html", language, window=window)
         state.card = share_card(piece.title, analysis, language) if analysis.mean else None
     with st.container(horizontal=True, vertical_alignment="center"):
         for kind, mime in _KINDS.items():

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from ccmusic.agreement import comparable
+from ccmusic.agreement import ballot
 from ccmusic.dashboard.compute import cached_analysis
 from ccmusic.dashboard.markdown import told
-from ccmusic.dashboard.markup import votes_of
 from ccmusic.dashboard.media import offer
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.voting import is_covered
@@ -95,14 +94,13 @@ def _row(piece: Piece, transform: TransformChoice, on: Collection[str], language
     said = "; ".join(w.message(language) for w in analysis.warnings)
     if analysis.agreement is None:
         return _Row(piece.title, warnings=analysis.message(language))
-    votes = votes_of(comparable(list(analysis.verdicts.values())))
     genre, share = max(analysis.mean.items(), key=lambda item: item[1])
     advice = analysis.advice
     band = advice.band if advice else None
     return _Row(
         piece.title,
         genre_name(genre, language),
-        ", ".join(f"{genre_name(g, language)} {n}" for g, n in votes.most_common()),
+        ballot(analysis.agreement.camps, language),
         share,
         translate(language, f"sureness.{band.level}") if band else "",
         said,

@@ -63,7 +63,7 @@ def _cells(cards: Sequence[ModelCard]) -> dict[tuple[str, str], tuple[float, flo
         for card in members.values() if panel else ():
             assert card.metrics is not None
             before, _ = cells.get((card.title(), card.title()), (None, None))
-            own = card.metrics.accuracy
+            own = card.metrics.accuracy  # on the recordings on which the pairs were measured
             cells[card.title(), card.title()] = (own, None) if before is None else (before, own)
     return cells
 
@@ -102,6 +102,8 @@ def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
     }
     if card.unknown_sources and known:
         row[translate(language, "guide.known")] = f"{known.accuracy:.0%}"
+    if card.faithfulness:
+        row[translate(language, "guide.maps")] = card.faithfulness.message(language)
     if metrics:
         ranking = sorted(metrics.recall, key=lambda genre: metrics.recall[genre])
         for key, genre in (("best_genre", ranking[-1]), ("weakest_genre", ranking[0])):

@@ -9,6 +9,7 @@ from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.uploaded_file_manager import DeletedFile
 
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import prepared
@@ -205,7 +206,7 @@ def _take_uploads() -> None:
     for upload in state.upload:
         if upload.file_id in before:
             state.files[upload.file_id] = before[upload.file_id]
-        else:
+        elif not isinstance(upload, DeletedFile):
             new.append(Piece(upload.name, upload.name, upload.getvalue()))
             state.files[upload.file_id] = new[-1].token
             hold(new[-1], partial(release, upload.file_id))
@@ -219,7 +220,7 @@ def _take_uploads() -> None:
 
 def _take_recording() -> None:
     state = st.session_state
-    if state.microphone:
+    if state.microphone and not isinstance(state.microphone, DeletedFile):
         piece = Piece("recording.wav", "", state.microphone.getvalue())
         state.recorded = piece.token
         hold(piece, partial(release_upload(), state.microphone.file_id))

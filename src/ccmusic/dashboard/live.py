@@ -23,7 +23,7 @@ from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.markup import race
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import wav
-from ccmusic.dashboard.verdicts import opinion, panel_lines
+from ccmusic.dashboard.verdicts import opinion, panel_answer
 from ccmusic.errors import CCMusicError
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
@@ -100,7 +100,7 @@ def _judge(
     leading = analysis.top(_TOP_K)
     if not leading:
         return f"<p>{escape(opinion(analysis, language))}</p>", ()
-    return race(leading, since, language) + panel_lines(analysis, language, None), leading
+    return race(leading, since, language) + panel_answer(analysis, language), leading
 
 
 def _samples(sound: object) -> tuple[npt.NDArray[np.int16], int] | None:

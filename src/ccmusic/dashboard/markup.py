@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 
-from ccmusic.analysis import Analysis
 from ccmusic.card import Band
 from ccmusic.genres import genre_colour, genre_name
+from ccmusic.result import PanelResult
 from ccmusic.texts import Language, translate
-from ccmusic.verdict import Verdict
 
 STATUS = (
     '<div role="status" style="position:absolute;width:1px;height:1px;overflow:hidden;'
@@ -27,6 +25,11 @@ def genre_mark(genre: str, language: Language) -> str:
     )
 
 
+def changing(parts: Collection[str]) -> str:
+    """Names of the parts of the page that are still of the piece before: the style dims them."""
+    return f'<i class="changing {" ".join(sorted(parts))}"></i>'
+
+
 def group(title: str) -> str:
     """Name of a group of choices."""
     return f'<h3 class="group">{escape(title)}</h3>'
@@ -38,35 +41,115 @@ def makers_genre(genre: str, language: Language) -> str:
     return f'<p class="makers">{escape(said)}</p>'
 
 
-def headline(title: str, sentence: str, votes: Counter[str], language: Language) -> str:
-    """Title of the piece and the panel's sentence; the votes beside it where they differ."""
-    counted = ""
-    if len(votes) > 1:
-        marks = (f"<li>{genre_mark(g, language)} {n}</li>" for g, n in votes.most_common())
-        label = escape(translate(language, "page.votes_label"))
-        counted = f'<ul class="votes" aria-label="{label}">{"".join(marks)}</ul>'
+def headline(title: str, sentence: str, warnings: Iterable[str] = ()) -> str:
+    """Title of the piece, and a sentence in the place of the answer."""
     return (
-        f'<h1 class="piece">{escape(title)}</h1>'
-        f'<h2 class="opinion">{escape(sentence)}</h2>{counted}'
+        f'{_title(title)}<h2 class="answer sentence opinion">{escape(sentence)}</h2>'
+        f"{_warnings(warnings)}"
+    )
+
+
+def progress(title: str, sentence: str, dots: Iterable[str], language: Language) -> str:
+    """As :func:`answer`, while the models are asked."""
+    return (
+        f'{_title(title)}<h2 class="answer"><b class="large">…</b></h2>{_ballot(dots, language)}'
+        f'<div class="sentences"><p class="opinion">{escape(sentence)}</p></div>'
+    )
+
+
+def answer(
+    title: str,
+    choices: Sequence[tuple[str, float]],
+    dots: Iterable[str],
+    sentences: Iterable[str],
+    warnings: Iterable[str],
+    language: Language,
+    *,
+    worthless: str = "",
+    sureness: str = "",
+) -> str:
+    """The first screen's answer: the likeliest genre, large; all else is smaller.
+
+    Parameters
+    ----------
+    choices
+        The likeliest genres of the mean with their probabilities.
+    dots
+        One of each model, see :func:`dot`.
+    sentences
+        What is said below, the opinion of the panel first.
+    worthless
+        Why the verdict means nothing; it takes the place of the genre.
+    sureness
+        How sure the mean is, see :func:`sureness`.
+    """
+    (genre, share), *others = choices
+    if worthless:
+        large = f'<h2 class="answer sentence">{escape(worthless)}</h2>'
+    else:
+        rest = f"<small>{_rest(others, language)}</small>"
+        large = (
+            f'<h2 class="answer"><b class="large" style="--genre:{genre_colour(genre)}">'
+            f"{escape(genre_name(genre, language))}</b> "
+            f'<span class="mean">{share:.0%}</span> {rest}</h2>'
+        )
+    opinion, *more = sentences
+    below = "".join(f"<p>{escape(sentence)}</p>" for sentence in more)
+    return (
+        f'{_title(title)}{large}{_ballot(dots, language, sureness)}<div class="sentences">'
+        f'<p class="opinion">{escape(opinion)}</p>{below}</div>{_warnings(warnings)}'
+    )
+
+
+def _ballot(dots: Iterable[str], language: Language, sureness: str = "") -> str:
+    label = escape(translate(language, "page.votes_label"))
+    return (
+        f'<div class="ballot"><ul class="dots" aria-label="{label}">{"".join(dots)}</ul>'
+        f"{sureness}</div>"
+    )
+
+
+def _warnings(warnings: Iterable[str]) -> str:
+    told = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
+    return f'<ul class="warnings">{told}</ul>' if told else ""
+
+
+def _title(title: str) -> str:
+    return f'<h1 class="piece">{escape(title)}</h1>' if title else ""
+
+
+def dot(name: str, genre: str | None, language: Language) -> str:
+    """A model's vote as a dot in the colour of its genre; hollow while it has none."""
+    if genre is None:
+        return f'<li class="dot pending"><span>{escape(name)}: …</span></li>'
+    said = escape(f"{name}: {genre_name(genre, language)}")
+    return (
+        f'<li class="dot" style="background:{genre_colour(genre)}" title="{said}">'
+        f"<span>{said}</span></li>"
     )
 
 
 def line(
     name: str,
-    shares: Mapping[str, float],
+    choices: Sequence[tuple[str, float]],
     language: Language,
     *,
     band: Band | None = None,
     advice: str = "",
-    kind: str = "model",
 ) -> str:
-    """One model's first choice: name, genre, bar, per cent, and how sure that is."""
-    genre, share = max(shares.items(), key=lambda item: item[1])
+    """A model's likeliest genres: the first with a bar and how sure it is, the others small."""
+    (genre, share), *others = choices
     return (
-        f'<li class="{kind}"><span class="name">{escape(name)}</span>'
+        f'<li class="model"><span class="name">{escape(name)}</span>'
         f"{genre_mark(genre, language)}{bar(genre, share)}"
-        f'<span class="share">{share:.0%}</span>{_sureness(band, advice, language)}</li>'
+        f'<span class="share">{share:.0%}</span>{sureness(band, advice, language)}'
+        f'<small class="rest">{_rest(others, language)}</small></li>'
     )
+
+
+def _rest(choices: Iterable[tuple[str, float]], language: Language) -> str:
+    shown = (f"{escape(genre_name(genre, language))} {share:.0%}" for genre, share in choices)
+    return " · ".join(shown)
 
 
 def notice(name: str, text: str, *, kind: str) -> str:
@@ -89,7 +172,8 @@ def lines(rows: Iterable[str], language: Language) -> str:
     return f'<ol class="models" aria-label="{label}">{"".join(rows)}</ol>'
 
 
-def _sureness(band: Band | None, advice: str, language: Language) -> str:
+def sureness(band: Band | None, advice: str, language: Language) -> str:
+    """How sure a first choice is, and in a bubble what that has meant in tests."""
     if band is None:
         return '<span class="sureness"></span>'
     word = escape(translate(language, f"sureness.{band.level}"))
@@ -136,7 +220,7 @@ def race(
     return f'<ol class="race">{rows}</ol>'
 
 
-def table(analysis: Analysis, language: Language) -> str:
+def table(analysis: PanelResult, language: Language) -> str:
     """Models x genres; the likeliest genres of the mean at the left, the mean itself below."""
     both = analysis.transform == "both"
     rows = {
@@ -218,8 +302,3 @@ def _cell(genre: str, share: float | None) -> str:
     colour = genre_colour(genre)
     bar = f"background:linear-gradient({colour},{colour}) 0 100%/{share:.1%} 4px no-repeat"
     return f'<td style="{bar}">{share:.0%}</td>'
-
-
-def votes_of(verdicts: Iterable[Verdict]) -> Counter[str]:
-    """First choices, the commonest first."""
-    return Counter(v.top(1)[0][0] for v in verdicts if v.error is None)

@@ -106,6 +106,25 @@ export default function ({ data, setTriggerValue, parentElement }) {
         : [xaxis._offset, axis._offset + at, xaxis._length, 2];
       place(plot, "playhead", inside ? box : null);
     }
+    moment(now);
+  };
+  // The verdict of the moment: the column of the strip in which the sound is, and what it says.
+  const moment = (now) => {
+    const strip = document.querySelector(".strip");
+    if (!strip || kept.second) return;
+    let line = strip.querySelector(".playhead");
+    if (!line) {
+      line = document.createElement("i");
+      line.className = "playhead";
+      strip.append(line);
+    }
+    line.style.left = `${(100 * now) / Number(strip.dataset.length)}%`;
+    const cells = [...strip.querySelectorAll("[data-end]")];
+    const here = cells.find((cell) => now < Number(cell.dataset.end));
+    for (const cell of cells) cell.classList.toggle("now", cell === here);
+    const said = document.querySelector(".legend .moment");
+    const text = here?.dataset.said ?? "";
+    if (said && said.textContent !== text) said.textContent = text;
   };
 
   let frame = 0;

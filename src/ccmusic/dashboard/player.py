@@ -76,9 +76,6 @@ def player(piece: Piece, window: Prepared, language: Language) -> None:
             _slider(piece, clip, language)
         sound(piece)
     st.caption(f"{plain(info_line(clip, language))} · {plain(window_line(clip, language))}")
-    for warning in window.warnings:
-        if warning.code != "silence":  # the headline says so
-            st.caption(f":material/warning: {plain(warning.message(language))}")
 
 
 def _slider(piece: Piece, clip: Clip, language: Language) -> None:

@@ -26,8 +26,6 @@ _MAGMA = ["rgb(0, 0, 4)", *sequential.Magma[1:]]
 # Of a map: more would be hidden by the pixels and cost the network.
 _MAP_FRAMES, _LARGE_MAP_FRAMES = 110, 330
 _DIM = 0.75  # of what does not support the genre
-_LINE = 0.5  # share of the strongest place that a line encloses, as a map's region does
-_LINE_BINS = 4  # one in so many is enough to draw it
 _CROSSHAIR: dict[str, Any] = {
     "showspikes": True,
     "spikemode": "across",
@@ -209,7 +207,7 @@ def attention_figure(
 ) -> go.Figure:
     """The spectrogram in its colours where it supports the genre, dimmed elsewhere.
 
-    A line encloses what supports it at least half as strongly as the top of the scale.
+    A frame encloses the strongest region, unless that is the whole picture.
 
     Parameters
     ----------
@@ -249,7 +247,6 @@ def attention_figure(
         f"{translate(language, 'attention.weight')} %{{customdata:.2f}}<extra></extra>"
     )
     top = max(strongest, 1e-6)
-    coarse = (slice(None), slice(None, None, _LINE_BINS))[:: 1 if pitch_first else -1]
     figure = go.Figure(
         [
             go.Heatmap(
@@ -271,20 +268,6 @@ def attention_figure(
                 zmax=top,
                 colorscale=[f"rgba(0, 0, 0, {_DIM})", "rgba(0, 0, 0, 0)"],
             ),
-            go.Contour(
-                **{time: times, pitch: names[::_LINE_BINS]},
-                z=weights[coarse],
-                hoverinfo="skip",
-                showscale=False,
-                contours={
-                    "coloring": "lines",
-                    "start": _LINE * top,
-                    "end": _LINE * top,
-                    "size": top,
-                },
-                colorscale=["white", "white"],
-                line={"width": 2},
-            ),
         ]
     )
     figure.update_layout(
@@ -294,6 +277,14 @@ def attention_figure(
         hoverlabel={"align": "left"},
         meta={"time": time, "seek": True},
     )
+    region = None if attention.everywhere else attention.region
+    if region:
+        octaves = np.log2(spectrogram.frequencies)
+        bins = np.arange(len(octaves))
+        low, high = (np.interp(np.log2(f), octaves, bins) for f in (region.lowest, region.highest))
+        edges = {time: (region.start, region.end), pitch: (low - 0.5, high + 0.5)}
+        corners = {f"{axis}{i}": edges[axis][i] for axis in "xy" for i in (0, 1)}
+        figure.add_shape(type="rect", **corners, line={"color": "white", "width": 2})
     time_axis: dict[str, Any] = {"nticks": 10 if large else 4}
     if large:
         time_axis["title"] = {"text": translate(language, "figure.time"), "standoff": 14}

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Sequence
 from html import escape
 from itertools import pairwise
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, Clip
-from ccmusic.dashboard.compute import WholePiece, whole_piece
+from ccmusic.analysis import Analysis
+from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, AudioInfo, Clip, window_starts
+from ccmusic.card import titles
+from ccmusic.dashboard.compute import start_piece
 from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.markup import genre_mark
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.verdict_figures import timeline_figure
 from ccmusic.errors import CCMusicError
-from ccmusic.genres import genre_colour, genre_name
+from ccmusic.genres import genre_colour
+from ccmusic.report import clock
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
+from ccmusic.whole import ranking
 
 
 def has_course(clip: Clip) -> bool:
@@ -35,83 +39,103 @@ def timeline(
     transform: TransformChoice,
     on: Collection[str],
     language: Language,
-) -> None:
-    """Draw the verdicts on the windows of the piece as they come.
+    tell: Callable[[int, int], None],
+) -> bool:
+    """Draw the verdicts on the windows of the piece as they come; whether all have come.
 
     Any touch of the page ends the script, this loop with it; the windows are judged all the same,
     and the next run draws them.
+
+    Parameters
+    ----------
+    tell
+        Called with the number of windows that are judged, and of all, as long as some are not.
     """
+    starts = window_starts(clip.info.duration, CLIP_SECONDS)
     try:
-        whole = whole_piece(piece, transform)
-        strip.html(_strip(whole, clip, on, language))
-        for _ in whole.follow():
-            strip.html(_strip(whole, clip, on, language))
-        whole.result()
+        pending = start_piece(piece, transform)
+        windows = [window.select(on) for window in pending.results]
+        strip.html(strip_of(windows, clip.info, language))
+        if not pending.finished:
+            tell(len(windows), len(starts))
+            for done, window in enumerate(pending.follow(), 1):
+                if done > len(windows):
+                    windows.append(window.select(on))
+                    strip.html(strip_of(windows, clip.info, language))
+                    tell(done, len(starts))
+        windows = [window.select(on) for window in pending.result().windows]
     except CCMusicError as error:
         strip.caption(escape(told(error, language)))
-        return
+        return False
     with curves.container(), st.expander(translate(language, "timeline.title"), key="course"):
         if clip.info.duration > MAX_SECONDS:
             st.caption(translate(language, "timeline.longest", minutes=MAX_SECONDS / 60))
         st.plotly_chart(
-            timeline_figure(whole.course(on), language),
+            timeline_figure({w.clip.info.window_start: w.mean for w in windows}, language),
             config=buttons(language, piece.title, translate(language, "timeline.title")),
             key="timeline",
             alt=translate(language, "timeline.title"),
         )
         st.caption(translate(language, "timeline.click"))
+    return True
 
 
-def _strip(whole: WholePiece, clip: Clip, on: Collection[str], language: Language) -> str:
-    """Windows side by side, each in the colour of its genre; the judged one is framed."""
-    course, starts, length = whole.course(on), whole.starts, clip.info.duration
+def strip_of(windows: Sequence[Analysis], info: AudioInfo, language: Language) -> str:
+    """A column for each window of the piece, in the colours of its genres.
+
+    The upper half is the mean, below is a row for each model, in the order of their lines. Windows
+    that are not judged yet are hatched; the one that is shown is framed. page.js marks where the
+    sound is, and tells the verdict there.
+    """
+    starts, length = window_starts(info.duration, CLIP_SECONDS), info.duration
     middles = [start + CLIP_SECONDS / 2 for start in starts]
     inner = [(a + b) / 2 for a, b in pairwise(middles)]
     edges = [starts[0], *inner, starts[-1] + CLIP_SECONDS]
-    cells = "".join(
-        _cell(start, course.get(start), left / length, (right - left) / length, language)
-        for start, left, right in zip(starts, edges[:-1], edges[1:], strict=True)
-    )
-    info = clip.info
+    cells = [
+        _cell(window, left / length, right / length, right, language)
+        for window, left, right in zip(windows, edges, edges[1:], strict=False)
+    ]
+    if len(windows) < len(starts):
+        begin = edges[len(windows)] / length
+        cells.append(f'<i class="pending" style="left:{begin:.3%};right:0"></i>')
     width = (info.window_end - info.window_start) / length
     frame = (
         f'<i class="window" style="left:{info.window_start / length:.2%};width:{width:.2%}"></i>'
     )
-    seen = dict.fromkeys(max(mean, key=mean.__getitem__) for mean in course.values() if mean)
+    firsts = [window.top(1) for window in windows]
+    firsts += [v.top(1) for window in windows for v in window.verdicts.values()]
+    seen = dict.fromkeys(genre for first in firsts for genre, _ in first)
     legend = " ".join(genre_mark(genre, language) for genre in seen)
-    state = (
-        ""
-        if whole.finished
-        else translate(language, "timeline.progress", done=len(course), all=len(starts))
-    )
+    names = titles(v.card for v in windows[0].verdicts.values()) if windows else {}
+    rows = "".join(f"<span>{escape(name)}</span>" for name in names.values())
     label = escape(translate(language, "timeline.title"))
     return (
-        f'<div class="strip" role="group" aria-label="{label}">{cells}{frame}</div>'
-        f'<p class="legend"><b>{label}</b>{legend} <span>{escape(state)}</span></p>'
+        f'<div class="strip" role="group" aria-label="{label}" data-length="{length:.3f}">'
+        f'{"".join(cells)}{frame}<div class="rows" aria-hidden="true">{rows}</div></div>'
+        f'<p class="legend"><b>{label}</b><span class="moment"></span>{legend}</p>'
     )
 
 
-def _cell(
-    start: float, mean: Mapping[str, float] | None, left: float, width: float, language: Language
-) -> str:
-    place = f"left:{left:.3%};width:calc({width:.3%} + 0.5px)"  # no seam to the next
-    if mean is None:
-        return f'<i class="pending" style="{place}"></i>'
-    if not mean:  # silence: no genre, no colour
-        return ""
-    genre = max(mean, key=mean.__getitem__)
-    middle = start + CLIP_SECONDS / 2
-    name = escape(
-        translate(
-            language,
-            "timeline.cell",
-            minutes=int(middle // 60),
-            seconds=int(middle % 60),
-            genre=genre_name(genre, language),
-            share=mean[genre],
-        )
+def _cell(window: Analysis, left: float, right: float, end: float, language: Language) -> str:
+    """Button of a window, which begins and ends at these shares of the piece."""
+    info = window.clip.info
+    place = f"left:{left:.3%};width:calc({right - left:.3%} + 0.5px)"  # no seam to the next
+    said = ranking(window.top(2), language) or translate(language, "timeline.silent")
+    said = escape(f"{clock(info.window_start)}–{clock(info.window_end)}  {said}")
+    data = f'data-end="{end:.3f}" data-said="{said}"'
+    if not window.mean:  # no genre, no colour
+        return f'<i class="silent" {data} style="{place}"></i>'
+    given = [v for v in window.verdicts.values() if not v.error]
+    names = titles(v.card for v in given)
+    each = "\n".join(escape(f"{names[v.card.name]}: {ranking(v.top(1), language)}") for v in given)
+    (genre, _), *_ = window.top(1)
+    rows = "".join(
+        f'<i style="background:{genre_colour(*genre) if genre else "none"}"></i>'
+        for genre in ([g for g, _ in v.top(1)] for v in window.verdicts.values())
     )
+    middle = (info.window_start + info.window_end) / 2
     return (
-        f'<button class="at" data-at="{middle:.2f}" title="{name}" aria-label="{name}" '
-        f'style="{place};background:{genre_colour(genre)}"></button>'
+        f'<button class="at" data-at="{middle:.2f}" {data} title="{said}\n{each}" '
+        f'aria-label="{said}" style="{place}"><i class="mean" style="background:'
+        f'{genre_colour(genre)}"></i>{rows}</button>'
     )

@@ -1,15 +1,13 @@
-"""The panel's opinion on the page, as the models make up their minds, and its details."""
+"""The panel's answer on the page, as the models make up their minds, and its details."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from html import escape
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ccmusic.agreement import comparable
+from ccmusic.agreement import ballot
 from ccmusic.analysis import Analysis
 from ccmusic.card import ModelCard, titles
 from ccmusic.dashboard import markup
@@ -19,8 +17,12 @@ from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.verdict_figures import tie_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
+from ccmusic.result import PanelResult
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
+from ccmusic.whole import WholePiece
+
+_CHOICES = 3  # genres of each model, and of the mean
 
 
 def verdicts(
@@ -30,8 +32,9 @@ def verdicts(
     cards: Sequence[ModelCard],
     language: Language,
     own: str | None = None,
+    piece: WholePiece | None = None,
 ) -> Analysis | None:
-    """Fill the first screen's lines as the models decide; the analysis once it stands.
+    """Fill the first screen's answer as the models decide; the analysis once it stands.
 
     Parameters
     ----------
@@ -39,59 +42,131 @@ def verdicts(
         Of the models that are switched on.
     own
         Genre that the visitor voted for, to stand among the others.
+    piece
+        What is known of the whole piece: the answer is then that of the piece.
     """
     names = titles(cards)
-    waiting = translate(language, "page.waiting")
-    rows = {name: markup.notice(text, waiting, kind="waiting") for name, text in names.items()}
+    if not pending.finished and not piece:
+        waiting = translate(language, "page.waiting")
+        rows = {n: markup.notice(text, waiting, kind="waiting") for n, text in names.items()}
+        dots = {n: markup.dot(text, None, language) for n, text in names.items()}
 
-    if own:
-        rows["own vote"] = markup.own_line(own, language)
+        def show(done: int) -> None:
+            said = translate(language, "page.progress", done=done, models=len(cards))
+            slot.html(
+                markup.progress(title, said, dots.values(), language)
+                + markup.lines([*rows.values(), *_own(own, language)], language)
+            )
 
-    def show(sentence: str, votes: Counter[str], below: str = "") -> None:
-        slot.html(
-            markup.headline(title, sentence, votes, language)
-            + markup.lines([*rows.values(), below], language)
-        )
-
-    if not pending.finished:
-        progress = {"models": len(cards)}
-        show(translate(language, "page.progress", done=0, **progress), Counter())
+        show(0)
         awaited = (v for v in pending.follow() if v.card.name in names)
         for done, verdict in enumerate(awaited, 1):
             name = verdict.card.name
             rows[name] = _line(verdict, names[name], language)
-            show(translate(language, "page.progress", done=done, **progress), Counter())
+            dots[name] = _dot(verdict, names[name], language)
+            show(done)
     try:
         analysis = pending.result().select(names)
     except CCMusicError as error:
-        slot.html(markup.headline(title, told(error, language), Counter(), language))
+        slot.html(markup.headline(title, told(error, language)))
         return None
-    if not analysis.verdicts:
-        slot.html(markup.headline(title, opinion(analysis, language), Counter(), language))
-        return analysis
-    for name, verdict in analysis.verdicts.items():
-        rows[name] = _line(verdict, names[name], language)
-    show(opinion(analysis, language), _votes(analysis), _mean_line(analysis, language))
+    slot.html(panel_answer(piece or analysis, language, title=title, own=own, window=analysis))
     return analysis
 
 
-def panel_lines(analysis: Analysis, language: Language, own: str | None) -> str:
-    """The panel's sentence and a line per model, of an analysis that stands; and the own vote."""
-    names = titles(verdict.card for verdict in analysis.verdicts.values())
-    rows = [_line(v, names[name], language) for name, v in analysis.verdicts.items()]
-    said = f'<p class="said">{escape(opinion(analysis, language))}</p>'
-    if own:
-        rows.append(markup.own_line(own, language))
-    return said + markup.lines([*rows, _mean_line(analysis, language)], language)
+def panel_answer(
+    shown: PanelResult,
+    language: Language,
+    *,
+    title: str = "",
+    own: str | None = None,
+    window: Analysis | None = None,
+    progress: tuple[int, int] | None = None,
+) -> str:
+    """The answer of an analysis or of a piece, and a line for each model and the own vote.
+
+    Parameters
+    ----------
+    window
+        The ten seconds that are shown of a piece.
+    progress
+        Windows of the piece that are judged, and all.
+    """
+    names = titles(verdict.card for verdict in shown.verdicts.values())
+    rows = [_line(v, names[name], language) for name, v in shown.verdicts.items()]
+    said = opinion(shown, language)
+    window = window or (shown if isinstance(shown, Analysis) else None)
+    found = {w.code: w for result in filter(None, (shown, window)) for w in result.warnings}
+    speech = found.pop("speech") if any(w.code == "speech" for w in shown.warnings) else None
+    found.pop("silence", None)  # what is said of the window tells it
+    warnings = [_sentence(w.message(language)) for w in found.values()]
+    if not shown.mean:
+        lines = markup.lines([*rows, *_own(own, language)], language) if rows else ""
+        return markup.headline(title, said, warnings) + lines
+    advice, why = (None, None) if speech else (shown.advice, shown.why())
+    worth = advice.message(language) if advice else []
+    if shown.windows and advice and advice.band:
+        worth.append(translate(language, "whole.bands"))
+    return markup.answer(
+        title,
+        shown.top(_CHOICES),
+        [_dot(v, names[name], language) for name, v in shown.verdicts.items()],
+        [
+            said,
+            *_scope(shown, window, progress, language),
+            *([why.message(language)] if why else []),
+        ],
+        warnings,
+        language,
+        worthless=_sentence(speech.message(language)) if speech else "",
+        sureness=markup.sureness(advice.band if advice else None, " ".join(worth), language),
+    ) + markup.lines([*rows, *_own(own, language)], language)
 
 
-def opinion(analysis: Analysis, language: Language) -> str:
-    """Sentence for the headline: the agreement of the panel, or why there is none."""
-    return _sentence(analysis.message(language))
+def _scope(
+    shown: PanelResult,
+    window: Analysis | None,
+    progress: tuple[int, int] | None,
+    language: Language,
+) -> list[str]:
+    """How much of the piece the answer is about, and where the ten seconds shown differ."""
+    if progress:
+        done, windows = progress
+        return [translate(language, "whole.progress", done=done, all=windows)]
+    if not shown.windows:
+        return []
+    said = translate(language, "whole.scope", windows=len(shown.windows))
+    if window is None or (window.top(1)[:1] and window.top(1)[0][0] == shown.top(1)[0][0]):
+        return [said]
+    if not window.mean:
+        return [said, _sentence(window.message(language))]
+    ((genre, share),) = window.top(1)
+    info = window.clip.info
+    differs = translate(
+        language,
+        "whole.differs",
+        start=info.window_start,
+        end=info.window_end,
+        genre=genre_name(genre, language),
+        share=share,
+    )
+    return [said, differs]
 
 
-def _votes(analysis: Analysis) -> Counter[str]:
-    return markup.votes_of(comparable(list(analysis.verdicts.values())))
+def opinion(shown: PanelResult, language: Language) -> str:
+    """Sentence below the answer: the agreement of the panel, or why there is none."""
+    if shown.windows and shown.agreement:
+        return _sentence(shown.agreement.message(language))
+    return _sentence(shown.message(language))
+
+
+def _own(genre: str | None, language: Language) -> list[str]:
+    return [markup.own_line(genre, language)] if genre else []
+
+
+def _dot(verdict: Verdict, name: str, language: Language) -> str:
+    first = verdict.top(1)
+    return markup.dot(name, first[0][0] if first else None, language)
 
 
 def _line(verdict: Verdict, name: str, language: Language) -> str:
@@ -99,7 +174,7 @@ def _line(verdict: Verdict, name: str, language: Language) -> str:
         return markup.notice(name, told(verdict.error, language), kind="failed")
     advice = verdict.advice(language, verdict.card.title())
     return markup.line(
-        name, verdict.probabilities, language, band=verdict.band, advice=_sentence(advice)
+        name, verdict.top(_CHOICES), language, band=verdict.band, advice=_sentence(advice)
     )
 
 
@@ -107,55 +182,37 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _mean_line(analysis: Analysis, language: Language) -> str:
-    if len(comparable(list(analysis.verdicts.values()))) < 2:
-        return ""
-    advice = analysis.advice
-    return markup.line(
-        translate(language, "page.mean_short"),
-        analysis.mean,
-        language,
-        band=advice.band if advice else None,
-        advice=" ".join(advice.message(language)) if advice else "",
-        kind="mean",
-    )
-
-
-def details(analysis: Analysis, language: Language) -> None:
+def details(shown: PanelResult, language: Language) -> None:
     """Draw, folded away, what the first screen has no room for."""
-    if analysis.agreement is None:
+    if shown.agreement is None:
         return
     with st.expander(translate(language, "page.details"), key="details"):
-        top_k = st.slider(
-            translate(language, "page.top_k"), 1, 5, key="top_k", persist_state="session"
-        )
-        cards = "".join(_card(v, top_k, analysis, language) for v in analysis.verdicts.values())
-        ranking = sorted(analysis.mean.items(), key=lambda item: -item[1])[:top_k]
-        mean = markup.card(translate(language, "page.mean"), ranking, (), language)
-        st.html(f'<div class="cards">{cards}{mean}</div>')
-        st.html(markup.table(analysis, language))
-        divergence, *notes = _notes(analysis, language)
+        st.html(markup.table(shown, language))
+        divergence, *notes = _notes(shown, language)
         st.caption(plain(divergence), help=translate(language, "term.divergence"))
         for line in notes:
             st.caption(plain(line))
-        if analysis.agreement.split:
+        facts = (f"- {plain(_facts(v, shown, language))}" for v in shown.verdicts.values())
+        st.caption("\n".join(facts))
+        if shown.agreement.split:
             st.plotly_chart(
                 tie_figure(
-                    [v for v in analysis.verdicts.values() if not v.error],
-                    analysis.agreement.split,
+                    [v for v in shown.verdicts.values() if not v.error],
+                    shown.agreement.split,
                     language,
                 ),
-                config=buttons(language, analysis.file, translate(language, "page.alt_tie")),
+                config=buttons(language, shown.file, translate(language, "page.alt_tie")),
                 key="tie",
                 alt=translate(language, "page.alt_tie"),
             )
 
 
-def _card(verdict: Verdict, top_k: int, analysis: Analysis, language: Language) -> str:
-    name = verdict.card.title(with_transform=analysis.transform == "both")
+def _facts(verdict: Verdict, shown: PanelResult, language: Language) -> str:
+    """Name of a model, its size and time, and what each window or slice says."""
+    name = verdict.card.title(with_transform=shown.transform == "both")
     if verdict.error:
-        return markup.card(name, (), (told(verdict.error, language),), language)
-    notes = [
+        return f"{name}: {told(verdict.error, language)}"
+    facts = [
         translate(
             language,
             "page.model_facts",
@@ -164,27 +221,22 @@ def _card(verdict: Verdict, top_k: int, analysis: Analysis, language: Language) 
         )
     ]
     if verdict.card.width_divisor > 1:
-        notes.append(translate(language, "page.width", divisor=verdict.card.width_divisor))
-    advice = verdict.advice(language, verdict.card.title())
-    if advice:
-        notes.append(_sentence(advice))
+        facts.append(translate(language, "page.width", divisor=verdict.card.width_divisor))
     if verdict.votes:
-        votes = ", ".join(
-            f"{genre_name(genre, language)} {n}" for genre, n in verdict.votes.items()
-        )
-        notes.append(translate(language, "page.votes", votes=votes))
-    return markup.card(name, verdict.top(top_k), notes, language)
+        key = "whole.votes" if shown.windows else "page.votes"
+        facts.append(translate(language, key, votes=ballot(verdict.votes.items(), language)))
+    return f"{name}: {' · '.join(facts)}"
 
 
-def _notes(analysis: Analysis, language: Language) -> list[str]:
+def _notes(shown: PanelResult, language: Language) -> list[str]:
     """Divergence and time, whom the mean leaves out, and what to make of it."""
-    agreement = analysis.agreement
+    agreement = shown.agreement
     assert agreement is not None
     divergence = _sentence(agreement.divergence_message(language))
-    elapsed = translate(language, "page.elapsed", seconds=analysis.elapsed_ms / 1000)
+    elapsed = translate(language, "page.elapsed", seconds=shown.elapsed_ms / 1000)
     lines = [" · ".join(filter(None, (divergence, elapsed)))]
-    apart = sum(not v.error for v in analysis.verdicts.values()) - agreement.models
+    apart = sum(not v.error for v in shown.verdicts.values()) - agreement.models
     if apart:
         lines.append(translate(language, "page.apart", models=agreement.models, apart=apart))
-    advice = analysis.advice
+    advice = shown.advice
     return lines + (advice.message(language) if advice else [])

@@ -17,17 +17,13 @@ import streamlit as st
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from ccmusic.dashboard.gate import COOKIE
+
 T = TypeVar("T")
-_COOKIE = "ccmusic_visitor"
-_SAVE = """export default function ({ data }) {
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `${data.name}=${data.secret}; path=/; SameSite=Strict${secure}`;
-}"""
-_save = st.components.v2.component("ccmusic_cookie", js=_SAVE, isolate_styles=False)
 
 
 def visitor() -> str:
-    """Secret of the visitor, made up when something is to be kept for the first time."""
+    """Secret of the visitor; of this session alone where the browser keeps no cookie."""
     state = st.session_state
     if "visitor" not in state:
         state.visitor = cookie() or secrets.token_urlsafe(24)
@@ -42,15 +38,8 @@ def known_visitor() -> str | None:
 
 def cookie() -> str | None:
     """Secret that the browser remembers, until it is closed."""
-    secret: str | None = st.context.cookies.get(_COOKIE)
+    secret: str | None = st.context.cookies.get(COOKIE)
     return secret
-
-
-def remember_visitor() -> None:
-    """Let the browser remember the secret, if there is one and the browser has another."""
-    secret = st.session_state.get("visitor")
-    if secret and secret != cookie():
-        _save(key="cookie", data={"name": _COOKIE, "secret": secret})
 
 
 def largest_upload(megabytes: int) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import DeletedFile
 
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import forget_models
@@ -58,13 +59,14 @@ def _window(language: Language) -> None:
     if others_come():
         st.markdown(translate(language, "weights.private"))
     with st.container(key="weights"):
-        uploads = st.file_uploader(
+        chosen = st.file_uploader(
             translate(language, "weights.file"),
             _KINDS,
             accept_multiple_files=True,
             key="weights_file",
             max_upload_size=mb,
         )
+    uploads = [upload for upload in chosen if not isinstance(upload, DeletedFile)]
     st.session_state.weights_held = [upload.file_id for upload in uploads]
     # The last one of each: who is refused adds another.
     weights = next((u for u in reversed(uploads) if not _is_card(u.name)), None)

@@ -28,7 +28,7 @@ from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
 from ccmusic.dashboard.verdicts import opinion
 from ccmusic.edits import Change, Edit, Without, message
 from ccmusic.errors import CCMusicError
-from ccmusic.genres import genre_name
+from ccmusic.genres import genre_colour, genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
@@ -100,24 +100,38 @@ def before_and_after(
     on
         Names of the models that are switched on.
     """
-    before = after = None
+    before, after, said = None, None, ""
     try:
         before = pending.result().select(on)
         if isinstance(shown, CCMusicError):
             raise shown
         if shown.pending:
             after = shown.pending.result().select(on)
-        said = opinion(after, language) if after else ""
+        said = opinion(before if after and after.mean else after or before, language)
     except CCMusicError as error:
         said = told(error, language)
     done = message(st.session_state.edits, language)
-    slot.html(
+    above = (
         f'<h1 class="piece">{escape(title)}</h1>'
         f'<p class="edited">{escape(done[:1].upper() + done[1:])}</p>'
-        f'<h2 class="opinion">{escape(said)}</h2>'
-        + (_table(before, after, language) if before and after and before.verdicts else "")
     )
+    if not (before and before.mean and after and after.mean):
+        slot.html(f'{above}<h2 class="answer sentence opinion">{escape(said)}</h2>')
+    else:
+        slot.html(above + _answer(before, after, language) + _table(before, after, language))
     return before, after
+
+
+def _answer(before: Analysis, after: Analysis, language: Language) -> str:
+    """The likeliest genre now, large, and that before."""
+    ((genre, share),), ((was, had),) = after.top(1), before.top(1)
+    since = translate(language, "what_if.since", genre=genre_name(was, language), share=had)
+    return (
+        f'<h2 class="answer"><b class="large" style="--genre:{genre_colour(genre)}">'
+        f'{escape(genre_name(genre, language))}</b> <span class="mean">{share:.0%}</span> '
+        f"<small>{escape(since)}</small></h2>"
+        f'<p class="opinion">{escape(opinion(after, language))}</p>'
+    )
 
 
 def _table(before: Analysis, after: Analysis, language: Language) -> str:

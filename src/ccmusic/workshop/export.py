@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,6 +18,7 @@ from torch import nn
 
 from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError
+from ccmusic.options import ExportOptions
 from ccmusic.picture import Preprocessing
 from ccmusic.runtime import onnxruntime
 from ccmusic.workshop.data import count_sources, read_manifest
@@ -25,21 +26,15 @@ from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
 from ccmusic.workshop.runs import load_weights, read_log
 from ccmusic.zoo import SHIPPED, Checkpoint, store, user_folder
 
-Precision = Literal["fp32", "fp16"]
-
 _TIMINGS = 15
 
 
 def export(
     weights: Path,
     manifest: Path,
+    options: ExportOptions,
     *,
     out: Path | None = None,
-    name: str | None = None,
-    precision: Precision = "fp16",
-    data: str,
-    licence: str,
-    notes: Sequence[str] = (),
 ) -> Checkpoint:
     """Convert, calibrate, measure and write a checkpoint.
 
@@ -49,14 +44,10 @@ def export(
         ``weights.pt`` of :func:`ccmusic.workshop.train.train`.
     manifest
         Its ``valid`` split gives temperature and metrics.
+    options
+        Texts for the card, its name, and how the weights are stored.
     out
         Folder; the user's own by default.
-    name
-        ``BACKBONE_TRANSFORM`` by default.
-    precision
-        ``fp16`` stores halves and computes in fp32: half the size at no cost.
-    data, licence, notes
-        Texts for the card.
 
     Raises
     ------
@@ -67,7 +58,6 @@ def export(
     """
     network, plan = load_weights(weights)
     preprocessing = Preprocessing.default(plan.transform)
-    name = name or f"{plan.backbone}_{plan.transform}"
     recordings, pictures = held_out(manifest, plan.classes, preprocessing)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         path = Path(scratch) / "network.onnx"
@@ -75,14 +65,14 @@ def export(
         exact = infer(open_onnx(path), pictures, preprocessing)
         if not np.isfinite(exact).all():
             raise CheckpointError("onnx_not_finite", file=weights)
-        if precision == "fp16":
+        if options.precision == "fp16":
             to_fp16(path, source=weights)
         content = path.read_bytes()
         relative_latency = _relative_latency(path, preprocessing)
         logits = infer(open_onnx(path), pictures, preprocessing)
     temperature = fit_temperature(logits, recordings, plan.classes)
     card = ModelCard(
-        name=name,
+        name=options.name or f"{plan.backbone}_{plan.transform}",
         backbone=plan.backbone,
         preprocessing=preprocessing,
         classes=plan.classes,
@@ -90,21 +80,24 @@ def export(
         width_divisor=plan.width_divisor,
         parameters=sum(p.numel() for p in network.parameters()),
         multiply_adds=count_multiply_adds(network, preprocessing),
-        precision=precision,
+        precision=options.precision,
         same_choice=float((logits.argmax(axis=1) == exact.argmax(axis=1)).mean()),
         relative_latency=relative_latency,
         sha256=hashlib.sha256(content).hexdigest(),
         metrics=measure(logits, recordings, plan.classes, temperature=temperature, split="valid"),
-        data=data,
+        data=options.data_note,
         sources=count_sources(
             r
             for r in read_manifest(manifest)
             if (r.split == "train" and r.genre)
             or (r.split != "valid" and (plan.n_soft or plan.taught))
         ),
-        licence=licence,
+        licence=options.licence,
         learning_curve=read_log(weights.parent),
-        notes=(*([f"Training began from {plan.init_from}."] if plan.init_from else []), *notes),
+        notes=(
+            *([f"Training began from {plan.init_from}."] if plan.init_from else []),
+            *(options.note or []),
+        ),
     )
     return store(card, content, out or user_folder())
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ccmusic.errors import DataError
+from ccmusic.errors import DataError, reason_of
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.backbones import Backbone, build
 from ccmusic.workshop.data import read_table
@@ -82,8 +82,7 @@ def reading(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:  # damaged files fail in many ways inside torch
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: not a file of ccmusic train ({reason})") from None
+        raise DataError(f"{path}: not a file of ccmusic train ({reason_of(error)})") from None
 
 
 def stored(plan: Plan) -> dict[str, Any]:

@@ -1,0 +1,88 @@
+"""The answer: one large genre, the whole piece, the verdict of the moment, no mixed frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright")
+pytest.importorskip("streamlit")
+
+from playwright.sync_api import Page, expect
+
+from ccmusic.texts import translate
+from live_page import settle
+
+pytestmark = pytest.mark.slow
+SOUND = "document.querySelector('[data-testid=stAudio]')"
+
+
+@pytest.fixture(scope="module")
+def song(write_sound: Callable[..., Path]) -> Path:
+    """Twenty seconds of a chord, then fourteen of noise."""
+    rate = 22_050
+    time = np.arange(34 * rate) / rate
+    sound = sum(0.1 * np.sin(2 * np.pi * f * time) for f in (220, 277, 330))
+    sound[20 * rate :] = np.random.default_rng(0).normal(0, 0.1, 14 * rate)
+    return write_sound("chord.wav", sound.astype(np.float32), rate)
+
+
+def test_the_genre_is_the_largest_word_and_every_model_has_a_dot(
+    visit: Callable[..., Page],
+) -> None:
+    page = visit("lang=en&example=vibe_ace")
+    size = "element => parseFloat(getComputedStyle(element).fontSize)"
+    large = page.locator(".answer .large").evaluate(size)
+    others = page.locator("h1, h2, h3, .models .genre").evaluate_all(f"all => all.map({size})")
+    assert large >= 36
+    assert max(others) < large
+    dots = page.locator(".dot")
+    lines = page.locator(".models .model")
+    expect(dots).to_have_count(lines.count())
+    colour = "element => getComputedStyle(element).backgroundColor"
+    for place in range(lines.count()):
+        swatch = lines.nth(place).locator(".swatch")
+        assert dots.nth(place).evaluate(colour) == swatch.evaluate(colour)
+        name = lines.nth(place).locator(".name").inner_text()
+        assert dots.nth(place).locator("span").text_content().startswith(f"{name}: ")
+
+
+def test_the_whole_piece_is_the_answer_and_the_moment_follows_the_sound(
+    visit: Callable[..., Page], song: Path
+) -> None:
+    page = visit("lang=en&example=rain")
+    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(song)
+    expect(page.get_by_text(translate("en", "whole.scope", windows=4))).to_be_visible()
+    settle(page)
+    cells = page.locator(".strip .at")
+    expect(cells).to_have_count(4)
+    models = page.locator(".models .model").count()
+    expect(cells.first.locator("i")).to_have_count(1 + models)
+    moment = page.locator(".legend .moment")
+    for place, seconds in ((0, 3), (2, 21), (3, 33)):
+        page.evaluate(f"{SOUND}.currentTime = {seconds}")
+        expect(moment).to_have_text(cells.nth(place).get_attribute("data-said"))
+        expect(page.locator(".strip .now")).to_have_count(1)
+
+
+def test_an_old_frame_is_dimmed_until_the_new_one_stands(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=vibe_ace")
+    page.evaluate(
+        """() => {
+            window.seen = [];
+            const parts = [".st-key-verdict", ".st-key-picture", ".st-key-below"];
+            new MutationObserver(() => {
+                const found = parts.map((name) => document.querySelector(name));
+                window.seen.push(found.map((part) => Number(getComputedStyle(part).opacity)));
+            }).observe(document.body, { childList: true, subtree: true });
+        }"""
+    )
+    page.locator(".st-key-example_en button", has_text="Rain").click()
+    expect(page.locator("h1.piece")).to_have_text("Rain")
+    settle(page)
+    seen = page.evaluate("window.seen")
+    assert any(max(frame) < 0.5 for frame in seen)
+    assert seen[-1] == [1, 1, 1]
