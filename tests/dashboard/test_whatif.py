@@ -22,6 +22,7 @@ from ccmusic import Change, Clip, OneChannel, Without, dashboard, load, zoo
 from ccmusic.dashboard import change, compute, importance, whatif
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.dashboard.player import sixteen, wav
+from ccmusic.dashboard.verdict_figures import slider_figure
 from ccmusic.edits import Edit, message
 from ccmusic.genres import genre_name
 from ccmusic.panel import Panel
@@ -163,7 +164,12 @@ def test_edits_are_of_one_piece() -> None:
 
 def test_what_is_heard_is_what_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[bytes] = []
-    monkeypatch.setattr(whatif, "wav", lambda *given: heard.append(wav(*given)) or heard[-1])
+
+    def written(samples: Any, rate: int) -> bytes:
+        heard.append(wav(samples, rate))
+        return heard[-1]
+
+    monkeypatch.setattr("ccmusic.dashboard.whatif.wav", written)
     open_page(gain="-12", without="1000-4000Hz")
     clip = load(EXAMPLE).edited([Without(band=(1000, 4000)), Change(gain=-12)])
     assert heard == [wav(sixteen(clip.original), clip.info.sample_rate)]
@@ -234,10 +240,12 @@ def test_a_curve_is_what_the_panel_says_at_each_step(
     language: Language, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[tuple[Any, ...]] = []
-    figure = change.slider_figure
-    monkeypatch.setattr(
-        change, "slider_figure", lambda *given: drawn.append(given) or figure(*given)
-    )
+
+    def figure(*given: Any) -> Any:
+        drawn.append(given)
+        return slider_figure(*given)
+
+    monkeypatch.setattr("ccmusic.dashboard.change.slider_figure", figure)
     app = open_page(lang=language, gain="-6")
     app.pills(key=f"change_what_{language}").set_value("gain").run()
     assert not drawn
