@@ -1,6 +1,7 @@
 # make run: the dashboard with example music.  make test: lint, types, tests.
 # make check: lint and the tests of the core, under a minute.  make coverage: make test, measured.
 # make test-slow: what takes long, large networks above all.
+# make fuzz: damaged files, weights and addresses, other ones each day; ten minutes at most.
 # make docs: the manual, Chinese and English, in site/.
 # make package: sdist and wheel in dist/, tried in an empty environment.
 # make lock: constraints.txt anew, the versions of everything that is installed here.
@@ -16,7 +17,7 @@ CORE := $(filter-out tests/test_sandbox.py tests/test_licences.py,$(wildcard tes
 # The registry's PyTorch for Linux brings gigabytes of CUDA; this index has builds for processors.
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
-.PHONY: run test test-slow check core coverage lint format docs package lock clean
+.PHONY: run test test-slow fuzz check core coverage lint format docs package lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/ccmusic dashboard --port $(PORT)
@@ -26,6 +27,9 @@ test: lint
 
 test-slow: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -m slow
+
+fuzz: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -m fuzz
 
 # Side by side, for one of the two is mypy.
 check: $(VENV)/test.stamp

@@ -79,10 +79,6 @@ def finish(work: Path) -> None:
         if unknown.accuracy > worth.get(card.name, -1):
             worth[card.name], best[card.name] = unknown.accuracy, (card, everything)
             store(card, checkpoint.path.read_bytes(), out)
-    unrated = [f"--only {name}" for name, (card, _) in best.items() if not card.faithfulness]
-    if unrated:
-        print("maps not rated; run:", "python references/faithfulness.py", material, end=" ")
-        print("--checkpoints", out, *unrated)
     (out / "panels").mkdir(exist_ok=True)
     for panel, members in (("all", names()), ("cqt", names("cqt")), ("mel", names("mel"))):
         cards = [best[name][0] for name in members]
@@ -111,16 +107,16 @@ def exported(work: Path, name: str) -> Checkpoint:
     plan = options(work, name)
     training = NETWORKS[plan["backbone"]]
     width = f", 1/{training.width_divisor} of its width" if training.width_divisor > 1 else ""
+    note = (
+        f"Began as {training.began_as}{width}; from the weights of an earlier training, "
+        f"{plan['epochs']} passes over crops and {plan['final_epochs']} over whole pictures, of "
+        "which commercial songs were two thirds. Labels, verdicts of linear classifiers on "
+        "features of musicnn and YAMNet, 100 tags of musicnn, and 145 scores of YAMNet."
+    )
     return export(
         work / "runs" / name / "weights.pt",
         work / "material" / "clips.csv",
-        ExportOptions(
-            data_note=f"Began as {training.began_as}{width}; from the weights of an earlier training, "
-            f"{plan['epochs']} passes over crops and {plan['final_epochs']} over whole pictures, "
-            "of which commercial songs were two thirds. Labels, verdicts of linear classifiers on "
-            "features of musicnn and YAMNet, 100 tags of musicnn, and 145 scores of YAMNet.",
-            licence=LICENCE,
-        ),
+        ExportOptions(data_note=note, licence=LICENCE),
         out=work / "exported",
     )
 

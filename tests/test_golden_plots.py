@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ccmusic import Attention, Clip, Picture, Preprocessing, Spectrogram, plot
+from ccmusic import Attention, Clip, Picture, Preprocessing, Spectrogram, TransformName, plot
 
 GOLDEN = Path(__file__).parent / "golden" / "plots"
 RATE = 22_050
@@ -26,18 +27,18 @@ def _clip() -> Clip:
     )
 
 
-def _spectrogram(transform: str) -> tuple[Spectrogram, Preprocessing]:
+def _spectrogram(transform: TransformName) -> tuple[Spectrogram, Preprocessing]:
     preprocessing = Preprocessing.default(transform)
     return preprocessing.transform(_clip().samples), preprocessing
 
 
-def _attention(transform: str) -> Attention:
+def _attention(transform: TransformName) -> Attention:
     coarse = np.full((7, 7), -0.5, np.float32)
-    coarse[1:3, 3:6] = [[1, 2, 1], [0.5, 1, 0.5]]
+    coarse[1:3, 3:6] = np.array([[1, 2, 1], [0.5, 1, 0.5]])
     return Attention("jazz", coarse, Picture.from_spectrogram(*_spectrogram(transform)))
 
 
-def _png(draw: Callable[[object], object]) -> bytes:
+def _png(draw: Callable[[Any], object]) -> bytes:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4, 3), dpi=100, layout="constrained")

@@ -53,9 +53,8 @@ WORDS: dict[Language, dict[str, str]] = {
             "wherever its maps are shown. Left out are recordings on which the map names no "
             "region, or most of the picture. For comparison, what three other kinds of maps "
             "reach with silence: against the mean of all genres instead of the likely ones; the "
-            "same minus the average map over other recordings; and occlusion, silence in each "
-            "of the 49 "
-            "cells in turn, on a few of the recordings. "
+            "same minus the average map over other recordings; and occlusion, silence in each of "
+            "the 49 cells in turn, on a few of the recordings. "
             "`python references/faithfulness.py MATERIAL` measures it."
         ),
         "maps_table": (

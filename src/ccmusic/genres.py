@@ -65,7 +65,7 @@ _COLOURS: dict[str, str] = {
 # Of classes that are none of the thirteen; as bright, and to the usual eye 26 or more from one
 # another and from the above.
 _OTHER_COLOURS = (
-    "#1E4EF6", "#008AF0", "#427230", "#00A27E", "#C072D2", "#FC184E", "#009C48", "#00A800",
+    "#1652FE", "#008AF0", "#427230", "#00A27E", "#C072D2", "#FC184E", "#009C48", "#00A800",
     "#F600FC", "#789C06", "#AE3084", "#EA664E", "#7E5A66", "#90907E", "#AE3C4E", "#AE8A00",
 )  # fmt: skip
 

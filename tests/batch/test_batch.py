@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pyarrow import parquet
 
@@ -132,12 +133,19 @@ def test_a_row_says_what_classify_says(music: Path) -> None:
             assert row[f"{name}_{genre}"] == pytest.approx(share, abs=1e-6)
 
 
-def test_a_row_of_silence_has_no_genre(home: Path, write_sound, tone, tmp_path: Path) -> None:
-    path = str(write_sound("rest.flac", tone(440, 12, amplitude=0)))
-    batch.run([path], tmp_path / "genres.jsonl", Options())
-    (row,) = _rows(tmp_path / "genres.jsonl")
-    assert (row["judged"], row["genre"], row["error"]) == ("silent", None, None)
-    assert row["mean_jazz"] is None
+def test_a_row_of_silence_has_no_genre_and_says_why(
+    home: Path, write_sound, tone, tmp_path: Path
+) -> None:
+    pause = np.concatenate([tone(440, 12), tone(440, 20, amplitude=0), tone(440, 12)])
+    files = [write_sound("pause.flac", pause), write_sound("short.flac", tone(440, 0.5))]
+    done = batch.run(list(map(str, files)), tmp_path / "genres.jsonl", Options())
+    silent, short = sorted(_rows(tmp_path / "genres.jsonl"), key=lambda row: row["judged"])
+    assert (silent["judged"], silent["genre"], silent["mean_jazz"]) == ("silent", None, None)
+    assert silent["error"].startswith("silent from 17.0 to 27.0 s")
+    assert "--crop" in silent["error"]
+    assert (short["judged"], short["genre"]) == ("too_short", None)
+    assert short["error"]
+    assert done.failures == 0  # nothing was wrong with the files
 
 
 def test_votes_are_those_of_the_genre_beside_them() -> None:

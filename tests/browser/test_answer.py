@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def song(write_sound: Callable[..., Path]) -> Path:
     """Twenty seconds of a chord, then fourteen of noise."""
     rate = 22_050
     time = np.arange(34 * rate) / rate
-    sound = sum(0.1 * np.sin(2 * np.pi * f * time) for f in (220, 277, 330))
+    sound = 0.1 * np.sin(2 * np.pi * np.outer((220, 277, 330), time)).sum(axis=0)
     sound[20 * rate :] = np.random.default_rng(0).normal(0, 0.1, 14 * rate)
     return write_sound("chord.wav", sound.astype(np.float32), rate)
 
@@ -47,7 +48,7 @@ def test_the_genre_is_the_largest_word_and_every_model_has_a_dot(
         swatch = lines.nth(place).locator(".swatch")
         assert dots.nth(place).evaluate(colour) == swatch.evaluate(colour)
         name = lines.nth(place).locator(".name").inner_text()
-        assert dots.nth(place).locator("span").text_content().startswith(f"{name}: ")
+        expect(dots.nth(place).locator("span")).to_have_text(re.compile(rf"^{re.escape(name)}: "))
 
 
 def test_the_whole_piece_is_the_answer_and_the_moment_follows_the_sound(
@@ -64,7 +65,7 @@ def test_the_whole_piece_is_the_answer_and_the_moment_follows_the_sound(
     moment = page.locator(".legend .moment")
     for place, seconds in ((0, 3), (2, 21), (3, 33)):
         page.evaluate(f"{SOUND}.currentTime = {seconds}")
-        expect(moment).to_have_text(cells.nth(place).get_attribute("data-said"))
+        expect(moment).to_have_text(cells.nth(place).get_attribute("data-said") or "nothing")
         expect(page.locator(".strip .now")).to_have_count(1)
 
 

@@ -37,8 +37,8 @@ def test_an_answer_is_a_genre_in_its_colour_and_a_dot_of_each_model(language: La
             text = f"{name}: {genre_name(genre, language)}"
             assert f'background:{genre_colour(genre)}" title="{text}"><span>{text}</span>' in answer
     assert "&lt;b&gt;Mine" in answer
-    # What warns stands between the answer and all that follows.
-    assert answer.index("2 of 3") < answer.index("the whole") < answer.index("low &amp; slow")
+    # What warns stands right below the votes.
+    assert answer.index("2 of 3") < answer.index("low &amp; slow") < answer.index("the whole")
 
 
 def test_a_warning_that_makes_the_verdict_worthless_is_the_headline() -> None:

@@ -16,6 +16,7 @@ import httpx2
 import numpy as np
 import pytest
 
+from mutations import mutated
 from services import SONG, opened
 
 # A process of its own has the shipped models too; what is asked here is not what they think.
@@ -99,35 +100,6 @@ def test_no_request_of_the_document_is_a_server_error(serve, tmp_path: Path) -> 
     assert httpx2.get(f"{server.url}/healthz").status_code == 200
 
 
-def _mutated(content: bytes, chance: random.Random) -> bytes:
-    data = bytearray(content)
-    for _ in range(chance.choice((1, 1, 2, 5, 20))):
-        # Most damage where the headers are.
-        reach = chance.choice((64, 512, len(data)))
-        at = chance.randrange(min(reach, len(data)))
-        match chance.randrange(6):
-            case 0:
-                data[at] ^= 1 << chance.randrange(8)
-            case 1:
-                data[at] = chance.choice((0, 0x7F, 0x80, 0xFF))
-            case 2:
-                data[at : at + 4] = chance.choice(
-                    (b"\xff\xff\xff\xff", bytes(4), b"\x7f\xff\xff\xff")
-                )
-            case 3:
-                del data[at : at + chance.randrange(1, 200)]
-            case 4:
-                data[at:at] = chance.randbytes(chance.randrange(1, 200))
-            case 5:
-                other = chance.randrange(len(data))
-                data[at : at + 100] = data[other : other + 100]
-        if not data:
-            break
-    if chance.random() < 0.1:
-        del data[chance.randrange(1 + len(data)) :]
-    return bytes(data)
-
-
 @pytest.mark.slow
 def test_ten_thousand_damaged_files(serve, write_sound, tone, tmp_path: Path) -> None:
     stereo = np.stack([tone(440, 1.2, 48_000)] * 2)
@@ -149,7 +121,7 @@ def test_ten_thousand_damaged_files(serve, write_sound, tone, tmp_path: Path) ->
         with httpx2.Client(base_url=server.url, timeout=100) as client:
             for seed in range(first, 10_000, 4):
                 chance = random.Random(seed)
-                content = _mutated(chance.choice(sounds), chance)
+                content = mutated(chance.choice(sounds), chance)
                 route = chance.choice(("/v1/classify", "/v1/classify", "/v1/classify/events"))
                 got = client.post(route, files={"file": ("x", content)}, data=SMALL)
                 assert got.status_code in (200, 422), (seed, got.text)

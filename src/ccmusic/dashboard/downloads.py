@@ -42,7 +42,8 @@ def downloads(
     if state.get("report_of") != told:
         state.report_of = told
         state.report = report.render(shown, "html", language, window=window)
-        state.card = share_card(piece.title, analysis, language) if analysis.mean else None
+        picture = next(iter(analysis.spectrograms.values()))
+        state.card = share_card(piece.title, shown, picture, language) if shown.mean else None
     with st.container(horizontal=True, vertical_alignment="center"):
         for kind, mime in _KINDS.items():
             content = state.report if kind == "html" else written[kind]

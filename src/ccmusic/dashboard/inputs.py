@@ -13,7 +13,7 @@ from streamlit.runtime.uploaded_file_manager import DeletedFile
 
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import prepared
-from ccmusic.dashboard.examples import example, example_facts, example_title, find_examples
+from ccmusic.dashboard.examples import Facts, example, example_facts, example_title, find_examples
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.markup import group
 from ccmusic.dashboard.piece import Piece
@@ -105,11 +105,14 @@ def choose_input(
         )
     if examples:
         state[tiles] = state.example
-        st.html(_tile_colours(list(examples), language))
+        # Who wants to vote first is told nothing, not even by a colour.
+        facts = {} if state.vote_first else example_facts()
+        said = {stem: known.interesting(transform, language) for stem, known in facts.items()}
+        st.html(_tile_colours([facts.get(stem) for stem in examples], language))
         st.pills(
             translate(language, "page.examples"),
             list(examples),
-            format_func=lambda stem: _tile(stem, transform, language),
+            format_func=lambda stem: _tile(stem, said.get(stem, ""), language),
             key=tiles,
             on_change=choose,
             required=True,  # the second half of a double click takes nothing back
@@ -233,26 +236,21 @@ def _titled(piece: Piece, language: Language) -> Piece:
     return piece if piece.title else replace(piece, title=translate(language, "page.recording"))
 
 
-def _tile(stem: str, transform: TransformChoice, language: Language) -> str:
+def _tile(stem: str, said: str, language: Language) -> str:
     """Title, artist and length, and what makes it interesting, each on a line of its own."""
-    title, facts = f"**{plain(example_title(stem, language))}**", example_facts().get(stem)
-    if facts is None:
-        return title
-    minutes, seconds = divmod(round(facts.seconds), 60)
-    lines = [title, plain(f"{facts.artist} · {minutes}:{seconds:02d}")]
-    # Who wants to vote first is told nothing.
-    if not st.session_state.vote_first:
-        lines.append(plain(facts.interesting(transform, language)))
-    return "\n".join(lines)
+    lines, facts = [f"**{plain(example_title(stem, language))}**"], example_facts().get(stem)
+    if facts:
+        minutes, seconds = divmod(round(facts.seconds), 60)
+        lines.append(plain(f"{facts.artist} · {minutes}:{seconds:02d}"))
+    return "\n".join([*lines, plain(said)] if said else lines)
 
 
-def _tile_colours(stems: Sequence[str], language: Language) -> str:
-    """Style sheet: every tile has the colour of the makers' genre."""
-    facts = {} if st.session_state.vote_first else example_facts()
+def _tile_colours(tiles: Sequence[Facts | None], language: Language) -> str:
+    """Style sheet: every tile has the colour of the genre by which it is labelled."""
     rules = "".join(
         f".st-key-example_{language} button:nth-of-type({place}) "
-        f"{{ --genre: {genre_colour(facts[stem].genre)}; }}"
-        for place, stem in enumerate(stems, 1)
-        if stem in facts
+        f"{{ --genre: {genre_colour(facts.genre)}; }}"
+        for place, facts in enumerate(tiles, 1)
+        if facts
     )
     return f"<style>{rules}</style>"

@@ -97,7 +97,8 @@ def answer(
     below = "".join(f"<p>{escape(sentence)}</p>" for sentence in more)
     return (
         f'{_title(title)}{large}{_ballot(dots, language, sureness)}<div class="sentences">'
-        f'<p class="opinion">{escape(opinion)}</p>{below}</div>{_warnings(warnings)}'
+        f'<p class="opinion">{escape(opinion)}</p></div>{_warnings(warnings)}'
+        f'<div class="sentences">{below}</div>'
     )
 
 

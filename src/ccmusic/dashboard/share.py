@@ -1,4 +1,4 @@
-"""An analysis in, a card to share out: title, verdict, picture and colour as one PNG."""
+"""A result in, a card to share out: title, verdict, picture and colour as one PNG."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ccmusic.analysis import Analysis
 from ccmusic.axes import RANGE_DB, orient
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.picture import magma
+from ccmusic.result import PanelResult
 from ccmusic.spectrogram import Spectrogram
 from ccmusic.texts import Language
 
@@ -48,7 +48,9 @@ def chinese_font() -> str | None:
     return None
 
 
-def share_card(title: str, analysis: Analysis, language: Language) -> bytes:
+def share_card(
+    title: str, result: PanelResult, spectrogram: Spectrogram, language: Language
+) -> bytes:
     """Draw a PNG of 1200 x 630 pixels.
 
     Where no font with Chinese is at hand, the card is in English, and what it cannot write of the
@@ -58,8 +60,10 @@ def share_card(title: str, analysis: Analysis, language: Language) -> bytes:
     ----------
     title
         Of the piece.
-    analysis
-        With at least one verdict, and with its spectrograms.
+    result
+        Of ten seconds or of the whole piece, with at least one verdict.
+    spectrogram
+        The picture.
     """
     chinese = chinese_font()
     if chinese is None:
@@ -68,14 +72,14 @@ def share_card(title: str, analysis: Analysis, language: Language) -> bytes:
     def font(size: int) -> _Font:
         return ImageFont.truetype(chinese, size) if chinese else ImageFont.load_default(size)
 
-    genre, share = analysis.top(1)[0]
+    genre, share = result.top(1)[0]
     colour = genre_colour(genre)
     card = Image.new("RGB", SIZE, _PAPER)
     pen = ImageDraw.Draw(card)
     pen.rectangle((0, 0, SIZE[0], 16), colour)
-    picture = _picture(next(iter(analysis.spectrograms.values())))
+    picture = _picture(spectrogram)
     card.paste(picture, (_EDGE, (SIZE[1] - _PICTURE) // 2 + 8))
-    message = analysis.message(language)
+    message = result.message(language)
     # Text, size, colour and the most lines of each part.
     parts = (
         (title, 44, _INK, 2),
