@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("streamlit")
 
 from ccmusic import audio, zoo
-from ccmusic.dashboard import compute, guide, live
+from ccmusic.dashboard import compute, live
 from ccmusic.dashboard.player import wav
 from ccmusic.genres import genre_name
 from ccmusic.spectrogram import TransformChoice, TransformName
@@ -36,7 +36,7 @@ def _two_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
 def judged(sound: object, transform: TransformChoice, language: Language) -> str:
     received = live._samples(sound)
     assert received
-    return live._judge(*received, transform, language)
+    return live._judge(*received, transform, language, ())[0]
 
 
 def sent(samples: np.ndarray, rate: int = 22_050) -> dict[str, object]:
@@ -46,35 +46,35 @@ def sent(samples: np.ndarray, rate: int = 22_050) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_each_transform_has_one_voice(language: Language) -> None:
+def test_all_models_have_a_voice(language: Language) -> None:
     sound = sent(noise(4, 22_050))
-    assert re.findall(r"<h4>(.*?)</h4>", judged(sound, "mel", language)) == ["ResNet50"]
-    said = judged(sound, "both", language)
-    assert re.findall(r"<h4>(.*?)</h4>", said) == ["ResNet50 · CQT", "ResNet50 · Mel"]
-    assert genre_name("jazz", language) in said
-    assert genre_name("rock", language) in said
-    assert said.count("<li>") == 6
+    (said,) = re.findall('<ol class="models.*?</ol>', judged(sound, "mel", language))
+    assert re.findall('class="name">(.*?)<', said) == ["ResNet50"]
+    (said,) = re.findall('<ol class="models.*?</ol>', judged(sound, "both", language))
+    assert re.findall('class="name">(.*?)<', said)[:2] == ["ResNet50 · CQT", "ResNet50 · Mel"]
+    for genre in ("jazz", "rock"):
+        assert genre_name(genre, language) in said
 
 
-def test_the_voice_is_the_fastest_of_the_guide(tmp_path: Path) -> None:
-    checkpoints = {c.card.name: c for c in zoo.find("cqt")}
-    slow = checkpoints["resnet50_cqt"].card.model_copy(update={"relative_latency": 2.0})
-    quick = make_checkpoint(tmp_path, "vgg19_bn_cqt", backbone="vgg19_bn").model_copy(
-        update={"relative_latency": 0.5, "multiply_adds": slow.multiply_adds + 1}
-    )
-    for card in (slow, quick):
-        (tmp_path / f"{card.name}.json").write_text(card.to_json())
-    said = judged(sent(noise(4, 22_050)), "cqt", "en")
-    assert re.findall(r"<h4>(.*?)</h4>", said) == ["VGG19-BN"]
-    answers = guide._answers(zoo.find("cqt"), "en")
-    assert any("vgg19_bn_cqt" in line for line in answers if line.startswith("Fastest"))
+def test_bars_race_from_where_they_were() -> None:
+    received = live._samples(sent(noise(4, 22_050)))
+    assert received
+    said, leading = live._judge(*received, "cqt", "en", ())
+    assert leading[0][0] == "jazz"
+    assert len(leading) == 5
+    assert f"--since:0.0%;width:{leading[0][1]:.1%}" in said
+    before = [("rock", 0.6), ("jazz", 0.3)]
+    said, _ = live._judge(*received, "cqt", "en", before)
+    (first,) = re.findall('<ol class="race"><li style="--rise:(.*?)"', said)
+    assert first == "1"  # from the second place to the first
+    assert f"--since:30.0%;width:{leading[0][1]:.1%}" in said
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_silence_and_scraps_are_no_music(language: Language) -> None:
     silence = judged(sent(np.zeros(5 * 22_050, np.float32)), "cqt", language)
-    assert translate(language, "judged.silent") in silence
-    assert "<li>" not in silence
+    assert translate(language, "judged.silent")[1:] in silence
+    assert "<li" not in silence
     assert judged(sent(noise(0.05, 22_050)), "cqt", language).startswith("<p>")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 
 import streamlit as st
 
 from ccmusic.dashboard.examples import find_examples
+from ccmusic.edits import Change, Edit, OneChannel, Without
+from ccmusic.errors import CCMusicError
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import LANGUAGES
 
@@ -57,11 +59,46 @@ def _take(asked: Mapping[str, str]) -> None:
         k for k in state if str(k).startswith(("models_", "example_", "other_", "window_"))
     ]:
         del state[key]
+    state.edits, state.edits_of, state.edits_before = _edits(asked), None, []
     state.as_networks = asked.get("networks") == "1"
     state.map_genre = asked.get("map")
-    state.vote_first = asked.get("vote") == "1"
-    state.setdefault("votes", {})
+    state.vote_first = asked.get("vote") in ("1", "many")
+    state.vote_many = asked.get("vote") == "many"
+    for kept in ("votes", "hands", "score"):
+        state.setdefault(kept, {})
     state.arrived = True
+
+
+def _edits(asked: Mapping[str, str]) -> tuple[Edit, ...]:
+    """What is done to the sound, as the command line has it; several regions stand in a row."""
+    edits: list[Edit] = []
+    try:
+        if channel := asked.get("channel"):
+            edits.append(OneChannel(channel=channel))
+        regions = filter(None, asked.get("without", "").split(";"))
+        edits.extend(Without.parse(region) for region in regions)
+        if change := {name: float(asked[name]) for name in Change.names if name in asked}:
+            edits.append(Change(**change))
+    except (CCMusicError, ValueError):
+        return ()
+    return tuple(edits)
+
+
+def _written(edits: Iterable[Edit]) -> dict[str, str]:
+    """The same as a part of the link."""
+    link: dict[str, str] = {}
+    regions: list[str] = []
+    for edit in edits:
+        if isinstance(edit, Without):
+            spans = ((edit.band, "Hz"), (edit.seconds, "s"))
+            parts = (f"{span[0]:.7g}-{span[1]:.7g}{unit}" for span, unit in spans if span)
+            regions.append(",".join(parts))
+        elif isinstance(edit, Change):
+            values = ((name, getattr(edit, name)) for name in Change.names)
+            link |= {name: f"{value:g}" for name, value in values if value is not None}
+        else:
+            link["channel"] = edit.channel
+    return {**({"without": ";".join(regions)} if regions else {}), **link}
 
 
 def _number(text: str | None) -> float | None:
@@ -103,6 +140,7 @@ def _link() -> dict[str, str]:
         link["other"] = state.other
     if state.asked_start is not None:
         link["start"] = f"{state.asked_start:g}"
+    link |= _written(state.edits)
     if state.off:
         link["off"] = ",".join(sorted(state.off))
     if state.as_networks:
@@ -110,5 +148,5 @@ def _link() -> dict[str, str]:
     if state.map_genre:
         link["map"] = state.map_genre
     if state.vote_first:
-        link["vote"] = "1"
+        link["vote"] = "many" if state.vote_many else "1"
     return link

@@ -24,6 +24,7 @@ from ccmusic.dashboard.address import (
     write_address,
 )
 from ccmusic.dashboard.attention import attention
+from ccmusic.dashboard.change import change, curve
 from ccmusic.dashboard.compare import compare
 from ccmusic.dashboard.compute import (
     faulty_checkpoints,
@@ -32,11 +33,13 @@ from ccmusic.dashboard.compute import (
     open_panel,
     prepared,
     start_analysis,
+    start_importance,
     start_waveform,
 )
 from ccmusic.dashboard.downloads import downloads
 from ccmusic.dashboard.files import files_table
 from ccmusic.dashboard.guide import guide
+from ccmusic.dashboard.importance import importance
 from ccmusic.dashboard.inputs import LARGEST_MB, choose_input, choose_other, show
 from ccmusic.dashboard.live import live_window
 from ccmusic.dashboard.markdown import plain, told
@@ -50,8 +53,9 @@ from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
 from ccmusic.dashboard.verdicts import details, opinion, panel_answer, verdicts
 from ccmusic.dashboard.visitors import largest_upload
-from ccmusic.dashboard.voting import ballot, is_covered, own_vote
+from ccmusic.dashboard.voting import against_the_panel, ballot, is_covered, own_vote
 from ccmusic.dashboard.weights import weights_window
+from ccmusic.dashboard.whatif import Edited, before_and_after, edited, edits_of, pictures, what_if
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
@@ -92,7 +96,9 @@ def page() -> None:
         live_window(transform, language)
     with stage.container(key="tools"):
         other, on, panel = _tools(piece, transform, language)
-    slot = verdict.empty()
+    slot, versus = verdict.empty(), verdict.empty()
+    if piece:
+        edits_of(piece)
     write_address()
     if piece is None:
         lost = st.session_state.own is not None
@@ -132,7 +138,8 @@ def page() -> None:
     pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
     as_networks = st.session_state.as_networks and transform == "cqt"
     orientation: Orientation = "pitch_along_x" if as_networks else "time_along_x"
-    shown = _Shown(piece, decoded, transform, start, orientation, language)
+    after = edited(piece, transform, start, asked=pending is not None)
+    shown = _Shown(piece, decoded, transform, start, orientation, language, after)
     covered = is_covered(piece)
     if view == "verdicts":
         with verdict:
@@ -142,15 +149,20 @@ def page() -> None:
                 ballot(piece, language)
             elif piece.genre:
                 st.html(makers_genre(piece.genre, language))
+            what_if(piece, transform, clip, start, after, language)
+            along = change(piece, clip, language)
         with picture:
             wave, strip = _pictures(shown)
-        analysis, whole = None, None
+        analysis, whole, changed = None, None, None
         if isinstance(panel, CheckpointError):
             reason = told(panel, language)
             slot.html(headline(piece.title, reason[0].upper() + reason[1:]))
         elif not on:
             all_off = translate(language, "page.all_off")
             slot.html(headline(piece.title, all_off))
+        elif pending and after and not covered:
+            fresh("verdict")
+            analysis, changed = before_and_after(slot, piece.title, pending, after, on, language)
         elif pending and not covered:
             cards = [card for card in panel.cards if card.name in on]
             if has_course(clip) and (known := finished_piece(piece, transform)):
@@ -158,7 +170,7 @@ def page() -> None:
             fresh("verdict")
             own = own_vote(piece)
             analysis = verdicts(slot, piece.title, pending, cards, language, own, whole)
-        said = opinion(whole or analysis, language) if analysis else ""
+        said = opinion(changed or whole or analysis, language) if analysis else ""
         _script(shown, said)
         waveform(wave, start_waveform(piece), piece, clip, language)
         fresh("verdict", "picture")
@@ -167,28 +179,40 @@ def page() -> None:
             for problem in faulty_checkpoints():
                 st.warning(plain(told(problem, language)))
         if analysis:
+            against_the_panel(versus, piece, analysis, language)
             typical(looks, analysis, language)
             with below:
                 if other:
                     compare(piece, analysis, start, other, on, language, orientation=orientation)
-                enlarged = attention(piece.title, analysis, language, orientation=orientation)
-                details(whole or analysis, language)
+                enlarged, places = attention(
+                    piece.title, analysis, language, orientation=orientation, after=changed
+                )
+                details(changed or whole or analysis, language)
                 curves = st.container()
-                downloads(piece, analysis, whole, language)
+                downloads(piece, changed or analysis, None if changed else whole, language)
                 if pieces:
                     files_table(pieces, transform, on, language, show_nth)
             fresh("below")
 
             def tell(done: int, windows: int) -> None:
+                if after:  # the answer is that of the edited sound
+                    return
                 so_far = panel_answer(
                     analysis, language, title=piece.title, own=own, progress=(done, windows)
                 )
                 slot.html(so_far)
 
             # What is done in a window waits for the end of this run: nothing long, then.
+            if along and not (enlarged or dialog.is_open()):
+                curve(along, piece, transform, clip, start, on, language)
+            if places and not (enlarged or dialog.is_open()):
+                asked = st.session_state.map_genre
+                genre = asked if asked in analysis.genres else None
+                measuring = start_importance(piece, transform, start, edits_of(piece), genre)
+                importance(piece.title, places, measuring, language, orientation=orientation)
             if has_course(clip) and not dialog.is_open():
                 done = timeline(strip, curves, piece, clip, transform, on, language, tell)
-                if done and not whole and not enlarged:  # the answer is now that of the piece
+                if done and not (whole or after or enlarged):  # the answer is now that of the piece
                     st.rerun()
     elif pending:
         _script(shown, "")
@@ -211,6 +235,8 @@ class _Shown:
     orientation: Orientation
     """Of a CQT; of others time is along x."""
     language: Language
+    after: Edited | CCMusicError | None
+    """The sound as it was edited."""
 
 
 def _script(shown: _Shown, said: str) -> None:
@@ -334,6 +360,13 @@ def _tools(
             persist_state="session",
             help=translate(language, "vote.help"),
         )
+        if st.session_state.vote_first:
+            st.toggle(
+                translate(language, "vote.many"),
+                key="vote_many",
+                persist_state="session",
+                help=translate(language, "vote.many_help"),
+            )
     return other, on, panel
 
 
@@ -396,6 +429,15 @@ def _spectrograms(shown: _Shown) -> None:
                 config=buttons(language, shown.piece.title, TRANSFORM_TITLES[name], zoom=True),
                 key=f"spectrogram_{name}",
                 alt=translate(language, "page.alt_spectrogram", name=shown.piece.title),
+            )
+        if isinstance(shown.after, Edited) and shown.after.window.judged != "silent":
+            pictures(
+                shown.piece,
+                shown.window,
+                shown.after,
+                shown.transform,
+                language,
+                orientation=shown.orientation,
             )
 
 

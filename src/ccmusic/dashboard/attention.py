@@ -5,9 +5,11 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
 from ccmusic.axes import Orientation
+from ccmusic.dashboard.importance import wanted
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import attention_figure, buttons
 from ccmusic.genres import genre_name
@@ -16,11 +18,14 @@ from ccmusic.texts import Language, translate
 
 
 def attention(
-    piece: str, analysis: Analysis, language: Language, *, orientation: Orientation
-) -> bool:
+    piece: str,
+    analysis: Analysis,
+    language: Language,
+    *,
+    orientation: Orientation,
+    after: Analysis | None = None,
+) -> tuple[bool, dict[str, DeltaGenerator]]:
     """Draw the regions that support the first choice of each model, or a chosen genre.
-
-    Returns whether one of the maps is opened large.
 
     Parameters
     ----------
@@ -28,10 +33,17 @@ def attention(
         Title.
     orientation
         Of the maps of models that have pitch along x; of others time is along x.
+    after
+        The analysis of the edited sound, whose maps stand below those before.
+
+    Returns
+    -------
+    Whether one of the maps is opened large; and room below the maps of each model, if what counts
+    is to be measured.
     """
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
-        return False
+        return False, {}
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
     state, key = st.session_state, f"map_genre_{language}"
@@ -54,6 +66,7 @@ def attention(
     genre = chosen or None
     looked = {name: analysis.attention(name, genre) for name in given}
     strongest = max((float(m.coarse.max()) for m in looked.values() if m), default=0.0)
+    slots: dict[str, DeltaGenerator] = {}
     with st.container(horizontal=True, vertical_alignment="center"):
         # The style sheet fades the maps; nothing has to be asked of the server.
         word = escape(translate(language, "attention.opacity"))
@@ -65,14 +78,15 @@ def attention(
         one_scale = st.toggle(
             translate(language, "attention.one_scale"), key="one_scale", persist_state="session"
         )
+        measured = wanted(language)
     both = analysis.transform == "both"
     # The first of each transform: the others beside it have the same axis.
     labelled = {
         given[name].card.transform: name for name in reversed(looked) if looked[name]
     }.values()
 
-    def draw(name: str, *, large: bool = False) -> None:
-        if looked_at := looked[name]:
+    def draw(name: str, *, large: bool = False, of: Analysis = analysis) -> None:
+        if looked_at := of.attention(name, genre) if name in of.verdicts else None:
             time_first = looked_at.picture.preprocessing.orientation == "time_along_x"
             figure = attention_figure(
                 looked_at,
@@ -89,10 +103,10 @@ def attention(
                 config=buttons(
                     language, piece, title, translate(language, "attention.title"), zoom=large
                 ),
-                key=f"{'large' if large else 'map'}_{name}",
+                key=f"{'large' if large else 'map' if of is analysis else 'map_after'}_{name}",
                 alt=translate(language, "page.alt_attention", name=title),
             )
-        st.html(_region(analysis, name, genre, language))
+        st.html(_region(of, name, genre, language))
 
     word = translate(language, "attention.enlarge")
     opened = False
@@ -110,10 +124,15 @@ def attention(
                         help=word,
                     )
                 draw(name)
+                if after and name in after.verdicts:
+                    st.caption(translate(language, "what_if.after"))
+                    draw(name, of=after)
+                if measured:
+                    slots[name] = st.empty()
                 opened |= bool(enlarged)
                 if enlarged:  # the style sheet gives it what height there is
                     st.dialog(title_of, width="large")(draw)(name, large=True)
-    return opened
+    return opened, slots
 
 
 def _region(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:

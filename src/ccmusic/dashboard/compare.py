@@ -65,14 +65,14 @@ def compare(
         "second": (other, judged, [second.spectrograms[t] for t in transforms]),
     }
     pairs = zip(*(drawn for *_, drawn in sides.values()), strict=True)
-    loudest = [max(map(_peak, pair)) for pair in pairs]
+    loudest = [max(map(peak, pair)) for pair in pairs]
     with st.container(key="comparison"):
         columns = st.columns(2, gap="medium")
         for column, (side, (shown, said, drawn)) in zip(columns, sides.items(), strict=True):
             with column.container(key=side):
                 st.html(f'<h4 class="side">{escape(shown.title)}</h4>')
                 silent = said.judged == "silent"  # it would be black
-                for spectrogram, peak in zip(() if silent else drawn, loudest, strict=not silent):
+                for spectrogram, top in zip(() if silent else drawn, loudest, strict=not silent):
                     name = spectrogram.transform
                     st.plotly_chart(
                         spectrogram_figure(
@@ -81,7 +81,7 @@ def compare(
                             start=said.clip.info.window_start,
                             orientation=orientation if name == "cqt" else "time_along_x",
                             height=_HEIGHT,
-                            below=peak - _peak(spectrogram),
+                            below=top - peak(spectrogram),
                         ),
                         config=buttons(language, shown.title, TRANSFORM_TITLES[name], zoom=True),
                         key=f"{side}_{name}",
@@ -105,10 +105,10 @@ def compare(
     st.caption(translate(language, "compare.scale"))
 
 
-def _peak(spectrogram: Spectrogram) -> float:
+def peak(spectrogram: Spectrogram) -> float:
     """Level of the loudest cell in dB."""
-    peak = max(float(spectrogram.values.max()), float(np.finfo(np.float32).tiny))
-    return spectrogram.decibels_per_decade * float(np.log10(peak))
+    highest = max(float(spectrogram.values.max()), float(np.finfo(np.float32).tiny))
+    return spectrogram.decibels_per_decade * float(np.log10(highest))
 
 
 def by_difference(

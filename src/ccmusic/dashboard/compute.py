@@ -6,6 +6,7 @@ recording and the same models share results.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import replace
@@ -14,15 +15,18 @@ from typing import Any, ParamSpec, TypeVar
 
 from ccmusic import zoo
 from ccmusic.analysis import Analysis
-from ccmusic.audio import Crop, Envelope
+from ccmusic.audio import Clip, Crop, Envelope
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.cache import Cached
 from ccmusic.dashboard.models import others_come, private_models
 from ccmusic.dashboard.piece import Piece
+from ccmusic.edits import Edit, OneChannel
 from ccmusic.engine import Engine
 from ccmusic.errors import CCMusicError, CheckpointError, without_paths
-from ccmusic.panel import Panel, available_cores
-from ccmusic.picture import Preprocessing
+from ccmusic.features import Stage, stages
+from ccmusic.importance import Importance
+from ccmusic.panel import Panel, available_cores, in_order
+from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TransformChoice, TransformName, transforms_of
 from ccmusic.verdict import Verdict
@@ -38,6 +42,8 @@ def _by_content(value: object) -> Hashable:
         return value.key
     if isinstance(value, Checkpoint):
         return str(value.path), value.card.sha256
+    if isinstance(value, Picture):
+        return hashlib.sha256(value.input.tobytes()).hexdigest()
     if isinstance(value, tuple):
         return tuple(map(_by_content, value))
     return value
@@ -133,7 +139,12 @@ def warm_up() -> None:
     engine().warm_up()
 
 
-def prepared(piece: Piece, transform: TransformChoice, start: float | None = None) -> Prepared:
+def prepared(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None = None,
+    edits: tuple[Edit, ...] = (),
+) -> Prepared:
     """Window of the recording, from a second on or its centre, and the pictures of the models.
 
     CQT and Mel are computed in any case: whoever turns to the other one need not wait.
@@ -142,20 +153,40 @@ def prepared(piece: Piece, transform: TransformChoice, start: float | None = Non
     ------
     AudioError
         If the recording cannot be read.
+    ParameterError
+        If an edit cannot be applied to it.
     """
     wanted = {Preprocessing.default(name) for name in transforms_of(transform)}
     with suppress(CheckpointError):  # of a transform without models
         wanted |= open_panel(transform).preprocessings
     both = {Preprocessing.default("cqt"), Preprocessing.default("mel")}
-    return _prepared(piece, start, frozenset(wanted | both)).restrict(wanted)
+    return _prepared(piece, start, frozenset(wanted | both), edits).restrict(wanted)
 
 
 @_cached(16)
 def _prepared(
-    piece: Piece, start: float | None, preprocessings: frozenset[Preprocessing]
+    piece: Piece,
+    start: float | None,
+    preprocessings: frozenset[Preprocessing],
+    edits: tuple[Edit, ...],
 ) -> Prepared:
+    clip = _prepared(piece, start, preprocessings, ()).clip if edits else None
+    return _edited(piece, start, clip, preprocessings, edits)
+
+
+def _edited(
+    piece: Piece,
+    start: float | None,
+    clip: Clip | None,
+    preprocessings: frozenset[Preprocessing],
+    edits: tuple[Edit, ...],
+) -> Prepared:
+    """Prepare what is edited from its window, or anew where that is not enough."""
+    channel = any(isinstance(edit, OneChannel) for edit in edits)
+    if clip and not channel and not any(p.slice_seconds for p in preprocessings):
+        return engine().prepare(clip, preprocessings, edits=edits)
     crop: Crop | float = "center" if start is None else start
-    return engine().prepare(piece.content, preprocessings, crop=crop, name=piece.name)
+    return engine().prepare(piece.content, preprocessings, crop=crop, edits=edits, name=piece.name)
 
 
 @_cached(16)
@@ -165,18 +196,105 @@ def start_waveform(piece: Piece) -> Background[None, Envelope]:
 
 
 def start_analysis(
-    piece: Piece, transform: TransformChoice, start: float | None = None
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None = None,
+    edits: tuple[Edit, ...] = (),
 ) -> Background[Verdict, Analysis]:
     """Start an analysis; raises what :func:`prepared` and :func:`open_panel` raise."""
-    return _start_analysis(piece, transform, start, _own(transform))
+    return _start_analysis(piece, transform, start, edits, _own(transform))
 
 
 @_cached(16)
 def _start_analysis(
-    piece: Piece, transform: TransformChoice, start: float | None, own: _Own
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    edits: tuple[Edit, ...],
+    own: _Own,
 ) -> Background[Verdict, Analysis]:
-    panel, window = open_panel(transform), prepared(piece, transform, start)
+    panel, window = open_panel(transform), prepared(piece, transform, start, edits)
     return Background(lambda tell: _public(panel.analyze_prepared(window, on_verdict=tell)))
+
+
+def start_variants(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    variants: tuple[tuple[Edit, ...], ...],
+) -> Background[int, list[Analysis]]:
+    """Start to judge one window after each of several edits; errors as :func:`start_analysis`.
+
+    Several are judged at once; each that is done is told.
+    """
+    return _start_variants(piece, transform, start, variants, _own(transform))
+
+
+@_cached(8)
+def _start_variants(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    variants: tuple[tuple[Edit, ...], ...],
+    own: _Own,
+) -> Background[int, list[Analysis]]:
+    panel = open_panel(transform)
+    clip, wanted = prepared(piece, transform, start).clip, frozenset(panel.preprocessings)
+
+    def judge(edits: tuple[Edit, ...]) -> Analysis:
+        window = _edited(piece, start, clip, wanted, edits)
+        return panel.analyze_prepared(window).compact()
+
+    def work(tell: Callable[[int], None]) -> list[Analysis]:
+        found = []
+        for analysis in in_order(judge, variants, workers=available_cores()):
+            found.append(analysis)
+            tell(len(found))
+        return found
+
+    return Background(work)
+
+
+def start_importance(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    edits: tuple[Edit, ...],
+    genre: str | None,
+) -> Background[Importance, None]:
+    """Start to measure what counts for a genre; errors as :func:`start_analysis`.
+
+    Parameters
+    ----------
+    genre
+        By default the first choice of each model.
+    """
+    return _start_importance(piece, transform, start, edits, genre, _own(transform))
+
+
+@_cached(16)
+def _start_importance(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    edits: tuple[Edit, ...],
+    genre: str | None,
+    own: _Own,
+) -> Background[Importance, None]:
+    panel = open_panel(transform)
+    pending = start_analysis(piece, transform, start, edits)
+
+    def work(tell: Callable[[Importance], None]) -> None:
+        for importance in panel.importance(pending.result(), genre):
+            tell(importance)
+
+    return Background(work)
+
+
+@_cached(16)
+def features_of(checkpoint: Checkpoint, picture: Picture) -> list[Stage]:
+    """Strongest maps of the stages of a network, see :func:`ccmusic.features.stages`."""
+    return stages(checkpoint, picture)
 
 
 def _public(analysis: Analysis) -> Analysis:
@@ -251,6 +369,8 @@ def forget_models() -> None:
         _transforms,
         faulty_checkpoints,
         _start_analysis,
+        _start_variants,
+        _start_importance,
         _start_piece,
         _cached_analysis,
     ):

@@ -1,4 +1,4 @@
-"""Live: the microphone's spectrogram moves, and the fastest model says what it takes it for.
+"""Live: the microphone's spectrogram moves, and all models say what they take it for.
 
 The browser draws (``live.js``); Python judges the last 10 s about once a second.
 """
@@ -6,6 +6,7 @@ The browser draws (``live.js``); Python judges the last 10 s about once a second
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -15,16 +16,16 @@ import numpy.typing as npt
 import streamlit as st
 
 from ccmusic.audio import CLIP_SECONDS, Clip
-from ccmusic.card import fastest
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import open_panel
 from ccmusic.dashboard.inputs import hold
 from ccmusic.dashboard.markdown import told
-from ccmusic.dashboard.markup import card
+from ccmusic.dashboard.markup import race
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import wav
+from ccmusic.dashboard.verdicts import opinion, panel_answer
 from ccmusic.errors import CCMusicError
-from ccmusic.spectrogram import TransformChoice, transforms_of
+from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
 
 _HERE = Path(__file__).parent
@@ -32,7 +33,7 @@ _WORDS = (
     *("start", "stop", "picture", "ago", "now", "waiting", "listening"),
     *("insecure", "unsupported", "refused", "missing", "busy", "failed", "ended"),
 )
-_TOP_K = 3
+_TOP_K = 5
 _RATES = 3000, 768_000  # hertz, of any microphone
 _microphone = st.components.v2.component(
     "ccmusic_live",
@@ -45,7 +46,7 @@ _microphone = st.components.v2.component(
 def live_window(transform: TransformChoice, language: Language) -> None:
     """Draw the window if it is open; whoever stops finds the last 10 s judged by all models."""
     if not dialog.is_open("live"):
-        st.session_state.live_answer = (0, "")
+        st.session_state.live_answer = (0, "", ())
     title = translate(language, "live.title")
     dialog.window("live", title, partial(_window, transform, language), width="large")
 
@@ -56,7 +57,9 @@ def _window(transform: TransformChoice, language: Language) -> None:
     def judge() -> None:
         sound = state.live.sound
         if received := _samples(sound):
-            state.live_answer = sound.get("number"), _judge(*received, transform, language)
+            *_, since = state.live_answer
+            answer = _judge(*received, transform, language, since)
+            state.live_answer = sound.get("number"), *answer
 
     def take() -> None:
         if received := _samples(state.live.piece):
@@ -64,7 +67,7 @@ def _window(transform: TransformChoice, language: Language) -> None:
             dialog.close()
 
     st.caption(translate(language, "live.intro"))
-    number, said = state.live_answer
+    number, said, _ = state.live_answer
     _microphone(
         key="live",
         data={"answered": number, **{word: translate(language, f"live.{word}") for word in _WORDS}},
@@ -73,31 +76,31 @@ def _window(transform: TransformChoice, language: Language) -> None:
     )
     if not dialog.is_open("live"):  # stopped: the whole page turns to what was heard
         st.rerun()
-    st.html(f'<div class="cards live">{said}</div>')
+    st.html(f'<div class="live">{said}</div>')
 
 
 def _judge(
-    samples: npt.NDArray[np.int16], rate: int, transform: TransformChoice, language: Language
-) -> str:
-    """What the fastest model of each transform says, as a card."""
-    cards = []
+    samples: npt.NDArray[np.int16],
+    rate: int,
+    transform: TransformChoice,
+    language: Language,
+    since: Sequence[tuple[str, float]],
+) -> tuple[str, Sequence[tuple[str, float]]]:
+    """What all models say, and the genres that lead in their mean.
+
+    Parameters
+    ----------
+    since
+        The genres that led a moment ago: the bars run from there.
+    """
     try:
-        clip = Clip.from_samples(samples, rate)
-        for name in transforms_of(transform):
-            panel = open_panel(name)
-            model = fastest(panel.cards)
-            analysis = panel.select([model.name]).analyze(clip)
-            title = model.title(with_transform=transform == "both")
-            verdict = analysis.verdicts.get(model.name)
-            if verdict is None:
-                cards.append(card(title, (), [analysis.message(language)], language))
-            elif verdict.error:
-                cards.append(card(title, (), [told(verdict.error, language)], language))
-            else:
-                cards.append(card(title, verdict.top(_TOP_K), (), language))
+        analysis = open_panel(transform).analyze(Clip.from_samples(samples, rate))
     except CCMusicError as error:
-        return f"<p>{escape(told(error, language))}</p>"
-    return "".join(cards)
+        return f"<p>{escape(told(error, language))}</p>", ()
+    leading = analysis.top(_TOP_K)
+    if not leading:
+        return f"<p>{escape(opinion(analysis, language))}</p>", ()
+    return race(leading, since, language) + panel_answer(analysis, language), leading
 
 
 def _samples(sound: object) -> tuple[npt.NDArray[np.int16], int] | None:

@@ -142,7 +142,7 @@ def line(
     (genre, share), *others = choices
     return (
         f'<li class="model"><span class="name">{escape(name)}</span>'
-        f"{genre_mark(genre, language)}{_bar(genre, share)}"
+        f"{genre_mark(genre, language)}{bar(genre, share)}"
         f'<span class="share">{share:.0%}</span>{sureness(band, advice, language)}'
         f'<small class="rest">{_rest(others, language)}</small></li>'
     )
@@ -184,10 +184,12 @@ def sureness(band: Band | None, advice: str, language: Language) -> str:
     )
 
 
-def _bar(genre: str, share: float) -> str:
+def bar(genre: str, share: float, *, since: float | None = None) -> str:
+    """A share as a bar; with ``since`` it grows or shrinks from there."""
+    moved = "" if since is None else f"--since:{since:.1%};"
     return (
         '<span class="bar" aria-hidden="true">'
-        f'<i style="width:{share:.1%};background:{genre_colour(genre)}"></i></span>'
+        f'<i style="{moved}width:{share:.1%};background:{genre_colour(genre)}"></i></span>'
     )
 
 
@@ -197,11 +199,26 @@ def card(
     """A model's likeliest genres as bars, and what else there is to know about it."""
     rows = "".join(
         f"<li>{genre_mark(genre, language)}<span class='share'>{share:.0%}</span>"
-        f"{_bar(genre, share)}</li>"
+        f"{bar(genre, share)}</li>"
         for genre, share in shares
     )
     said = "".join(f"<p>{escape(note)}</p>" for note in notes)
     return f'<section class="card"><h4>{escape(name)}</h4><ol>{rows}</ol>{said}</section>'
+
+
+def race(
+    shares: Sequence[tuple[str, float]], since: Sequence[tuple[str, float]], language: Language
+) -> str:
+    """Genres as bars, the likeliest first, which move from where they were a moment ago."""
+    before = {genre: (place, share) for place, (genre, share) in enumerate(since)}
+    rows = "".join(
+        f'<li style="--rise:{before.get(genre, (len(shares), 0.0))[0] - place}">'
+        f"{genre_mark(genre, language)}"
+        f"{bar(genre, share, since=before.get(genre, (0, 0.0))[1])}"
+        f"<span class='share'>{share:.0%}</span></li>"
+        for place, (genre, share) in enumerate(shares)
+    )
+    return f'<ol class="race">{rows}</ol>'
 
 
 def table(analysis: PanelResult, language: Language) -> str:

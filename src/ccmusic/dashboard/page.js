@@ -3,7 +3,7 @@
 // playhead over every picture, moves the window to a click, and tells Python when Back was pressed.
 const kept = (window.ccmusic ??= {});
 kept.graphs ??= new WeakMap();
-kept.second ??= false;
+kept.voice ??= null;
 const ORDER = 2; // filters in a row at each edge of a band: 24 dB per octave
 
 export default function ({ data, setTriggerValue, parentElement }) {
@@ -11,17 +11,23 @@ export default function ({ data, setTriggerValue, parentElement }) {
   const status = parentElement.querySelector("[role=status]");
   if (data.said !== undefined && status.textContent !== data.said) status.textContent = data.said;
 
-  // The page's piece, and the second one where two are compared: one of them plays at a time.
-  const main = () => document.querySelector("audio[data-testid=stAudio], [data-testid=stAudio] audio");
-  const second = () => document.querySelector(".st-key-second audio");
-  const audio = () => (kept.second && second()) || main();
-  const ofSecond = (element) => element.closest(".st-key-second") !== null;
-  const sounds = (element) => ofSecond(element) === (audio() === second());
+  // Beside the page's piece: a second one to compare with, the sound that was edited, and the rest
+  // of it without a region. One of them plays at a time, with its own button and pictures.
+  const VOICES = ["second", "edited", "rest"].map((name) => `[class*=st-key-${name}]`);
+  const voiceOf = (element) => VOICES.find((voice) => element.closest(voice)) ?? null;
+  const main = () =>
+    [...document.querySelectorAll("audio[data-testid=stAudio], [data-testid=stAudio] audio")].find((a) => !voiceOf(a));
+  const of = (selector) => kept.voice && document.querySelector(`${kept.voice} ${selector}`);
+  const audio = () => of("audio") || main();
+  const sounds = (element) => voiceOf(element) === (audio() === main() ? null : kept.voice);
   const select = (element) => {
-    if (ofSecond(element) === kept.second) return;
+    if (voiceOf(element) === kept.voice) return;
     audio()?.pause();
-    kept.second = ofSecond(element);
+    kept.voice = voiceOf(element);
   };
+  // A sound may begin at a later second of the piece.
+  const offset = () => Number(of("[data-offset]")?.dataset.offset ?? 0);
+  const now = () => audio().currentTime + offset();
   const plots = () => document.querySelectorAll(".js-plotly-plot");
   const timeAxis = (plot) => {
     const layout = plot._fullLayout;
@@ -56,7 +62,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
 
   const seek = (seconds) => {
     kept.seeking = true;
-    audio().currentTime = seconds;
+    audio().currentTime = Math.max(0, seconds - offset());
   };
 
   const play = (range) => {
@@ -70,8 +76,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
 
   const looping = () => document.querySelector(".play .loop")?.checked;
   const judged = () => {
-    const { start = data.start, end = data.end } =
-      (kept.second && document.querySelector(".st-key-second .play-window")?.dataset) || {};
+    const { start = data.start, end = data.end } = of(".play-window")?.dataset ?? {};
     return { start: Number(start), end: Number(end), window: true };
   };
   const playWindow = () => {
@@ -89,13 +94,13 @@ export default function ({ data, setTriggerValue, parentElement }) {
 
   // ---- the playhead
   const draw = () => {
-    const now = audio()?.currentTime ?? 0;
+    const second = audio()?.currentTime ? now() : 0;
     for (const plot of plots()) {
       const axis = timeAxis(plot);
       if (!axis || !plot.querySelector(".svg-container")) continue;
       const { xaxis, yaxis, meta } = plot._fullLayout;
-      const at = axis.l2p(now);
-      const inside = sounds(plot) && now > 0 && at >= 0 && at <= axis._length;
+      const at = axis.l2p(second);
+      const inside = sounds(plot) && second > 0 && at >= 0 && at <= axis._length;
       const box = meta.time === "x"
         ? [axis._offset + at, yaxis._offset, 2, yaxis._length]
         : [xaxis._offset, axis._offset + at, xaxis._length, 2];
@@ -126,9 +131,11 @@ export default function ({ data, setTriggerValue, parentElement }) {
   const follow = () => {
     const sound = audio();
     const { range } = kept;
-    if (sound && range && sound.currentTime >= range.end - 0.01) {
-      if (looping()) seek(range.start);
-      else { sound.pause(); seek(range.start); }
+    if (sound && range && (now() >= range.end - 0.01 || sound.ended)) {
+      const over = sound.ended;
+      if (!looping()) sound.pause();
+      seek(range.start);
+      if (looping() && over) sound.play().catch(() => {});
     }
     draw();
     button();

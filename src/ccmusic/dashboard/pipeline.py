@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import mimetypes
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +13,19 @@ import streamlit as st
 from PIL import Image
 
 from ccmusic.analysis import Analysis
-from ccmusic.audio import SAMPLE_RATE, Envelope, Samples
+from ccmusic.audio import SAMPLE_RATE, Envelope
 from ccmusic.dashboard.background import Background
+from ccmusic.dashboard.compute import open_panel
+from ccmusic.dashboard.features import features, planes
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.media import offer
-from ccmusic.dashboard.player import wav
+from ccmusic.dashboard.player import sixteen, wav
 from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure, waveform_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Picture
 from ccmusic.report import info_line, window_line
+from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
@@ -55,6 +59,16 @@ def pipeline(
     picture = slices[len(slices) // 2]
     _sound(analysis, whole, language)
     _drawing(analysis, picture, language)
+    _stage(language, "features", "receptive_field")
+    known = {
+        c.card.name: c for c in open_panel(cast("TransformChoice", analysis.transform)).checkpoints
+    }
+    features(
+        {n: known[n] for n in (name, *given) if n in known},
+        {n: analysis.picture(n) for n in given},
+        language,
+        with_transform=both,
+    )
     if covered:
         st.caption(translate(language, "vote.help"))
     else:
@@ -92,13 +106,13 @@ def _sound(analysis: Analysis, whole: Background[None, Envelope], language: Lang
         language, "mono", channels=info.channels, samples=len(clip.original), rate=info.sample_rate
     )
     st.plotly_chart(waveform_figure(clip.envelope(), language), config=quiet, key="way_mono")
-    _download("mono.wav", wav(_sixteen(clip.original), info.sample_rate))
+    _download("mono.wav", wav(sixteen(clip.original), info.sample_rate))
     key = "resampled_looped" if info.looped else "resampled"
     nyquist = SAMPLE_RATE / 2
     _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE, nyquist=nyquist)
     resampled = Envelope.of(clip.samples, SAMPLE_RATE, info.window_start)
     st.plotly_chart(waveform_figure(resampled, language), config=quiet, key="way_resampled")
-    _download("resampled.wav", wav(_sixteen(clip.samples), SAMPLE_RATE))
+    _download("resampled.wav", wav(sixteen(clip.samples), SAMPLE_RATE))
     _download("resampled.npy", _npy(clip.samples))
 
 
@@ -161,6 +175,7 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
         lowest=picture.input.min(),
         highest=picture.input.max(),
     )
+    planes(picture, language)
     _download("input.npy", _npy(picture.input))
 
 
@@ -190,11 +205,6 @@ def _prediction(verdict: Verdict, language: Language) -> None:
         },
     )
     _download("verdict.csv", _csv(columns, rows))
-
-
-def _sixteen(samples: Samples) -> npt.NDArray[np.int16]:
-    """Samples of 16 bits, for listening; the exact array is offered as well."""
-    return (np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 
 def _npy(values: npt.NDArray[np.floating]) -> bytes:

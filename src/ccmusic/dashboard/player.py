@@ -11,7 +11,7 @@ import numpy.typing as npt
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ccmusic.audio import CLIP_SECONDS, AudioInfo, Clip, Envelope
+from ccmusic.audio import CLIP_SECONDS, AudioInfo, Clip, Envelope, Samples
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.markdown import plain
@@ -36,6 +36,11 @@ def wav(samples: npt.NDArray[np.int16], rate: int) -> bytes:
         file.setframerate(rate)
         file.writeframes(samples.astype("<i2").tobytes())
     return content.getvalue()
+
+
+def sixteen(samples: Samples) -> npt.NDArray[np.int16]:
+    """Samples of 16 bits, for listening; the exact array is offered as well."""
+    return (np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 
 def play_button(language: Language) -> None:

@@ -69,23 +69,60 @@ def timeline_figure(course: Mapping[float, Mapping[str, float]], language: Langu
         Start of each window, seconds, and the mean of the panel there.
     """
     times = [round(start + CLIP_SECONDS / 2, 2) for start in course]
-    genres = {genre for mean in course.values() for genre in mean}
-    peaks = {g: max(mean.get(g, 0.0) for mean in course.values()) for g in genres}
     figure = go.Figure()
+    _add_curves(figure, times, list(course.values()), language)
+    _lay_out_curves(figure, language)
+    figure.update_layout(height=320, meta={"time": "x", "window": True})
+    figure.update_xaxes(title=translate(language, "figure.time"))
+    return figure
+
+
+def slider_figure(
+    labels: Sequence[str],
+    means: Sequence[Mapping[str, float]],
+    now: int,
+    axis: str,
+    language: Language,
+) -> go.Figure:
+    """Probabilities along the steps of a slider.
+
+    Parameters
+    ----------
+    labels, means
+        Of each step its name and the mean of the panel, empty where there is no verdict.
+    now
+        Place of the step at which the slider stands.
+    axis
+        What changes along it.
+    """
+    figure = go.Figure()
+    _add_curves(figure, range(len(labels)), means, language)
+    _lay_out_curves(figure, language)
+    figure.update_layout(height=300)
+    figure.update_xaxes(tickvals=list(range(len(labels))), ticktext=labels, title=axis)
+    figure.add_vline(now, line_dash="dot", line_width=1.5)
+    return figure
+
+
+def _add_curves(
+    figure: go.Figure,
+    places: Sequence[float],
+    means: Sequence[Mapping[str, float]],
+    language: Language,
+) -> None:
+    """A curve for each of the genres that are likeliest anywhere."""
+    genres = {genre for mean in means for genre in mean}
+    peaks = {g: max(mean.get(g, 0.0) for mean in means) for g in genres}
     for genre in sorted(peaks, key=lambda g: -peaks[g])[:_CURVES]:
         name = genre_name(genre, language)
         figure.add_scatter(
-            x=times,
-            y=[mean.get(genre) for mean in course.values()],
+            x=list(places),
+            y=[mean.get(genre) for mean in means],
             name=name,
             mode="lines+markers",
             line={"color": genre_colour(genre), "width": 2},
             hovertemplate=f"{name} %{{y:.0%}}<extra></extra>",
         )
-    _lay_out_curves(figure, language)
-    figure.update_layout(height=320, meta={"time": "x", "window": True})
-    figure.update_xaxes(title=translate(language, "figure.time"))
-    return figure
 
 
 def _lay_out_curves(figure: go.Figure, language: Language) -> None:

@@ -1,9 +1,15 @@
-"""Vote first: verdicts on a piece are covered until the visitor has said what it is."""
+"""Vote first: verdicts on a piece are covered until the visitor, or a class, said what it is."""
 
 from __future__ import annotations
 
-import streamlit as st
+from collections import Counter
+from html import escape
 
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ccmusic.analysis import Analysis
+from ccmusic.dashboard.markup import genre_mark
 from ccmusic.dashboard.piece import Piece
 from ccmusic.genres import GENRES, genre_name
 from ccmusic.texts import Language, translate
@@ -21,7 +27,11 @@ def own_vote(piece: Piece) -> str | None:
 
 
 def ballot(piece: Piece, language: Language) -> None:
-    """Draw the genres to choose from."""
+    """Draw the genres to choose from, or to count hands for."""
+    if st.session_state.vote_many:
+        # Each tap runs this alone, not the page: hands are counted quickly.
+        st.fragment(_count_hands)(piece, language)
+        return
     state, key = st.session_state, f"vote_{language}_{piece.token}"
 
     def vote() -> None:
@@ -34,4 +44,71 @@ def ballot(piece: Piece, language: Language) -> None:
         key=key,
         on_change=vote,
         label_visibility="collapsed",
+    )
+
+
+def _count_hands(piece: Piece, language: Language) -> None:
+    state = st.session_state
+    hands: Counter[str] = state.hands.setdefault(piece.key, Counter())
+
+    def ask() -> None:
+        state.votes[piece.key] = hands.most_common(1)[0][0]
+
+    with st.container(key=f"hands_{piece.token}", horizontal=True):
+        for genre in GENRES:
+            name, counted = genre_name(genre, language), hands[genre]
+            st.button(
+                f"{name} **{counted}**" if counted else name,
+                key=f"hand_{genre}_{piece.token}",
+                on_click=hands.update,
+                args=[[genre]],
+            )
+    with st.container(horizontal=True):
+        if st.button(
+            translate(language, "vote.reveal", hands=hands.total()),
+            key=f"reveal_{piece.token}",
+            type="primary",
+            disabled=not hands.total(),
+            on_click=ask,
+        ):
+            st.rerun()  # all of the page
+        st.button(
+            translate(language, "vote.anew"),
+            key=f"anew_{piece.token}",
+            on_click=hands.clear,
+            disabled=not hands.total(),
+        )
+
+
+def against_the_panel(
+    slot: DeltaGenerator, piece: Piece, analysis: Analysis, language: Language
+) -> None:
+    """Draw the class's vote beside the panel's in large type, and the score so far."""
+    state = st.session_state
+    hands: Counter[str] = state.hands.get(piece.key, Counter())
+    if not (state.vote_many and own_vote(piece) and hands and analysis.mean):
+        return
+    ours, raised = hands.most_common(1)[0]
+    theirs, share = analysis.top(1)[0]
+    if piece.genre:
+        state.score[piece.key] = ours == piece.genre, theirs == piece.genre
+    said = [
+        (translate(language, "vote.class"), ours, f"{raised}/{hands.total()}"),
+        (translate(language, "vote.panel"), theirs, f"{share:.0%}"),
+    ]
+    columns = "".join(
+        f"<div><small>{escape(who)}</small>{genre_mark(genre, language)}"
+        f"<span>{escape(figure)}</span></div>"
+        for who, genre, figure in said
+    )
+    label = (
+        translate(language, "page.makers_genre", genre=genre_name(piece.genre, language))
+        if piece.genre
+        else translate(language, "vote.no_label")
+    )
+    won = [sum(side) for side in zip(*state.score.values(), strict=True)] or [0, 0]
+    score = translate(language, "vote.score", ours=won[0], theirs=won[1], pieces=len(state.score))
+    slot.html(
+        f'<div class="versus">{columns}</div>'
+        f'<p class="score">{escape(label)}<br><b>{escape(score)}</b></p>'
     )

@@ -1,0 +1,349 @@
+"""What if: the sound is edited, judged again, and stands beside what it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from html import escape
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ccmusic.analysis import Analysis
+from ccmusic.audio import Clip
+from ccmusic.axes import Orientation
+from ccmusic.card import titles
+from ccmusic.dashboard.background import Background
+from ccmusic.dashboard.compare import peak
+from ccmusic.dashboard.compute import prepared, start_analysis
+from ccmusic.dashboard.markdown import told
+from ccmusic.dashboard.markup import bar, genre_mark
+from ccmusic.dashboard.media import sound
+from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.player import sixteen, wav, window_button
+from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
+from ccmusic.dashboard.verdicts import opinion
+from ccmusic.edits import Change, Edit, Without, message
+from ccmusic.errors import CCMusicError
+from ccmusic.genres import genre_colour, genre_name
+from ccmusic.picture import Preprocessing
+from ccmusic.prepare import Prepared
+from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
+from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
+
+_script = st.components.v2.component(
+    "ccmusic_what_if", html="", js=Path(__file__).with_name("whatif.js").read_text("utf-8")
+)
+_LEAD = 1.0  # seconds that are heard before a region that is missing
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The sound as it was edited, and what is said of it, or why it cannot be."""
+
+    window: Prepared
+    pending: Background[Verdict, Analysis] | None
+    """None without models."""
+
+
+def edits_of(piece: Piece) -> tuple[Edit, ...]:
+    """What is done to the sound of this piece; what was done to another one is forgotten."""
+    state = st.session_state
+    if state.edits_of not in (None, piece.token):
+        state.edits, state.edits_before = (), []
+    state.edits_of = piece.token
+    edits: tuple[Edit, ...] = state.edits
+    return edits
+
+
+def edited(
+    piece: Piece, transform: TransformChoice, start: float | None, *, asked: bool
+) -> Edited | CCMusicError | None:
+    """Edit the sound and begin to judge it; None where nothing is edited.
+
+    Parameters
+    ----------
+    start
+        Second at which the window begins; None for the middle of the piece.
+    asked
+        Whether there are models to ask.
+    """
+    edits = edits_of(piece)
+    if not edits:
+        return None
+    try:
+        window = prepared(piece, transform, start, edits)
+        pending = start_analysis(piece, transform, start, edits) if asked else None
+    except CCMusicError as error:
+        return error
+    return Edited(window, pending)
+
+
+def before_and_after(
+    slot: DeltaGenerator,
+    title: str,
+    pending: Background[Verdict, Analysis],
+    shown: Edited | CCMusicError,
+    on: Collection[str],
+    language: Language,
+) -> tuple[Analysis | None, Analysis | None]:
+    """Draw each model's first choice before and after; both analyses, so far as they stand.
+
+    Parameters
+    ----------
+    shown
+        As :func:`edited` gave it.
+    on
+        Names of the models that are switched on.
+    """
+    before, after, said = None, None, ""
+    try:
+        before = pending.result().select(on)
+        if isinstance(shown, CCMusicError):
+            raise shown
+        if shown.pending:
+            after = shown.pending.result().select(on)
+        said = opinion(before if after and after.mean else after or before, language)
+    except CCMusicError as error:
+        said = told(error, language)
+    done = message(st.session_state.edits, language)
+    above = (
+        f'<h1 class="piece">{escape(title)}</h1>'
+        f'<p class="edited">{escape(done[:1].upper() + done[1:])}</p>'
+    )
+    if not (before and before.mean and after and after.mean):
+        slot.html(f'{above}<h2 class="answer sentence opinion">{escape(said)}</h2>')
+    else:
+        slot.html(above + _answer(before, after, language) + _table(before, after, language))
+    return before, after
+
+
+def _answer(before: Analysis, after: Analysis, language: Language) -> str:
+    """The likeliest genre now, large, and that before."""
+    ((genre, share),), ((was, had),) = after.top(1), before.top(1)
+    since = translate(language, "what_if.since", genre=genre_name(was, language), share=had)
+    return (
+        f'<h2 class="answer"><b class="large" style="--genre:{genre_colour(genre)}">'
+        f'{escape(genre_name(genre, language))}</b> <span class="mean">{share:.0%}</span> '
+        f"<small>{escape(since)}</small></h2>"
+        f'<p class="opinion">{escape(opinion(after, language))}</p>'
+    )
+
+
+def _table(before: Analysis, after: Analysis, language: Language) -> str:
+    """Models x before and after; the mean below."""
+    names = titles(verdict.card for verdict in before.verdicts.values())
+    rows = [
+        _row(names[name], verdict.probabilities, _shares(after, name), language)
+        for name, verdict in before.verdicts.items()
+        if not verdict.error
+    ]
+    if len(rows) > 1 and before.mean:
+        rows.append(_row(translate(language, "page.mean_short"), before.mean, after.mean, language))
+    words = [escape(translate(language, f"what_if.{side}")) for side in ("before", "after")]
+    head = "".join(f'<th scope="col">{word}</th>' for word in words)
+    label = escape(translate(language, "what_if.title"))
+    return (
+        f'<table class="what-if" aria-label="{label}"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def _shares(analysis: Analysis, name: str) -> Mapping[str, float]:
+    verdict = analysis.verdicts.get(name)
+    return verdict.probabilities if verdict else {}
+
+
+def _row(
+    name: str, before: Mapping[str, float], after: Mapping[str, float], language: Language
+) -> str:
+    first = max(before, key=before.__getitem__)
+    cells = _cell(first, before[first], before[first], "", language)
+    if after:  # none of silence
+        second = max(after, key=after.__getitem__)
+        points = round(100 * after[first]) - round(100 * before[first])
+        change = f"{points:+d}".replace("-", "−") if points else "±0"
+        lost = escape(f"{genre_name(first, language)} {change}")
+        cells += _cell(second, after[second], before.get(second, 0.0), lost, language)
+    else:
+        cells += "<td>–</td>"
+    return f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
+
+
+def _cell(genre: str, share: float, since: float, note: str, language: Language) -> str:
+    small = f"<small>{note}</small>" if note else ""
+    return (
+        f'<td>{genre_mark(genre, language)}<span class="share">{share:.0%}</span>'
+        f"{bar(genre, share, since=since)}{small}</td>"
+    )
+
+
+def pictures(
+    piece: Piece,
+    before: Prepared,
+    shown: Edited,
+    transform: TransformChoice,
+    language: Language,
+    *,
+    orientation: Orientation,
+) -> None:
+    """Draw the spectrograms of the edited sound, in the colours of those before.
+
+    Parameters
+    ----------
+    orientation
+        Of a CQT; of others time is along x.
+    """
+    words = (
+        f'--{side}: "{translate(language, f"what_if.{side}")}"' for side in ("before", "after")
+    )
+    st.html(f"<style>:root {{ {'; '.join(words)} }}</style>")
+    said = message(edits_of(piece), language)
+    with st.container(key="edited", horizontal=True, gap="small"):
+        for name in transforms_of(transform):
+            kind = Preprocessing.default(name).transform
+            spectrogram = shown.window.spectrograms[kind]
+            st.plotly_chart(
+                spectrogram_figure(
+                    spectrogram,
+                    language,
+                    start=shown.window.clip.info.window_start,
+                    orientation=orientation if name == "cqt" else "time_along_x",
+                    below=peak(before.spectrograms[kind]) - peak(spectrogram),
+                ),
+                height="stretch",
+                config=buttons(language, piece.title, TRANSFORM_TITLES[name], said, zoom=True),
+                key=f"edited_{name}",
+                alt=translate(language, "what_if.alt", name=piece.title),
+            )
+
+
+def what_if(
+    piece: Piece,
+    transform: TransformChoice,
+    clip: Clip,
+    start: float | None,
+    shown: Edited | CCMusicError | None,
+    language: Language,
+) -> None:
+    """Draw what can be done to the sound, and what takes it back; and listen to page.js.
+
+    Parameters
+    ----------
+    clip, start
+        The window before any edit, and the second at which it begins, if not in the middle.
+    """
+    state = st.session_state
+    edits = edits_of(piece)
+
+    def asked(name: str) -> Without | None:
+        return _region(state.what_if_script[name], clip, edits)
+
+    def remove() -> None:
+        if region := asked("remove"):
+            edit_now(_without(edits, region))
+
+    def rest() -> None:
+        if region := asked("rest"):
+            state.rest = state.get("rest", (0,))[0] + 1, (piece.token, start, edits), region
+
+    def undo() -> None:
+        state.edits = state.edits_before.pop() if state.edits_before else ()
+
+    if edits:
+        with st.container(key="edited_sound", horizontal=True, vertical_alignment="center"):
+            if isinstance(shown, Edited):
+                _sound(shown.window.clip, piece.title)
+                st.html(window_button(language, shown.window.clip.info), width="content")
+            st.button(
+                translate(language, "what_if.undo"),
+                key="undo",
+                icon=":material/undo:",
+                on_click=undo,
+            )
+            if len(edits) > 1 or len(state.edits_before) > 1:
+                st.button(
+                    translate(language, "what_if.original"),
+                    key="original",
+                    on_click=edit_now,
+                    args=[()],
+                )
+    number, of, region = state.get("rest", (0, None, None))
+    if of == (piece.token, start, edits):
+        rest_of = prepared(piece, transform, start, _without(edits, region)).clip
+        _rest(rest_of, region, number, piece.title)
+    words = {word: translate(language, f"what_if.{word}") for word in ("alone", "rest", "remove")}
+    _script(
+        key="what_if_script",
+        data={**words, "actions": translate(language, "what_if.actions"), "number": number},
+        on_remove_change=remove,
+        on_rest_change=rest,
+    )
+
+
+def edit_now(edits: Collection[Edit]) -> None:
+    """Edit the sound like this from the next run of the page on; it can be undone."""
+    state = st.session_state
+    state.edits_before = [*state.edits_before, state.edits]
+    state.edits = tuple(edits)
+
+
+def _without(edits: tuple[Edit, ...], region: Without) -> tuple[Edit, ...]:
+    """One region less: regions are those of the sound before it is changed."""
+    change = _change(edits)
+    return (*edits[:-1], region, change) if change else (*edits, region)
+
+
+def _change(edits: tuple[Edit, ...]) -> Change | None:
+    """What is changed besides regions: the last of all edits."""
+    return next((edit for edit in edits if isinstance(edit, Change)), None)
+
+
+def _region(sent: Any, clip: Clip, edits: tuple[Edit, ...]) -> Without | None:
+    """Region that page.js tells, in terms of the sound before any change of pitch and tempo.
+
+    Anything may come instead.
+    """
+    names = ("start", "end", "low", "high")
+    values = [sent.get(name) for name in names] if isinstance(sent, dict) else []
+    numbers = [v for v in values if isinstance(v, int | float) and isfinite(v)]
+    if len(numbers) < len(names):
+        return None
+    start, end, low, high = map(float, numbers)
+    change, begin = _change(edits) if sent.get("after") else None, clip.info.window_start
+    if change:
+        ratio, tempo = 2 ** ((change.pitch or 0) / 12), change.tempo or 1
+        low, high = low / ratio, high / ratio
+        start, end = (begin + (second - begin) * tempo for second in (start, end))
+    start, end = max(start, begin, 0.0), min(end, clip.info.window_end)
+    try:
+        return Without(
+            band=(round(max(low, 0.0), 1), round(high, 1)),
+            seconds=(round(start, 2), round(end, 2)),
+        )
+    except CCMusicError:  # nothing is left of it
+        return None
+
+
+def _sound(clip: Clip, title: str) -> None:
+    """The window as it was edited, for the page's player; the style sheet hides the browser's."""
+    content = wav(sixteen(clip.original), clip.info.sample_rate)
+    sound(Piece("edited.wav", title, content))
+    st.html(f'<i data-offset="{clip.info.window_start:.3f}"></i>', width="content")
+
+
+def _rest(clip: Clip, region: Without, number: int, title: str) -> None:
+    """What is left without a region; whatif.js lets it be played, once for each number."""
+    info = clip.info
+    begin = region.seconds[0] - _LEAD if region.seconds else info.window_start
+    with st.container(key="rest"):
+        _sound(clip, title)
+        st.html(
+            f'<button class="play-region" tabindex="-1" data-number="{number}" '
+            f'data-start="{max(begin, info.window_start):.3f}" data-end="{info.window_end:.3f}" '
+            f'data-low="0" data-high="0"></button>'
+        )

@@ -1,0 +1,318 @@
+"""What if: the edited sound is judged, heard, drawn and linked to, and taken back."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import wave
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("streamlit")
+
+from streamlit.testing.v1 import AppTest
+
+from ccmusic import Change, Clip, OneChannel, Without, dashboard, load, zoo
+from ccmusic.dashboard import change, compute, importance, whatif
+from ccmusic.dashboard.examples import find_examples
+from ccmusic.dashboard.player import sixteen, wav
+from ccmusic.dashboard.verdict_figures import slider_figure
+from ccmusic.edits import Edit, message
+from ccmusic.genres import genre_name
+from ccmusic.panel import Panel
+from ccmusic.texts import LANGUAGES, Language, translate
+from sounds import noise
+
+APP = Path(dashboard.__file__).with_name("app.py")
+EXAMPLE = find_examples()["vibe_ace"]
+MODELS = "mobilenet_v3_large_cqt", "resnet50_cqt"
+
+
+@pytest.fixture(autouse=True)
+def _two_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    for name in MODELS:
+        for suffix in (".json", ".onnx"):
+            (tmp_path / (name + suffix)).symlink_to(zoo.SHIPPED / (name + suffix))
+    monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
+    monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "none"))
+    yield
+    compute.forget_all()
+
+
+def open_page(**link: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=120)
+    app.query_params.update({"lang": "en", "example": "vibe_ace", **link})
+    app.run()
+    assert not app.exception
+    return app
+
+
+def address(app: AppTest) -> dict[str, str]:
+    return {k: v if isinstance(v, str) else v[0] for k, v in app.query_params.items()}
+
+
+def markup(app: AppTest) -> str:
+    return "\n".join(unescape(element.proto.body) for element in app.get("html"))
+
+
+def rows(app: AppTest) -> list[list[str]]:
+    """Cells of the table before and after, without its head."""
+    (table,) = re.findall('<table class="what-if".*?</table>', markup(app))
+    found = re.findall("<tr><th.*?</tr>", table)
+    return [[re.sub("<.*?>", " ", cell) for cell in re.split("</t[hd]>", row)] for row in found]
+
+
+def expected(*edits: Edit) -> tuple[Any, Any]:
+    """Both analyses, by the library."""
+    with Panel.open("cqt") as panel:
+        return panel.analyze(EXAMPLE), panel.analyze(EXAMPLE, edits=edits)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_link_without_a_region_shows_before_and_after(language: Language) -> None:
+    region = Without(band=(64, 127), seconds=(2, 4))
+    app = open_page(lang=language, without="64-127Hz,2-4s")
+    before, after = expected(region)
+    for name, *cells in rows(app)[: len(MODELS)]:
+        title = name.strip()
+        for analysis, cell in zip((before, after), cells, strict=False):
+            (verdict,) = [v for v in analysis.verdicts.values() if v.card.title() == title]
+            genre, share = verdict.top(1)[0]
+            assert genre_name(genre, language) in cell
+            assert f"{share:.0%}" in cell
+    said = message([region], language)
+    assert said[1:] in markup(app)
+    assert len([c for c in app.get("plotly_chart") if "edited" in c.proto.id]) == 1
+    assert address(app)["without"] == "64-127Hz,2-4s"
+
+
+def test_every_edit_has_its_place_in_the_link() -> None:
+    link = {
+        "without": "64-127Hz,2-4s;500-1000Hz;7.25-8s",
+        "channel": "left",
+        "pitch": "-2",
+        "tempo": "1.1",
+        "highpass": "40",
+        "lowpass": "8000",
+        "noise": "30",
+        "gain": "3",
+    }
+    app = open_page(**link)
+    assert {key: address(app)[key] for key in link} == link
+    assert app.session_state.edits == (
+        OneChannel(channel="left"),
+        Without(band=(64, 127), seconds=(2, 4)),
+        Without(band=(500, 1000)),
+        Without(seconds=(7.25, 8)),
+        Change(pitch=-2, tempo=1.1, highpass=40, lowpass=8000, noise=30, gain=3),
+    )
+
+
+@pytest.mark.parametrize(
+    "link", [{"without": "loud"}, {"pitch": "high"}, {"gain": "900"}, {"channel": "rear"}]
+)
+def test_nonsense_edits_nothing(link: dict[str, str]) -> None:
+    app = open_page(**link)
+    assert app.session_state.edits == ()
+    assert '<table class="what-if"' not in markup(app)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_region_outside_the_window_is_refused_in_one_line(language: Language) -> None:
+    app = open_page(lang=language, without="100-200s")
+    with pytest.raises(Exception) as refused:
+        load(EXAMPLE).without(seconds=(100, 200))
+    assert refused.value.message(language)[1:] in markup(app)  # type: ignore[attr-defined]
+    app.button(key="undo").click().run()
+    assert not app.exception
+    assert "without" not in address(app)
+    assert 'class="opinion"' in markup(app)
+
+
+def test_undo_takes_back_one_step_and_original_all() -> None:
+    app = open_page(without="64-127Hz")
+    assert "original" not in [button.key for button in app.button]
+    app.session_state.edits_before = [app.session_state.edits]
+    app.session_state.edits = (*app.session_state.edits, Change(gain=-6))
+    app.run()
+    assert address(app)["gain"] == "-6"
+    app.button(key="original").click().run()
+    assert not {"gain", "without"} & set(address(app))
+    app.session_state.edits = (Change(gain=-6),)
+    app.session_state.edits_before = [(), (Change(gain=-3),)]
+    app.run()
+    for shown in ("-3", None):
+        app.button(key="undo").click().run()
+        assert address(app).get("gain") == shown
+    assert not app.exception
+
+
+def test_edits_are_of_one_piece() -> None:
+    app = open_page(without="64-127Hz")
+    app.pills(key="example_en").set_value("rain").run()
+    assert not app.exception
+    assert address(app)["example"] == "rain"
+    assert "without" not in address(app)
+    assert '<table class="what-if"' not in markup(app)
+
+
+def test_what_is_heard_is_what_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[bytes] = []
+
+    def written(samples: Any, rate: int) -> bytes:
+        heard.append(wav(samples, rate))
+        return heard[-1]
+
+    monkeypatch.setattr("ccmusic.dashboard.whatif.wav", written)
+    open_page(gain="-12", without="1000-4000Hz")
+    clip = load(EXAMPLE).edited([Without(band=(1000, 4000)), Change(gain=-12)])
+    assert heard == [wav(sixteen(clip.original), clip.info.sample_rate)]
+    with wave.open(io.BytesIO(heard[0])) as file:
+        assert file.getnframes() == len(clip.original)
+
+
+def test_silence_has_nothing_after() -> None:
+    app = open_page(without="0-100s")
+    assert translate("en", "judged.silent")[1:20] in markup(app)
+    assert '<table class="what-if"' not in markup(app)
+
+
+def test_a_vote_first_covers_before_and_after() -> None:
+    app = open_page(without="64-127Hz", vote="1")
+    assert '<table class="what-if"' not in markup(app)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        "region",
+        {"start": 1, "end": 2, "low": 3},
+        {"start": 1, "end": 2, "low": 3, "high": math.nan},
+        {"start": 5, "end": 5, "low": 3, "high": 4},
+        {"start": 50, "end": 60, "low": 3, "high": 4},
+        {"start": "1", "end": 2, "low": 3, "high": 4},
+    ],
+)
+def test_a_region_may_be_anything(sent: object) -> None:
+    assert whatif._region(sent, Clip.from_samples(noise(10, 22_050), 22_050), ()) is None
+
+
+def test_a_region_of_the_edited_picture_is_one_of_the_sound_before() -> None:
+    clip = Clip.from_samples(noise(10, 22_050), 22_050)
+    sent = {"start": 2, "end": 4, "low": 200, "high": 400}
+    edits = (Change(pitch=12, tempo=1.5),)
+    plain = Without(band=(200, 400), seconds=(2, 4))
+    assert whatif._region(sent, clip, edits) == plain
+    assert whatif._region({**sent, "after": True}, clip, ()) == plain
+    assert whatif._region({**sent, "after": True}, clip, edits) == Without(
+        band=(100, 200), seconds=(3, 6)
+    )
+    assert whatif._without(edits, plain) == (plain, *edits)
+    assert np.isclose(plain.band or 0, (200, 400)).all()
+
+
+def test_a_slider_edits_and_stands_where_the_link_says() -> None:
+    app = open_page(lowpass="2000")
+    app.pills(key="change_what_en").set_value("gain").run()
+    assert app.select_slider(key="change_gain_en").value == 0
+    app.select_slider(key="change_gain_en").set_value(-12.0).run()
+    assert not app.exception
+    assert address(app)["gain"] == "-12"
+    assert address(app)["lowpass"] == "2000"
+    _, after = expected(Change(lowpass=2000, gain=-12))
+    assert f"{max(after.mean.values()):.0%}" in rows(app)[-1][2]
+    app.button(key="undo").click().run()
+    assert "gain" not in address(app)
+    assert app.select_slider(key="change_gain_en").value == 0
+    app.pills(key="change_what_en").set_value("lowpass").run()
+    assert app.select_slider(key="change_lowpass_en").value == 2000
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_curve_is_what_the_panel_says_at_each_step(
+    language: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[Any, ...]] = []
+
+    def figure(*given: Any) -> Any:
+        drawn.append(given)
+        return slider_figure(*given)
+
+    monkeypatch.setattr("ccmusic.dashboard.change.slider_figure", figure)
+    app = open_page(lang=language, gain="-6")
+    app.pills(key=f"change_what_{language}").set_value("gain").run()
+    assert not drawn
+    app.button(key="ask_curve").click().run()
+    assert not app.exception
+    ((labels, means, now, axis, _),) = drawn
+    steps = change._STEPS["gain"]
+    assert labels == [f"{step:g}".replace("-", "−") for step in steps]
+    assert now == steps.index(-6)
+    assert axis == translate(language, "change.gain_axis")
+    before, after = expected(Change(gain=-6))
+    assert means[now] == pytest.approx(after.mean, abs=1e-4)
+    assert means[steps.index(0)] == pytest.approx(before.mean, abs=1e-4)
+    app.button(key="ask_curve").click().run()
+    assert len(drawn) == 1
+
+
+@pytest.mark.parametrize("name", change._AS_IS)
+def test_every_step_of_every_slider_is_an_edit_and_undoes_itself(name: str) -> None:
+    others: tuple[Edit, ...] = (Without(band=(64, 127)),)
+    steps = change.steps_of(others, name, 22_050)
+    assert len(steps) in (3, 12, 25)
+    for step in steps:
+        edits = change.with_value(others, name, step)
+        assert change.value_of(edits, name) == step
+        assert (edits == others) == (step == change._AS_IS[name])
+        for edit in edits:
+            assert all(edit.message(language) for language in LANGUAGES)
+        assert change.with_value(edits, name, change._AS_IS[name]) == others
+
+
+def test_filters_stay_below_half_the_rate_and_do_not_pass_each_other() -> None:
+    edits = (Change(highpass=500, lowpass=1400),)
+    assert max(change.steps_of(edits, "highpass", 22_050)) == 1000
+    assert min(change.steps_of(edits, "lowpass", 22_050)) == 700
+    finite = [step for step in change.steps_of((), "lowpass", 8000) if step < math.inf]
+    assert max(finite) == 2800
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_counts_is_measured_beside_each_map(
+    language: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[float] = []
+    draw = importance._draw
+
+    def counted(slot: Any, piece: str, part: Any, *rest: Any) -> None:
+        parts.append(part.done)
+        draw(slot, piece, part, *rest)
+
+    monkeypatch.setattr(importance, "_draw", counted)
+    app = open_page(lang=language)
+    assert not parts
+    app.toggle(key="measure").set_value(True).run()
+    assert not app.exception
+    assert parts.count(1.0) == len(MODELS)
+    with Panel.open("cqt") as panel:
+        found = {part.model: part for part in panel.importance(panel.analyze(EXAMPLE))}
+    for part in found.values():
+        assert importance._said(part, genre_name(part.genre, language), language) in markup(app)
+    assert len([c for c in app.get("plotly_chart") if "importance" in c.proto.id]) == len(MODELS)
+
+
+def test_places_that_are_not_measured_yet_are_told_from_others() -> None:
+    with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+        parts = list(panel.importance(panel.analyze(EXAMPLE)))
+    halfway, whole = (importance._cells(part, "time_along_x") for part in (parts[2], parts[-1]))
+    assert halfway.count("pending") == 4 * 7
+    assert whole.count("pending") == 0
+    assert whole.count("<i ") == 49
