@@ -113,7 +113,7 @@ def change(piece: Piece, clip: Clip, language: Language) -> DeltaGenerator | Non
     with st.expander(
         translate(language, "change.title"), icon=":material/tune:", key="change_sound"
     ):
-        name = st.pills(
+        chosen = st.pills(
             translate(language, "change.what"),
             names,
             format_func=lambda name: translate(language, f"change.{name}"),
@@ -123,6 +123,7 @@ def change(piece: Piece, clip: Clip, language: Language) -> DeltaGenerator | Non
             label_visibility="collapsed",
             wrap=True,
         )
+        name = chosen or names[0]  # a browser can send that nothing is
         key = f"change_{name}_{language}"
         state[key] = value_of(edits, name)
 
