@@ -79,7 +79,7 @@ def drag(page: Page, frames: list[tuple[Image.Image, int]]) -> tuple[float, floa
     page.mouse.down()
     glide(page, frames, begin, end)
     page.mouse.up()
-    page.get_by_role("toolbar").wait_for()
+    page.locator(".region-actions").wait_for()
     take(page, frames, 900)
     return end
 
