@@ -47,7 +47,7 @@ def main(example: str = "vibe_ace") -> None:
     with dashboard() as address, browser() as opened:
         page = opened.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.goto(f"{address}/?lang=en&example={example}")
-        page.locator(".models .mean").wait_for(timeout=300_000)
+        page.locator(".answer .mean").first.wait_for(timeout=300_000)
         settle(page)
         page.add_style_tag(content=EXTRAS)
         page.evaluate("document.body.insertAdjacentHTML('beforeend', '<div id=pointer></div>')")
@@ -79,7 +79,7 @@ def drag(page: Page, frames: list[tuple[Image.Image, int]]) -> tuple[float, floa
     page.mouse.down()
     glide(page, frames, begin, end)
     page.mouse.up()
-    page.get_by_role("toolbar").wait_for()
+    page.locator(".region-actions").wait_for()
     take(page, frames, 900)
     return end
 

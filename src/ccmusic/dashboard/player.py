@@ -52,9 +52,12 @@ def play_button(language: Language) -> None:
     )
 
 
-def window_button(language: Language, info: AudioInfo | None = None) -> str:
-    """The button alone; with ``info`` it plays the window of a piece that is not the page's."""
-    words = {word: escape(translate(language, f"player.{word}")) for word in ("play", "pause")}
+def window_button(
+    language: Language, info: AudioInfo | None = None, *, play: str = "player.play"
+) -> str:
+    """The button alone; with ``info`` it plays the window of a sound that is not the page's."""
+    keys = {"play": play, "pause": "player.pause"}
+    words = {word: escape(translate(language, key)) for word, key in keys.items()}
     edges = (
         f' data-start="{info.window_start:.3f}" data-end="{info.window_end:.3f}"' if info else ""
     )

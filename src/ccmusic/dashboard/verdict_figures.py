@@ -100,7 +100,7 @@ def slider_figure(
     _lay_out_curves(figure, language)
     figure.update_layout(height=300)
     figure.update_xaxes(tickvals=list(range(len(labels))), ticktext=labels, title=axis)
-    figure.add_vline(now, line_dash="dot", line_width=1.5)
+    figure.add_vline(now, line_dash="dot", line_width=1.5, line_color="#888888")
     return figure
 
 

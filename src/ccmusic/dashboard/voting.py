@@ -101,14 +101,9 @@ def against_the_panel(
         f"<span>{escape(figure)}</span></div>"
         for who, genre, figure in said
     )
-    label = (
-        translate(language, "page.makers_genre", genre=genre_name(piece.genre, language))
-        if piece.genre
-        else translate(language, "vote.no_label")
-    )
     won = [sum(side) for side in zip(*state.score.values(), strict=True)] or [0, 0]
     score = translate(language, "vote.score", ours=won[0], theirs=won[1], pieces=len(state.score))
+    unnamed = "" if piece.genre else f"{escape(translate(language, 'vote.no_label'))}<br>"
     slot.html(
-        f'<div class="versus">{columns}</div>'
-        f'<p class="score">{escape(label)}<br><b>{escape(score)}</b></p>'
+        f'<div class="versus">{columns}</div><p class="score">{unnamed}<b>{escape(score)}</b></p>'
     )

@@ -167,7 +167,7 @@ def _row(
         second = max(after, key=after.__getitem__)
         points = round(100 * after[first]) - round(100 * before[first])
         change = f"{points:+d}".replace("-", "−") if points else "±0"
-        lost = escape(f"{genre_name(first, language)} {change}")
+        lost = escape(change if first == second else f"{genre_name(first, language)} {change}")
         cells += _cell(second, after[second], before.get(second, 0.0), lost, language)
     else:
         cells += "<td>–</td>"
@@ -257,8 +257,13 @@ def what_if(
     if edits:
         with st.container(key="edited_sound", horizontal=True, vertical_alignment="center"):
             if isinstance(shown, Edited):
+                info = shown.window.clip.info
                 _sound(shown.window.clip, piece.title)
-                st.html(window_button(language, shown.window.clip.info), width="content")
+                st.html(
+                    f'<div data-offset="{info.window_start:.3f}">'
+                    f"{window_button(language, info, play='what_if.play')}</div>",
+                    width="content",
+                )
             st.button(
                 translate(language, "what_if.undo"),
                 key="undo",
@@ -333,7 +338,6 @@ def _sound(clip: Clip, title: str) -> None:
     """The window as it was edited, for the page's player; the style sheet hides the browser's."""
     content = wav(sixteen(clip.original), clip.info.sample_rate)
     sound(Piece("edited.wav", title, content))
-    st.html(f'<i data-offset="{clip.info.window_start:.3f}"></i>', width="content")
 
 
 def _rest(clip: Clip, region: Without, number: int, title: str) -> None:
@@ -344,6 +348,7 @@ def _rest(clip: Clip, region: Without, number: int, title: str) -> None:
         _sound(clip, title)
         st.html(
             f'<button class="play-region" tabindex="-1" data-number="{number}" '
+            f'data-offset="{info.window_start:.3f}" '
             f'data-start="{max(begin, info.window_start):.3f}" data-end="{info.window_end:.3f}" '
             f'data-low="0" data-high="0"></button>'
         )
