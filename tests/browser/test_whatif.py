@@ -35,7 +35,9 @@ def drag(page: Page, key: str) -> None:
 
 
 def action(page: Page, name: str, language: Language) -> None:
-    page.get_by_role("button", name=translate(language, f"what_if.{name}"), exact=True).click()
+    button = page.locator(f".region-actions .{name}")
+    expect(button).to_have_text(translate(language, f"what_if.{name}"))
+    button.click()
 
 
 @pytest.mark.parametrize(("width", "language"), [(1440, "en"), (390, "zh")])

@@ -100,7 +100,8 @@ def _judge(
     leading = analysis.top(_TOP_K)
     if not leading:
         return f"<p>{escape(opinion(analysis, language))}</p>", ()
-    return race(leading, since, language) + panel_answer(analysis, language), leading
+    bars = race(leading, since, language)
+    return f"{bars}<div>{panel_answer(analysis, language)}</div>", leading
 
 
 def _samples(sound: object) -> tuple[npt.NDArray[np.int16], int] | None:
