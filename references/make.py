@@ -79,6 +79,10 @@ def finish(work: Path) -> None:
         if unknown.accuracy > worth.get(card.name, -1):
             worth[card.name], best[card.name] = unknown.accuracy, (card, everything)
             store(card, checkpoint.path.read_bytes(), out)
+    unrated = [f"--only {name}" for name, (card, _) in best.items() if not card.faithfulness]
+    if unrated:
+        print("maps not rated; run:", "python references/faithfulness.py", material, end=" ")
+        print("--checkpoints", out, *unrated)
     (out / "panels").mkdir(exist_ok=True)
     for panel, members in (("all", names()), ("cqt", names("cqt")), ("mel", names("mel"))):
         cards = [best[name][0] for name in members]

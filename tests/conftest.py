@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from ccmusic import zoo
 from small_data import write_manifest
 from small_models import make_checkpoint
 from sounds import noise, tone
+
+# Workers of pytest-xdist share the cores; PyTorch reads this when it is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # What an extension stands for: container and encoder.
 FORMATS = {

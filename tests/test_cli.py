@@ -150,7 +150,7 @@ def test_silence_and_scraps_get_no_verdict(folder: Path, run, write_sound, tone)
     words = " ".join(out.split())
     assert "silence: there is nothing to judge" in words
     assert "only 0.2 s of sound: too short to judge" in words
-    assert "doubtful, for there is only 1.6 s of sound: 1 for " in words
+    assert "doubtful, for there is only 1.6 s of sound: split: 1 × " in words
     assert words.count("Mean") == 1
 
 
