@@ -65,12 +65,16 @@ def test_a_closed_window_lets_go_of_the_microphone(visit: Callable[..., Page]) -
     }""")
     open_live(page, "en")
     page.get_by_role("button", name=translate("en", "live.start")).click()
-    page.wait_for_function("window.heard?.getTracks().every((track) => track.readyState == 'live')")
+    page.wait_for_function(
+        "() => window.heard?.getTracks().every((track) => track.readyState == 'live')"
+    )
     expect(page.get_by_role("dialog").locator(".card h4")).to_be_visible()  # answers end nothing
     assert page.evaluate("window.heard.getTracks()[0].readyState") == "live"
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    page.wait_for_function("window.heard.getTracks().every((track) => track.readyState == 'ended')")
+    page.wait_for_function(
+        "() => window.heard.getTracks().every((track) => track.readyState == 'ended')"
+    )
     assert page.locator("h1.piece").inner_text() == translate("en", "example.rain")
 
 
