@@ -125,13 +125,17 @@ def test_the_first_screen_holds_the_verdict(
     page = visit(f"lang={language}&example=vibe_ace", viewport=view, color_scheme=scheme)
     boxes = {}
     spectrogram = "[class*=st-key-spectrogram_cqt] .js-plotly-plot .nsewdrag"
-    for name in ("h1.piece", ".opinion", ".models", ".play-window", spectrogram):
+    # On a phone the invitation comes before the picture, of which the upper part is seen.
+    phone = width < 800
+    last = ".st-key-invitation" if phone else ".play-window"
+    for name in ("h1.piece", ".opinion", ".models", last, spectrogram):
         box = page.locator(name).bounding_box()
         assert box, name
         assert box["x"] >= 0, name
         assert box["y"] >= 0, name
         assert box["x"] + box["width"] <= width, name
-        assert box["y"] + box["height"] <= height, name
+        shown = min(box["height"], 100) if phone else box["height"]
+        assert box["y"] + shown <= height, name
         boxes[name] = box
     assert boxes[spectrogram]["height"] > 200
     # Nothing covers it, and a line is one line.
@@ -143,7 +147,7 @@ def test_the_first_screen_holds_the_verdict(
     examples = page.locator(f".st-key-example_{language}").bounding_box()
     assert examples
     assert examples["y"] > boxes[".models"]["y"] + boxes[".models"]["height"]
-    if width < 800:
+    if phone:
         assert examples["y"] > boxes[spectrogram]["y"] + boxes[spectrogram]["height"]
         main = "document.querySelector('[data-testid=stMainBlockContainer]')"
         assert page.evaluate(f"{main}.getBoundingClientRect().height") < 3500
@@ -163,7 +167,7 @@ def test_slider_and_player_are_there_for_the_keyboard(visit: Callable[..., Page]
     plain = page.locator(".st-key-plain_controls")
     box = plain.bounding_box()
     assert box
-    assert box["width"] <= 1
+    assert box["height"] <= 1
     page.get_by_role("slider").first.focus()
     expect(plain).not_to_have_css("position", "absolute")
     box = plain.bounding_box()
@@ -186,7 +190,7 @@ def test_waveform_and_strip_have_one_axis_after_a_reload(
     page = visit()
     upload(page, song)
     page.reload()
-    expect(page.locator(".strip .at")).to_have_count(7)
+    expect(page.locator(".strip .at")).to_have_count(4)
     settle(page)
     strip = page.locator(".strip").bounding_box()
     wave = plot(page, "waveform").locator(".nsewdrag").bounding_box()
@@ -267,7 +271,6 @@ def test_back_forward_and_reload_bring_everything_back(visit: Callable[..., Page
     page.locator(".st-key-transform button", has_text="Mel").click()
     page.wait_for_url("**transform=mel**")
     settle(page)
-    page.locator(".strip, [data-testid=stSlider]").first.wait_for()
     page.go_back()
     expect(plot(page, "spectrogram_cqt")).to_be_visible()
     expect(page.locator("h1.piece")).to_have_text(translate("en", "example.vibe_ace"))
