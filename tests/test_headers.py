@@ -222,6 +222,32 @@ def test_fewer_bits_than_bytes_elsewhere(write_sound, name):
     check_samples(data, expected, 24)
 
 
+@pytest.mark.parametrize("encoder", ["pcm_s16le", "pcm_f32le", "pcm_alaw"])
+@pytest.mark.parametrize("name", ["a.wav", "a.w64"])
+@pytest.mark.parametrize("average", [0, 1, 8_820, 882_000, 2**32 - 1])
+def test_a_false_number_of_bytes_per_second(write_sound, name, encoder, average):
+    """By it FFmpeg finds a time: the window would lie elsewhere, without a word."""
+    data = bytearray(write_sound(name, middle(), encoder=encoder).read_bytes())
+    place = data.find(struct.pack("<HI", 1, 44_100)) + 6
+    data[place : place + 4] = struct.pack("<I", average)
+    clip = load(data)
+    assert clip.info.duration == 30
+    assert pitch(clip) == pytest.approx(600, abs=1)
+    assert clip.info.bit_rate == 8 * 44_100 * int.from_bytes(data[place + 4 : place + 6], "little")
+    assert not {"truncated", "damaged"} & set(codes(clip))
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.w64"])
+def test_a_sample_has_no_more_bits_than_its_bytes(write_sound, name):
+    """Then the number of bytes is the false one."""
+    data = bytearray(write_sound(name, middle()).read_bytes())
+    place = data.find(struct.pack("<HI", 1, 44_100)) + 10
+    data[place : place + 2] = b"\1\0"
+    clip = load(data)
+    assert clip.info.duration == 30
+    assert pitch(clip) == pytest.approx(600, abs=1)
+
+
 def chunk(name, content):
     return name + struct.pack("<I", len(content)) + content
 

@@ -22,6 +22,7 @@ _NOT_AFTER_ID3 = (
 # fmt: on
 
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+_PLAIN = {_PCM, _FLOAT, _ALAW, _MULAW}  # so many bytes per second as rate and width say
 _SUBTYPE = bytes.fromhex("00001000800000aa00389b71")  # the end of a format's GUID
 # Encodings of the AU format, which is big-endian, by format and bytes per sample in a WAV.
 _AU = {(_MULAW, 1): 1, (_PCM, 2): 3, (_PCM, 3): 4, (_PCM, 4): 5,
@@ -124,7 +125,7 @@ def parts_of(file: BinaryIO) -> tuple[Part, ...]:
     if magic.startswith((b"RIFF", b"RIFX", b"RF64")) and magic.endswith(b"WAVE"):
         return (_wave(file, begin),)
     if magic.startswith((b"riff", b"caff")):
-        return (_padded_samples(file, begin),)
+        return (_right_samples(file, begin),)
     if magic.startswith(_OGG_FIRST[:4]):
         return tuple(_songs(file, begin))
     return (Part(begin),)
@@ -180,11 +181,11 @@ def _wave(file: BinaryIO, begin: int) -> Part:
     form = kept.get(b"fmt ", b"")
     if b"data" not in kept or len(form) < 16:
         return Part(begin)
-    tag, channels, rate, _, align, bits = struct.unpack(order + "2H2I2H", form[:16])
+    tag, channels, rate, average, align, bits = struct.unpack(order + "2H2I2H", form[:16])
     extended = tag == _EXTENSIBLE and form[28:40] == _SUBTYPE
     if extended:
         (tag,) = struct.unpack(order + "H", form[24:26])
-    width = _width(align, channels)
+    width = _width(align, channels, bits)
     # Programs that write to a pipe leave 0 or the largest number there.
     end = place + length if 0 < length < 0xFFFF_FF00 else None
     if order == ">":
@@ -192,9 +193,13 @@ def _wave(file: BinaryIO, begin: int) -> Part:
     if tag == _PCM and width == 2 and (disguised := _disguised(file, place, end)):
         return disguised
     misread = False
+    if tag in _PLAIN and width:
+        right = _average(rate, align)
+        misread = average != right
+        form = form[:8] + struct.pack("<I", right) + form[12:]
     if tag == _PCM and width:
         (valid,) = struct.unpack("<H", form[18:20]) if extended else (0,)
-        misread = -(-(valid or bits) // 8) != width
+        misread |= -(-(valid or bits) // 8) != width
         whole = struct.pack("<H", 8 * width)
         form = form[:14] + whole + form[16:18] + (whole if extended else form[18:20]) + form[20:]
     if padded and not misread:
@@ -236,10 +241,15 @@ def _chunks(file: BinaryIO, place: int, order: str) -> tuple[dict[bytes, bytes],
     return kept, place, length, padded
 
 
-def _width(align: int, channels: int) -> int:
+def _width(align: int, channels: int, bits: int) -> int:
     """Bytes of a sample, which may have fewer bits than fit into them; 0 if that cannot be."""
     width, rest = divmod(align, channels or 1)
-    return width if channels and not rest and width <= 8 else 0
+    return width if channels and not rest and bits <= 8 * width <= 64 else 0
+
+
+def _average(rate: int, align: int) -> int:
+    """Bytes per second of plain samples, by which FFmpeg finds a time; headers may say others."""
+    return min(rate * align, 0xFFFF_FFFF)
 
 
 def _big_endian(part: Part, tag: int, channels: int, rate: int, width: int) -> Part:
@@ -254,29 +264,30 @@ def _big_endian(part: Part, tag: int, channels: int, rate: int, width: int) -> P
     return replace(part, head=head)
 
 
-def _padded_samples(file: BinaryIO, begin: int) -> Part:
-    """A W64 or CAF whose samples have fewer bits than fit into their bytes, with a right header."""
+def _right_samples(file: BinaryIO, begin: int) -> Part:
+    """A W64 or CAF, with another header where FFmpeg misreads its own."""
     head = _at(file, begin, 4_096)
+    right = bytearray(head)
     if head.startswith(b"riff"):
         place = head.find(_W64_FORMAT) + 24
         if place < 24 or len(head) < place + 40:
             return Part(begin)
-        tag, channels, align = struct.unpack_from("<2H8xH", head, place)
+        tag, channels, rate, _, align, bits = struct.unpack_from("<2H2I2H", head, place)
         extended = tag == _EXTENSIBLE and head[place + 28 : place + 40] == _SUBTYPE
         if extended:
             (tag,) = struct.unpack_from("<H", head, place + 24)
-        pcm, bits = tag == _PCM, [place + 14, place + 18][: 1 + extended]
-        kind = "<H"
+        pcm, places, kind = tag == _PCM, [place + 14, place + 18][: 1 + extended], "<H"
+        if tag in _PLAIN:
+            struct.pack_into("<I", right, place + 8, _average(rate, align))
     else:
         if head[8:12] != b"desc" or len(head) < 52:
             return Part(begin)
-        flags, align, _, channels = struct.unpack_from(">4I", head, 32)
-        pcm, bits, kind = head[28:32] == b"lpcm" and not flags & 1, [48], ">I"
-    width = _width(align, channels)
-    if not (pcm and width):
+        flags, align, _, channels, bits = struct.unpack_from(">5I", head, 32)
+        pcm, places, kind = head[28:32] == b"lpcm" and not flags & 1, [48], ">I"
+    width = _width(align, channels, bits)
+    if not width:
         return Part(begin)
-    right = bytearray(head)
-    for place in bits:
+    for place in places if pcm else []:
         struct.pack_into(kind, right, place, 8 * width)
     return Part(begin + len(head), head=bytes(right)) if right != head else Part(begin)
 
