@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias, cast
+from typing import Any, BinaryIO, Literal, TypeAlias, cast, get_args
 
 import av
 import av.error
@@ -21,7 +21,7 @@ import av.stream
 import numpy as np
 import numpy.typing as npt
 
-from ccmusic.errors import AudioError
+from ccmusic.errors import AudioError, ParameterError
 from ccmusic.files import NotAFileError, Reader, open_regular
 from ccmusic.headers import (
     Part,
@@ -486,6 +486,7 @@ def _span(packets: Iterable[AudioPacket]) -> _Span:
 
 def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
     """Seconds from the start of a recording to that of the window."""
+    check_crop(crop)
     last = max(0.0, duration - seconds)
     named = {"start": 0.0, "center": last / 2, "end": last}
     return named[crop] if isinstance(crop, str) else min(max(0.0, crop), last)
@@ -665,6 +666,16 @@ def _to_first_format(first: av.AudioFrame, rate: int) -> Convert:
         return resamplers[kind].resample(frame)
 
     return convert
+
+
+def check_crop(crop: Crop | float) -> None:
+    """Refuse what is neither a place nor a second."""
+    places = get_args(Crop)
+    if crop not in places and (isinstance(crop, str) or not 0 <= crop < float("inf")):
+        expected = " | ".join([*map(repr, places), "float >= 0"])
+        raise ParameterError(
+            "parameter_value", owner="load", name="crop", value=repr(crop), expected=expected
+        )
 
 
 def check_channel(channel: Channel | None, channels: int, name: str) -> None:
