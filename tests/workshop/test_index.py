@@ -80,6 +80,8 @@ TABLES = {
     "plain": "path,genre\n{rows}",
     "semicolons": "path;genre\n{rows}",
     "sep": "sep=;\npath;genre\n{rows}",
+    "sep in quotes": '"sep=;"\npath;genre\n{rows}',
+    "blank lines first": "\n,,\n\npath,genre\n{rows}",
     "tabs": "path\tgenre\n{rows}",
     "capitals": "Path,Genre\n{rows}",
     "spaces": " path , GENRE \n{rows}",
