@@ -417,10 +417,16 @@ def promised_mp3(file: BinaryIO) -> tuple[bool, int | None]:
     begin = _after_id3(file)
     first = _at(file, begin, _MP3_FRAME)
     mark = max(first.find(b"Xing"), first.find(b"Info"))
-    if mark < 0:
-        return b"VBRI" in first, None
-    flags, _, length = struct.unpack(">3I", first[mark + 4 : mark + 16].ljust(12, b"\0"))
-    if flags & 3 != 3:
+    if mark >= 0:
+        flags, _, length = struct.unpack(">3I", first[mark + 4 : mark + 16].ljust(12, b"\0"))
+        counted = flags & 3 == 3
+    else:
+        mark = first.find(b"VBRI")
+        if mark < 0:
+            return False, None
+        length = int.from_bytes(first[mark + 10 : mark + 14], "big")
+        counted = length > 0
+    if not counted:
         return True, None
     missing = begin + length - size
     return True, missing if missing > _MP3_FRAME else 0
