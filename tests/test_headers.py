@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ccmusic import audio, decode
-from ccmusic.errors import CCMusicError
+from ccmusic.errors import AudioError, CCMusicError
 from sounds import tone
 
 SOUNDS = Path(__file__).parent / "sounds"
@@ -320,12 +320,26 @@ def test_compressed_sound_in_a_wav_after_silence(make, rate, silence):
     assert not {"damaged", "truncated", "silence"} & set(codes(clip))
 
 
+@pytest.mark.parametrize("silence", [0, 400_000])
+@pytest.mark.parametrize("name", ["a.flac", "a.aiff", "a.caf"])
+@pytest.mark.parametrize(("make", "rate"), [(dts, 44_100), (ac3, 48_000)])
+def test_compressed_sound_in_other_files_is_refused(write_sound, make, rate, silence, name):
+    """Of discs that were ripped; it would be judged as noise."""
+    body = np.frombuffer(bytes(silence) + make(14), "<i2")
+    planes = body[: len(body) // 2 * 2].reshape(-1, 2).T / np.float32(2**15)
+    path = write_sound(name, planes, rate)
+    for crop in ("start", "center"):
+        with pytest.raises(AudioError, match="DTS or AC-3"):
+            audio.load(path, crop=crop)
+
+
 @pytest.mark.parametrize("marks", [(0x1FFF, -0x1800), (0x770B, 0), (0x770B, 0x770B)])
 def test_a_periodic_sound_is_not_taken_for_frames(marks):
     """The marks of DTS and AC-3 are values that PCM may have, again and again."""
     planes = np.stack([tone(441, 12), tone(441, 12)])
     planes[:, ::400] = np.array(marks)[:, None] / 2**15
     clip = load(wav(planes))
+    load(wav(planes, order=">"))
     assert clip.info.codec == "pcm_s16le"
     assert clip.info.duration == 12
 

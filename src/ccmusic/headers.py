@@ -301,11 +301,16 @@ def _disguised(file: BinaryIO, begin: int, end: int | None) -> Part | None:
         place += len(block) - rest
         if rest or not block:
             break
-    found = _at(file, place, _SEARCHED)
+    found = frames_in(_at(file, place, _SEARCHED))
+    return Part(place + found[0], end, format=found[1]) if found else None
+
+
+def frames_in(content: bytes) -> tuple[int, str] | None:
+    """Place and format of the first frame of AC-3 or DTS among samples; None if they are PCM."""
     for sync, kind in _DISGUISED.items():
-        first = found.find(sync)
-        if first >= 0 and _are_frames(found, first, sync, kind):
-            return Part(place + first, end, format=kind)
+        first = content.find(sync)
+        if first >= 0 and _are_frames(content, first, sync, kind):
+            return first, kind
     return None
 
 
