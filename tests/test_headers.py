@@ -285,6 +285,19 @@ def test_an_odd_chunk_without_its_padding(chunks):
     assert not {"truncated", "damaged"} & set(codes(clip))
 
 
+@pytest.mark.parametrize(
+    "chunks", [b"NAME\0\0\0\x03odd", b"ANNO\0\0\0\x05notes", b"NAME\0\0\0\x03odd\0"]
+)
+def test_an_odd_chunk_of_an_aiff_without_its_padding(write_sound, chunks):
+    content = write_sound("a.aiff", tone(440, 12)).read_bytes()
+    place = content.index(b"SSND")
+    content = content[:place] + chunks + content[place:]
+    clip = load(b"FORM" + struct.pack(">I", len(content) - 8) + content[8:])
+    assert (clip.info.duration, clip.info.codec) == (12, "pcm_s16be")
+    assert pitch(clip) == pytest.approx(440, abs=1)
+    assert not {"truncated", "damaged"} & set(codes(clip))
+
+
 def dts(seconds):
     """DTS frames, whose sound is a tone of 445 Hz, in the byte order of a WAV."""
     frames = (SOUNDS / "tone.dts").read_bytes()  # 0.14 s

@@ -27,6 +27,7 @@ _SUBTYPE = bytes.fromhex("00001000800000aa00389b71")  # the end of a format's GU
 # Encodings of the AU format, which is big-endian, by format and bytes per sample in a WAV.
 _AU = {(_MULAW, 1): 1, (_PCM, 2): 3, (_PCM, 3): 4, (_PCM, 4): 5,
        (_FLOAT, 4): 6, (_FLOAT, 8): 7, (_ALAW, 1): 27}  # fmt: skip
+_SAMPLES = {b"data", b"SSND"}  # chunks of WAV and AIFF
 _W64_FORMAT = bytes.fromhex("666d7420f3acd3118cd100c04f8edb8a")
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
@@ -124,6 +125,8 @@ def parts_of(file: BinaryIO) -> tuple[Part, ...]:
         begin = 0
     if magic.startswith((b"RIFF", b"RIFX", b"RF64")) and magic.endswith(b"WAVE"):
         return (_wave(file, begin),)
+    if magic.startswith(b"FORM") and magic.endswith((b"AIFF", b"AIFC")):
+        return (_aiff(file, begin),)
     if magic.startswith((b"riff", b"caff")):
         return (_right_samples(file, begin),)
     if magic.startswith(_OGG_FIRST[:4]):
@@ -213,6 +216,17 @@ def _wave(file: BinaryIO, begin: int) -> Part:
     return Part(place, head=_at(file, begin, 12) + head + b"data" + struct.pack("<I", length))
 
 
+def _aiff(file: BinaryIO, begin: int) -> Part:
+    """An AIFF; without the chunks before the samples if FFmpeg would not find its way through."""
+    kept, place, length, padded = _chunks(file, begin + 12, ">")
+    if padded or not {b"COMM", b"SSND"} <= kept.keys():
+        return Part(begin)
+    form = kept[b"COMM"]
+    chunk = b"COMM" + struct.pack(">I", len(form)) + form + bytes(len(form) & 1)
+    head = _at(file, begin, 12) + chunk + b"SSND" + struct.pack(">I", length)
+    return Part(place, head=head)
+
+
 def _chunks(file: BinaryIO, place: int, order: str) -> tuple[dict[bytes, bytes], int, int, bool]:
     """Contents of format chunks; place and length of the last chunk; whether all are padded.
 
@@ -223,18 +237,18 @@ def _chunks(file: BinaryIO, place: int, order: str) -> tuple[dict[bytes, bytes],
     for _ in range(_CHUNKS):
         kind, length = struct.unpack(order + "4sI", _at(file, place, 8).ljust(8, b"\0"))
         place += 8
-        if kind == b"data":
+        if kind in _SAMPLES:
             kept[kind] = b""
-        if kind == b"data" or place >= size:
+        if kind in _SAMPLES or place >= size:
             break
-        if kind in {b"fmt ", b"ds64"}:
+        if kind in {b"fmt ", b"ds64", b"COMM"}:
             kept[kind] = _at(file, place, min(length, 1_000))
         place += length
         if length & 1:
             # Chunks begin at even bytes, but not all programs care.
             name, more = struct.unpack(order + "4sI", _at(file, place, 8).ljust(8, b"\0"))
             plausible = name.isascii() and name.decode("ascii").isprintable()
-            if name == b"data" or (plausible and place + more < size):
+            if name in _SAMPLES or (plausible and place + more < size):
                 padded = False
             else:
                 place += 1
