@@ -395,6 +395,7 @@ def test_models_and_genres_are_found_by_every_name_that_they_have(small_zoo: Pat
     assert shown is not None
     assert shown.genre == "jazz"
     assert list(analysis.select(["jazz"]).verdicts) == ["jazz_cqt"]
+    assert list(analysis.select("jazz").verdicts) == ["jazz_cqt"]
     assert analysis.spectrogram("cqt") in analysis.spectrograms.values()
     assert analysis.top(2) == sorted(analysis.mean.items(), key=lambda item: -item[1])[:2]
     with pytest.raises(CheckpointError, match="unknown model jazzz; known: "):
