@@ -26,13 +26,13 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 import soxr
 from numpy.random import Generator, default_rng
 from sklearn.linear_model import LogisticRegression
 
 from ccmusic import speech
 from ccmusic.audio import SAMPLE_RATE, Samples, load
+from ccmusic.runtime import onnxruntime as ort
 
 LENGTH = 10 * SAMPLE_RATE
 SUFFIXES = {".wav", ".ogg", ".g722", ".gsm"}

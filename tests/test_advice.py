@@ -1,13 +1,15 @@
 """Advice says what was measured, and nothing where nothing was."""
 
+import html
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ccmusic import analyze, zoo
+from ccmusic import analyze, report, zoo
 from ccmusic.advice import Advice, advise
 from ccmusic.analysis import Analysis
+from ccmusic.batch.rows import row
 from ccmusic.card import ModelCard, PanelCard
 from ccmusic.spectrogram import TransformChoice
 
@@ -94,6 +96,19 @@ def test_a_hint_says_both_figures(
     for hint in hints:
         assert f"{alone:.0%}" in hint
         assert f"{alone + gain:.0%}" in hint
+
+
+@pytest.mark.parametrize("probability", [1.0, 0.1])
+def test_report_and_table_give_the_same_advice(analysis: Analysis, probability: float) -> None:
+    told = with_mean(analysis, probability)
+    advice = told.advice
+    assert advice is not None
+    assert advice.band is not None
+    page = html.unescape(report.render(told, "html", "en"))
+    for line in advice.message("en"):
+        assert f">{line}</p>" in page
+    cells = row(told.document().model_dump(mode="json"))
+    assert (cells["sureness"], cells["accuracy"]) == (advice.band.level, advice.band.accuracy)
 
 
 def test_without_measurements_there_is_no_advice(analysis: Analysis) -> None:

@@ -19,6 +19,7 @@ from ccmusic import (
     CCMusicError,
     CheckpointError,
     Panel,
+    ParameterError,
     SandboxError,
     Verdict,
     analyze,
@@ -74,6 +75,7 @@ def test_mel_has_its_own_models(small_zoo: Path) -> None:
 
 def test_models_are_chosen_by_name(small_zoo: Path) -> None:
     assert list(analyze(SONG, models=["rock"]).verdicts) == ["rock_cqt"]
+    assert list(analyze(SONG, models="rock").verdicts) == ["rock_cqt"]
     with pytest.raises(CheckpointError, match="unknown model tuba"):
         analyze(SONG, models=["tuba"])
 
@@ -83,6 +85,7 @@ def test_an_open_panel_knows_its_transform(small_zoo: Path) -> None:
         assert (mel.transform, cqt.transform, both.transform) == ("mel", "cqt", "both")
         assert cqt.combine(mel).transform == "both"
         assert both.select(["pop"]).transform == "mel"
+        assert both.select("pop").transform == "mel"
         analysis = analyze(SONG, panel=mel)
         assert analysis.transform == "mel"
         assert analysis.to_dict()["transform"] == "mel"
@@ -111,6 +114,21 @@ def test_a_panels_analysis_is_that_of_the_module(small_zoo: Path) -> None:
 def test_a_clip_has_been_cropped_already(small_zoo: Path) -> None:
     with pytest.raises(ValueError, match="cropped already"):
         analyze(load(SONG), crop=1.0)
+
+
+@pytest.mark.parametrize("crop", ["centre", "whole", "", -1, -0.5, np.nan, np.inf])
+def test_a_crop_is_honoured_or_refused(small_zoo: Path, crop: Any) -> None:
+    for judge in (analyze, load):
+        with pytest.raises(ParameterError, match=r"crop cannot be .*'center'"):
+            judge(SONG, crop=crop)
+    with pytest.raises(ParameterError, match="crop cannot be"):
+        list(analyze_many([SONG], crop=crop))
+
+
+def test_a_transform_is_honoured_or_refused(small_zoo: Path) -> None:
+    wrong: Any = "CQT"
+    with pytest.raises(ParameterError, match="transform cannot be 'CQT'; it must be 'cqt'"):
+        analyze(SONG, transform=wrong)
 
 
 @pytest.mark.parametrize("kind", ["bytes", "stream", "samples", "clip", "from_samples"])
@@ -142,6 +160,9 @@ def test_every_source_gives_what_the_file_gives(small_zoo: Path, kind: str) -> N
         ((np.zeros(44_100), 0), AudioError, "0 is no sample rate"),
         ((np.zeros(44_100), 44_100.5), AudioError, "44100.5 is no sample rate"),
         ((np.zeros(44_100), True), AudioError, "True is no sample rate"),
+        ((np.zeros(44_100), "44100"), AudioError, "44100 is no sample rate"),
+        ((np.zeros(44_100), None), AudioError, "None is no sample rate"),
+        ((np.zeros((9, 44_100)), 44_100), AudioError, "at most 8 channels; these are float64"),
         ((np.zeros(0), 44_100), AudioError, "no audio"),
         ((np.full(44_100, np.nan), 44_100), AudioError, "invalid samples"),
         ((np.full(44_100, 1e300), 44_100), AudioError, "invalid samples"),
@@ -374,6 +395,7 @@ def test_models_and_genres_are_found_by_every_name_that_they_have(small_zoo: Pat
     assert shown is not None
     assert shown.genre == "jazz"
     assert list(analysis.select(["jazz"]).verdicts) == ["jazz_cqt"]
+    assert list(analysis.select("jazz").verdicts) == ["jazz_cqt"]
     assert analysis.spectrogram("cqt") in analysis.spectrograms.values()
     assert analysis.top(2) == sorted(analysis.mean.items(), key=lambda item: -item[1])[:2]
     with pytest.raises(CheckpointError, match="unknown model jazzz; known: "):

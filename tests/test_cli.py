@@ -152,6 +152,7 @@ def test_silence_and_scraps_get_no_verdict(folder: Path, run, write_sound, tone)
     assert "only 0.2 s of sound: too short to judge" in words
     assert "doubtful, for there is only 1.6 s of sound: split: 1 × " in words
     assert words.count("Mean") == 1
+    assert "\\" not in out
 
 
 def test_an_odd_error_over_one_file_does_not_stop_the_others(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ccmusic import audio, decode
-from ccmusic.errors import CCMusicError
+from ccmusic.errors import AudioError, CCMusicError
 from sounds import tone
 
 SOUNDS = Path(__file__).parent / "sounds"
@@ -71,8 +71,30 @@ def test_a_false_number_of_frames(mp3s, kind, change):
     assert audio.Recording(bytes(data)).duration == pytest.approx(30, abs=0.1)
 
 
-def test_a_missing_end_is_told_from_a_false_number(mp3s):
-    data = mp3s["variable"]
+@pytest.mark.parametrize("change", [lambda n: 3 * n, lambda n: n // 2, lambda n: 0, lambda n: n])
+def test_a_false_number_of_frames_in_the_other_header(mp3s, change):
+    data = with_vbri(mp3s["constant"], change)
+    clip = load(data)
+    assert clip.info.duration == pytest.approx(30, abs=0.1)
+    assert pitch(clip) == pytest.approx(600, abs=1)
+    assert not {"truncated", "damaged", "silence"} & set(codes(clip))
+
+
+def with_vbri(mp3, change):
+    """An MP3 with Fraunhofer's header instead of Xing's."""
+    data = bytearray(mp3)
+    mark = max(data.find(b"Xing"), data.find(b"Info"))
+    (frames,) = struct.unpack_from(">I", data, mark + 8)
+    data[4:200] = bytes(196)
+    struct.pack_into(
+        ">4s3H2I4H", data, 36, b"VBRI", 1, 0, 75, len(data), change(frames), 0, 1, 1, 1
+    )
+    return data
+
+
+@pytest.mark.parametrize("form", [bytearray, lambda mp3: with_vbri(mp3, lambda n: n)])
+def test_a_missing_end_is_told_from_a_false_number(mp3s, form):
+    data = form(mp3s["variable"])
     assert codes(load(data[: len(data) // 2])).count("truncated") == 1
 
 
@@ -222,6 +244,32 @@ def test_fewer_bits_than_bytes_elsewhere(write_sound, name):
     check_samples(data, expected, 24)
 
 
+@pytest.mark.parametrize("encoder", ["pcm_s16le", "pcm_f32le", "pcm_alaw"])
+@pytest.mark.parametrize("name", ["a.wav", "a.w64"])
+@pytest.mark.parametrize("average", [0, 1, 8_820, 882_000, 2**32 - 1])
+def test_a_false_number_of_bytes_per_second(write_sound, name, encoder, average):
+    """By it FFmpeg finds a time: the window would lie elsewhere, without a word."""
+    data = bytearray(write_sound(name, middle(), encoder=encoder).read_bytes())
+    place = data.find(struct.pack("<HI", 1, 44_100)) + 6
+    data[place : place + 4] = struct.pack("<I", average)
+    clip = load(data)
+    assert clip.info.duration == 30
+    assert pitch(clip) == pytest.approx(600, abs=1)
+    assert clip.info.bit_rate == 8 * 44_100 * int.from_bytes(data[place + 4 : place + 6], "little")
+    assert not {"truncated", "damaged"} & set(codes(clip))
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.w64"])
+def test_a_sample_has_no_more_bits_than_its_bytes(write_sound, name):
+    """Then the number of bytes is the false one."""
+    data = bytearray(write_sound(name, middle()).read_bytes())
+    place = data.find(struct.pack("<HI", 1, 44_100)) + 10
+    data[place : place + 2] = b"\1\0"
+    clip = load(data)
+    assert clip.info.duration == 30
+    assert pitch(clip) == pytest.approx(600, abs=1)
+
+
 def chunk(name, content):
     return name + struct.pack("<I", len(content)) + content
 
@@ -234,6 +282,19 @@ def test_an_odd_chunk_without_its_padding(chunks):
     sound = tone(440, 12)
     clip = check_samples(wav(sound, chunks=chunks), sound[: 10 * 44_100], 16)
     assert clip.info.duration == 12
+    assert not {"truncated", "damaged"} & set(codes(clip))
+
+
+@pytest.mark.parametrize(
+    "chunks", [b"NAME\0\0\0\x03odd", b"ANNO\0\0\0\x05notes", b"NAME\0\0\0\x03odd\0"]
+)
+def test_an_odd_chunk_of_an_aiff_without_its_padding(write_sound, chunks):
+    content = write_sound("a.aiff", tone(440, 12)).read_bytes()
+    place = content.index(b"SSND")
+    content = content[:place] + chunks + content[place:]
+    clip = load(b"FORM" + struct.pack(">I", len(content) - 8) + content[8:])
+    assert (clip.info.duration, clip.info.codec) == (12, "pcm_s16be")
+    assert pitch(clip) == pytest.approx(440, abs=1)
     assert not {"truncated", "damaged"} & set(codes(clip))
 
 
@@ -272,12 +333,26 @@ def test_compressed_sound_in_a_wav_after_silence(make, rate, silence):
     assert not {"damaged", "truncated", "silence"} & set(codes(clip))
 
 
+@pytest.mark.parametrize("silence", [0, 400_000])
+@pytest.mark.parametrize("name", ["a.flac", "a.aiff", "a.caf"])
+@pytest.mark.parametrize(("make", "rate"), [(dts, 44_100), (ac3, 48_000)])
+def test_compressed_sound_in_other_files_is_refused(write_sound, make, rate, silence, name):
+    """Of discs that were ripped; it would be judged as noise."""
+    body = np.frombuffer(bytes(silence) + make(14), "<i2")
+    planes = body[: len(body) // 2 * 2].reshape(-1, 2).T / np.float32(2**15)
+    path = write_sound(name, planes, rate)
+    for crop in ("start", "center"):
+        with pytest.raises(AudioError, match="DTS or AC-3"):
+            audio.load(path, crop=crop)
+
+
 @pytest.mark.parametrize("marks", [(0x1FFF, -0x1800), (0x770B, 0), (0x770B, 0x770B)])
 def test_a_periodic_sound_is_not_taken_for_frames(marks):
     """The marks of DTS and AC-3 are values that PCM may have, again and again."""
     planes = np.stack([tone(441, 12), tone(441, 12)])
     planes[:, ::400] = np.array(marks)[:, None] / 2**15
     clip = load(wav(planes))
+    load(wav(planes, order=">"))
     assert clip.info.codec == "pcm_s16le"
     assert clip.info.duration == 12
 

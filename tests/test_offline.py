@@ -176,6 +176,15 @@ def test_the_page(machine: Machine) -> None:
     _is_untouched(machine)
 
 
+def test_one_module_alone_imports_onnx_runtime() -> None:
+    """It must be told to be silent before its first import, by tests and tools as well."""
+    direct = re.compile(r"^\s*(import onnxruntime|from onnxruntime)", re.MULTILINE)
+    folders = ("src", "tests", "references", "benchmarks", "tools", "examples")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    found = [path.relative_to(ROOT) for path in files if direct.search(path.read_text("utf-8"))]
+    assert found == [Path("src/ccmusic/runtime.py")]
+
+
 @pytest.mark.parametrize("file", ["Dockerfile", "deploy/space/Dockerfile", "docs/service.md"])
 def test_what_starts_servers_says_so_too(file: str) -> None:
     text = (ROOT / file).read_text("utf-8")

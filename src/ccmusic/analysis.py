@@ -101,6 +101,7 @@ class Analysis(Prepared, PanelResult):
     def select(self, names: Collection[str]) -> Analysis:
         """The analysis restricted to some of its models, by checkpoint or backbone."""
         cards = [verdict.card for verdict in self.verdicts.values()]
+        names = [names] if isinstance(names, str) else names
         chosen = {card.name for name in names for card in matching(name, cards)}
         verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in chosen}
         voices = list(verdicts.values())

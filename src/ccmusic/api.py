@@ -59,7 +59,7 @@ def analyze(
     CheckpointError
         If a named model is unknown. A model that fails later has its error in its verdict.
     ParameterError
-        If an edit cannot be applied.
+        If ``crop`` or ``transform`` is something else, or an edit cannot be applied.
     ValueError
         If ``transform`` or ``models`` contradict the panel.
     """
@@ -113,6 +113,8 @@ def analyze_many(
     ------
     CheckpointError
         If a named model is unknown.
+    ParameterError
+        If ``crop`` or ``transform`` is something else.
     SandboxError
         If no process can be started.
     """

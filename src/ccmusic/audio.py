@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
@@ -529,7 +530,8 @@ def load(
     source
         Path; seekable binary stream; the content of a file as bytes; or samples with their rate,
         ``(y, sr)``: floats, nominally in -1..1, or integers of 8, 16 or 32 bits, of shape [n] or
-        [channels, n].
+        [channels, n] with at most 8 channels, which are mixed: give the recordings of a batch to
+        :func:`ccmusic.analyze_many` one by one.
     crop
         Take the 10 s at the ``center`` of the piece, at its ``start``, at its ``end``, or from
         this second on, the last 10 s at most. A shorter piece is taken whole and looped.
@@ -548,6 +550,8 @@ def load(
     ------
     AudioError
         With one line that says what is wrong with which file.
+    ParameterError
+        If ``crop`` is something else.
     TypeError
         If the source is something else.
     """
@@ -559,10 +563,11 @@ def _checked(samples: npt.ArrayLike, rate: float, name: str) -> tuple[npt.NDArra
     """Samples as [channels, n] of the type that they have, and their rate in hertz."""
     values = np.atleast_2d(np.asarray(samples))
     known = values.dtype.kind == "f" or values.dtype in (np.uint8, np.int8, np.int16, np.int32)
-    if not known or values.ndim > 2 or len(values) > max(1, values.shape[1]):
+    if not known or values.ndim > 2 or len(values) > min(max(1, values.shape[1]), 8):
         shape = " x ".join(map(str, np.shape(samples)))
         raise AudioError("not_samples", file=name, dtype=values.dtype, shape=shape or "1")
-    if isinstance(rate, bool) or not (rate > 0 and float(rate).is_integer()):
+    number = isinstance(rate, Real) and not isinstance(rate, bool)
+    if not (number and rate > 0 and float(rate).is_integer()):
         raise AudioError("not_rate", file=name, rate=rate)
     return values, int(rate)
 

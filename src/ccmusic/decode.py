@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias, cast
+from typing import Any, BinaryIO, Literal, TypeAlias, cast, get_args
 
 import av
 import av.error
@@ -21,12 +21,13 @@ import av.stream
 import numpy as np
 import numpy.typing as npt
 
-from ccmusic.errors import AudioError
+from ccmusic.errors import AudioError, ParameterError
 from ccmusic.files import NotAFileError, Reader, open_regular
 from ccmusic.headers import (
     Part,
     View,
     count_mp3,
+    frames_in,
     is_cut_off,
     musepack_seconds,
     parts_of,
@@ -486,6 +487,7 @@ def _span(packets: Iterable[AudioPacket]) -> _Span:
 
 def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
     """Seconds from the start of a recording to that of the window."""
+    check_crop(crop)
     last = max(0.0, duration - seconds)
     named = {"start": 0.0, "center": last / 2, "end": last}
     return named[crop] if isinstance(crop, str) else min(max(0.0, crop), last)
@@ -528,6 +530,7 @@ class _Windows:
         # Frames are many and short: NumPy would take longer for each than the decoder.
         self._waiting = av.AudioFifo()
         self._convert: Convert | None = None
+        self._is_sound = False  # what came so far is silence
         # Seconds after the last sample that waits, on the container's clock.
         self._clock: float | None = None
 
@@ -614,6 +617,10 @@ class _Windows:
         planes = np.asarray(frame.to_ndarray(), np.float32)
         if not frame.format.is_planar:
             planes = planes.reshape(-1, frame.layout.nb_channels).T
+        if not self._is_sound and planes.any():
+            self._is_sound = True
+            if _is_disguised(planes):
+                raise AudioError("disguised", file=self._name)
         begin = self._clock - frame.samples / frame.sample_rate
         for window in self._filling:
             skip = round((window.begin - begin) * frame.sample_rate)
@@ -665,6 +672,31 @@ def _to_first_format(first: av.AudioFrame, rate: int) -> Convert:
         return resamplers[kind].resample(frame)
 
     return convert
+
+
+def _is_disguised(planes: Samples) -> bool:
+    """Whether samples, float32 [channels, n], are DTS or AC-3, copied from a disc as if PCM.
+
+    Of a WAV it is decoded; here it is found inside other files, such as FLAC.
+    """
+    if len(planes) != 2:
+        return False
+    planes = planes[:, :_SAMPLES_AT_ONCE]
+    if not np.abs(planes).max() <= 1:
+        return False
+    values = planes.T * np.float32(2**15)
+    whole = values.astype("<i2")
+    return np.array_equal(whole, values) and frames_in(whole.tobytes()) is not None
+
+
+def check_crop(crop: Crop | float) -> None:
+    """Refuse what is neither a place nor a second."""
+    places = get_args(Crop)
+    if crop not in places and (isinstance(crop, str) or not 0 <= crop < float("inf")):
+        expected = " | ".join([*map(repr, places), "float >= 0"])
+        raise ParameterError(
+            "parameter_value", owner="load", name="crop", value=repr(crop), expected=expected
+        )
 
 
 def check_channel(channel: Channel | None, channels: int, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, Clip, Crop, Envelope, Recording, Source
-from ccmusic.decode import check_kind, name_of
+from ccmusic.decode import check_crop, check_kind, name_of
 from ccmusic.edits import Edit
 from ccmusic.errors import AudioError, CCMusicError, SandboxError, as_expected
 from ccmusic.frames import carry
@@ -163,6 +163,7 @@ class Engine(AbstractContextManager["Engine"]):
         self, panel: Panel, sources: Iterable[Item], *, crop: Crop | float = "center"
     ) -> Iterator[Analysis | CCMusicError]:
         """Analyse many recordings, several at once; see :func:`ccmusic.analyze_many`."""
+        check_crop(crop)
 
         def one(source: Item) -> Analysis | CCMusicError:
             try:

@@ -16,7 +16,13 @@ from typing import BinaryIO
 
 from ccmusic.errors import CCMusicError
 
-_SYSTEM = frozenset({"@eaDir", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"})
+# Of macOS, Windows, Linux, and storage by Synology and QNAP; in lower case.
+# fmt: off
+_SYSTEM = frozenset((
+    "__macosx", "$recycle.bin", "system volume information", "lost+found",
+    "@eadir", "#recycle", "#snapshot", "@recycle",
+))
+# fmt: on
 _LONGEST = 50  # characters of a name in that of a temporary file, which has at most 255 bytes
 
 
@@ -48,7 +54,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is one that systems hide, of which nobody's music is a part."""
-    return name.startswith(".") or name in _SYSTEM
+    return name.startswith(".") or name.lower() in _SYSTEM
 
 
 class Reader:

@@ -22,10 +22,12 @@ _NOT_AFTER_ID3 = (
 # fmt: on
 
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+_PLAIN = {_PCM, _FLOAT, _ALAW, _MULAW}  # so many bytes per second as rate and width say
 _SUBTYPE = bytes.fromhex("00001000800000aa00389b71")  # the end of a format's GUID
 # Encodings of the AU format, which is big-endian, by format and bytes per sample in a WAV.
 _AU = {(_MULAW, 1): 1, (_PCM, 2): 3, (_PCM, 3): 4, (_PCM, 4): 5,
        (_FLOAT, 4): 6, (_FLOAT, 8): 7, (_ALAW, 1): 27}  # fmt: skip
+_SAMPLES = {b"data", b"SSND"}  # chunks of WAV and AIFF
 _W64_FORMAT = bytes.fromhex("666d7420f3acd3118cd100c04f8edb8a")
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
@@ -123,8 +125,10 @@ def parts_of(file: BinaryIO) -> tuple[Part, ...]:
         begin = 0
     if magic.startswith((b"RIFF", b"RIFX", b"RF64")) and magic.endswith(b"WAVE"):
         return (_wave(file, begin),)
+    if magic.startswith(b"FORM") and magic.endswith((b"AIFF", b"AIFC")):
+        return (_aiff(file, begin),)
     if magic.startswith((b"riff", b"caff")):
-        return (_padded_samples(file, begin),)
+        return (_right_samples(file, begin),)
     if magic.startswith(_OGG_FIRST[:4]):
         return tuple(_songs(file, begin))
     return (Part(begin),)
@@ -180,11 +184,11 @@ def _wave(file: BinaryIO, begin: int) -> Part:
     form = kept.get(b"fmt ", b"")
     if b"data" not in kept or len(form) < 16:
         return Part(begin)
-    tag, channels, rate, _, align, bits = struct.unpack(order + "2H2I2H", form[:16])
+    tag, channels, rate, average, align, bits = struct.unpack(order + "2H2I2H", form[:16])
     extended = tag == _EXTENSIBLE and form[28:40] == _SUBTYPE
     if extended:
         (tag,) = struct.unpack(order + "H", form[24:26])
-    width = _width(align, channels)
+    width = _width(align, channels, bits)
     # Programs that write to a pipe leave 0 or the largest number there.
     end = place + length if 0 < length < 0xFFFF_FF00 else None
     if order == ">":
@@ -192,9 +196,13 @@ def _wave(file: BinaryIO, begin: int) -> Part:
     if tag == _PCM and width == 2 and (disguised := _disguised(file, place, end)):
         return disguised
     misread = False
+    if tag in _PLAIN and width:
+        right = _average(rate, align)
+        misread = average != right
+        form = form[:8] + struct.pack("<I", right) + form[12:]
     if tag == _PCM and width:
         (valid,) = struct.unpack("<H", form[18:20]) if extended else (0,)
-        misread = -(-(valid or bits) // 8) != width
+        misread |= -(-(valid or bits) // 8) != width
         whole = struct.pack("<H", 8 * width)
         form = form[:14] + whole + form[16:18] + (whole if extended else form[18:20]) + form[20:]
     if padded and not misread:
@@ -208,6 +216,17 @@ def _wave(file: BinaryIO, begin: int) -> Part:
     return Part(place, head=_at(file, begin, 12) + head + b"data" + struct.pack("<I", length))
 
 
+def _aiff(file: BinaryIO, begin: int) -> Part:
+    """An AIFF; without the chunks before the samples if FFmpeg would not find its way through."""
+    kept, place, length, padded = _chunks(file, begin + 12, ">")
+    if padded or not {b"COMM", b"SSND"} <= kept.keys():
+        return Part(begin)
+    form = kept[b"COMM"]
+    chunk = b"COMM" + struct.pack(">I", len(form)) + form + bytes(len(form) & 1)
+    head = _at(file, begin, 12) + chunk + b"SSND" + struct.pack(">I", length)
+    return Part(place, head=head)
+
+
 def _chunks(file: BinaryIO, place: int, order: str) -> tuple[dict[bytes, bytes], int, int, bool]:
     """Contents of format chunks; place and length of the last chunk; whether all are padded.
 
@@ -218,28 +237,33 @@ def _chunks(file: BinaryIO, place: int, order: str) -> tuple[dict[bytes, bytes],
     for _ in range(_CHUNKS):
         kind, length = struct.unpack(order + "4sI", _at(file, place, 8).ljust(8, b"\0"))
         place += 8
-        if kind == b"data":
+        if kind in _SAMPLES:
             kept[kind] = b""
-        if kind == b"data" or place >= size:
+        if kind in _SAMPLES or place >= size:
             break
-        if kind in {b"fmt ", b"ds64"}:
+        if kind in {b"fmt ", b"ds64", b"COMM"}:
             kept[kind] = _at(file, place, min(length, 1_000))
         place += length
         if length & 1:
             # Chunks begin at even bytes, but not all programs care.
             name, more = struct.unpack(order + "4sI", _at(file, place, 8).ljust(8, b"\0"))
             plausible = name.isascii() and name.decode("ascii").isprintable()
-            if name == b"data" or (plausible and place + more < size):
+            if name in _SAMPLES or (plausible and place + more < size):
                 padded = False
             else:
                 place += 1
     return kept, place, length, padded
 
 
-def _width(align: int, channels: int) -> int:
+def _width(align: int, channels: int, bits: int) -> int:
     """Bytes of a sample, which may have fewer bits than fit into them; 0 if that cannot be."""
     width, rest = divmod(align, channels or 1)
-    return width if channels and not rest and width <= 8 else 0
+    return width if channels and not rest and bits <= 8 * width <= 64 else 0
+
+
+def _average(rate: int, align: int) -> int:
+    """Bytes per second of plain samples, by which FFmpeg finds a time; headers may say others."""
+    return min(rate * align, 0xFFFF_FFFF)
 
 
 def _big_endian(part: Part, tag: int, channels: int, rate: int, width: int) -> Part:
@@ -254,29 +278,30 @@ def _big_endian(part: Part, tag: int, channels: int, rate: int, width: int) -> P
     return replace(part, head=head)
 
 
-def _padded_samples(file: BinaryIO, begin: int) -> Part:
-    """A W64 or CAF whose samples have fewer bits than fit into their bytes, with a right header."""
+def _right_samples(file: BinaryIO, begin: int) -> Part:
+    """A W64 or CAF, with another header where FFmpeg misreads its own."""
     head = _at(file, begin, 4_096)
+    right = bytearray(head)
     if head.startswith(b"riff"):
         place = head.find(_W64_FORMAT) + 24
         if place < 24 or len(head) < place + 40:
             return Part(begin)
-        tag, channels, align = struct.unpack_from("<2H8xH", head, place)
+        tag, channels, rate, _, align, bits = struct.unpack_from("<2H2I2H", head, place)
         extended = tag == _EXTENSIBLE and head[place + 28 : place + 40] == _SUBTYPE
         if extended:
             (tag,) = struct.unpack_from("<H", head, place + 24)
-        pcm, bits = tag == _PCM, [place + 14, place + 18][: 1 + extended]
-        kind = "<H"
+        pcm, places, kind = tag == _PCM, [place + 14, place + 18][: 1 + extended], "<H"
+        if tag in _PLAIN:
+            struct.pack_into("<I", right, place + 8, _average(rate, align))
     else:
         if head[8:12] != b"desc" or len(head) < 52:
             return Part(begin)
-        flags, align, _, channels = struct.unpack_from(">4I", head, 32)
-        pcm, bits, kind = head[28:32] == b"lpcm" and not flags & 1, [48], ">I"
-    width = _width(align, channels)
-    if not (pcm and width):
+        flags, align, _, channels, bits = struct.unpack_from(">5I", head, 32)
+        pcm, places, kind = head[28:32] == b"lpcm" and not flags & 1, [48], ">I"
+    width = _width(align, channels, bits)
+    if not width:
         return Part(begin)
-    right = bytearray(head)
-    for place in bits:
+    for place in places if pcm else []:
         struct.pack_into(kind, right, place, 8 * width)
     return Part(begin + len(head), head=bytes(right)) if right != head else Part(begin)
 
@@ -290,11 +315,16 @@ def _disguised(file: BinaryIO, begin: int, end: int | None) -> Part | None:
         place += len(block) - rest
         if rest or not block:
             break
-    found = _at(file, place, _SEARCHED)
+    found = frames_in(_at(file, place, _SEARCHED))
+    return Part(place + found[0], end, format=found[1]) if found else None
+
+
+def frames_in(content: bytes) -> tuple[int, str] | None:
+    """Place and format of the first frame of AC-3 or DTS among samples; None if they are PCM."""
     for sync, kind in _DISGUISED.items():
-        first = found.find(sync)
-        if first >= 0 and _are_frames(found, first, sync, kind):
-            return Part(place + first, end, format=kind)
+        first = content.find(sync)
+        if first >= 0 and _are_frames(content, first, sync, kind):
+            return first, kind
     return None
 
 
@@ -406,10 +436,16 @@ def promised_mp3(file: BinaryIO) -> tuple[bool, int | None]:
     begin = _after_id3(file)
     first = _at(file, begin, _MP3_FRAME)
     mark = max(first.find(b"Xing"), first.find(b"Info"))
-    if mark < 0:
-        return b"VBRI" in first, None
-    flags, _, length = struct.unpack(">3I", first[mark + 4 : mark + 16].ljust(12, b"\0"))
-    if flags & 3 != 3:
+    if mark >= 0:
+        flags, _, length = struct.unpack(">3I", first[mark + 4 : mark + 16].ljust(12, b"\0"))
+        counted = flags & 3 == 3
+    else:
+        mark = first.find(b"VBRI")
+        if mark < 0:
+            return False, None
+        length = int.from_bytes(first[mark + 10 : mark + 14], "big")
+        counted = length > 0
+    if not counted:
         return True, None
     missing = begin + length - size
     return True, missing if missing > _MP3_FRAME else 0

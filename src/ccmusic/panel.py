@@ -148,7 +148,7 @@ class Panel(AbstractContextManager["Panel"]):
         """
         known = [checkpoint.card for checkpoint in self.checkpoints]
         chosen: set[str] = set()
-        for name in names:
+        for name in [names] if isinstance(names, str) else names:
             found = matching(name, known)
             if not found:
                 known_names = ", ".join(sorted(card.name for card in known))

@@ -180,13 +180,14 @@ def _capital(sentence: str) -> str:
 
 
 def _figures(analysis: PanelResult, language: Language) -> list[str]:
-    """What speaks for the verdict and against, divergence and table, if there is a verdict."""
+    """What speaks for the verdict and against, how sure it is, and the table, if there is one."""
     if analysis.agreement is None:
         return []
     divergence = _capital(analysis.agreement.divergence_message(language))
-    why = analysis.why()
+    why, advice = analysis.why(), analysis.advice
     return [
         *([_paragraph(why.message(language))] if why else []),
+        *(map(_paragraph, advice.message(language)) if advice else ()),
         *([_paragraph(divergence)] if divergence else []),
         f'<div class="scroll">{_table(analysis, language)}</div>',
     ]

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +61,16 @@ _COSINES: dict[WindowName, tuple[float, ...]] = {
 
 
 def transforms_of(choice: TransformChoice) -> tuple[TransformName, ...]:
-    """Transforms of a choice."""
+    """Transforms of a choice; ParameterError if it is none."""
+    if choice not in get_args(TransformChoice):
+        expected = " | ".join(map(repr, get_args(TransformChoice)))
+        raise ParameterError(
+            "parameter_value",
+            owner="Panel",
+            name="transform",
+            value=repr(choice),
+            expected=expected,
+        )
     return ("cqt", "mel") if choice == "both" else (choice,)
 
 

@@ -407,7 +407,7 @@ def find(transform: TransformChoice, names: Sequence[str] | None = None) -> list
     Parameters
     ----------
     names
-        Names of checkpoints (``resnet50_cqt``) or of their backbones (``resnet50``).
+        Names of checkpoints (``resnet50_cqt``) or of their backbones (``resnet50``), or one name.
 
     Raises
     ------
@@ -425,7 +425,7 @@ def find(transform: TransformChoice, names: Sequence[str] | None = None) -> list
         return fitting
     known = {c.card.name: c for c in fitting}
     chosen: dict[str, Checkpoint] = {}
-    for name in names:
+    for name in [names] if isinstance(names, str) else names:
         matches = matching(name, [c.card for c in fitting])
         if not matches:
             raise _why_not(name, checkpoints, problems)

@@ -41,7 +41,9 @@ def music(tmp_path: Path, write_sound, tone) -> Path:
         sound.rename(folder / ("deep" if i > 3 else "") / f"{i}.flac")
     (folder / "broken.MP3").write_bytes(b"not music")
     for leavings in ("._0.flac", "@eaDir/0.flac", "__MACOSX/0.flac", "$RECYCLE.BIN/0.flac",
-                     ".Trash-1000/0.flac", "System Volume Information/0.flac"):  # fmt: skip
+                     ".Trash-1000/0.flac", "System Volume Information/0.flac",
+                     "lost+found/0.flac", "#recycle/0.flac", "#snapshot/0.flac",
+                     "@Recycle/0.flac", "$Recycle.Bin/1.flac"):  # fmt: skip
         (folder / leavings).parent.mkdir(exist_ok=True)
         (folder / leavings).write_bytes(b"of a file manager or system")
     (folder / "notes.txt").write_text("not music either")

@@ -53,7 +53,8 @@ def sides(path: Path) -> dict[str, set[str]]:
 
 
 def test_what_systems_hide_is_no_genre_and_links_are_told(folder: Path) -> None:
-    for place in (".ipynb_checkpoints", ".Trash-1000/files", "@eaDir", "__MACOSX/jazz"):
+    for place in (".ipynb_checkpoints", ".Trash-1000/files", "@eaDir", "__MACOSX/jazz",
+                  "lost+found", "#recycle/jazz", "$Recycle.Bin"):  # fmt: skip
         write(folder / place / "1.wav", melody(200))
     write(folder / "jazz" / "@eaDir" / "2.wav", melody(201))
     (folder / "jazz" / "._1.wav").write_bytes(b"what macOS leaves beside files")
@@ -79,6 +80,8 @@ TABLES = {
     "plain": "path,genre\n{rows}",
     "semicolons": "path;genre\n{rows}",
     "sep": "sep=;\npath;genre\n{rows}",
+    "sep in quotes": '"sep=;"\npath;genre\n{rows}',
+    "blank lines first": "\n,,\n\npath,genre\n{rows}",
     "tabs": "path\tgenre\n{rows}",
     "capitals": "Path,Genre\n{rows}",
     "spaces": " path , GENRE \n{rows}",

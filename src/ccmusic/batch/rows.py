@@ -24,6 +24,8 @@ _COLUMNS: dict[str, type] = {
     "judged": str,
     "genre": str,
     "probability": float,
+    "sureness": str,
+    "accuracy": float,
     "votes": int,
     "models": int,
     "divergence": float,
@@ -76,6 +78,7 @@ def row(document: Mapping[str, Any]) -> Row:
     if "clip" not in document:
         return {"path": document["file"], "error": document["error"]}
     clip, agreement, mean = document["clip"], document["agreement"], document["mean"]
+    advice = document.get("advice") or {}
     row: Row = {name: clip[name] for name in _COLUMNS if name in clip and name != "warnings"}
     row["path"], row["judged"] = document["file"], document["judged"]
     row["warnings"] = " ".join(warning["code"] for warning in clip["warnings"])
@@ -84,6 +87,7 @@ def row(document: Mapping[str, Any]) -> Row:
     if agreement:
         genre, probability = max(mean.items(), key=lambda item: item[1])
         row["genre"], row["probability"] = genre, round(probability, 6)
+        row["sureness"], row["accuracy"] = advice.get("level"), advice.get("accuracy")
         row["votes"], row["models"] = agreement["camps"].get(genre, 0), agreement["models"]
         row["divergence"] = round(agreement["divergence"], 6)
         row["split"] = "/".join(agreement["split"]) if agreement["split"] else None

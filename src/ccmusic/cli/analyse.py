@@ -194,7 +194,8 @@ def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  #
         console.print(f"[yellow]{label}[/yellow] {warning.message(language)}", highlight=False)
     opinion = analysis.message(language)
     if not analysis.verdicts:
-        say(f"{opinion}\n")
+        say(opinion)
+        say("")
         return
     names = titles([verdict.card for verdict in analysis.verdicts.values()])
     console.print(_verdict_table(analysis, names, top_k))

@@ -120,7 +120,9 @@ def read_table(path: Path, columns: Set[str]) -> list[dict[str, str]]:
     """
     try:
         lines = _decoded(path.read_bytes()).splitlines(keepends=True)
-        named = lines[:1] and re.fullmatch(r"sep=(.)", lines[0].strip(), re.IGNORECASE)
+        while lines and not lines[0].strip(" \t\r\n,;"):
+            del lines[0]
+        named = lines[:1] and re.fullmatch(r'"?sep=(.)"?', lines[0].strip(), re.IGNORECASE)
         if named:  # Excel's own line before the header
             lines = lines[1:]
         # The header tells what separates the columns, and spreadsheets like capitals in it.
