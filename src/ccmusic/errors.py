@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from ccmusic.texts import Language, translate
+from ccmusic.texts import Language, localized, translate
 
 
 class CCMusicError(Exception):
@@ -20,8 +20,8 @@ class CCMusicError(Exception):
     """
 
     def message(self, language: Language = "en") -> str:
-        """The text in a language; in English if the catalogue does not have it."""
-        return str(self)
+        """The text in a language; in English if it is not known in that one."""
+        return localized(str(self), language)
 
 
 class CataloguedError(CCMusicError):
