@@ -1,6 +1,8 @@
 """The command line speaks the language of its user: help, errors, what it prints."""
 
 import ast
+import errno
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -99,11 +101,12 @@ def told() -> list[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
+            reasons = [keyword.value for keyword in node.keywords if keyword.arg == "reason"]
             name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
             sentences = node.args[:1] if name in tellers else []
             if name == "map" and getattr(node.args[0], "id", "") == "localized":
                 sentences = getattr(node.args[1], "elts", [])
-            for sentence in sentences:
+            for sentence in (*sentences, *reasons):
                 parts = sentence.values if isinstance(sentence, ast.JoinedStr) else [sentence]
                 literal = all(isinstance(p, ast.Constant | ast.FormattedValue) for p in parts)
                 text = "".join(map(filled, parts))
@@ -138,7 +141,8 @@ def test_no_chinese_sentence_is_left_over() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
-    known = "\n".join([*constants, *helps(), *map(usage_error, USAGE_ERRORS)])
+    system = map(os.strerror, errno.errorcode)
+    known = "\n".join([*constants, *helps(), *map(usage_error, USAGE_ERRORS), *system])
     left = [
         english
         for english in chinese_sentences()
@@ -209,3 +213,28 @@ def test_no_command_is_answered_with_help(
     out, err = capsys.readouterr()
     assert "五个视觉模型" in out
     assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["models"], "模型 频谱图 类别 参数量 大小 准确率 热力图"),
+        (["batch", "nowhere", "-o", "a.csv"], "ccmusic: nowhere：文件或文件夹不存在"),
+        (["report", "a.mp3", "-o", "a.pdf"], "a.pdf：报告的文件名须以"),
+        (["classify", "a.mp3", "--models", "alexnet"], "ccmusic: 未知模型 alexnet"),
+    ],
+)
+def test_what_commands_print_is_chinese(
+    chinese: None,
+    arguments: list[str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "argv", ["ccmusic", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    printed = "".join(capsys.readouterr())
+    assert words in " ".join(printed.split())
+    assert "…" not in printed

@@ -5,7 +5,7 @@ from string import Formatter
 
 import pytest
 
-from ccmusic.errors import AudioError
+from ccmusic.errors import AudioError, DataError
 from ccmusic.genres import GENRES, genre_name
 from ccmusic.texts import LANGUAGES, catalogue, chinese_sentences, localized, translate
 
@@ -86,3 +86,12 @@ def test_an_error_speaks_both_languages() -> None:
     error = AudioError("empty", file="a.mp3")
     assert error.message("en") == str(error)
     assert "a.mp3" in error.message("zh") != str(error)
+
+
+def test_reasons_and_stand_ins_for_names_within_an_error_are_translated_too() -> None:
+    error = AudioError("cannot_open", file="standard input", reason="Permission denied")
+    assert error.message("zh") == "标准输入：无法读取（没有权限）"
+    assert error.message("en") == str(error) == "standard input: cannot be read (Permission denied)"
+    assert DataError("a.csv: cannot be written (No space left on device)").message("zh") == (
+        "a.csv：无法写入（磁盘空间不足）"
+    )

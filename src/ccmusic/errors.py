@@ -24,6 +24,9 @@ class CCMusicError(Exception):
         return localized(str(self), language)
 
 
+_UNNAMED = ("standard input", "the uploaded file")  # what stands for the name of a file
+
+
 class CataloguedError(CCMusicError):
     """An error whose text is in the catalogues under ``error.KEY``."""
 
@@ -33,7 +36,13 @@ class CataloguedError(CCMusicError):
 
     def message(self, language: Language = "en") -> str:
         """The text in a language."""
-        return translate(language, f"error.{self.key}", **self.values)
+        values = {
+            name: localized(str(value), language)
+            if name == "reason" or value in _UNNAMED
+            else value
+            for name, value in self.values.items()
+        }
+        return translate(language, f"error.{self.key}", **values)
 
     @property
     def plain_values(self) -> dict[str, int | float | str]:

@@ -34,9 +34,12 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([_model_row(c.card, c.path) for c in checkpoints])
     else:
+        headings = map(
+            localized, ("transform", "classes", "parameters", "size", "accuracy", "maps")
+        )
         table = Table(
             Column(localized("model"), no_wrap=True),
-            *map(localized, ("transform", "classes", "parameters", "size", "accuracy", "maps")),
+            *(Column(heading, overflow="fold") for heading in headings),
             box=None,
             padding=(0, 1, 0, 0),
         )

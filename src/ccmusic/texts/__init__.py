@@ -62,7 +62,7 @@ def localized(english: str, language: Language | None = None) -> str:
     ----------
     english
         Paragraphs that ``sentences.zh.json`` has, with their values filled in. Values called
-        ``reason`` or ``feature`` may be sentences themselves.
+        ``reason``, ``source`` or ``feature`` may be sentences of it themselves.
 
     >>> localized("music: no such folder", "zh")
     'music：文件夹不存在'
@@ -79,7 +79,7 @@ def _chinese(paragraph: str) -> str:
     for pattern, sentence in _patterns():
         if found := pattern.fullmatch(paragraph):
             values = found.groupdict()
-            for name in {"reason", "feature"} & values.keys():
+            for name in {"reason", "source", "feature"} & values.keys():
                 values[name] = _chinese(values[name])
             return sentence.format_map(values)
     return paragraph
