@@ -134,7 +134,9 @@ def test_another_example_is_judged(tab: Tab, address: str) -> None:
     tab.wait(SETTLED)
     title = translate("en", "example.celtica")
     pills = '[...document.querySelectorAll("[class*=st-key-example_] button")]'
-    tab.value(f"{pills}.find((pill) => pill.innerText.trim() === {json.dumps(title)}).click()")
+    tab.value(
+        f"{pills}.find((pill) => pill.innerText.trim().startsWith({json.dumps(title)})).click()"
+    )
     shown = f'document.querySelector("h1.piece")?.innerText.trim() === {json.dumps(title)}'
     tab.wait(f"{shown} && {SETTLED}")
     tab.wait('document.querySelector(".st-key-spectrogram_cqt .js-plotly-plot svg")')

@@ -101,14 +101,14 @@ def test_hovering_tells_pitch_note_time_and_level(visit: Callable[..., Page]) ->
 def test_language_switch_keeps_the_verdicts(visit: Callable[..., Page]) -> None:
     page = visit("example=rain", locale="zh-CN")
     expect(page.get_by_text(translate("zh", "page.tagline"))).to_be_visible()
-    page.wait_for_function("document.documentElement.lang == 'zh'")
+    page.wait_for_function("() => document.documentElement.lang == 'zh'")
     shares = page.locator(".models .share").all_inner_texts()
     page.get_by_text("English", exact=True).click()
     expect(page.get_by_text(translate("en", "page.tagline"))).to_be_visible()
     settle(page)
     assert "lang=en" in page.url
     assert page.locator(".models .share").all_inner_texts() == shares
-    page.wait_for_function("document.documentElement.lang == 'en'")
+    page.wait_for_function("() => document.documentElement.lang == 'en'")
 
 
 SIZES = [(1440, 900), (1280, 720), (390, 844)]
@@ -153,9 +153,9 @@ def test_cqt_turns_with_one_click(visit: Callable[..., Page]) -> None:
     page = visit()
     figure = "document.querySelector('.st-key-spectrogram_cqt .js-plotly-plot')"
     time_axis = f"{figure}?.layout.meta.time"
-    page.wait_for_function(f"{time_axis} == 'x'")
+    page.wait_for_function(f"() => {time_axis} == 'x'")
     page.locator(".st-key-as_networks label").first.click()
-    page.wait_for_function(f"{time_axis} == 'y'")
+    page.wait_for_function(f"() => {time_axis} == 'y'")
 
 
 def test_slider_and_player_are_there_for_the_keyboard(visit: Callable[..., Page]) -> None:
@@ -247,7 +247,7 @@ def test_the_whole_piece_fills_in_and_moves_the_window(
     assert "Analysed: 30.0" in page.inner_text("body")
     # The player goes where the window went, and plays just that.
     page.locator(".play-window").click()
-    page.wait_for_function(f"{SOUND}.currentTime > 30.2 && !{SOUND}.paused")
+    page.wait_for_function(f"() => {SOUND}.currentTime > 30.2 && !{SOUND}.paused")
     # A click on the waveform moves the window as well.
     wave = plot(page, "waveform").bounding_box()
     assert wave
@@ -301,7 +301,7 @@ def test_maps_fade_and_take_a_scale_each(visit: Callable[..., Page]) -> None:
         .map((plot) => plot.data[1].zmax)"""
     assert len(set(page.evaluate(scales))) > 1
     page.locator(".st-key-one_scale label").first.click()
-    page.wait_for_function(f"new Set({scales}).size == 1")
+    page.wait_for_function(f"() => new Set({scales}).size == 1")
     expect(layer).to_have_css("opacity", "0.4")
 
 
@@ -353,7 +353,7 @@ def test_a_file_too_large_is_refused(
     with path.open("wb") as file:
         file.truncate((LARGEST_MB + 1) * 2**20)
     page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(path)
-    page.wait_for_function(f"{refusal}.includes({json.dumps(words, ensure_ascii=False)})")
+    page.wait_for_function(f"() => {refusal}.includes({json.dumps(words, ensure_ascii=False)})")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -382,19 +382,19 @@ def test_the_button_plays_what_is_judged(visit: Callable[..., Page]) -> None:
     assert button.inner_text() == translate("en", "player.play")
     button.click()
     expect(button).to_have_text(translate("en", "player.pause"))
-    page.wait_for_function(f"!{SOUND}.paused && {SOUND}.currentTime > 64.6")
+    page.wait_for_function(f"() => !{SOUND}.paused && {SOUND}.currentTime > 64.6")
     for key in ("spectrogram_cqt", "waveform"):
         line = plot(page, key).locator(".playhead")
         expect(line).to_be_visible()
         place = f"parseFloat(document.querySelector('.st-key-{key} .playhead').style.left)"
         before = page.evaluate(place)
-        page.wait_for_function(f"{place} > {before}")
+        page.wait_for_function(f"() => {place} > {before}")
     # It comes to the end of the window and begins again; unless asked not to.
     page.evaluate(f"{SOUND}.playbackRate = 16")
-    page.wait_for_function(f"{SOUND}.currentTime > 73")
-    page.wait_for_function(f"{SOUND}.currentTime < 67 && {SOUND}.currentTime >= 64")
+    page.wait_for_function(f"() => {SOUND}.currentTime > 73")
+    page.wait_for_function(f"() => {SOUND}.currentTime < 67 && {SOUND}.currentTime >= 64")
     page.locator(".play .loop").uncheck()
-    page.wait_for_function(f"{SOUND}.paused")
+    page.wait_for_function(f"() => {SOUND}.paused")
     expect(button).to_have_text(translate("en", "player.play"))
 
 
@@ -407,7 +407,7 @@ def test_a_region_is_played_alone(visit: Callable[..., Page]) -> None:
     page.mouse.down()
     page.mouse.move(x + box["width"] / 2, y + box["height"] * 0.7, steps=4)
     page.mouse.up()
-    page.wait_for_function(f"!{SOUND}.paused")
+    page.wait_for_function(f"() => !{SOUND}.paused")
     expect(plot(page, "spectrogram_cqt").locator(".region")).to_be_visible()
     heard = page.evaluate(HEARD)
     # 84 semitones over C1 across, 10 s from 1.0 on downwards.
@@ -417,11 +417,11 @@ def test_a_region_is_played_alone(visit: Callable[..., Page]) -> None:
     assert heard["high"] == pytest.approx(32.7 * 2 ** (42 / 12), rel=0.07)
     assert heard["filters"] == pytest.approx([heard["low"]] * 2 + [heard["high"]] * 2, rel=1e-3)
     page.keyboard.press("Escape")
-    page.wait_for_function(f"{SOUND}.paused")
+    page.wait_for_function(f"() => {SOUND}.paused")
     # The region that a model looked at, by the keyboard; then the window again, unfiltered.
     page.locator(".play-region").first.focus()
     page.keyboard.press("Enter")
-    page.wait_for_function(f"!{SOUND}.paused")
+    page.wait_for_function(f"() => !{SOUND}.paused")
     button = page.locator(".play-region").first
     heard = page.evaluate(HEARD)
     assert heard["low"] == pytest.approx(float(button.get_attribute("data-low") or 0))
@@ -440,7 +440,7 @@ def test_an_mp3_is_served_as_one(visit: Callable[..., Page], song: Path) -> None
     kind, _, parameter = page.request.head(source).headers["content-type"].partition("; ")
     assert kind == "audio/mpeg"
     assert parameter == f"sha256={hashlib.sha256(song.read_bytes()).hexdigest()}"
-    page.wait_for_function(f"{SOUND}.readyState > 0")
+    page.wait_for_function(f"() => {SOUND}.readyState > 0")
     assert page.evaluate(f"{SOUND}.duration") == pytest.approx(40, abs=0.2)
 
 

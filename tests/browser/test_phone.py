@@ -61,13 +61,13 @@ def test_a_finger_that_rests_selects_and_one_that_moves_scrolls(
     expect(region).to_be_visible()  # it has rested long enough
     finger("touchMove", 0.5, 0.7)
     finger("touchEnd")
-    page.wait_for_function("window.ccmusic.region")
+    page.wait_for_function("() => window.ccmusic.region")
     selected = page.evaluate("window.ccmusic.region")
     assert selected["start"] == pytest.approx(3.5, abs=0.3)
     assert selected["end"] == pytest.approx(6, abs=0.3)
     assert selected["low"] == pytest.approx(32.7 * 2 ** (25 / 12), rel=0.13)
     assert selected["high"] == pytest.approx(32.7 * 2 ** (42 / 12), rel=0.13)
-    page.wait_for_function("!document.querySelector('[data-testid=stAudio]').paused")
+    page.wait_for_function("() => !document.querySelector('[data-testid=stAudio]').paused")
     # Scrolling last, for it goes on for a while.
     finger("touchStart", 0.25, 0.5)
     finger("touchMove", 0.25, 0.2)

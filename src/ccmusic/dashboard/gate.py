@@ -227,8 +227,13 @@ def _policy(ancestors: str) -> str:
     return "; ".join(
         [
             "default-src 'none'",
-            # Streamlit makes a blob of each component's script.
-            " ".join(["script-src 'self' blob:", *(f"'sha256-{code}'" for code in hashes)]),
+            # Streamlit makes a blob of each component's script, and compiles WebAssembly.
+            " ".join(
+                [
+                    "script-src 'self' blob: 'wasm-unsafe-eval'",
+                    *(f"'sha256-{code}'" for code in hashes),
+                ]
+            ),
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' blob: data:",
             "font-src 'self' data:",

@@ -106,12 +106,12 @@ export default function ({ data, setTriggerValue, parentElement }) {
         : [xaxis._offset, axis._offset + at, xaxis._length, 2];
       place(plot, "playhead", inside ? box : null);
     }
-    moment(now);
+    moment(second);
   };
   // The verdict of the moment: the column of the strip in which the sound is, and what it says.
   const moment = (now) => {
     const strip = document.querySelector(".strip");
-    if (!strip || kept.second) return;
+    if (!strip || audio() !== main()) return;
     let line = strip.querySelector(".playhead");
     if (!line) {
       line = document.createElement("i");
