@@ -88,6 +88,11 @@ def test_an_error_speaks_both_languages() -> None:
     assert "a.mp3" in error.message("zh") != str(error)
 
 
+def test_a_long_strange_text_is_looked_up_at_once() -> None:
+    for strange in ("a (a) and ", ": ", " and ", "; ", "% "):
+        assert localized(strange * 10_000, "zh") == strange * 10_000
+
+
 def test_reasons_and_stand_ins_for_names_within_an_error_are_translated_too() -> None:
     error = AudioError("cannot_open", file="standard input", reason="Permission denied")
     assert error.message("zh") == "标准输入：无法读取（没有权限）"

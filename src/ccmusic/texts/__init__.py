@@ -76,9 +76,9 @@ def _chinese(paragraph: str) -> str:
     whole = chinese_sentences().get(" ".join(paragraph.split()))
     if whole is not None:
         return whole
-    for pattern, sentence in _patterns():
-        if found := pattern.fullmatch(paragraph):
-            values = found.groupdict()
+    for names, literals, sentence in _templates():
+        if found := _between(literals, paragraph):
+            values = dict(zip(names, found, strict=True))
             for name in {"reason", "source", "feature"} & values.keys():
                 values[name] = _chinese(values[name])
             return sentence.format_map(values)
@@ -86,11 +86,31 @@ def _chinese(paragraph: str) -> str:
 
 
 @cache
-def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    """Patterns of the sentences with values, those with the most words first."""
+def _templates() -> list[tuple[list[str], list[str], str]]:
+    """Names of the values, what stands around them, Chinese; those with the most words first."""
     found = []
     for english in sorted(chinese_sentences(), key=len, reverse=True):
-        if "{" in english:
-            text = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(english))
-            found.append((re.compile(text, re.DOTALL), chinese_sentences()[english]))
+        literals = re.split(r"\{\w+\}", english)
+        if len(literals) > 1:
+            found.append(
+                (re.findall(r"\{(\w+)\}", english), literals, chinese_sentences()[english])
+            )
     return found
+
+
+def _between(literals: list[str], text: str) -> list[str]:
+    """What stands between literals in a text, each as short as can be; nothing if one is missing.
+
+    A regular expression would try all ways, which strangers' names of files can make endless.
+    """
+    first, *middle, last = literals
+    if not (text.startswith(first) and text.endswith(last)):
+        return []
+    values, at, stop = [], len(first), len(text) - len(last)
+    for literal in middle:
+        end = text.find(literal, at + 1, stop)
+        if end < 0:
+            return []
+        values.append(text[at:end])
+        at = end + len(literal)
+    return [*values, text[at:stop]] if at < stop else []
