@@ -5,9 +5,11 @@ from string import Formatter
 
 import pytest
 
-from ccmusic.errors import AudioError
+from ccmusic.errors import AudioError, DataError
 from ccmusic.genres import GENRES, genre_name
-from ccmusic.texts import LANGUAGES, Language, catalogue, translate
+from ccmusic.texts import LANGUAGES, catalogue, chinese_sentences, localized, translate
+
+CHINESE = [*catalogue("zh").values(), *chinese_sentences().values()]
 
 
 def placeholders(sentence: str) -> set[str]:
@@ -18,9 +20,9 @@ def test_both_catalogues_have_the_same_keys() -> None:
     assert catalogue("zh").keys() == catalogue("en").keys()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_no_key_stands_twice(language: Language) -> None:
-    text = resources.files("ccmusic.texts").joinpath(f"{language}.json").read_text("utf-8")
+@pytest.mark.parametrize("name", [*LANGUAGES, "sentences.zh"])
+def test_no_key_stands_twice(name: str) -> None:
+    text = resources.files("ccmusic.texts").joinpath(f"{name}.json").read_text("utf-8")
     keys = [key for key, _ in json.loads(text, object_pairs_hook=list)]
     assert len(set(keys)) == len(keys)
 
@@ -30,18 +32,41 @@ def test_both_sentences_mention_the_same_values(key: str) -> None:
     assert placeholders(catalogue("zh")[key]) == placeholders(catalogue("en")[key])
 
 
-@pytest.mark.parametrize("key", catalogue("zh"))
-def test_chinese_sentences_have_chinese_punctuation(key: str) -> None:
+@pytest.mark.parametrize("english", chinese_sentences())
+def test_the_chinese_sentence_mentions_the_values_of_the_english(english: str) -> None:
+    assert placeholders(chinese_sentences()[english]) == placeholders(english)
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("a; b: no such folder", "a; b：文件夹不存在"),
+        ("no recordings found in a; folders within folders need --recursive",
+         "在 a 中没有找到录音；要包括子文件夹，请加上 --recursive"),
+        ("training needs an extra: pip install 'ccmusic[torch]'",
+         "training需要附加包：pip install 'ccmusic[torch]'"),
+        ("the dashboard needs an extra: pip install 'ccmusic[dashboard]'",
+         "仪表盘需要附加包：pip install 'ccmusic[dashboard]'"),
+        ("Use; nobody translated this", "Use; nobody translated this"),
+    ],
+)  # fmt: skip
+def test_sentences_are_found_with_their_values(english: str, chinese: str) -> None:
+    assert localized(english, "zh") == chinese
+    assert localized(english, "en") == english
+
+
+@pytest.mark.parametrize("sentence", CHINESE)
+def test_chinese_sentences_have_chinese_punctuation(sentence: str) -> None:
     # Values are filled in, and code between backticks is to be copied.
-    sentence = re.sub(r"\{.*?\}|`.*?`", "", catalogue("zh")[key])
+    sentence = re.sub(r"\{.*?\}|`.*?`", "", sentence)
     if re.search(r"[\u4e00-\u9fff]", sentence):
         assert not re.search(r"[,:;?!()]", sentence)
 
 
-@pytest.mark.parametrize("key", catalogue("zh"))
-def test_chinese_sentences_use_the_words_of_the_field(key: str) -> None:
+@pytest.mark.parametrize("sentence", CHINESE)
+def test_chinese_sentences_use_the_words_of_the_field(sentence: str) -> None:
     """网络 alone is the Internet, 评审 alone an act; a panel is 评审团, one of it 评委."""
-    assert not re.search("(?<!神经)(?<!骨干)网络|评审(?!团)|热图", catalogue("zh")[key])
+    assert not re.search("(?<!神经)(?<!骨干)网络|评审(?!团)|热图", sentence)
 
 
 def test_a_missing_key_or_value_is_an_error() -> None:
@@ -61,3 +86,17 @@ def test_an_error_speaks_both_languages() -> None:
     error = AudioError("empty", file="a.mp3")
     assert error.message("en") == str(error)
     assert "a.mp3" in error.message("zh") != str(error)
+
+
+def test_a_long_strange_text_is_looked_up_at_once() -> None:
+    for strange in ("a (a) and ", ": ", " and ", "; ", "% "):
+        assert localized(strange * 10_000, "zh") == strange * 10_000
+
+
+def test_reasons_and_stand_ins_for_names_within_an_error_are_translated_too() -> None:
+    error = AudioError("cannot_open", file="standard input", reason="Permission denied")
+    assert error.message("zh") == "标准输入：无法读取（没有权限）"
+    assert error.message("en") == str(error) == "standard input: cannot be read (Permission denied)"
+    assert DataError("a.csv: cannot be written (No space left on device)").message("zh") == (
+        "a.csv：无法写入（磁盘空间不足）"
+    )

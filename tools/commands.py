@@ -13,12 +13,13 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import typer.main
 
 from ccmusic.cli import app
+from ccmusic.texts import Language, localized
 from tables import table, update
 
 DOCS = Path(__file__).parent.parent / "docs"
-HEADERS = {
-    "cli.md": "argument or option | meaning | default",
-    "cli.zh.md": "参数或选项 | 含义 | 默认值",
+HEADERS: dict[Language, str] = {
+    "en": "argument or option | meaning | default",
+    "zh": "参数或选项 | 含义 | 默认值",
 }
 
 
@@ -31,24 +32,26 @@ def commands(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from commands(command, f"{prefix} {name}")
 
 
-def reference(header: str) -> str:
+def reference(language: Language) -> str:
     parts = []
     for name, command in commands(typer.main.get_command(app), "ccmusic"):
         hints = get_type_hints(inspect.unwrap(command.callback))
-        rows = [row(param, hints[param.name]) for param in command.params if not param.hidden]
-        help_text = inspect.cleandoc(command.help).replace("\f", "")
-        parts += [f"### `{name}`", help_text, *([table(header, rows)] if rows else [])]
+        rows = [
+            row(param, hints[param.name], language) for param in command.params if not param.hidden
+        ]
+        help_text = localized(inspect.cleandoc(command.help).replace("\f", ""), language)
+        parts += [f"### `{name}`", help_text, *([table(HEADERS[language], rows)] if rows else [])]
     return "\n\n".join(parts)
 
 
-def row(param: Any, hint: Any) -> list[str]:
+def row(param: Any, hint: Any, language: Language) -> list[str]:
     argument = param.param_type_name == "argument"
     value = param.metavar or ("" if getattr(param, "is_flag", False) else placeholder(hint))
     names = "" if argument else ", ".join(param.opts)
     environment = f" (`{param.envvar}`)" if param.envvar else ""
     return [
         f"`{f'{names} {value}'.strip()}`".replace("|", "\\|"),
-        f"{param.help or ''}{environment}".replace("|", "\\|"),
+        f"{localized(param.help or '', language)}{environment}".replace("|", "\\|"),
         "" if param.default is None or param.default is False else f"`{param.default}`",
     ]
 
@@ -65,11 +68,12 @@ def placeholder(hint: Any) -> str:
 
 def main() -> None:
     pages = {}
-    for name, header in HEADERS.items():
+    for language in HEADERS:
+        name = "cli.zh.md" if language == "zh" else "cli.md"
         text = (DOCS / name).read_text("utf-8")
         kept = re.fullmatch(r"(.*<!-- commands -->\n).*?(\n<!-- end -->.*)", text, re.DOTALL)
         assert kept, name
-        pages[DOCS / name] = kept[1] + reference(header) + kept[2]
+        pages[DOCS / name] = kept[1] + reference(language) + kept[2]
     update(pages, sys.argv)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from ccmusic.texts import Language, translate
+from ccmusic.texts import Language, localized, translate
 
 
 class CCMusicError(Exception):
@@ -20,8 +20,11 @@ class CCMusicError(Exception):
     """
 
     def message(self, language: Language = "en") -> str:
-        """The text in a language; in English if the catalogue does not have it."""
-        return str(self)
+        """The text in a language; in English if it is not known in that one."""
+        return localized(str(self), language)
+
+
+_UNNAMED = ("standard input", "the uploaded file")  # what stands for the name of a file
 
 
 class CataloguedError(CCMusicError):
@@ -33,7 +36,13 @@ class CataloguedError(CCMusicError):
 
     def message(self, language: Language = "en") -> str:
         """The text in a language."""
-        return translate(language, f"error.{self.key}", **self.values)
+        values = {
+            name: localized(str(value), language)
+            if name == "reason" or value in _UNNAMED
+            else value
+            for name, value in self.values.items()
+        }
+        return translate(language, f"error.{self.key}", **values)
 
     @property
     def plain_values(self) -> dict[str, int | float | str]:

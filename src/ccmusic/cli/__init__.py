@@ -8,12 +8,14 @@ import sys
 import typer
 
 from ccmusic.cli import analyse, doctor, library, models, servers, training
+from ccmusic.cli.help import App
 from ccmusic.cli.options import complain
 from ccmusic.errors import CCMusicError
+from ccmusic.texts import default_language, localized, translate
 
 _USE, _OWN, _TRAINING, _SERVERS = "Use", "Your own models", "Training", "Servers"
 
-app = typer.Typer(
+app = App(
     name="ccmusic",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -29,13 +31,13 @@ app.command(rich_help_panel=_USE)(analyse.spectrogram)
 app.command(rich_help_panel=_USE)(library.batch)
 app.command(rich_help_panel=_USE)(doctor.doctor)
 
-models_app = typer.Typer(invoke_without_command=True)
+models_app = App(invoke_without_command=True)
 models_app.callback()(models.models)
 models_app.command("remove")(models.models_remove)
 app.add_typer(models_app, name="models", rich_help_panel=_OWN)
 app.command("import", rich_help_panel=_OWN)(models.import_)
 
-data_app = typer.Typer(no_args_is_help=True, help="Prepare recordings to train and measure on.")
+data_app = App(no_args_is_help=True, help="Prepare recordings to train and measure on.")
 data_app.command("index")(training.data_index)
 app.add_typer(data_app, name="data", rich_help_panel=_TRAINING)
 app.command(rich_help_panel=_TRAINING)(training.train)
@@ -54,7 +56,14 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        sys.exit(app(prog_name="ccmusic", standalone_mode=False))
+    except typer.TyperException as error:  # of usage
+        if error.message or error.format_message():  # else there was no command, but help
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "ccmusic"
+            told = localized(error.format_message().rstrip("."))
+            complain(translate(default_language(), "cli.usage", error=told, command=command))
+        sys.exit(error.exit_code)
     except CCMusicError as error:
         complain(error)
         sys.exit(1)

@@ -40,7 +40,7 @@ def doctor(as_json: JsonOption = False) -> None:
     """
     found = _examine()
     if as_json:
-        print_json(found)
+        print_json({**found, "problems": [str(problem) for problem in found["problems"]]})
     else:
         for name, version in found["versions"].items():
             print(f"{name + ':':13} {version or 'not installed'}")
@@ -58,21 +58,21 @@ def doctor(as_json: JsonOption = False) -> None:
 def _examine() -> dict[str, Any]:
     from ccmusic import zoo
     from ccmusic.decode import FFMPEG
-    from ccmusic.errors import CheckpointError
+    from ccmusic.errors import CCMusicError, CheckpointError
     from ccmusic.panel import available_cores
     from ccmusic.runtime import onnxruntime
 
     checkpoints, errors = zoo.scan()
-    loaded, problems = [], [str(error) for error in errors]
+    loaded, problems = [], list[CCMusicError](errors)
     for checkpoint in checkpoints:
         try:
             checkpoint.open()
         except CheckpointError as error:
-            problems.append(str(error))
+            problems.append(error)
         else:
             loaded.append(checkpoint.card.name)
     if not loaded:
-        problems.append(f"no model in {zoo.SHIPPED} loads; install ccmusic again")
+        problems.append(CCMusicError(f"no model in {zoo.SHIPPED} loads; install ccmusic again"))
     return {
         "versions": {
             "ccmusic": __version__,

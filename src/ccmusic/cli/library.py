@@ -15,10 +15,12 @@ from ccmusic.cli.options import (
     ModelsOption,
     PanelOption,
     complain,
+    say,
     split_names,
 )
 from ccmusic.errors import CCMusicError, MissingExtraError
 from ccmusic.escaping import printable
+from ccmusic.texts import localized
 
 if TYPE_CHECKING:
     from ccmusic.batch.tags import Change
@@ -92,14 +94,14 @@ def batch(
             )
         if summary.damaged:
             complain(f"{summary.damaged} entries of the database were damaged; judged those again")
-        print(f"{output}: {summary.recordings} recordings, {summary.failures} with errors")
+        say(f"{output}: {summary.recordings} recordings, {summary.failures} with errors")
     if write_tags:
         _write_tags(output, threshold, write=yes)
 
 
 def _tell_passed_over(paths: list[str]) -> None:
     kinds = Counter(
-        "link to a folder" if Path(p).is_dir() else Path(p).suffix.lower() for p in paths
+        localized("link to a folder") if Path(p).is_dir() else Path(p).suffix.lower() for p in paths
     )
     if kinds:
         told = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
@@ -123,7 +125,7 @@ def _batch_progress(total: int) -> Iterator[Callable[[int, int], None]]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[failures]} failed"),
+        TextColumn(f"{{task.fields[failures]}} {localized('failed')}"),
         console=Console(stderr=True),
         speed_estimate_period=60,
     )
@@ -153,7 +155,7 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
         from ccmusic.batch import tags
     except ImportError:
         raise MissingExtraError("writing tags", "batch") from None
-    differences = Table("file", "genre now", "predicted genre", "probability")
+    differences = Table(*map(localized, ("file", "genre now", "predicted genre", "probability")))
     failed = False
     with Sandbox(1, writable=True) as sandbox:
         changes = []
@@ -173,7 +175,7 @@ def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
         if write:
             failed |= not _write(changes, table, sandbox)
         else:
-            print(f"{len(changes)} files differ; nothing was written, --yes writes")
+            say(f"{len(changes)} files differ; nothing was written, --yes writes")
     if failed:
         raise typer.Exit(1)
 

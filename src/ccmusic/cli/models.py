@@ -12,8 +12,10 @@ from ccmusic.cli.options import (
     complain,
     options_of,
     print_json,
+    say,
 )
 from ccmusic.options import ImportOptions
+from ccmusic.texts import default_language, localized
 
 if TYPE_CHECKING:
     from ccmusic.card import ModelCard
@@ -32,14 +34,12 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([_model_row(c.card, c.path) for c in checkpoints])
     else:
+        headings = map(
+            localized, ("transform", "classes", "parameters", "size", "accuracy", "maps")
+        )
         table = Table(
-            Column("model", no_wrap=True),
-            "transform",
-            "classes",
-            "parameters",
-            "size",
-            "accuracy",
-            "maps",
+            Column(localized("model"), no_wrap=True),
+            *(Column(heading, overflow="fold") for heading in headings),
             box=None,
             padding=(0, 1, 0, 0),
         )
@@ -52,10 +52,12 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
                 str(len(row["classes"])),
                 f"{row['parameters'] / 1e6:.1f} M",
                 f"{row['size_bytes'] / 1e6:.1f} MB {row['precision']}",
-                f"{metrics.accuracy:.0%} of {metrics.recordings} ({metrics.split})"
-                if metrics
-                else "unknown",
-                maps.message("en") if maps else "",
+                localized(
+                    f"{metrics.accuracy:.0%} of {metrics.recordings} ({metrics.split})"
+                    if metrics
+                    else "unknown"
+                ),
+                maps.message(default_language()) if maps else "",
             )
         Console().print(table)
     for problem in problems:
@@ -71,7 +73,7 @@ def models_remove(
     from ccmusic import zoo
 
     zoo.remove(name)
-    print(f"removed {name}")
+    say(f"removed {name}")
 
 
 @options_of(ImportOptions)
@@ -86,7 +88,7 @@ def import_(
     from ccmusic.workshop.importer import import_weights
 
     imported = import_weights(file, options)
-    for line in imported.message("en"):
+    for line in imported.message(default_language()):
         print(line)
     card = imported.checkpoint.card
     print(f"{card.name}: ccmusic classify SONG --transform {card.transform} --models {card.name}")

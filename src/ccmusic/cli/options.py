@@ -20,7 +20,7 @@ from ccmusic.edits import Change, Edit, OneChannel, Without
 from ccmusic.errors import CCMusicError, ParameterError
 from ccmusic.escaping import CONTROL, printable
 from ccmusic.spectrogram import TransformChoice, TransformName
-from ccmusic.texts import default_language
+from ccmusic.texts import default_language, localized
 
 TransformOption = Annotated[TransformName, typer.Option(help="Spectrogram that the models use.")]
 PanelOption = Annotated[
@@ -131,9 +131,15 @@ _STDIN_MOST = 1 << 30
 _BLOCK = 1 << 20
 
 
+def say(english: str) -> None:
+    """Print a sentence in the default language."""
+    print(printable(localized(english)))
+
+
 def complain(trouble: str | CCMusicError) -> None:
     """Print an error line; of an error, its text in the default language."""
-    line = trouble if isinstance(trouble, str) else trouble.message(default_language())
+    language = default_language()
+    line = localized(trouble) if isinstance(trouble, str) else trouble.message(language)
     print(f"ccmusic: {printable(line)}", file=sys.stderr)
 
 

@@ -12,11 +12,13 @@ from ccmusic.cli.options import (
     ManifestOption,
     options_of,
     print_json,
+    say,
 )
 from ccmusic.escaping import printable
 from ccmusic.files import write
 from ccmusic.genres import genre_name
 from ccmusic.options import ExportOptions, TrainOptions
+from ccmusic.texts import default_language, localized
 
 if TYPE_CHECKING:
     from ccmusic.card import Metrics
@@ -34,7 +36,7 @@ def data_index(
     valid_share: Annotated[
         float, typer.Option(min=0.05, max=0.5, help="Share of each genre to hold out.")
     ] = 0.2,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
 ) -> None:
     """Write a manifest of a folder of music with a split (extra `torch`).
 
@@ -47,7 +49,7 @@ def data_index(
     from ccmusic.workshop.index import index
 
     found = index(folder, labels=labels, out=output, valid_share=valid_share, seed=seed)
-    table = Table("genre", "train", "valid", "unlabelled")
+    table = Table(*map(localized, ("genre", "train", "valid", "unlabelled")))
     for genre, sides in found.counts().items():
         others = sum(n for side, n in sides.items() if side not in ("train", "valid"))
         table.add_row(
@@ -56,7 +58,8 @@ def data_index(
     console = Console()
     console.print(table)
     for warning in found.warnings:
-        console.print(f"[yellow]warning:[/yellow] {escape(printable(warning))}", highlight=False)
+        label, told = localized("warning:"), escape(printable(localized(warning)))
+        console.print(f"[yellow]{label}[/yellow] {told}", highlight=False)
     print(found.manifest)
 
 
@@ -131,7 +134,7 @@ def evaluate(
     for name, metrics in measured.items():
         _print_metrics(name, metrics)
     if together:
-        table = Table("pair", "accuracy of their mean", "one of them right")
+        table = Table(*map(localized, ("pair", "accuracy of their mean", "one of them right")))
         for pair in together.pairs:
             table.add_row(" + ".join(pair.models), f"{pair.accuracy:.1%}", f"{pair.either:.1%}")
         Console().print(table)
@@ -142,20 +145,22 @@ def _print_metrics(name: str, metrics: Metrics) -> None:
     from rich.table import Table
 
     accuracy, recall = (
-        f"{value:.1%} ({interval[0]:.1%} to {interval[1]:.1%})"
+        localized(f"{value:.1%} ({interval[0]:.1%} to {interval[1]:.1%})")
         for value, interval in (
             (metrics.accuracy, metrics.accuracy_interval),
             (metrics.macro_recall, metrics.macro_recall_interval),
         )
     )
-    table = Table("genre", "recordings", "recall", "taken for")
+    table = Table(*map(localized, ("genre", "recordings", "recall", "taken for")))
     for genre, share in metrics.recall.items():
-        n, others = str(metrics.support[genre]), metrics.taken_for(genre)
-        table.add_row(genre_name(genre, "en"), n, f"{share:.0%}", others)
+        n, others = str(metrics.support[genre]), metrics.taken_for(genre, default_language())
+        table.add_row(genre_name(genre, default_language()), n, f"{share:.0%}", others)
     console = Console()
     console.print(
-        f"{name} on {metrics.recordings} recordings of {metrics.split}: accuracy {accuracy}, "
-        f"macro recall {recall}, calibration error {metrics.calibration_error:.3f}"
+        localized(
+            f"{name} on {metrics.recordings} recordings of {metrics.split}: accuracy {accuracy}, "
+            f"macro recall {recall}, calibration error {metrics.calibration_error:.3f}"
+        )
     )
     console.print(table)
 
@@ -178,7 +183,7 @@ def calibrate(
     before, stored = calibrate_stored(name, data, store_as=store_as, split=split)
     card = stored.card
     assert card.metrics is not None
-    print(
+    say(
         f"{stored.path}: temperature {before.temperature:.2f} -> {card.temperature:.2f}, "
         f"calibration error {card.metrics.calibration_error:.3f} "
         f"on {card.metrics.recordings} recordings"

@@ -23,6 +23,7 @@ from ccmusic.dashboard.compression import Compressed
 from ccmusic.dashboard.gate import HEADER, Gate, frame_ancestors, pass_over_bad_values
 from ccmusic.errors import CCMusicError
 from ccmusic.sockets import address, bind
+from ccmusic.texts import localized
 
 # Unless a variable of Streamlit says otherwise, such as STREAMLIT_SERVER_MAX_UPLOAD_SIZE.
 _OPTIONS = {
@@ -74,7 +75,8 @@ def launch(*, host: str, port: int) -> None:
     bootstrap.load_config_options(options)
     scheme = "https" if st.get_option("server.sslCertFile") else "http"
     path = st.get_option("server.baseUrlPath")
-    print(f"CCMusic is at {address(host, port, scheme, path)} (Ctrl-C ends it)", flush=True)
+    url = address(host, port, scheme, path)
+    print(localized(f"CCMusic is at {url} (Ctrl-C ends it)"), flush=True)
     Thread(target=_warm_up, daemon=True).start()
     if not st.get_option("server.headless"):
         here = st.get_option("browser.serverAddress") if host in ("0.0.0.0", "::") else host

@@ -9,6 +9,7 @@ import uvicorn
 from ccmusic.service.app import create_app
 from ccmusic.service.limits import Limits
 from ccmusic.sockets import address, bind
+from ccmusic.texts import localized
 
 __all__ = ["Limits", "create_app", "launch"]
 
@@ -29,6 +30,6 @@ def launch(*, host: str, port: int, token: str | None, limits: Limits) -> None:
     app = create_app(token=token, limits=limits)
     listener = bind(host, port, backlog=2048)
     url = address(host, listener.getsockname()[1])
-    print(f"CCMusic answers at {url}, see /docs (Ctrl-C ends it)", flush=True)
+    print(localized(f"CCMusic answers at {url}, see /docs (Ctrl-C ends it)"), flush=True)
     config = uvicorn.Config(app, log_level="warning", server_header=False)
     uvicorn.Server(config).run(sockets=[listener])

@@ -1,10 +1,15 @@
-"""All sentences for users: one catalogue per language, ``zh.json`` and ``en.json``."""
+"""All sentences for users: one catalogue per language, ``zh.json`` and ``en.json``.
+
+What the command line says stands in English where it is used, as Typer wants it, and in Chinese in
+``sentences.zh.json``, by the English sentence.
+"""
 
 from __future__ import annotations
 
 import json
 import locale
 import os
+import re
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -40,3 +45,72 @@ def translate(language: Language, key: str, /, **values: object) -> str:
         If the catalogue has no such key, or a value of the sentence is missing.
     """
     return catalogue(language)[key].format_map(values)
+
+
+@cache
+def chinese_sentences() -> dict[str, str]:
+    """Chinese of the sentences that stand in the program, by the English, ``{}`` around values."""
+    text = resources.files(__package__).joinpath("sentences.zh.json").read_text("utf-8")
+    sentences: dict[str, str] = json.loads(text)
+    return sentences
+
+
+def localized(english: str, language: Language | None = None) -> str:
+    """Text of the command line in a language, by default the user's; if unknown, in English.
+
+    Parameters
+    ----------
+    english
+        Paragraphs that ``sentences.zh.json`` has, with their values filled in. Values called
+        ``reason``, ``source`` or ``feature`` may be sentences of it themselves.
+
+    >>> localized("music: no such folder", "zh")
+    'music：文件夹不存在'
+    """
+    if (language or default_language()) == "en":
+        return english
+    return "\n\n".join(map(_chinese, english.split("\n\n")))
+
+
+def _chinese(paragraph: str) -> str:
+    whole = chinese_sentences().get(" ".join(paragraph.split()))
+    if whole is not None:
+        return whole
+    for names, literals, sentence in _templates():
+        if found := _between(literals, paragraph):
+            values = dict(zip(names, found, strict=True))
+            for name in {"reason", "source", "feature"} & values.keys():
+                values[name] = _chinese(values[name])
+            return sentence.format_map(values)
+    return paragraph
+
+
+@cache
+def _templates() -> list[tuple[list[str], list[str], str]]:
+    """Names of the values, what stands around them, Chinese; those with the most words first."""
+    found = []
+    for english in sorted(chinese_sentences(), key=len, reverse=True):
+        literals = re.split(r"\{\w+\}", english)
+        if len(literals) > 1:
+            found.append(
+                (re.findall(r"\{(\w+)\}", english), literals, chinese_sentences()[english])
+            )
+    return found
+
+
+def _between(literals: list[str], text: str) -> list[str]:
+    """What stands between literals in a text, each as short as can be; nothing if one is missing.
+
+    A regular expression would try all ways, which strangers' names of files can make endless.
+    """
+    first, *middle, last = literals
+    if not (text.startswith(first) and text.endswith(last)):
+        return []
+    values, at, stop = [], len(first), len(text) - len(last)
+    for literal in middle:
+        end = text.find(literal, at + 1, stop)
+        if end < 0:
+            return []
+        values.append(text[at:end])
+        at = end + len(literal)
+    return [*values, text[at:stop]] if at < stop else []

@@ -32,6 +32,7 @@ from ccmusic.files import replacing
 from ccmusic.genres import GENRES
 from ccmusic.picture import Pixels, Preprocessing
 from ccmusic.prepare import prepare
+from ccmusic.texts import default_language, localized
 from ccmusic.zoo import user_folder
 
 T = TypeVar("T")
@@ -247,7 +248,7 @@ def _readable(
         try:
             yield recording, function(recording)
         except AudioError as error:
-            print(f"left out: {error}")
+            print(localized(f"left out: {error.message(default_language())}"))
 
 
 def load_material(recordings: Iterable[Recording], preprocessing: Preprocessing) -> Material:
