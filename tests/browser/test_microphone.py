@@ -68,7 +68,9 @@ def test_a_closed_window_lets_go_of_the_microphone(visit: Callable[..., Page]) -
     page.wait_for_function(
         "() => window.heard?.getTracks().every((track) => track.readyState == 'live')"
     )
-    expect(page.get_by_role("dialog").locator(".models .model").first).to_be_visible()  # answers end nothing
+    expect(
+        page.get_by_role("dialog").locator(".models .model").first
+    ).to_be_visible()  # answers end nothing
     assert page.evaluate("window.heard.getTracks()[0].readyState") == "live"
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)

@@ -449,7 +449,7 @@ def test_an_mp3_is_served_as_one(visit: Callable[..., Page], song: Path) -> None
 
 def test_microphone_is_judged(visit: Callable[..., Page]) -> None:
     page = visit(permissions=["microphone"])
-    page.get_by_text(translate("en", "page.microphone")).first.click()
+    page.get_by_role("button", name=translate("en", "page.microphone")).first.click()
     button = page.locator("[data-testid=stAudioInputActionButton]").first
     button.click()
     expect(page.locator("[data-testid=stAudioInputWaveformTimeCode]")).to_have_text("00:03")
