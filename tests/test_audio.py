@@ -19,7 +19,7 @@ from ccmusic import audio
 from ccmusic.audio import Crop
 from ccmusic.errors import AudioError
 from ccmusic.quality import audible_seconds
-from ccmusic.texts import LANGUAGES, Language
+from ccmusic.texts import LANGUAGES, Language, localized
 
 # name, encoder, rate, channels, bits per second; the formats and rates that people have
 CODECS = [
@@ -77,12 +77,12 @@ def refusal(source, **options):
         audio.load(source, **options)
     assert caught.value.__cause__ is None or caught.value.__suppress_context__
     is_path = isinstance(source, str | os.PathLike)
-    source_name = str(source if is_path else getattr(source, "name", "the uploaded file"))
+    named = str(source if is_path else getattr(source, "name", ""))
     for language in LANGUAGES:
         line = caught.value.message(language)
         assert line
         assert "\n" not in line
-        assert source_name in line
+        assert (named or localized("the uploaded file", language)) in line
     return caught.value.key
 
 

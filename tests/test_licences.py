@@ -106,7 +106,7 @@ def test_every_checkpoint_has_its_card(files: set[str]) -> None:
 
 def test_nothing_else_of_foreign_origin_is_inside(files: set[str]) -> None:
     """A new kind of file must be thought about here: who made it, and under which licence."""
-    own = re.compile(r"ccmusic/(?:[\w-]+/)*[\w-]+\.(?:py|json|js|css|html|svg)|ccmusic/py\.typed")
+    own = re.compile(r"ccmusic/(?:[\w-]+/)*[\w.-]+\.(?:py|json|js|css|html|svg)|ccmusic/py\.typed")
     known = re.compile(
         rf"{INFO}/.*|ccmusic/examples/.*|ccmusic/checkpoints/\w+\.onnx"
         r"|ccmusic/dashboard/typical_pictures/.*\.webp"
