@@ -30,7 +30,7 @@ from ccmusic.card import Metrics, ModelCard, titles
 from ccmusic.genres import genre_name
 from ccmusic.report import region_line
 from ccmusic.spectrogram import TRANSFORM_TITLES
-from ccmusic.texts import LANGUAGES, Language
+from ccmusic.texts import LANGUAGES, Language, capitalized
 from ccmusic.zoo import SHIPPED, Checkpoint
 from tables import panels, share, table, update
 
@@ -498,7 +498,7 @@ def sentence(kept: dict[str, Any], language: Language) -> str:
     agreement = agreement_of(kept)
     stop = ". " if language == "en" else "。"
     said = [agreement.message(language), agreement.divergence_message(language)]
-    return "".join(text[:1].upper() + text[1:] + stop for text in said).strip()
+    return "".join(capitalized(text) + stop for text in said).strip()
 
 
 def closely(results: Results, language: Language) -> list[str]:

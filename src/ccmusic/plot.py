@@ -15,7 +15,7 @@ from ccmusic.attention import Attention
 from ccmusic.axes import ORANGE, RANGE_DB, orient, pitch_ticks, pitch_title
 from ccmusic.picture import Picture, Pixels, Preprocessing, magma
 from ccmusic.spectrogram import Spectrogram
-from ccmusic.texts import Language, translate
+from ccmusic.texts import Language, capitalized, translate
 
 _AREA = 864  # pixels in each direction that an image covers
 _FONT = 28  # pixels; large, for pages show these pictures at a third of their size
@@ -112,8 +112,7 @@ class Plot:
 
 
 def _title(axis: Axis, language: Language) -> str:
-    title = translate(language, axis.title)
-    return title[:1].upper() + title[1:]
+    return capitalized(translate(language, axis.title))
 
 
 def _lines(canvas: _Raster | _Vector, x: float, y: float, text: str, anchor: str) -> None:

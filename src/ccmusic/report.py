@@ -17,7 +17,7 @@ from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.spectrogram import TRANSFORM_TITLES
-from ccmusic.texts import Language, translate
+from ccmusic.texts import Language, capitalized, translate
 from ccmusic.verdict import Verdict
 from ccmusic.version import __version__
 
@@ -137,7 +137,7 @@ def to_html(analysis: PanelResult, language: Language, window: Analysis | None =
     """Self-contained page with embedded pictures."""
     title = escape(Path(analysis.file).name)
     clip = analysis.clip
-    edited = [_capital(edits.message(clip.edits, language))] if clip.edits else []
+    edited = [capitalized(edits.message(clip.edits, language))] if clip.edits else []
     body = [
         f"<h1>{title}</h1>",
         _paragraph(info_line(clip, language)),
@@ -159,7 +159,7 @@ def to_html(analysis: PanelResult, language: Language, window: Analysis | None =
 def _part(shown: PanelResult, language: Language) -> list[str]:
     """What there is on ten seconds, or on the whole."""
     return [
-        _heading(_capital(shown.message(language))),
+        _heading(capitalized(shown.message(language))),
         _paragraph(window_line(shown.clip, language)),
         *(_paragraph(f"⚠ {warning.message(language)}") for warning in shown.warnings),
         *_figures(shown, language),
@@ -175,15 +175,11 @@ def _paragraph(text: str) -> str:
     return f'<p class="note">{escape(text)}</p>'
 
 
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
-
-
 def _figures(analysis: PanelResult, language: Language) -> list[str]:
     """What speaks for the verdict and against, how sure it is, and the table, if there is one."""
     if analysis.agreement is None:
         return []
-    divergence = _capital(analysis.agreement.divergence_message(language))
+    divergence = capitalized(analysis.agreement.divergence_message(language))
     why, advice = analysis.why(), analysis.advice
     return [
         *([_paragraph(why.message(language))] if why else []),

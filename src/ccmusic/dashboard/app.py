@@ -61,7 +61,7 @@ from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
-from ccmusic.texts import LANGUAGES, Language, translate
+from ccmusic.texts import LANGUAGES, Language, capitalized, translate
 
 _HERE = Path(__file__).parent
 _LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
@@ -155,8 +155,7 @@ def page() -> None:
             wave, strip = _pictures(shown)
         analysis, whole, changed = None, None, None
         if isinstance(panel, CheckpointError):
-            reason = told(panel, language)
-            slot.html(headline(piece.title, reason[0].upper() + reason[1:]))
+            slot.html(headline(piece.title, capitalized(told(panel, language))))
         elif not on:
             all_off = translate(language, "page.all_off")
             slot.html(headline(piece.title, all_off))

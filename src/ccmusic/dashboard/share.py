@@ -14,7 +14,7 @@ from ccmusic.genres import genre_colour, genre_name
 from ccmusic.picture import magma
 from ccmusic.result import PanelResult
 from ccmusic.spectrogram import Spectrogram
-from ccmusic.texts import Language
+from ccmusic.texts import Language, capitalized
 
 SIZE = 1200, 630
 """Pixels, as pages that show links want it (Open Graph)."""
@@ -85,7 +85,7 @@ def share_card(
         (title, 44, _INK, 2),
         (genre_name(genre, language), 76, colour, 2),
         (f"{share:.0%}", 44, _INK, 1),
-        (message[:1].upper() + message[1:], 30, _GREY, 3),
+        (capitalized(message), 30, _GREY, 3),
     )
     top = 80.0
     for text, size, ink, most in parts:

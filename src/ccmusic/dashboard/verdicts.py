@@ -18,7 +18,7 @@ from ccmusic.dashboard.verdict_figures import tie_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.result import PanelResult
-from ccmusic.texts import Language, translate
+from ccmusic.texts import Language, capitalized, translate
 from ccmusic.verdict import Verdict
 from ccmusic.whole import WholePiece
 
@@ -99,7 +99,7 @@ def panel_answer(
     found = {w.code: w for result in filter(None, (shown, window)) for w in result.warnings}
     speech = found.pop("speech") if any(w.code == "speech" for w in shown.warnings) else None
     found.pop("silence", None)  # what is said of the window tells it
-    warnings = [_sentence(w.message(language)) for w in found.values()]
+    warnings = [capitalized(w.message(language)) for w in found.values()]
     if not shown.mean:
         lines = markup.lines([*rows, *_own(own, language)], language) if rows else ""
         return markup.headline(title, said, warnings) + lines
@@ -118,7 +118,7 @@ def panel_answer(
         ],
         warnings,
         language,
-        worthless=_sentence(speech.message(language)) if speech else "",
+        worthless=capitalized(speech.message(language)) if speech else "",
         sureness=markup.sureness(advice.band if advice else None, " ".join(worth), language),
     ) + markup.lines([*rows, *_own(own, language)], language)
 
@@ -139,7 +139,7 @@ def _scope(
     if window is None or (window.top(1)[:1] and window.top(1)[0][0] == shown.top(1)[0][0]):
         return [said]
     if not window.mean:
-        return [said, _sentence(window.message(language))]
+        return [said, capitalized(window.message(language))]
     ((genre, share),) = window.top(1)
     info = window.clip.info
     differs = translate(
@@ -156,8 +156,8 @@ def _scope(
 def opinion(shown: PanelResult, language: Language) -> str:
     """Sentence below the answer: the agreement of the panel, or why there is none."""
     if shown.windows and shown.agreement:
-        return _sentence(shown.agreement.message(language))
-    return _sentence(shown.message(language))
+        return capitalized(shown.agreement.message(language))
+    return capitalized(shown.message(language))
 
 
 def _own(genre: str | None, language: Language) -> list[str]:
@@ -174,12 +174,8 @@ def _line(verdict: Verdict, name: str, language: Language) -> str:
         return markup.notice(name, told(verdict.error, language), kind="failed")
     advice = verdict.advice(language, verdict.card.title())
     return markup.line(
-        name, verdict.top(_CHOICES), language, band=verdict.band, advice=_sentence(advice)
+        name, verdict.top(_CHOICES), language, band=verdict.band, advice=capitalized(advice)
     )
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def details(shown: PanelResult, language: Language) -> None:
@@ -232,7 +228,7 @@ def _notes(shown: PanelResult, language: Language) -> list[str]:
     """Divergence and time, whom the mean leaves out, and what to make of it."""
     agreement = shown.agreement
     assert agreement is not None
-    divergence = _sentence(agreement.divergence_message(language))
+    divergence = capitalized(agreement.divergence_message(language))
     elapsed = translate(language, "page.elapsed", seconds=shown.elapsed_ms / 1000)
     lines = [" · ".join(filter(None, (divergence, elapsed)))]
     apart = sum(not v.error for v in shown.verdicts.values()) - agreement.models

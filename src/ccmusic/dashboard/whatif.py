@@ -32,7 +32,7 @@ from ccmusic.genres import genre_colour, genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
-from ccmusic.texts import Language, translate
+from ccmusic.texts import Language, capitalized, translate
 from ccmusic.verdict import Verdict
 
 _script = st.components.v2.component(
@@ -112,8 +112,7 @@ def before_and_after(
         said = told(error, language)
     done = message(st.session_state.edits, language)
     above = (
-        f'<h1 class="piece">{escape(title)}</h1>'
-        f'<p class="edited">{escape(done[:1].upper() + done[1:])}</p>'
+        f'<h1 class="piece">{escape(title)}</h1><p class="edited">{escape(capitalized(done))}</p>'
     )
     if not (before and before.mean and after and after.mean):
         slot.html(f'{above}<h2 class="answer sentence opinion">{escape(said)}</h2>')

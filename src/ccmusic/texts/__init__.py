@@ -47,6 +47,15 @@ def translate(language: Language, key: str, /, **values: object) -> str:
     return catalogue(language)[key].format_map(values)
 
 
+def capitalized(text: str) -> str:
+    """Text as a sentence begins; that of the catalogues may stand within one.
+
+    >>> capitalized("no such file: a.WAV")
+    'No such file: a.WAV'
+    """
+    return text[:1].upper() + text[1:]
+
+
 @cache
 def chinese_sentences() -> dict[str, str]:
     """Chinese of the sentences that stand in the program, by the English, ``{}`` around values."""
