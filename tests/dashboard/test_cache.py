@@ -35,6 +35,19 @@ def test_a_result_is_computed_once_and_the_longest_unused_goes_first() -> None:
     assert calls == [1, 2, 3, 2, 2]
 
 
+def test_however_the_arguments_are_written_the_question_is_one() -> None:
+    calls = list[tuple[int, int]]()
+
+    def divide(n: int, by: int = 2) -> int:
+        calls.append((n, by))
+        return n // by
+
+    cached = Cached(divide, 4, lambda value: value)
+    assert [cached(8), cached(8, 2), cached(n=8), cached(8, by=4)] == [4, 4, 4, 2]
+    assert cached.known(8, by=2) == 4
+    assert calls == [(8, 2), (8, 4)]
+
+
 def test_an_error_is_not_kept() -> None:
     answers: Iterator[ValueError | int] = iter([ValueError("no"), 7])
 

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import wraps
+from inspect import signature
 from typing import Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -35,6 +36,7 @@ class Cached(Generic[P, R]):
     ) -> None:
         wraps(function)(self)
         self._function, self._most, self._key = function, most, key
+        self._signature = signature(function)
         self._slots: OrderedDict[Hashable, _Slot[R]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -52,7 +54,9 @@ class Cached(Generic[P, R]):
             return slot.results[0]
 
     def _key_of(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Hashable:
-        return tuple(map(self._key, args)), tuple((n, self._key(v)) for n, v in kwargs.items())
+        given = self._signature.bind(*args, **kwargs)
+        given.apply_defaults()  # what is left out is no other question
+        return tuple(map(self._key, given.arguments.values()))
 
     def known(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
         """The result for these arguments if it is kept; nothing is computed."""

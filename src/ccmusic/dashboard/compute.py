@@ -52,13 +52,21 @@ def _by_content(value: object) -> Hashable:
 _caches: list[Cached[..., Any]] = []
 
 
-def _cached(most: int) -> Callable[[Callable[P, R]], Cached[P, R]]:
+def _cached(most: int, *, of_visitor: bool = False) -> Callable[[Callable[P, R]], Cached[P, R]]:
     def decorate(function: Callable[P, R]) -> Cached[P, R]:
-        cache = Cached(function, most, _by_content)
-        _caches.append(cache)
-        return cache
+        cached = (_OfVisitor if of_visitor else Cached)(function, most, _by_content)
+        _caches.append(cached)
+        return cached
 
     return decorate
+
+
+class _OfVisitor(Cached[P, R]):
+    """A function of a transform and more, whose result is of the visitor's own models as well."""
+
+    def _key_of(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Hashable:
+        transform: Any = self._signature.bind(*args, **kwargs).arguments["transform"]
+        return super()._key_of(args, kwargs), _by_content(_own(transform))
 
 
 def forget_all() -> None:
@@ -195,6 +203,7 @@ def start_waveform(piece: Piece) -> Background[None, Envelope]:
     return Background(lambda _: engine().envelope(piece.content, name=piece.name))
 
 
+@_cached(16, of_visitor=True)
 def start_analysis(
     piece: Piece,
     transform: TransformChoice,
@@ -202,21 +211,11 @@ def start_analysis(
     edits: tuple[Edit, ...] = (),
 ) -> Background[Verdict, Analysis]:
     """Start an analysis; raises what :func:`prepared` and :func:`open_panel` raise."""
-    return _start_analysis(piece, transform, start, edits, _own(transform))
-
-
-@_cached(16)
-def _start_analysis(
-    piece: Piece,
-    transform: TransformChoice,
-    start: float | None,
-    edits: tuple[Edit, ...],
-    own: _Own,
-) -> Background[Verdict, Analysis]:
     panel, window = open_panel(transform), prepared(piece, transform, start, edits)
     return Background(lambda tell: _public(panel.analyze_prepared(window, on_verdict=tell)))
 
 
+@_cached(8, of_visitor=True)
 def start_variants(
     piece: Piece,
     transform: TransformChoice,
@@ -227,17 +226,6 @@ def start_variants(
 
     Several are judged at once; each that is done is told.
     """
-    return _start_variants(piece, transform, start, variants, _own(transform))
-
-
-@_cached(8)
-def _start_variants(
-    piece: Piece,
-    transform: TransformChoice,
-    start: float | None,
-    variants: tuple[tuple[Edit, ...], ...],
-    own: _Own,
-) -> Background[int, list[Analysis]]:
     panel = open_panel(transform)
     clip, wanted = prepared(piece, transform, start).clip, frozenset(panel.preprocessings)
 
@@ -255,6 +243,7 @@ def _start_variants(
     return Background(work)
 
 
+@_cached(16, of_visitor=True)
 def start_importance(
     piece: Piece,
     transform: TransformChoice,
@@ -269,18 +258,6 @@ def start_importance(
     genre
         By default the first choice of each model.
     """
-    return _start_importance(piece, transform, start, edits, genre, _own(transform))
-
-
-@_cached(16)
-def _start_importance(
-    piece: Piece,
-    transform: TransformChoice,
-    start: float | None,
-    edits: tuple[Edit, ...],
-    genre: str | None,
-    own: _Own,
-) -> Background[Importance, None]:
     panel = open_panel(transform)
     pending = start_analysis(piece, transform, start, edits)
 
@@ -306,30 +283,27 @@ def _public(analysis: Analysis) -> Analysis:
     return replace(analysis, verdicts=verdicts)
 
 
-class PendingPiece(Background[Analysis, WholePiece]):
-    """The windows of a piece one after the other, compact, and at last the whole."""
+@_cached(4, of_visitor=True)
+def start_piece(piece: Piece, transform: TransformChoice) -> Background[Analysis, WholePiece]:
+    """Begin to judge all of a piece: its windows one after the other, and at last the whole.
 
-    def __init__(self, piece: Piece, transform: TransformChoice) -> None:
-        panel = open_panel(transform)
+    Errors as :func:`start_analysis`.
+    """
+    panel = open_panel(transform)
 
-        def work(tell: Callable[[Analysis], None]) -> WholePiece:
-            windows = []
-            for window in engine().windows(panel, piece.content, name=piece.name):
-                windows.append(_public(window.compact()))
-                tell(windows[-1])
-            return WholePiece.of(windows)
+    def work(tell: Callable[[Analysis], None]) -> WholePiece:
+        windows = []
+        for window in engine().windows(panel, piece.content, name=piece.name):
+            windows.append(_public(window.compact()))
+            tell(windows[-1])
+        return WholePiece.of(windows)
 
-        super().__init__(work)
-
-
-def start_piece(piece: Piece, transform: TransformChoice) -> PendingPiece:
-    """Begin to judge all of a piece; errors as :func:`start_analysis`."""
-    return _start_piece(piece, transform, _own(transform))
+    return Background(work)
 
 
 def finished_piece(piece: Piece, transform: TransformChoice) -> WholePiece | None:
     """What :func:`start_piece` has found, if it has been called and is done."""
-    pending = _start_piece.known(piece, transform, _own(transform))
+    pending = start_piece.known(piece, transform)
     if not (pending and pending.finished):
         return None
     with suppress(CCMusicError):
@@ -337,21 +311,12 @@ def finished_piece(piece: Piece, transform: TransformChoice) -> WholePiece | Non
     return None
 
 
-@_cached(4)
-def _start_piece(piece: Piece, transform: TransformChoice, own: _Own) -> PendingPiece:
-    return PendingPiece(piece, transform)
-
-
+@_cached(512, of_visitor=True)
 def cached_analysis(piece: Piece, transform: TransformChoice) -> Analysis:
     """Verdicts on the middle of a recording; without sound and pictures, so that many fit.
 
     Errors as :func:`start_analysis`.
     """
-    return _cached_analysis(piece, transform, _own(transform))
-
-
-@_cached(512)
-def _cached_analysis(piece: Piece, transform: TransformChoice, own: _Own) -> Analysis:
     analysis = engine().run(open_panel(transform), piece.content, name=piece.name)
     return analysis.compact()
 
@@ -368,10 +333,10 @@ def forget_models() -> None:
         _open_panel,
         _transforms,
         faulty_checkpoints,
-        _start_analysis,
-        _start_variants,
-        _start_importance,
-        _start_piece,
-        _cached_analysis,
+        start_analysis,
+        start_variants,
+        start_importance,
+        start_piece,
+        cached_analysis,
     ):
         known.clear()
