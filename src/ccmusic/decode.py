@@ -21,7 +21,7 @@ import av.stream
 import numpy as np
 import numpy.typing as npt
 
-from ccmusic.errors import AudioError, ParameterError
+from ccmusic.errors import AudioError, not_one_of
 from ccmusic.files import NotAFileError, Reader, open_regular
 from ccmusic.headers import (
     Part,
@@ -693,10 +693,7 @@ def check_crop(crop: Crop | float) -> None:
     """Refuse what is neither a place nor a second."""
     places = get_args(Crop)
     if crop not in places and (isinstance(crop, str) or not 0 <= crop < float("inf")):
-        expected = " | ".join([*map(repr, places), "float >= 0"])
-        raise ParameterError(
-            "parameter_value", owner="load", name="crop", value=repr(crop), expected=expected
-        )
+        raise not_one_of("load", "crop", crop, *map(repr, places), "float >= 0")
 
 
 def check_channel(channel: Channel | None, channels: int, name: str) -> None:

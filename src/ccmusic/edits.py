@@ -18,7 +18,7 @@ import soxr
 from pydantic import Field, model_validator
 
 from ccmusic.decode import Channel, Samples, change_tempo
-from ccmusic.errors import ParameterError
+from ccmusic.errors import ParameterError, not_one_of
 from ccmusic.frames import carry
 from ccmusic.texts import Language, translate
 from ccmusic.values import Parameters
@@ -244,10 +244,7 @@ def read(plain: Iterable[Mapping[str, Any]]) -> tuple[Edit, ...]:
     for values in plain:
         kind = str(values.get("edit"))
         if kind not in kinds:
-            known = " | ".join(map(repr, kinds))
-            raise ParameterError(
-                "parameter_value", owner="Edit", name="edit", value=repr(kind), expected=known
-            )
+            raise not_one_of("Edit", "edit", kind, *map(repr, kinds))
         found.append(kinds[kind](**values))
     return tuple(found)
 

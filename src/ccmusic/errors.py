@@ -117,6 +117,21 @@ class ParameterError(CataloguedError, ValueError):
     """
 
 
+def not_one_of(owner: str, name: str, value: object, *expected: str) -> ParameterError:
+    """Error of a parameter that has none of the values that it may have.
+
+    >>> print(not_one_of("Panel", "transform", "stft", "'cqt'", "'mel'"))
+    Panel: transform cannot be 'stft'; it must be 'cqt' | 'mel'
+    """
+    return ParameterError(
+        "parameter_value",
+        owner=owner,
+        name=name,
+        value=repr(value),
+        expected=" | ".join(expected),
+    )
+
+
 class MissingExtraError(CCMusicError):
     """A feature needs an optional dependency that is not installed.
 

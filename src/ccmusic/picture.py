@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS
 from ccmusic.axes import Orientation, orient
-from ccmusic.errors import ParameterError
+from ccmusic.errors import ParameterError, not_one_of
 from ccmusic.frames import carry
 from ccmusic.spectrogram import (
     AnyTransform,
@@ -164,14 +164,8 @@ class Preprocessing(Parameters):
 
 def _named(transform: str) -> Transform:
     if transform not in _TRANSFORMS:
-        expected = " | ".join(map(repr, get_args(TransformName)))
-        raise ParameterError(
-            "parameter_value",
-            owner="Preprocessing",
-            name="transform",
-            value=repr(transform),
-            expected=expected,
-        )
+        names = map(repr, get_args(TransformName))
+        raise not_one_of("Preprocessing", "transform", transform, *names)
     return _TRANSFORMS[transform]
 
 

@@ -27,7 +27,7 @@ from pydantic_core import PydanticSerializationError
 
 from ccmusic.audio import SAMPLE_RATE, Samples
 from ccmusic.axes import RANGE_DB, Axis, Orientation, axes_or_current, note_name, show
-from ccmusic.errors import ParameterError
+from ccmusic.errors import ParameterError, not_one_of
 from ccmusic.frames import carry
 from ccmusic.values import Parameters, Value
 
@@ -63,14 +63,7 @@ _COSINES: dict[WindowName, tuple[float, ...]] = {
 def transforms_of(choice: TransformChoice) -> tuple[TransformName, ...]:
     """Transforms of a choice; ParameterError if it is none."""
     if choice not in get_args(TransformChoice):
-        expected = " | ".join(map(repr, get_args(TransformChoice)))
-        raise ParameterError(
-            "parameter_value",
-            owner="Panel",
-            name="transform",
-            value=repr(choice),
-            expected=expected,
-        )
+        raise not_one_of("Panel", "transform", choice, *map(repr, get_args(TransformChoice)))
     return ("cqt", "mel") if choice == "both" else (choice,)
 
 
