@@ -39,17 +39,10 @@ class Analysis(Prepared, PanelResult):
     agreement: Agreement | None
     """None if every model failed, or none was asked."""
 
-    def message(self, language: Language = "en") -> str:
-        """One sentence: the agreement of the panel, or why there is none."""
-        judged, seconds = self.judged, {"seconds": self.audible}
-        if judged in ("silent", "too_short"):
-            return translate(language, f"judged.{judged}", **seconds)
-        if self.agreement is None:
-            return translate(language, "judged.no_verdict")
-        opinion = self.agreement.message(language)
-        if judged == "doubtful":
-            return translate(language, "judged.doubtful", opinion=opinion, **seconds)
-        return opinion
+    def _opinion(self, agreement: str, language: Language) -> str:
+        if self.judged == "doubtful":
+            return translate(language, "judged.doubtful", opinion=agreement, seconds=self.audible)
+        return agreement
 
     def _regions(self, genre: str) -> list[Region]:
         looked = [

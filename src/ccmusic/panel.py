@@ -227,7 +227,8 @@ class Panel(AbstractContextManager["Panel"]):
             If one of the files cannot be read; see :func:`ccmusic.analyze_many`.
         """
         found = in_order(self.analyze, sources, workers=available_cores())
-        return [next((genre for genre, _ in analysis.top(1)), None) for analysis in found]
+        agreements = (analysis.agreement for analysis in found)
+        return [agreement.leader if agreement else None for agreement in agreements]
 
     def analyze_prepared(
         self, prepared: Prepared, *, on_verdict: Callable[[Verdict], None] | None = None

@@ -15,7 +15,7 @@ from ccmusic.attention import Attention, Region
 from ccmusic.audio import AudioWarning, Clip
 from ccmusic.card import matching
 from ccmusic.errors import CCMusicError, CheckpointError
-from ccmusic.quality import Judged
+from ccmusic.quality import Judged, judgeable
 from ccmusic.schema import (
     AdviceDocument,
     AgreementDocument,
@@ -25,7 +25,7 @@ from ccmusic.schema import (
     edit_document,
     model_document,
 )
-from ccmusic.texts import Language, default_language
+from ccmusic.texts import Language, default_language, translate
 from ccmusic.verdict import Verdict
 from ccmusic.why import Why, reasons
 
@@ -58,10 +58,13 @@ class PanelResult:
         """Name of the recording in messages and results."""
         return self.clip.file
 
+    audible: float
+    """Seconds of sound in the window; of a piece, in the window with the most."""
+
     @property
     def judged(self) -> Judged:
         """Whether there is enough sound to judge."""
-        raise NotImplementedError
+        return judgeable(self.audible)
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:
@@ -69,7 +72,15 @@ class PanelResult:
         raise NotImplementedError
 
     def message(self, language: Language = "en") -> str:
-        """One sentence that says it all."""
+        """One sentence that says it all: what the panel thinks, or why it does not."""
+        if self.judged in ("silent", "too_short"):
+            return translate(language, f"judged.{self.judged}", seconds=self.audible)
+        if self.agreement is None:
+            return translate(language, "judged.no_verdict")
+        return self._opinion(self.agreement.message(language), language)
+
+    def _opinion(self, agreement: str, language: Language) -> str:
+        """The sentence, from that about the agreement of the panel."""
         raise NotImplementedError
 
     def document(self, *, top_k: int = 3, language: Language = "en") -> AnalysisDocument:
@@ -127,7 +138,7 @@ class PanelResult:
         genre
             By default the likeliest in the mean.
         """
-        genre = genre or next((likeliest for likeliest, _ in self.top(1)), "")
+        genre = genre or (self.agreement.leader if self.agreement else "")
         if genre not in self.mean:
             return None
         voices = [verdict.probabilities for verdict in comparable(list(self.verdicts.values()))]

@@ -12,7 +12,6 @@ from ccmusic.agreement import Agreement, agree, mean_probabilities
 from ccmusic.analysis import Analysis
 from ccmusic.audio import AudioWarning, Clip
 from ccmusic.genres import genre_name
-from ccmusic.quality import Judged, judgeable
 from ccmusic.result import PanelResult
 from ccmusic.schema import AnalysisDocument
 from ccmusic.texts import Language, translate
@@ -71,9 +70,9 @@ class WholePiece(Value, PanelResult):
         )
 
     @property
-    def judged(self) -> Judged:
-        """Whether there is enough sound to judge: that of the window with the most."""
-        return judgeable(max(window.audible for window in self.windows))
+    def audible(self) -> float:  # type: ignore[override]
+        """Seconds of sound in the window with the most."""
+        return max(window.audible for window in self.windows)
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:
@@ -90,20 +89,13 @@ class WholePiece(Value, PanelResult):
             if 2 * len(same) > len(heard)
         )
 
-    def message(self, language: Language = "en") -> str:
-        """One sentence: the likeliest genres, and the agreement, or why there are none."""
-        judged = self.judged
-        if judged in ("silent", "too_short"):
-            most = max(window.audible for window in self.windows)
-            return translate(language, f"judged.{judged}", seconds=most)
-        if self.agreement is None:
-            return translate(language, "judged.no_verdict")
+    def _opinion(self, agreement: str, language: Language) -> str:
         return translate(
             language,
             "whole.message",
             windows=len(self.windows),
             ranking=ranking(self.top(2), language),
-            opinion=self.agreement.message(language),
+            opinion=agreement,
         )
 
     def select(self, names: Collection[str]) -> Self:
