@@ -21,6 +21,7 @@ from playwright.sync_api import Page  # noqa: E402
 
 from ccmusic.texts import translate  # noqa: E402
 from live_page import browser, dashboard, plot, settle  # noqa: E402
+from tables import check_size  # noqa: E402
 
 PICTURE = ROOT / "docs" / "pictures" / "judge-without.webp"
 WIDTH, HEIGHT = 1280, 720
@@ -116,10 +117,7 @@ def save(frames: list[tuple[Image.Image, int]]) -> None:
         quality=70,
         method=6,
     )
-    size = PICTURE.stat().st_size
-    if size > LIMIT:
-        sys.exit(f"{PICTURE}: {size} bytes are too many for the repository")
-    print(f"{PICTURE}: {size} bytes, {len(frames)} frames")
+    check_size(PICTURE, LIMIT)
 
 
 if __name__ == "__main__":

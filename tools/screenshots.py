@@ -20,6 +20,7 @@ sys.path.append(str(ROOT / "tests"))
 from playwright.sync_api import Browser  # noqa: E402
 
 from live_page import browser, dashboard, settle, show_all  # noqa: E402
+from tables import check_size  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 WIDTH, HEIGHT = 1440, 900
@@ -53,10 +54,7 @@ def save(png: bytes, path: Path) -> None:
     """Write as small as it goes: 256 colours, the rare ones among them, are enough."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     picture.quantize(256, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
-    size = path.stat().st_size
-    if size > LIMIT:
-        sys.exit(f"{path}: {size} bytes are too many for the repository")
-    print(f"{path}: {size} bytes")
+    check_size(path, LIMIT)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,14 @@ def share(value: float, interval: tuple[float, float]) -> str:
     return f"{value:.0%} ({interval[0]:.0%}–{interval[1]:.0%})"
 
 
+def check_size(path: Path, limit: int) -> None:
+    """Tell how many bytes a picture has; pictures stay in the repository's history for ever."""
+    size = path.stat().st_size
+    if size > limit:
+        sys.exit(f"{path}: {size} bytes are too many for the repository")
+    print(f"{path}: {size} bytes")
+
+
 def update(pages: dict[Path, str], arguments: list[str]) -> None:
     """Write the pages that have changed; with ``--check`` only complain of them."""
     drifted = [
