@@ -9,14 +9,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
-_Scope = MutableMapping[str, Any]
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
-App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 _TEXT = re.compile(r"(?:/[\w-]+)*/static/(?:js|css)/[\w.-]+\.(?:js|css)")
 _LEVEL = 6
 
@@ -24,11 +19,11 @@ _LEVEL = 6
 class Compressed:
     """ASGI middleware: scripts and style sheets leave as gzip where that is accepted."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._kept: dict[str, tuple[_Message, bytes]] = {}  # by path
+        self._kept: dict[str, tuple[Message, bytes]] = {}  # by path
 
-    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if not _asks_for_text(scope):
             return await self._app(scope, receive, send)
@@ -51,12 +46,12 @@ class Compressed:
         await send({**start, "headers": [*start["headers"]]})
         await send({"type": "http.response.body", "body": content})
 
-    async def _answer(self, scope: _Scope, receive: _Receive) -> tuple[_Message, bytes]:
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
         """First message and whole body of the answer of the application."""
-        starts: list[_Message] = []
+        starts: list[Message] = []
         parts: list[bytes] = []
 
-        async def collect(message: _Message) -> None:
+        async def collect(message: Message) -> None:
             if message["type"] == "http.response.start":
                 starts.append(message)
             else:
@@ -66,7 +61,7 @@ class Compressed:
         return starts[0], b"".join(parts)
 
 
-def _asks_for_text(scope: _Scope) -> bool:
+def _asks_for_text(scope: Scope) -> bool:
     """Whether a request is for a whole script or style sheet, and takes it compressed."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return False
