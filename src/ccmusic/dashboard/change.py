@@ -84,12 +84,9 @@ def steps_of(edits: Collection[Edit], name: str, sample_rate: int) -> list[Any]:
         return bool(step < sample_rate / 2 and (step < high if name == "highpass" else step > low))
 
     steps = {step for step in _STEPS[name] if allowed(step)} | {value_of(edits, name)}
-    return sorted(steps, key=_STEPS[name].index if name == "channel" else _place(name))
-
-
-def _place(name: str) -> Any:
-    """Noise grows to the right, as everything else does."""
-    return (lambda step: -step) if name == "noise" else (lambda step: step)
+    if name == "channel":
+        return sorted(steps, key=_STEPS[name].index)
+    return sorted(steps, reverse=name == "noise")  # which grows to the right as all else does
 
 
 def change(piece: Piece, clip: Clip, language: Language) -> DeltaGenerator | None:
