@@ -23,6 +23,7 @@ from ccmusic.version import __version__
 
 if TYPE_CHECKING:
     from ccmusic.analysis import Analysis
+    from ccmusic.attention import Attention
     from ccmusic.result import PanelResult
 
 Kind = Literal["html", "json", "csv"]
@@ -116,21 +117,31 @@ def window_line(clip: Clip, language: Language) -> str:
 
 def region_line(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
     """Sentence about where a model found a genre, or why it has no map."""
-    looked = analysis.attention(name, genre)
+    return map_line(analysis.verdicts[name], analysis.attention(name, genre), language)
+
+
+def map_line(verdict: Verdict, looked: Attention | None, language: Language) -> str:
+    """Sentence about the map of a verdict, or why there is none."""
     if looked is None:
-        has_maps = analysis.verdicts[name].maps is not None
+        has_maps = verdict.maps is not None
         return translate(language, "attention.unknown" if has_maps else "attention.none")
-    named = {"genre": genre_name(looked.genre, language)}
-    if looked.region is None:
-        return translate(language, "attention.nowhere", **named)
-    if looked.everywhere:
-        return translate(language, "attention.everywhere", **named)
-    region = looked.region.message(language)
-    line = translate(language, "attention.strongest", region=region, **named)
-    worth = analysis.verdicts[name].card.faithfulness
-    if worth is None:
+    line, worth = place_line(looked, language), verdict.card.faithfulness
+    if looked.region is None or looked.everywhere or worth is None:
         return line
     return translate(language, "attention.worth", line=line, worth=worth.message(language))
+
+
+def place_line(
+    looked: Attention, language: Language, kind: Literal["attention", "importance"] = "attention"
+) -> str:
+    """Sentence about the strongest place of a map."""
+    named = {"genre": genre_name(looked.genre, language)}
+    if looked.region is None:
+        return translate(language, f"{kind}.nowhere", **named)
+    if looked.everywhere:
+        return translate(language, f"{kind}.everywhere", **named)
+    region = looked.region.message(language)
+    return translate(language, f"{kind}.strongest", region=region, **named)
 
 
 def to_html(analysis: PanelResult, language: Language, window: Analysis | None = None) -> str:

@@ -305,7 +305,7 @@ def test_what_counts_is_measured_beside_each_map(
     with Panel.open("cqt") as panel:
         found = {part.model: part for part in panel.importance(panel.analyze(EXAMPLE))}
     for part in found.values():
-        assert importance._said(part, genre_name(part.genre, language), language) in markup(app)
+        assert importance._said(part, language) in markup(app)
     assert len([c for c in app.get("plotly_chart") if "importance" in c.proto.id]) == len(MODELS)
 
 

@@ -8,13 +8,15 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
+from ccmusic.attention import Attention
 from ccmusic.axes import Orientation
 from ccmusic.dashboard.importance import wanted
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import attention_figure, buttons
 from ccmusic.genres import genre_name
-from ccmusic.report import region_line
+from ccmusic.report import map_line
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 
 
 def attention(
@@ -85,8 +87,9 @@ def attention(
         given[name].card.transform: name for name in reversed(looked) if looked[name]
     }.values()
 
-    def draw(name: str, *, large: bool = False, of: Analysis = analysis) -> None:
-        if looked_at := of.attention(name, genre) if name in of.verdicts else None:
+    def draw(name: str, key: str, verdict: Verdict, looked_at: Attention | None) -> None:
+        if looked_at:
+            large = key == "large"
             time_first = looked_at.picture.preprocessing.orientation == "time_along_x"
             figure = attention_figure(
                 looked_at,
@@ -103,10 +106,10 @@ def attention(
                 config=buttons(
                     language, piece, title, translate(language, "attention.title"), zoom=large
                 ),
-                key=f"{'large' if large else 'map' if of is analysis else 'map_after'}_{name}",
+                key=f"{key}_{name}",
                 alt=translate(language, "page.alt_attention", name=title),
             )
-        st.html(_region(of, name, genre, language))
+        st.html(_region(verdict, looked_at, language))
 
     word = translate(language, "attention.enlarge")
     opened = False
@@ -123,22 +126,21 @@ def attention(
                         type="tertiary",
                         help=word,
                     )
-                draw(name)
+                draw(name, "map", given[name], looked_at)
                 if after and name in after.verdicts:
                     st.caption(translate(language, "what_if.after"))
-                    draw(name, of=after)
+                    draw(name, "map_after", after.verdicts[name], after.attention(name, genre))
                 if measured:
                     slots[name] = st.empty()
                 opened |= bool(enlarged)
                 if enlarged:  # the style sheet gives it what height there is
-                    st.dialog(title_of, width="large")(draw)(name, large=True)
+                    st.dialog(title_of, width="large")(draw)(name, "large", given[name], looked_at)
     return opened, slots
 
 
-def _region(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
+def _region(verdict: Verdict, looked: Attention | None, language: Language) -> str:
     """Where a model saw the genre, and a button to hear just that; page.js plays it."""
-    said = f'<p class="region-line">{escape(region_line(analysis, name, genre, language))}</p>'
-    looked = analysis.attention(name, genre)
+    said = f'<p class="region-line">{escape(map_line(verdict, looked, language))}</p>'
     if looked is None or looked.region is None or looked.everywhere:
         return said
     region = looked.region

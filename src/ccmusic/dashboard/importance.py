@@ -15,6 +15,7 @@ from ccmusic.dashboard.signal_figures import attention_figure, buttons
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.importance import Importance
+from ccmusic.report import place_line
 from ccmusic.texts import Language, translate
 
 
@@ -80,7 +81,7 @@ def _draw(
         slot.html(f'<p class="region-line">{escape(done)}</p>{_cells(part, where)}')
         return
     with slot.container():
-        st.html(f'<p class="region-line">{escape(_said(part, genre, language))}</p>')
+        st.html(f'<p class="region-line">{escape(_said(part, language))}</p>')
         st.plotly_chart(
             attention_figure(part, language, strongest=float(part.coarse.max()), orientation=where),
             config=buttons(language, piece, part.model, genre),
@@ -89,15 +90,9 @@ def _draw(
         )
 
 
-def _said(part: Importance, genre: str, language: Language) -> str:
+def _said(part: Importance, language: Language) -> str:
     """What was measured, and how far it agrees with the map."""
-    if part.region is None:
-        said = translate(language, "importance.nowhere", genre=genre)
-    elif part.everywhere:
-        said = translate(language, "importance.everywhere", genre=genre)
-    else:
-        region = part.region.message(language)
-        said = translate(language, "importance.strongest", genre=genre, region=region)
+    said = place_line(part, language, "importance")
     agreement = part.rank_correlation
     if agreement is None:
         return said
