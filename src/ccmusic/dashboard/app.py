@@ -47,7 +47,7 @@ from ccmusic.dashboard.markup import STATUS, changing, group, headline, makers_g
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.pipeline import pipeline
 from ccmusic.dashboard.player import move_to, play_button, player, waveform, window_start
-from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
+from ccmusic.dashboard.signal_figures import spectrogram_chart
 from ccmusic.dashboard.timeline import has_course, strip_of, timeline
 from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
@@ -416,18 +416,13 @@ def _spectrograms(shown: _Shown) -> None:
     language = shown.language
     with st.container(key="spectrograms", horizontal=True, gap="small"):
         for name in transforms_of(shown.transform):
-            spectrogram = shown.window.spectrograms[Preprocessing.default(name).transform]
-            st.plotly_chart(
-                spectrogram_figure(
-                    spectrogram,
-                    language,
-                    start=shown.window.clip.info.window_start,
-                    orientation=shown.orientation if name == "cqt" else "time_along_x",
-                ),
-                height="stretch",
-                config=buttons(language, shown.piece.title, TRANSFORM_TITLES[name], zoom=True),
-                key=f"spectrogram_{name}",
-                alt=translate(language, "page.alt_spectrogram", name=shown.piece.title),
+            spectrogram_chart(
+                shown.window,
+                Preprocessing.default(name).transform,
+                shown.piece.title,
+                language,
+                key="spectrogram",
+                orientation=shown.orientation,
             )
         if isinstance(shown.after, Edited) and shown.after.window.judged != "silent":
             pictures(

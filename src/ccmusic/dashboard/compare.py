@@ -17,13 +17,13 @@ from ccmusic.dashboard.markup import differences
 from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import window_button
-from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
+from ccmusic.dashboard.signal_figures import spectrogram_chart
 from ccmusic.dashboard.verdicts import panel_answer
 from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
-from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram, TransformChoice, transforms_of
+from ccmusic.spectrogram import Spectrogram, TransformChoice, transforms_of
 from ccmusic.texts import Language, translate
 
 _HEIGHT = 340  # pixels of a spectrogram
@@ -60,32 +60,27 @@ def compare(
     transforms = [Preprocessing.default(n).transform for n in transforms_of(choice)]
     first = prepared(piece, choice, start)
     second = prepared(other, choice)
-    sides = {
-        "first": (piece, analysis, [first.spectrograms[t] for t in transforms]),
-        "second": (other, judged, [second.spectrograms[t] for t in transforms]),
+    sides = {"first": (piece, analysis, first), "second": (other, judged, second)}
+    loudest = {
+        kind: max(peak(window.spectrograms[kind]) for window in (first, second))
+        for kind in transforms
     }
-    pairs = zip(*(drawn for *_, drawn in sides.values()), strict=True)
-    loudest = [max(map(peak, pair)) for pair in pairs]
     with st.container(key="comparison"):
         columns = st.columns(2, gap="medium")
-        for column, (side, (shown, said, drawn)) in zip(columns, sides.items(), strict=True):
+        for column, (side, (shown, said, window)) in zip(columns, sides.items(), strict=True):
             with column.container(key=side):
                 st.html(f'<h4 class="side">{escape(shown.title)}</h4>')
                 silent = said.judged == "silent"  # it would be black
-                for spectrogram, top in zip(() if silent else drawn, loudest, strict=not silent):
-                    name = spectrogram.transform
-                    st.plotly_chart(
-                        spectrogram_figure(
-                            spectrogram,
-                            language,
-                            start=said.clip.info.window_start,
-                            orientation=orientation if name == "cqt" else "time_along_x",
-                            height=_HEIGHT,
-                            below=top - peak(spectrogram),
-                        ),
-                        config=buttons(language, shown.title, TRANSFORM_TITLES[name], zoom=True),
-                        key=f"{side}_{name}",
-                        alt=translate(language, "page.alt_spectrogram", name=shown.title),
+                for kind in () if silent else transforms:
+                    spectrogram_chart(
+                        window,
+                        kind,
+                        shown.title,
+                        language,
+                        key=side,
+                        orientation=orientation,
+                        height=_HEIGHT,
+                        below=loudest[kind] - peak(window.spectrograms[kind]),
                     )
                 st.html(window_button(language, said.clip.info if side == "second" else None))
                 if side == "second":  # not seen: the button and the spectrograms play it

@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import streamlit as st
 from plotly.colors import sequential
 
 from ccmusic.attention import Attention
 from ccmusic.audio import AudioInfo, Envelope
 from ccmusic.axes import RANGE_DB, Orientation, note_name, pitch_ticks, pitch_title
-from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram
+from ccmusic.edits import message
+from ccmusic.prepare import Prepared
+from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram, Transform
 from ccmusic.texts import Language, translate
 
 # Streamlit takes some hexadecimal near-blacks, Magma's first colour among them, for placeholders
@@ -114,6 +117,47 @@ def waveform_figure(
     )
     figure.update_yaxes(range=(-loudest, loudest), visible=False)
     return figure
+
+
+def spectrogram_chart(
+    window: Prepared,
+    transform: Transform,
+    piece: str,
+    language: Language,
+    *,
+    key: str,
+    orientation: Orientation,
+    height: int | None = None,
+    below: float = 0.0,
+) -> None:
+    """Draw a spectrogram of a window of a piece on the page.
+
+    Parameters
+    ----------
+    piece
+        Title.
+    key
+        Before the name of the transform, for the style sheet and the scripts.
+    orientation
+        Of a CQT; of others time is along x.
+    height, below
+        As in :func:`spectrogram_figure`.
+    """
+    edited = [message(window.edits, language)] if window.edits else []
+    st.plotly_chart(
+        spectrogram_figure(
+            window.spectrograms[transform],
+            language,
+            start=window.clip.info.window_start,
+            orientation=orientation if transform.name == "cqt" else "time_along_x",
+            height=height,
+            below=below,
+        ),
+        height="content" if height else "stretch",
+        config=buttons(language, piece, TRANSFORM_TITLES[transform.name], *edited, zoom=True),
+        key=f"{key}_{transform.name}",
+        alt=translate(language, "what_if.alt" if edited else "page.alt_spectrogram", name=piece),
+    )
 
 
 @lru_cache(maxsize=32)

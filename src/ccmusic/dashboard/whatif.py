@@ -24,14 +24,14 @@ from ccmusic.dashboard.markup import bar, genre_mark
 from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import sixteen, wav, window_button
-from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure
+from ccmusic.dashboard.signal_figures import spectrogram_chart
 from ccmusic.dashboard.verdicts import opinion
 from ccmusic.edits import Change, Edit, Without, message
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
-from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
+from ccmusic.spectrogram import TransformChoice, transforms_of
 from ccmusic.texts import Language, capitalized, translate
 from ccmusic.verdict import Verdict
 
@@ -201,23 +201,17 @@ def pictures(
         f'--{side}: "{translate(language, f"what_if.{side}")}"' for side in ("before", "after")
     )
     st.html(f"<style>:root {{ {'; '.join(words)} }}</style>")
-    said = message(edits_of(piece), language)
     with st.container(key="edited", horizontal=True, gap="small"):
         for name in transforms_of(transform):
             kind = Preprocessing.default(name).transform
-            spectrogram = shown.window.spectrograms[kind]
-            st.plotly_chart(
-                spectrogram_figure(
-                    spectrogram,
-                    language,
-                    start=shown.window.clip.info.window_start,
-                    orientation=orientation if name == "cqt" else "time_along_x",
-                    below=peak(before.spectrograms[kind]) - peak(spectrogram),
-                ),
-                height="stretch",
-                config=buttons(language, piece.title, TRANSFORM_TITLES[name], said, zoom=True),
-                key=f"edited_{name}",
-                alt=translate(language, "what_if.alt", name=piece.title),
+            spectrogram_chart(
+                shown.window,
+                kind,
+                piece.title,
+                language,
+                key="edited",
+                orientation=orientation,
+                below=peak(before.spectrograms[kind]) - peak(shown.window.spectrograms[kind]),
             )
 
 
