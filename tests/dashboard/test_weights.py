@@ -109,7 +109,7 @@ def test_a_file_becomes_a_model_of_the_panel(language: Language) -> None:
 
 def panel(app: AppTest) -> list[str]:
     """Names of the models that can be switched on and off."""
-    (switches,) = [pills for pills in app.pills if str(pills.key).startswith("models_")]
+    (switches,) = [pills for pills in app.pills if str(pills.key).startswith("models")]
     return [str(name) for name in switches.value or ()]
 
 
@@ -188,7 +188,7 @@ def test_a_model_that_comes_after_its_window_was_closed_is_announced(tmp_path: P
     app = open_window("en", "late_mel.pt", weights())
     app.text_area(key="weights_classes").set_value("fado, morna, samba").run()
     click(app, translate("en", "weights.import"))
-    app.session_state.dialog = None  # as Escape leaves it
+    app.session_state.page.dialog = None  # as Escape leaves it
     app.run()
     done = translate("en", "weights.done", name="late_mel", transform="Mel")
     assert [toast.value.replace("\\", "") for toast in app.toast] == [done]

@@ -14,6 +14,7 @@ from ccmusic.dashboard.compute import start_variants
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.signal_figures import buttons
+from ccmusic.dashboard.state import bound, state
 from ccmusic.dashboard.verdict_figures import slider_figure
 from ccmusic.dashboard.whatif import edit_now, edits_of
 from ccmusic.edits import Change, Edit, OneChannel, Without
@@ -97,7 +98,7 @@ def change(piece: Piece, clip: Clip, language: Language) -> DeltaGenerator | Non
     clip
         The window before any edit.
     """
-    state, edits = st.session_state, edits_of(piece)
+    page, edits = state(), edits_of(piece)
     names = [name for name in _AS_IS if name != "channel" or clip.info.channels == 2]
 
     def label(step: Any) -> str:
@@ -115,28 +116,26 @@ def change(piece: Piece, clip: Clip, language: Language) -> DeltaGenerator | Non
             names,
             format_func=lambda name: translate(language, f"change.{name}"),
             default=names[0],
-            key=f"change_what_{language}",
+            key="change_what",
             required=True,
             label_visibility="collapsed",
             wrap=True,
         )
         name = chosen or names[0]  # a browser can send that nothing is
-        key = f"change_{name}_{language}"
-        state[key] = value_of(edits, name)
-
-        def move() -> None:
-            edit_now(with_value(edits, name, state[key]))
-
         st.select_slider(
             translate(language, f"change.{name}"),
             steps_of(edits, name, clip.info.sample_rate),
             format_func=label,
-            key=key,
-            on_change=move,
+            **bound(
+                f"change_{name}",
+                value_of(edits, name),
+                lambda value: edit_now(with_value(edits, name, value)),
+                anew=True,
+            ),
         )
 
         def ask() -> None:
-            state.curve = None if state.get("curve") == name else name
+            page.curve = None if page.curve == name else name
 
         st.button(
             translate(language, "change.curve"),
@@ -144,7 +143,7 @@ def change(piece: Piece, clip: Clip, language: Language) -> DeltaGenerator | Non
             key="ask_curve",
             on_click=ask,
         )
-        return st.empty() if state.get("curve") == name else None
+        return st.empty() if page.curve == name else None
 
 
 def curve(
@@ -165,7 +164,8 @@ def curve(
     on
         Names of the models that are switched on.
     """
-    edits, name = edits_of(piece), st.session_state.curve
+    edits, name = edits_of(piece), state().curve
+    assert name is not None
     steps = steps_of(edits, name, clip.info.sample_rate)
     if len(steps) > _MOST:
         steps = [step for step in steps if step in {*_STEPS[name][::2], value_of(edits, name)}]

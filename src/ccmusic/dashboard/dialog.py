@@ -7,12 +7,14 @@ from typing import Literal
 
 import streamlit as st
 
+from ccmusic.dashboard.state import state
+
 
 def opener(name: str, label: str, icon: str) -> None:
     """Button that opens a window."""
 
     def ask() -> None:
-        st.session_state.dialog = name
+        state().dialog = name
 
     st.button(label, icon=icon, key=f"open_{name}", on_click=ask)
 
@@ -34,10 +36,10 @@ def window(
 
 def is_open(name: str | None = None) -> bool:
     """Whether this window is open, or any."""
-    shown = st.session_state.get("dialog")
+    shown = state().dialog
     return shown is not None and name in (None, shown)
 
 
 def close() -> None:
     """Close the window with the next run of the page."""
-    st.session_state.dialog = None
+    state().dialog = None

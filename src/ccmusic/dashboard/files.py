@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from ccmusic.agreement import ballot
 from ccmusic.dashboard.compute import cached_analysis
+from ccmusic.dashboard.inputs import show
 from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.media import offer
 from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.state import sent
 from ccmusic.dashboard.voting import is_covered
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
@@ -39,15 +41,8 @@ def files_table(
     transform: TransformChoice,
     on: Collection[str],
     language: Language,
-    choose: Callable[[int], None],
 ) -> None:
-    """Draw the table as it fills, sortable; who clicks a row sees that recording above.
-
-    Parameters
-    ----------
-    choose
-        Called with the place of the recording whose row was clicked.
-    """
+    """Draw the table as it fills, sortable; who clicks a row sees that recording above."""
     st.subheader(translate(language, "files.title"), anchor=False)
     slot = st.empty()
     words = [translate(language, f"files.{column}") for column in _COLUMNS]
@@ -57,9 +52,8 @@ def files_table(
         rows.append(_row(piece, transform, on, language))
 
     def picked() -> None:
-        chosen = st.session_state.files_table.selection.rows
-        if chosen:
-            choose(chosen[0])
+        if chosen := sent("files_table").selection.rows:
+            show(pieces[chosen[0]].token)
 
     slot.dataframe(
         [

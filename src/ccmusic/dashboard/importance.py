@@ -12,6 +12,7 @@ from ccmusic.axes import ORANGE, Orientation
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.signal_figures import attention_figure, buttons
+from ccmusic.dashboard.state import field_of_state
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.importance import Importance
@@ -23,9 +24,8 @@ def wanted(language: Language) -> bool:
     """Draw the switch: to measure takes seconds of all cores."""
     return st.toggle(
         translate(language, "importance.measure"),
-        key="measure",
-        persist_state="session",
         help=translate(language, "importance.help"),
+        **field_of_state("measure"),
     )
 
 

@@ -18,6 +18,7 @@ from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.signal_figures import buttons, waveform_figure
+from ccmusic.dashboard.state import bound, state
 from ccmusic.errors import CCMusicError
 from ccmusic.prepare import Prepared
 from ccmusic.report import info_line, window_line
@@ -83,14 +84,13 @@ def player(piece: Piece, window: Prepared, language: Language) -> None:
 
 def _slider(piece: Piece, clip: Clip, language: Language) -> None:
     """First second of the window."""
-    state, key = st.session_state, f"window_{piece.key[1][:16]}"
-    state[key] = clip.info.window_start
-    chosen = state.example, state.own
+    page = state()
+    chosen = page.example, page.own
 
-    def move() -> None:
+    def move(start: float) -> None:
         # Streamlit takes the slider of the piece before for moved when clicks are quick.
-        if (state.example, state.own) == chosen:
-            state.asked_start = state[key]
+        if (page.example, page.own) == chosen:
+            page.start = start
 
     st.slider(
         translate(language, "page.move_window"),
@@ -98,14 +98,13 @@ def _slider(piece: Piece, clip: Clip, language: Language) -> None:
         clip.info.duration - CLIP_SECONDS,
         step=_STEP,
         format="%.1f",
-        key=key,
-        on_change=move,
+        **bound(f"window_{piece.token}", clip.info.window_start, move, anew=True),
     )
 
 
 def window_start(piece: Piece, transform: TransformChoice) -> float | None:
     """Second to which the window was moved; None while it lies in the middle."""
-    start: float | None = st.session_state.asked_start
+    start = state().start
     if start is None:
         return None
     middle = prepared(piece, transform).clip.info
@@ -119,7 +118,7 @@ def move_to(clip: Clip, middle: float) -> None:
     if clip.info.duration > CLIP_SECONDS:
         last = clip.info.duration - CLIP_SECONDS
         start = min(max(0.0, middle - CLIP_SECONDS / 2), last)
-        st.session_state.asked_start = round(start, 1)
+        state().start = round(start, 1)
 
 
 def waveform(

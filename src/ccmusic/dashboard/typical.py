@@ -23,6 +23,7 @@ from ccmusic.dashboard.examples import example, find_examples
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.state import field_of_state, state
 from ccmusic.genres import GENRES, genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, TransformName, transforms_of
@@ -66,22 +67,15 @@ def typical(slot: DeltaGenerator, analysis: Analysis, language: Language) -> Non
     # Imported networks may have classes of their own.
     genres = list(GENRES)
     first = max(genres, key=lambda genre: analysis.mean.get(genre, 0.0))
-    state, key = st.session_state, f"typical_genre_{language}"
-    if state.get("typical_first") != first:
-        state.typical_first = state.typical_genre = first
-    state[key] = state.typical_genre
-
-    def choose() -> None:
-        state.typical_genre = state[key]
-
+    if state().typical_first != first:
+        state().typical_first = state().typical_genre = first
     label = translate(language, "typical.open", genre=genre_name(first, language))
     with slot.popover(label, icon=":material/gallery_thumbnail:", key="typical"):
         genre = st.selectbox(
             translate(language, "typical.genre"),
             genres,
             format_func=lambda genre: genre_name(genre, language),
-            key=key,
-            on_change=choose,
+            **field_of_state("typical_genre", anew=True),
         )
         if typical_pictures()[genre]:
             st.caption(translate(language, "typical.intro"))
@@ -92,7 +86,7 @@ def typical(slot: DeltaGenerator, analysis: Analysis, language: Language) -> Non
         for transform in transforms_of(choice):
             if both:
                 st.markdown(f"**{TRANSFORM_TITLES[transform]}**")
-            turned = transform == "cqt" and (both or not state.as_networks)
+            turned = transform == "cqt" and (both or not state().as_networks)
             st.html(_figures(genre, transform, language, turned=turned))
         for piece in _examples_of(genre, language):
             st.caption(plain(piece.title))

@@ -25,6 +25,7 @@ from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import sixteen, wav, window_button
 from ccmusic.dashboard.signal_figures import spectrogram_chart
+from ccmusic.dashboard.state import sent, state
 from ccmusic.dashboard.verdicts import opinion
 from ccmusic.edits import Change, Edit, Without, message
 from ccmusic.errors import CCMusicError
@@ -52,12 +53,11 @@ class Edited:
 
 def edits_of(piece: Piece) -> tuple[Edit, ...]:
     """What is done to the sound of this piece; what was done to another one is forgotten."""
-    state = st.session_state
-    if state.edits_of not in (None, piece.token):
-        state.edits, state.edits_before = (), []
-    state.edits_of = piece.token
-    edits: tuple[Edit, ...] = state.edits
-    return edits
+    page = state()
+    if page.edits_of not in (None, piece.token):
+        page.edits, page.edits_before = (), []
+    page.edits_of = piece.token
+    return page.edits
 
 
 def edited(
@@ -110,7 +110,7 @@ def before_and_after(
         said = opinion(before if after and after.mean else after or before, language)
     except CCMusicError as error:
         said = told(error, language)
-    done = message(st.session_state.edits, language)
+    done = message(state().edits, language)
     above = (
         f'<h1 class="piece">{escape(title)}</h1><p class="edited">{escape(capitalized(done))}</p>'
     )
@@ -230,11 +230,10 @@ def what_if(
     clip, start
         The window before any edit, and the second at which it begins, if not in the middle.
     """
-    state = st.session_state
-    edits = edits_of(piece)
+    page, edits = state(), edits_of(piece)
 
     def asked(name: str) -> Without | None:
-        return _region(state.what_if_script[name], clip, edits)
+        return _region(sent("what_if_script")[name], clip, edits)
 
     def remove() -> None:
         if region := asked("remove"):
@@ -242,10 +241,10 @@ def what_if(
 
     def rest() -> None:
         if region := asked("rest"):
-            state.rest = state.get("rest", (0,))[0] + 1, (piece.token, start, edits), region
+            page.rest = page.rest[0] + 1, (piece.token, start, edits), region
 
     def undo() -> None:
-        state.edits = state.edits_before.pop() if state.edits_before else ()
+        page.edits = page.edits_before.pop() if page.edits_before else ()
 
     if edits:
         with st.container(key="edited_sound", horizontal=True, vertical_alignment="center"):
@@ -263,15 +262,15 @@ def what_if(
                 icon=":material/undo:",
                 on_click=undo,
             )
-            if len(edits) > 1 or len(state.edits_before) > 1:
+            if len(edits) > 1 or len(page.edits_before) > 1:
                 st.button(
                     translate(language, "what_if.original"),
                     key="original",
                     on_click=edit_now,
                     args=[()],
                 )
-    number, of, region = state.get("rest", (0, None, None))
-    if of == (piece.token, start, edits):
+    number, of, region = page.rest
+    if region and of == (piece.token, start, edits):
         rest_of = prepared(piece, transform, start, _without(edits, region)).clip
         _rest(rest_of, region, number, piece.title)
     words = {word: translate(language, f"what_if.{word}") for word in ("alone", "rest", "remove")}
@@ -285,9 +284,8 @@ def what_if(
 
 def edit_now(edits: Collection[Edit]) -> None:
     """Edit the sound like this from the next run of the page on; it can be undone."""
-    state = st.session_state
-    state.edits_before = [*state.edits_before, state.edits]
-    state.edits = tuple(edits)
+    state().edits_before.append(state().edits)
+    state().edits = tuple(edits)
 
 
 def _without(edits: tuple[Edit, ...], region: Without) -> tuple[Edit, ...]:
