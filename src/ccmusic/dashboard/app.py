@@ -6,6 +6,7 @@ What to hear (music), how it is drawn (picture), and what else can be done with 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from math import isfinite
 from pathlib import Path
@@ -15,11 +16,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
-from ccmusic.axes import Orientation
 from ccmusic.card import titles
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.attention import attention
-from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.change import change, curve
 from ccmusic.dashboard.compare import compare
 from ccmusic.dashboard.compute import (
@@ -27,8 +26,6 @@ from ccmusic.dashboard.compute import (
     finished_piece,
     has_models,
     open_panel,
-    prepared,
-    start_analysis,
     start_importance,
     start_waveform,
 )
@@ -39,10 +36,18 @@ from ccmusic.dashboard.importance import importance
 from ccmusic.dashboard.inputs import LARGEST_MB, choose_input, choose_other
 from ccmusic.dashboard.live import live_window
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.markup import STATUS, changing, group, headline, makers_genre
+from ccmusic.dashboard.markup import (
+    STATUS,
+    changing,
+    group,
+    headline,
+    makers_genre,
+    style_words,
+)
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.pipeline import pipeline
-from ccmusic.dashboard.player import move_to, play_button, player, waveform, window_start
+from ccmusic.dashboard.player import move_to, play_button, player, waveform
+from ccmusic.dashboard.shown import Edited, Shown
 from ccmusic.dashboard.signal_figures import spectrogram_chart
 from ccmusic.dashboard.state import TRANSFORMS, VIEWS, bound, field_of_state, sent, state
 from ccmusic.dashboard.timeline import has_course, strip_of, timeline
@@ -52,14 +57,13 @@ from ccmusic.dashboard.verdicts import details, opinion, panel_answer, verdicts
 from ccmusic.dashboard.visitors import largest_upload
 from ccmusic.dashboard.voting import against_the_panel, ballot, is_covered, own_vote
 from ccmusic.dashboard.weights import weights_window
-from ccmusic.dashboard.whatif import Edited, before_and_after, edited, edits_of, pictures, what_if
+from ccmusic.dashboard.whatif import before_and_after, pictures, what_if
 from ccmusic.errors import CCMusicError, CheckpointError
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
-from ccmusic.prepare import Prepared
+from ccmusic.result import PanelResult
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, transforms_of
 from ccmusic.texts import LANGUAGES, Language, capitalized, translate
-from ccmusic.verdict import Verdict
 from ccmusic.whole import WholePiece
 
 _HERE = Path(__file__).parent
@@ -84,16 +88,16 @@ def page() -> None:
         return
     stage, piece = _choose(language)
     if piece:
-        edits_of(piece)
+        state().turn_to(piece.token)
     state().write_address()
     if piece is None:
         lost = state().own is not None
         stage.answer.info(translate(language, "page.lost" if lost else "page.begin"))
         _script(language)
         return
-    dimmed = _Dimmed(stage.frame, piece.token)
+    dimmed, judged = _Dimmed(stage.frame, piece.token), isinstance(stage.panel, Panel)
     try:
-        shown = _prepare(piece, stage, language)
+        shown = Shown.of(piece, stage.transform, stage.on, language, judged=judged)
     except CCMusicError as error:
         stage.answer.html(headline(piece.title, told(error, language)))
         dimmed.lift(*_Dimmed.PARTS)
@@ -104,8 +108,8 @@ def page() -> None:
     st.set_page_config(f"{piece.title} · CCMusic")
     if state().view == "verdicts":
         _show_verdicts(shown, stage, dimmed)
-    elif shown.pending:
-        _show_way(shown, stage, shown.pending)
+    else:
+        _show_way(shown, stage)
     dimmed.lift(*_Dimmed.PARTS)
 
 
@@ -170,41 +174,6 @@ class _Dimmed:
             state().drawn = self._token
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """What the page is about."""
-
-    piece: Piece
-    window: Prepared
-    transform: TransformChoice
-    start: float | None
-    language: Language
-    pending: Background[Verdict, Analysis] | None
-    """Begun before anything is drawn, so that the models run meanwhile; None without models."""
-    after: Edited | CCMusicError | None
-    """The sound as it was edited."""
-    covered: bool
-    """Whether a vote is asked for first."""
-
-    @property
-    def orientation(self) -> Orientation:
-        """Of a CQT; of others time is along x."""
-        turned = state().as_networks and self.transform == "cqt"
-        return "pitch_along_x" if turned else "time_along_x"
-
-
-def _prepare(piece: Piece, stage: _Stage, language: Language) -> _Shown:
-    """Decode the piece and begin to judge it; raises what :func:`prepared` raises."""
-    transform = stage.transform
-    start = window_start(piece, transform)
-    window = prepared(piece, transform, start)
-    pending = start_analysis(piece, transform, start) if isinstance(stage.panel, Panel) else None
-    after = edited(piece, transform, start, asked=pending is not None)
-    return _Shown(
-        piece, window, transform, start, language, pending, after, covered=is_covered(piece)
-    )
-
-
 class _Answer(NamedTuple):
     """What the panel says, so far as it stands."""
 
@@ -215,91 +184,82 @@ class _Answer(NamedTuple):
     """Of the window as it was edited."""
 
     @property
-    def leading(self) -> Analysis | WholePiece | None:
-        """What the page's answer is that of."""
-        return self.changed or self.whole or self.analysis
+    def leading(self) -> PanelResult | None:
+        """Whose answer the page shows."""
+        return self.analysis and (self.changed or self.whole or self.analysis)
 
 
-def _show_verdicts(shown: _Shown, stage: _Stage, dimmed: _Dimmed) -> None:
+def _show_verdicts(shown: Shown, stage: _Stage, dimmed: _Dimmed) -> None:
     """Draw the answer, the pictures, and what is below; at last what takes long."""
-    language, along = shown.language, None
+    piece, language = shown.piece, shown.language
     with stage.verdict:
         along = _ask(shown, stage)
     with stage.picture:
         wave, strip = _pictures(shown)
     answer = _answer(shown, stage, dimmed)
-    said = opinion(answer.leading, language) if answer.analysis and answer.leading else ""
+    said = opinion(answer.leading, language) if answer.leading else ""
     _script(language, shown, said)
-    waveform(wave, start_waveform(shown.piece), shown.piece, shown.window.clip, language)
+    waveform(wave, start_waveform(piece), piece, shown.clip, language)
     dimmed.lift("verdict", "picture")
     with st.container(key="below"):
         for problem in faulty_checkpoints():
             st.warning(plain(told(problem, language)))
-        if answer.analysis is None:
+        if not (analysis := answer.analysis):
             return
-        against_the_panel(stage.versus, shown.piece, answer.analysis, language)
-        typical(stage.looks, answer.analysis, language)
-        enlarged, places, curves = _below(shown, stage, answer, answer.analysis)
+        against_the_panel(stage.versus, piece, analysis, language)
+        typical(stage.looks, analysis, language)
+        enlarged, places, curves = _below(shown, stage, answer, analysis)
     dimmed.lift("below")
     # What is done in a window waits for the end of this run: nothing long, then.
     if dialog.is_open():
         return
     if along and not enlarged:
-        curve(
-            along,
-            shown.piece,
-            shown.transform,
-            shown.window.clip,
-            shown.start,
-            stage.on,
-            language,
-        )
+        curve(along, shown)
     if places and not enlarged:
-        _measure(shown, answer.analysis, places)
-    if has_course(shown.window.clip):
-        done = _go_on(shown, stage, answer.analysis, strip, curves)
+        asked = state().map_genre
+        genre = asked if asked in analysis.genres else None
+        edits = state().edits
+        measuring = start_importance(piece, shown.transform, shown.start, edits, genre)
+        importance(piece.title, places, measuring, language, orientation=shown.orientation)
+    if has_course(shown.clip):
+        done = timeline(strip, curves, shown, partial(_tell, shown, stage, analysis))
         if done and not (answer.whole or shown.after or enlarged):
             st.rerun()  # the answer is now that of the piece
 
 
-def _ask(shown: _Shown, stage: _Stage) -> DeltaGenerator | None:
+def _ask(shown: Shown, stage: _Stage) -> DeltaGenerator | None:
     """Draw the vote, and what can be done to the sound; room for a curve if one was asked for."""
-    piece, language, clip = shown.piece, shown.language, shown.window.clip
-    if shown.covered:
+    piece, language = shown.piece, shown.language
+    if is_covered(piece):
         stage.answer.html(headline(piece.title, translate(language, "vote.ask")))
         ballot(piece, language)
     elif piece.genre:
         st.html(makers_genre(piece.genre, language))
-    what_if(piece, shown.transform, clip, shown.start, shown.after, language)
-    return change(piece, clip, language)
+    what_if(shown)
+    return change(shown)
 
 
-def _answer(shown: _Shown, stage: _Stage, dimmed: _Dimmed) -> _Answer:
+def _answer(shown: Shown, stage: _Stage, dimmed: _Dimmed) -> _Answer:
     """Draw the answer as the models decide, or why there is none."""
     piece, language, slot = shown.piece, shown.language, stage.answer
     if isinstance(stage.panel, CheckpointError):
         slot.html(headline(piece.title, capitalized(told(stage.panel, language))))
-        return _Answer()
-    if not stage.on:
+    elif not shown.on:
         slot.html(headline(piece.title, translate(language, "page.all_off")))
-        return _Answer()
-    if shown.covered or not shown.pending:
-        return _Answer()
-    dimmed.lift("verdict")
-    if shown.after:
-        before, changed = before_and_after(
-            slot, piece.title, shown.pending, shown.after, stage.on, language
-        )
-        return _Answer(before, changed=changed)
-    cards = [card for card in stage.panel.cards if card.name in stage.on]
-    known = finished_piece(piece, shown.transform) if has_course(shown.window.clip) else None
-    whole = known.select(stage.on) if known else None
-    own = own_vote(piece)
-    return _Answer(verdicts(slot, piece.title, shown.pending, cards, language, own, whole), whole)
+    elif shown.pending and not is_covered(piece):
+        dimmed.lift("verdict")
+        if shown.after:
+            before, changed = before_and_after(slot, shown)
+            return _Answer(before, changed=changed)
+        cards = [card for card in stage.panel.cards if card.name in shown.on]
+        known = finished_piece(piece, shown.transform) if has_course(shown.clip) else None
+        whole = known and known.select(shown.on)
+        return _Answer(verdicts(slot, shown, shown.pending, cards, whole), whole)
+    return _Answer()
 
 
 def _below(
-    shown: _Shown, stage: _Stage, answer: _Answer, analysis: Analysis
+    shown: Shown, stage: _Stage, answer: _Answer, analysis: Analysis
 ) -> tuple[bool, dict[str, DeltaGenerator], DeltaGenerator]:
     """Draw what is below the first screen.
 
@@ -307,75 +267,43 @@ def _below(
     -------
     Whether a map is opened large; room below the maps; and room for curves over time.
     """
-    language = shown.language
+    piece, language, changed = shown.piece, shown.language, answer.changed
     if stage.other:
-        compare(
-            shown.piece,
-            analysis,
-            shown.start,
-            stage.other,
-            stage.on,
-            language,
-            orientation=shown.orientation,
-        )
+        compare(shown, analysis, stage.other)
     enlarged, places = attention(
-        shown.piece.title,
-        analysis,
-        language,
-        orientation=shown.orientation,
-        after=answer.changed,
+        piece.title, analysis, language, orientation=shown.orientation, after=changed
     )
     details(answer.leading or analysis, language)
     curves = st.container()
-    whole = None if answer.changed else answer.whole
-    downloads(shown.piece, answer.changed or analysis, whole, language)
+    downloads(piece, changed or analysis, None if changed else answer.whole, language)
     if stage.pieces:
-        files_table(stage.pieces, shown.transform, stage.on, language)
+        files_table(stage.pieces, shown.transform, shown.on, language)
     return enlarged, places, curves
 
 
-def _measure(shown: _Shown, analysis: Analysis, places: dict[str, DeltaGenerator]) -> None:
-    """Measure what counts for the genre whose maps are shown."""
-    asked, piece = state().map_genre, shown.piece
-    genre = asked if asked in analysis.genres else None
-    measuring = start_importance(piece, shown.transform, shown.start, edits_of(piece), genre)
-    importance(piece.title, places, measuring, shown.language, orientation=shown.orientation)
+def _tell(shown: Shown, stage: _Stage, analysis: Analysis, done: int, windows: int) -> None:
+    """Draw the answer of the window, and how much of the piece is judged."""
+    if shown.after:  # the answer is that of the edited sound
+        return
+    title, own, progress = shown.piece.title, own_vote(shown.piece), (done, windows)
+    stage.answer.html(
+        panel_answer(analysis, shown.language, title=title, own=own, progress=progress)
+    )
 
 
-def _go_on(
-    shown: _Shown,
-    stage: _Stage,
-    analysis: Analysis,
-    strip: DeltaGenerator,
-    curves: DeltaGenerator,
-) -> bool:
-    """Judge the whole piece; whether all of it is judged."""
-    piece, language, own = shown.piece, shown.language, own_vote(shown.piece)
-
-    def tell(done: int, windows: int) -> None:
-        if shown.after:  # the answer is that of the edited sound
-            return
-        so_far = (done, windows)
-        stage.answer.html(
-            panel_answer(analysis, language, title=piece.title, own=own, progress=so_far)
-        )
-
-    clip = shown.window.clip
-    return timeline(strip, curves, piece, clip, shown.transform, stage.on, language, tell)
-
-
-def _show_way(shown: _Shown, stage: _Stage, pending: Background[Verdict, Analysis]) -> None:
+def _show_way(shown: Shown, stage: _Stage) -> None:
     """Draw the way of the data from the file to the probabilities."""
     _script(shown.language, shown)
-    with stage.picture:
-        try:
-            whole = start_waveform(shown.piece)
-            pipeline(pending.result(), whole, shown.language, covered=shown.covered)
-        except CCMusicError as error:
-            st.error(plain(told(error, shown.language)))
+    if shown.pending:
+        covered, whole = is_covered(shown.piece), start_waveform(shown.piece)
+        with stage.picture:
+            try:
+                pipeline(shown.pending.result(), whole, shown.language, covered=covered)
+            except CCMusicError as error:
+                st.error(plain(told(error, shown.language)))
 
 
-def _script(language: Language, shown: _Shown | None = None, said: str = "") -> None:
+def _script(language: Language, shown: Shown | None = None, said: str = "") -> None:
     """Hand the page's script what it needs; a click on the waveform comes back from it.
 
     Where there is no sound, Back and forward work all the same.
@@ -388,7 +316,7 @@ def _script(language: Language, shown: _Shown | None = None, said: str = "") -> 
     data: dict[str, object] = {"language": language}
     if shown:
         keyboard(language)
-        info = shown.window.clip.info
+        info = shown.clip.info
         region = translate(language, "player.region")
         data |= {"start": info.window_start, "end": info.window_end, "said": said, "region": region}
 
@@ -396,7 +324,7 @@ def _script(language: Language, shown: _Shown | None = None, said: str = "") -> 
         middle = sent("page_script").window
         # A browser may send anything.
         if shown and isinstance(middle, int | float) and isfinite(middle):
-            move_to(shown.window.clip, float(middle))
+            move_to(shown.clip, float(middle))
 
     def go() -> None:
         if isinstance(address := sent("page_script").address, str):
@@ -430,12 +358,10 @@ def _header() -> Language:
         tour(language)
     # Streamlit's uploader is in English only; the style sheet replaces its words.
     mb = largest_upload(LARGEST_MB)
-    words = "".join(
-        f'--upload-{part}: "{translate(language, f"page.upload_{part}", mb=mb)}"; '
-        for part in ("hint", "button", "refused")
-    )
-    words += f'--upload-try: "{translate(language, "page.upload")}"; '
-    st.html(f"<style>:root {{ {words} }}</style>")
+    parts = ("hint", "button", "refused")
+    words = {f"upload-{part}": translate(language, f"page.upload_{part}", mb=mb) for part in parts}
+    words["upload-try"] = translate(language, "page.upload")
+    st.html(style_words(":root", words))
     return language
 
 
@@ -507,7 +433,7 @@ def _choose_models(panel: Panel, language: Language) -> list[str]:
         )
 
 
-def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
+def _pictures(shown: Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
     """One spectrogram, or CQT and Mel side by side; below, room for waveform and genres.
 
     Of silence there is no spectrogram: it would be black.
@@ -519,15 +445,15 @@ def _pictures(shown: _Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
         play_button(language)
         with st.container(key="piece"):
             wave, strip = st.empty(), st.empty()
-            if has_course(shown.window.clip):  # its room is kept from the start
-                strip.html(strip_of((), shown.window.clip.info, language))
-    player(shown.piece, shown.window, language)
+            if has_course(shown.clip):  # its room is kept from the start
+                strip.html(strip_of((), shown.clip.info, language))
+    player(shown)
     hints = f"{translate(language, 'term.decibel')}\n\n{translate(language, 'keyboard.help')}"
     st.caption(translate(language, "page.listen"), help=hints)
     return wave, strip
 
 
-def _spectrograms(shown: _Shown) -> None:
+def _spectrograms(shown: Shown) -> None:
     language = shown.language
     with st.container(key="spectrograms", horizontal=True, gap="small"):
         for name in transforms_of(shown.transform):
@@ -540,14 +466,7 @@ def _spectrograms(shown: _Shown) -> None:
                 orientation=shown.orientation,
             )
         if isinstance(shown.after, Edited) and shown.after.window.judged != "silent":
-            pictures(
-                shown.piece,
-                shown.window,
-                shown.after,
-                shown.transform,
-                language,
-                orientation=shown.orientation,
-            )
+            pictures(shown, shown.after)
 
 
 page()

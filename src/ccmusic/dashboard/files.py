@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import streamlit as st
 
 from ccmusic.agreement import ballot
 from ccmusic.dashboard.compute import cached_analysis
-from ccmusic.dashboard.inputs import show
 from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.media import offer
 from ccmusic.dashboard.piece import Piece
-from ccmusic.dashboard.state import sent
+from ccmusic.dashboard.state import sent, state
 from ccmusic.dashboard.voting import is_covered
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
@@ -23,17 +22,17 @@ from ccmusic.genres import genre_name
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
 
-_COLUMNS = ("file", "genre", "votes", "share", "sureness", "warnings")
 
-
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
     file: str
     genre: str = ""
     votes: str = ""
     share: float | None = None
     sureness: str = ""
     warnings: str = ""
+
+
+_COLUMNS = _Row._fields
 
 
 def files_table(
@@ -53,12 +52,11 @@ def files_table(
 
     def picked() -> None:
         if chosen := sent("files_table").selection.rows:
-            show(pieces[chosen[0]].token)
+            state().show(own=pieces[chosen[0]].token)
 
     slot.dataframe(
         [
-            dict(zip(words, (getattr(row, column) for column in _COLUMNS), strict=True))
-            | {words[3]: row.share and 100 * row.share}
+            dict(zip(words, row._replace(share=row.share and 100 * row.share), strict=True))
             for row in rows
         ],
         hide_index=True,
@@ -105,5 +103,5 @@ def _csv(words: Sequence[str], rows: Sequence[_Row]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(words)
-    writer.writerows([cell(getattr(row, column)) for column in _COLUMNS] for row in rows)
+    writer.writerows(map(cell, row) for row in rows)
     return text.getvalue().encode("utf-8-sig")  # the mark tells spreadsheets that it is UTF-8

@@ -84,12 +84,13 @@ def choose_input(
     page.uploaded = {file: token for file, token in page.uploaded.items() if file in held}
     files = {token: piece for token, piece in pieces.items() if piece.title}
     if len(files) > 1 or set(files) - {page.own}:
+        asked = page.own if page.own in files else None
         st.selectbox(
             translate(language, "page.which_upload"),
             list(files),
             format_func=lambda token: files[token].title,
             placeholder=translate(language, "page.own_files", files=len(files)),
-            **bound("which", page.own if page.own in files else None, show, anew=True),
+            **bound("which", asked, lambda token: page.show(own=token), anew=True),
         )
     if examples:
         # Who wants to vote first is told nothing, not even by a colour.
@@ -102,7 +103,7 @@ def choose_input(
             format_func=lambda stem: _tile(stem, said.get(stem, ""), language),
             required=True,  # the second half of a double click takes nothing back
             label_visibility="collapsed",
-            **bound("example", page.example, _show_example, anew=True),
+            **bound("example", page.example, lambda stem: page.show(example=stem), anew=True),
         )
     with st.container(horizontal=True, key="microphones"):
         dialog.opener("live", translate(language, "live.open"), ":material/graphic_eq:")
@@ -155,7 +156,7 @@ def hold(piece: Piece, release: Callable[[], None] = lambda: None) -> None:
         Called when the piece is kept no longer.
     """
     _KEPT.put(visitor() + state().shelf, {piece.token: _Brought(piece, release)})
-    show(piece.token)
+    state().show(own=piece.token)
 
 
 def _brought() -> dict[str, Piece]:
@@ -163,19 +164,6 @@ def _brought() -> dict[str, Piece]:
     secret = known_visitor()
     kept = _KEPT.get(secret + state().shelf) if secret else {}
     return {token: brought.piece for token, brought in kept.items()}
-
-
-def show(token: str | None) -> None:
-    """Show one of the pieces that the visitor brought; None changes nothing."""
-    if token is not None:
-        page = state()
-        page.own, page.example, page.start = token, None, None
-
-
-def _show_example(stem: str | None) -> None:
-    if stem is not None:
-        page = state()
-        page.own, page.example, page.start = None, stem, None
 
 
 def _drop(tokens: Sequence[str]) -> None:
@@ -202,7 +190,7 @@ def _take_uploads() -> None:
     for piece in reversed(new) if len(new) > 1 else ():
         with suppress(CCMusicError):
             prepared(piece, page.transform)
-            show(piece.token)
+            page.show(own=piece.token)
             break
     _drop([token for token in before.values() if token not in page.uploaded.values()])
 

@@ -30,6 +30,12 @@ def changing(parts: Collection[str]) -> str:
     return f'<i class="changing {" ".join(sorted(parts))}"></i>'
 
 
+def style_words(selector: str, words: Mapping[str, str]) -> str:
+    """Words that the style sheet draws below a selector, by the names of its variables."""
+    rules = " ".join(f'--{name}: "{word}";' for name, word in words.items())
+    return f"<style>{selector} {{ {rules} }}</style>"
+
+
 def group(title: str) -> str:
     """Name of a group of choices."""
     return f'<h3 class="group">{escape(title)}</h3>'
@@ -193,19 +199,6 @@ def bar(genre: str, share: float, *, since: float | None = None) -> str:
     )
 
 
-def card(
-    name: str, shares: Sequence[tuple[str, float]], notes: Iterable[str], language: Language
-) -> str:
-    """A model's likeliest genres as bars, and what else there is to know about it."""
-    rows = "".join(
-        f"<li>{genre_mark(genre, language)}<span class='share'>{share:.0%}</span>"
-        f"{bar(genre, share)}</li>"
-        for genre, share in shares
-    )
-    said = "".join(f"<p>{escape(note)}</p>" for note in notes)
-    return f'<section class="card"><h4>{escape(name)}</h4><ol>{rows}</ol>{said}</section>'
-
-
 def race(
     shares: Sequence[tuple[str, float]], since: Sequence[tuple[str, float]], language: Language
 ) -> str:
@@ -232,17 +225,11 @@ def table(analysis: PanelResult, language: Language) -> str:
     rows[translate(language, "page.mean")] = analysis.mean
     genres = analysis.genres
     head = "".join(f'<th scope="col">{genre_mark(g, language)}</th>' for g in genres)
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(_cell(genre, shares.get(genre)) for genre in genres)
-        + "</tr>"
+    body = [
+        (escape(name), "".join(_cell(genre, shares.get(genre)) for genre in genres))
         for name, shares in rows.items()
-    )
-    label = escape(translate(language, "page.table"))
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table class="all">'
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    ]
+    return _scrolled("all", translate(language, "page.table"), f"<td></td>{head}", body)
 
 
 def differences(
@@ -251,17 +238,14 @@ def differences(
     """Genres x two pieces, in per cent, and the difference."""
     words = (translate(language, "files.genre"), *titles, translate(language, "compare.points"))
     head = "".join(f'<th scope="col" title="{escape(w)}">{escape(w)}</th>' for w in words)
-    body = "".join(
-        f'<tr><th scope="row">{genre_mark(genre, language)}</th><td>{one}%</td><td>{other}%</td>'
-        f"<td>{_signed(other - one)}</td></tr>"
+    body = [
+        (
+            genre_mark(genre, language),
+            f"<td>{one}%</td><td>{other}%</td><td>{_signed(other - one)}</td>",
+        )
         for genre, one, other in rows
-    )
-    label = escape(translate(language, "compare.table"))
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
-        f'<table class="differences"><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
-        "</table></div>"
-    )
+    ]
+    return _scrolled("differences", translate(language, "compare.table"), head, body)
 
 
 def matrix(cells: Mapping[tuple[str, str], tuple[float, float | None]], language: Language) -> str:
@@ -279,17 +263,16 @@ def matrix(cells: Mapping[tuple[str, str], tuple[float, float | None]], language
         return f'<td class="{kind}" style="--tint: {tint:.0f}%">{first:.0%}{below}</td>'
 
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
-    body = "".join(
-        f'<tr><th scope="row">{escape(row)}</th>'
-        + "".join(cell((row, column)) for column in titles)
-        + "</tr>"
-        for row in titles
-    )
-    label = escape(translate(language, "guide.pairs"))
+    body = [(escape(row), "".join(cell((row, column)) for column in titles)) for row in titles]
+    return _scrolled("matrix", translate(language, "guide.pairs"), f"<td></td>{head}", body)
+
+
+def _scrolled(kind: str, label: str, head: str, rows: Iterable[tuple[str, str]]) -> str:
+    """A table that a keyboard can scroll: its head, and of each row the name and the cells."""
+    body = "".join(f'<tr><th scope="row">{name}</th>{cells}</tr>' for name, cells in rows)
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
-        f'<table class="matrix"><thead><tr><td></td>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 

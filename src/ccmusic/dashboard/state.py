@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -258,6 +258,26 @@ class State(Address):
     """Query of the run before."""
     written: Mapping[str, str] | None = None
     """Query that the browser shows as far as the page knows."""
+
+    def show(self, *, example: str | None = None, own: str | None = None) -> None:
+        """Show another piece, at its middle; that none is asked for changes nothing."""
+        if example or own:
+            self.example, self.own, self.start = example, own, None
+
+    def turn_to(self, token: str) -> None:
+        """Forget what was done to the sound of another piece than this one."""
+        if self.edits_of not in (None, token):
+            self.edits, self.edits_before = (), []
+        self.edits_of = token
+
+    def edit(self, edits: Iterable[Edit]) -> None:
+        """Edit the sound like this from the next run of the page on; it can be undone."""
+        self.edits_before.append(self.edits)
+        self.edits = tuple(edits)
+
+    def undo(self) -> None:
+        """Take the last edit back, or all that came with the address."""
+        self.edits = self.edits_before.pop() if self.edits_before else ()
 
     def go(self, query: str) -> None:
         """Take over another address of this page, as Back and Forward bring it."""

@@ -5,7 +5,6 @@ Those of the examples can be heard as well; of the others only the picture came 
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +20,7 @@ from ccmusic.audio import CLIP_SECONDS
 from ccmusic.axes import note_name
 from ccmusic.dashboard.examples import example, find_examples
 from ccmusic.dashboard.markdown import plain
-from ccmusic.dashboard.media import sound
+from ccmusic.dashboard.media import embedded, sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.state import field_of_state, state
 from ccmusic.genres import GENRES, genre_name
@@ -99,7 +98,7 @@ def _figures(genre: str, transform: TransformName, language: Language, *, turned
     name = genre_name(genre, language)
     figures, axes = "", _axes(transform, turned=turned)
     for place, one in enumerate(found):
-        content = base64.b64encode(picture_path(genre, place, transform).read_bytes()).decode()
+        content = picture_path(genre, place, transform).read_bytes()
         alt = translate(
             language,
             "typical.alt",
@@ -112,7 +111,7 @@ def _figures(genre: str, transform: TransformName, language: Language, *, turned
         facts = (one.title, one.credit, generated, one.licence, f"{one.probability:.0%}")
         figures += (
             f'<figure><div class="framed">{axes}'
-            f'<img alt="{escape(alt)}" src="data:image/webp;base64,{content}"'
+            f'<img alt="{escape(alt)}" src="{embedded(content, "webp")}"'
             f"{' class=turned' if turned else ''}></div>"
             f"<figcaption>{escape(' · '.join(filter(None, facts)))}</figcaption></figure>"
         )

@@ -14,6 +14,7 @@ from streamlit.runtime.uploaded_file_manager import DeletedFile
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import forget_models
 from ccmusic.dashboard.markdown import plain, told
+from ccmusic.dashboard.markup import style_words
 from ccmusic.dashboard.models import import_model, others_come, own_models, remove_model
 from ccmusic.dashboard.state import state
 from ccmusic.dashboard.visitors import largest_upload, release_upload
@@ -47,11 +48,9 @@ def weights_window(language: Language) -> None:
 
 def _window(language: Language) -> None:
     mb = largest_upload(_LARGEST_MB)
-    words = "".join(
-        f'--upload-{part}: "{translate(language, f"weights.{part}", mb=mb)}"; '
-        for part in ("hint", "refused")
-    )
-    st.html(f"<style>.st-key-weights {{ {words} }}</style>")
+    parts = ("hint", "refused")
+    words = {f"upload-{part}": translate(language, f"weights.{part}", mb=mb) for part in parts}
+    st.html(style_words(".st-key-weights", words))
     _own(language)
     if imported := state().imported:
         _outcome(imported, language)
