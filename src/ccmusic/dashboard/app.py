@@ -47,7 +47,7 @@ from ccmusic.dashboard.markup import (
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.pipeline import pipeline
 from ccmusic.dashboard.player import move_to, play_button, player, waveform
-from ccmusic.dashboard.shown import Edited, Shown
+from ccmusic.dashboard.shown import Shown, show
 from ccmusic.dashboard.signal_figures import spectrogram_chart
 from ccmusic.dashboard.state import TRANSFORMS, VIEWS, bound, field_of_state, sent, state
 from ccmusic.dashboard.timeline import has_course, strip_of, timeline
@@ -97,7 +97,7 @@ def page() -> None:
         return
     dimmed, judged = _Dimmed(stage.frame, piece.token), isinstance(stage.panel, Panel)
     try:
-        shown = Shown.of(piece, stage.transform, stage.on, language, judged=judged)
+        shown = show(piece, stage.transform, stage.on, language, judged=judged)
     except CCMusicError as error:
         stage.answer.html(headline(piece.title, told(error, language)))
         dimmed.lift(*_Dimmed.PARTS)
@@ -465,7 +465,7 @@ def _spectrograms(shown: Shown) -> None:
                 key="spectrogram",
                 orientation=shown.orientation,
             )
-        if isinstance(shown.after, Edited) and shown.after.window.judged != "silent":
+        if isinstance(shown.after, Shown) and shown.after.window.judged != "silent":
             pictures(shown, shown.after)
 
 

@@ -15,7 +15,7 @@ from ccmusic.dashboard.shown import Shown
 from ccmusic.dashboard.signal_figures import buttons
 from ccmusic.dashboard.state import bound, state
 from ccmusic.dashboard.verdict_figures import slider_figure
-from ccmusic.edits import Change, Edit, OneChannel, Without
+from ccmusic.edits import Change, Edit, OneChannel, Without, arrange
 from ccmusic.errors import CCMusicError
 from ccmusic.texts import Language, translate
 
@@ -64,12 +64,8 @@ def with_value(edits: Collection[Edit], name: str, value: float | str) -> tuple[
     """
     values = {other: value_of(edits, other) for other in _AS_IS} | {name: value}
     moved: dict[str, Any] = {n: v for n, v in values.items() if v != _AS_IS[n]}
-    channel = moved.pop("channel", None)
-    return (
-        *([OneChannel(channel=channel)] if channel else ()),
-        *(edit for edit in edits if isinstance(edit, Without)),
-        *([Change(**moved)] if moved else ()),
-    )
+    regions = [edit for edit in edits if isinstance(edit, Without)]
+    return arrange(moved.pop("channel", None), regions, moved)
 
 
 def steps_of(edits: Collection[Edit], name: str, sample_rate: int) -> list[Any]:

@@ -39,14 +39,15 @@ def downloads(
     written = {kind: report.render(shown, kind, language) for kind in quick}
     page, told = state(), (analysis.clip.info, written)
     # These take a third of a second. The other two hold all times, which no analysis shares.
-    if page.report_of != told:
-        page.report_of = told
-        page.report = report.render(shown, "html", language, window=window)
+    if page.written[0] != told:
+        html = report.render(shown, "html", language, window=window)
         picture = next(iter(analysis.spectrograms.values()))
-        page.card = share_card(piece.title, shown, picture, language) if shown.mean else None
+        drawn = share_card(piece.title, shown, picture, language) if shown.mean else None
+        page.written = told, html, drawn
+    _, html, card = page.written
     with st.container(horizontal=True, vertical_alignment="center"):
         for kind, mime in _KINDS.items():
-            content = page.report if kind == "html" else written[kind]
+            content = html if kind == "html" else written[kind]
             offer(
                 translate(language, f"report.{kind}"),
                 content.encode(),
@@ -54,10 +55,10 @@ def downloads(
                 mime=mime,
                 key=f"report_{kind}",
             )
-        if page.card:
+        if card:
             offer(
                 translate(language, "share.card"),
-                page.card,
+                card,
                 file_name=f"{stem}.png",
                 mime="image/png",
                 key="share_card",

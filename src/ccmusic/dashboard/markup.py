@@ -50,7 +50,7 @@ def makers_genre(genre: str, language: Language) -> str:
 def headline(title: str, sentence: str, warnings: Iterable[str] = ()) -> str:
     """Title of the piece, and a sentence in the place of the answer."""
     return (
-        f'{_title(title)}<h2 class="answer sentence opinion">{escape(sentence)}</h2>'
+        f'{piece_title(title)}<h2 class="answer sentence opinion">{escape(sentence)}</h2>'
         f"{_warnings(warnings)}"
     )
 
@@ -58,8 +58,9 @@ def headline(title: str, sentence: str, warnings: Iterable[str] = ()) -> str:
 def progress(title: str, sentence: str, dots: Iterable[str], language: Language) -> str:
     """As :func:`answer`, while the models are asked."""
     return (
-        f'{_title(title)}<h2 class="answer"><b class="large">…</b></h2>{_ballot(dots, language)}'
-        f'<div class="sentences"><p class="opinion">{escape(sentence)}</p></div>'
+        f'{piece_title(title)}<h2 class="answer"><b class="large">…</b></h2>'
+        f'{_ballot(dots, language)}<div class="sentences">'
+        f'<p class="opinion">{escape(sentence)}</p></div>'
     )
 
 
@@ -90,21 +91,24 @@ def answer(
         How sure the mean is, see :func:`sureness`.
     """
     (genre, share), *others = choices
+    first = large(genre, share, _rest(others, language), language)
     if worthless:
-        large = f'<h2 class="answer sentence">{escape(worthless)}</h2>'
-    else:
-        rest = f"<small>{_rest(others, language)}</small>"
-        large = (
-            f'<h2 class="answer"><b class="large" style="--genre:{genre_colour(genre)}">'
-            f"{escape(genre_name(genre, language))}</b> "
-            f'<span class="mean">{share:.0%}</span> {rest}</h2>'
-        )
+        first = f'<h2 class="answer sentence">{escape(worthless)}</h2>'
     opinion, *more = sentences
     below = "".join(f"<p>{escape(sentence)}</p>" for sentence in more)
     return (
-        f'{_title(title)}{large}{_ballot(dots, language, sureness)}<div class="sentences">'
+        f'{piece_title(title)}{first}{_ballot(dots, language, sureness)}<div class="sentences">'
         f'<p class="opinion">{escape(opinion)}</p></div>{_warnings(warnings)}'
         f'<div class="sentences">{below}</div>'
+    )
+
+
+def large(genre: str, share: float, beside: str, language: Language) -> str:
+    """The likeliest genre in large type, its share, and in small type what stands beside."""
+    return (
+        f'<h2 class="answer"><b class="large" style="--genre:{genre_colour(genre)}">'
+        f"{escape(genre_name(genre, language))}</b> "
+        f'<span class="mean">{share:.0%}</span> <small>{beside}</small></h2>'
     )
 
 
@@ -121,7 +125,8 @@ def _warnings(warnings: Iterable[str]) -> str:
     return f'<ul class="warnings">{told}</ul>' if told else ""
 
 
-def _title(title: str) -> str:
+def piece_title(title: str) -> str:
+    """Title of the piece, if there is one to tell."""
     return f'<h1 class="piece">{escape(title)}</h1>' if title else ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, Clip
@@ -12,6 +12,7 @@ from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.compute import prepared, start_analysis
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.state import state
+from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TransformChoice
@@ -20,15 +21,6 @@ from ccmusic.verdict import Verdict
 
 STEP = 0.1
 """Seconds by which the window moves."""
-
-
-@dataclass(frozen=True)
-class Edited:
-    """The sound as it was edited, and what is said of it."""
-
-    window: Prepared
-    pending: Background[Verdict, Analysis] | None
-    """None without models."""
 
 
 @dataclass(frozen=True)
@@ -43,46 +35,14 @@ class Shown:
     start: float | None
     """Second at which the window begins; None for the middle of the piece."""
     window: Prepared
-    """Before any edit."""
     pending: Background[Verdict, Analysis] | None
     """Begun before anything is drawn, so that the models run meanwhile; None without models."""
-    after: Edited | CCMusicError | None
-    """The sound as it was edited, or why it cannot be; None where nothing is."""
-
-    @classmethod
-    def of(
-        cls,
-        piece: Piece,
-        transform: TransformChoice,
-        on: Sequence[str],
-        language: Language,
-        *,
-        judged: bool,
-    ) -> Shown:
-        """Decode a piece, and begin to judge it if there are models to ask.
-
-        Raises
-        ------
-        AudioError
-            If the recording cannot be read.
-        """
-        start = _window_start(piece, transform)
-        window = prepared(piece, transform, start)
-        pending = start_analysis(piece, transform, start) if judged else None
-        after: Edited | CCMusicError | None = None
-        if edits := state().edits:
-            try:
-                after = Edited(
-                    prepared(piece, transform, start, edits),
-                    start_analysis(piece, transform, start, edits) if judged else None,
-                )
-            except CCMusicError as error:
-                after = error
-        return cls(piece, transform, on, language, start, window, pending, after)
+    after: Shown | CCMusicError | None = None
+    """The same as it was edited, or why it cannot be; None where nothing is."""
 
     @property
     def clip(self) -> Clip:
-        """The window before any edit."""
+        """The ten seconds."""
         return self.window.clip
 
     @property
@@ -90,6 +50,37 @@ class Shown:
         """Of a CQT; of others time is along x."""
         turned = state().as_networks and self.transform == "cqt"
         return "pitch_along_x" if turned else "time_along_x"
+
+
+def show(
+    piece: Piece,
+    transform: TransformChoice,
+    on: Sequence[str],
+    language: Language,
+    *,
+    judged: bool,
+) -> Shown:
+    """Decode a piece, and begin to judge it if there are models to ask.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be read.
+    """
+    start = _window_start(piece, transform)
+
+    def sound(edits: tuple[Edit, ...]) -> Shown:
+        window = prepared(piece, transform, start, edits)
+        pending = start_analysis(piece, transform, start, edits) if judged else None
+        return Shown(piece, transform, on, language, start, window, pending)
+
+    plain = sound(())
+    if not (edits := state().edits):
+        return plain
+    try:
+        return replace(plain, after=sound(edits))
+    except CCMusicError as error:
+        return replace(plain, after=error)
 
 
 def _window_start(piece: Piece, transform: TransformChoice) -> float | None:

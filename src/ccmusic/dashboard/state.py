@@ -20,7 +20,7 @@ import numpy as np
 import streamlit as st
 
 from ccmusic.dashboard.examples import find_examples
-from ccmusic.edits import Change, Edit, OneChannel, Without
+from ccmusic.edits import Change, Edit, Without, arrange
 from ccmusic.errors import CCMusicError
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import LANGUAGES, Language
@@ -127,10 +127,6 @@ def _one_of(known: Collection[str], text: str) -> str:
     return text
 
 
-def _example(text: str) -> str:
-    return _one_of(find_examples(), text)
-
-
 def _seconds(text: str) -> float:
     if not math.isfinite(seconds := float(text)):
         raise ValueError(text)
@@ -154,14 +150,10 @@ def _write_shelf(address: Address) -> dict[str, str]:
 
 def _read_edits(query: Mapping[str, str]) -> dict[str, Any]:
     """What is done to the sound, as the command line has it; several regions stand in a row."""
-    edits: list[Edit] = []
-    if channel := query.get("channel"):
-        edits.append(OneChannel(channel=channel))
-    regions = filter(None, query.get("without", "").split(";"))
-    edits.extend(Without.parse(region) for region in regions)
-    if change := {name: float(query[name]) for name in Change.names if name in query}:
-        edits.append(Change(**change))
-    return {"edits": tuple(edits)}
+    channel: Any = query.get("channel")  # refused if there is no such
+    regions = map(Without.parse, filter(None, query.get("without", "").split(";")))
+    change = {name: float(query[name]) for name in Change.names if name in query}
+    return {"edits": arrange(channel, regions, change)}
 
 
 def _write_edits(address: Address) -> dict[str, str]:
@@ -192,7 +184,7 @@ _PARTS = (
     _field("lang", "language", partial(_one_of, LANGUAGES)),
     _field("transform", "transform", partial(_one_of, TRANSFORMS), always=True),
     _field("view", "view", partial(_one_of, VIEWS)),
-    _field("example", "example", _example),
+    _field("example", "example", lambda text: _one_of(find_examples(), text)),
     _Part(_read_shelf, _write_shelf),
     _field("other", "other"),
     _field("start", "start", _seconds, _number),
@@ -248,15 +240,11 @@ class State(Address):
     """Model about whose removal the visitor is asked."""
     weights_held: Sequence[str] = ()
     """Streamlit's names for the files in the uploader for weights."""
-    report_of: object = None
-    report: str = ""
-    card: bytes | None = None
-    """The report and the card to share, which take long to write, and what they are about."""
-    arrived: bool = True
-    """Whether the address was taken over since it was last written."""
+    written: tuple[object, str, bytes | None] = (None, "", None)
+    """What the report and the card to share are about, and both, which take long to write."""
     link: Mapping[str, str] | None = None
-    """Query of the run before."""
-    written: Mapping[str, str] | None = None
+    """Query of the run before; None if the address was taken over since."""
+    seen: Mapping[str, str] | None = None
     """Query that the browser shows as far as the page knows."""
 
     def show(self, *, example: str | None = None, own: str | None = None) -> None:
@@ -281,27 +269,25 @@ class State(Address):
 
     def go(self, query: str) -> None:
         """Take over another address of this page, as Back and Forward bring it."""
-        self.written = dict(parse_qsl(query.removeprefix("?")))
-        asked = Address.from_query(self.written, shelf=self.shelf)
+        self.seen = dict(parse_qsl(query.removeprefix("?")))
+        asked = Address.from_query(self.seen, shelf=self.shelf)
         for one in fields(Address):
             setattr(self, one.name, getattr(asked, one.name))
-        self.edits_of, self.edits_before, self.arrived = None, [], True
+        self.edits_of, self.edits_before, self.link = None, [], None
 
     def write_address(self) -> None:
         """Keep the address such that it leads back to this view; call it once in each run."""
         link, shown = self.to_query(), st.query_params.to_dict()
-        if self.written not in (None, shown):
+        if self.seen not in (None, shown):
             # Back or Forward has moved the address, and go() follows: to write now would put the
             # old view over the one that is asked for.
             return
         # Streamlit makes every write a step of the browser's history. One on arrival, just to say
         # the same more fully, would be a step that Back never gets past.
-        if self.arrived:
-            self.arrived = False
-        elif link != self.link:
+        if self.link not in (None, link):
             st.query_params.from_dict(link)
             shown = link
-        self.link, self.written = link, shown
+        self.link, self.seen = link, shown
 
 
 def state() -> State:

@@ -17,17 +17,24 @@ from ccmusic.card import titles
 from ccmusic.dashboard.compare import peak
 from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.markdown import told
-from ccmusic.dashboard.markup import bar, genre_mark, style_words
+from ccmusic.dashboard.markup import (
+    bar,
+    genre_mark,
+    headline,
+    large,
+    piece_title,
+    style_words,
+)
 from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import sixteen, wav, window_button
-from ccmusic.dashboard.shown import Edited, Shown
+from ccmusic.dashboard.shown import Shown
 from ccmusic.dashboard.signal_figures import spectrogram_chart
 from ccmusic.dashboard.state import sent, state
 from ccmusic.dashboard.verdicts import opinion
 from ccmusic.edits import Change, Edit, Without, message
 from ccmusic.errors import CCMusicError
-from ccmusic.genres import genre_colour, genre_name
+from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import transforms_of
 from ccmusic.texts import Language, capitalized, translate
@@ -53,12 +60,9 @@ def before_and_after(slot: DeltaGenerator, shown: Shown) -> tuple[Analysis | Non
     except CCMusicError as error:
         said = told(error, language)
     done = message(state().edits, language)
-    above = (
-        f'<h1 class="piece">{escape(shown.piece.title)}</h1>'
-        f'<p class="edited">{escape(capitalized(done))}</p>'
-    )
+    above = f'{piece_title(shown.piece.title)}<p class="edited">{escape(capitalized(done))}</p>'
     if not (before and before.mean and after and after.mean):
-        slot.html(f'{above}<h2 class="answer sentence opinion">{escape(said)}</h2>')
+        slot.html(above + headline("", said))
     else:
         slot.html(above + _answer(before, after, language) + _table(before, after, language))
     return before, after
@@ -69,9 +73,7 @@ def _answer(before: Analysis, after: Analysis, language: Language) -> str:
     ((genre, share),), ((was, had),) = after.top(1), before.top(1)
     since = translate(language, "what_if.since", genre=genre_name(was, language), share=had)
     return (
-        f'<h2 class="answer"><b class="large" style="--genre:{genre_colour(genre)}">'
-        f'{escape(genre_name(genre, language))}</b> <span class="mean">{share:.0%}</span> '
-        f"<small>{escape(since)}</small></h2>"
+        f"{large(genre, share, escape(since), language)}"
         f'<p class="opinion">{escape(opinion(after, language))}</p>'
     )
 
@@ -124,7 +126,7 @@ def _cell(genre: str, share: float, since: float, note: str, language: Language)
     )
 
 
-def pictures(shown: Shown, after: Edited) -> None:
+def pictures(shown: Shown, after: Shown) -> None:
     """Draw the spectrograms of the edited sound, in the colours of those before."""
     words = {side: translate(shown.language, f"what_if.{side}") for side in ("before", "after")}
     st.html(style_words(":root", words))
@@ -177,8 +179,8 @@ def _take_back(shown: Shown) -> None:
     """The edited sound to listen to, and the buttons that undo what was done."""
     page, language = state(), shown.language
     with st.container(key="edited_sound", horizontal=True, vertical_alignment="center"):
-        if isinstance(shown.after, Edited):
-            clip = shown.after.window.clip
+        if isinstance(shown.after, Shown):
+            clip = shown.after.clip
             _sound(clip, shown.piece.title)
             st.html(
                 f'<div data-offset="{clip.info.window_start:.3f}">'
