@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import streamlit as st
 
@@ -19,15 +18,13 @@ def opener(name: str, label: str, icon: str) -> None:
     st.button(label, icon=icon, key=f"open_{name}", on_click=ask)
 
 
-def window(
-    name: str, title: str, content: Callable[[], None], *, width: Literal["small", "large"]
-) -> None:
+def window(name: str, title: str, content: Callable[[], None]) -> None:
     """Draw a window that was asked for; what is touched in it does not run the page again."""
     if not is_open(name):
         return
 
     # Streamlit tells windows apart by the names of their functions.
-    @st.dialog(title, width=width, on_dismiss=close)
+    @st.dialog(title, width="large", on_dismiss=close)
     def draw() -> None:
         content()
 

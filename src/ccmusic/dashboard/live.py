@@ -49,7 +49,7 @@ def live_window(transform: TransformChoice, language: Language) -> None:
     if not dialog.is_open("live"):
         state().live_answer = (0, "", ())
     title = translate(language, "live.title")
-    dialog.window("live", title, partial(_window, transform, language), width="large")
+    dialog.window("live", title, partial(_window, transform, language))
 
 
 def _window(transform: TransformChoice, language: Language) -> None:

@@ -43,7 +43,7 @@ def weights_window(language: Language) -> None:
         page.imported, page.leaving, page.weights_held = None, None, ()
     label = translate(language, "weights.open")
     dialog.opener("weights", label, ":material/upload_file:")
-    dialog.window("weights", label, partial(_window, language), width="large")
+    dialog.window("weights", label, partial(_window, language))
 
 
 def _window(language: Language) -> None:
