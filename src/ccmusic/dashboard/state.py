@@ -1,4 +1,4 @@
-"""The state of the page; the address is its serialisation: link, reload and Back restore it.
+"""The state of the page, and the address as its serialisation.
 
 All of the state that is not inside a widget of Streamlit lies in one :class:`State`, and only this
 module touches Streamlit's own.
