@@ -22,7 +22,6 @@ from ccmusic.schema import (
     AnalysisDocument,
     ClipDocument,
     WindowDocument,
-    edit_document,
     model_document,
 )
 from ccmusic.texts import Language, default_language, translate
@@ -98,7 +97,7 @@ class PanelResult:
         return AnalysisDocument(
             file=self.file,
             clip=ClipDocument.of(self.clip, self.warnings, language),
-            edits=[edit_document(edit) for edit in self.clip.edits],
+            edits=list(self.clip.edits),
             transform=self.transform,
             judged=self.judged,
             message=self.message(language),
