@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
-from ccmusic.options import TrainOptions
+from ccmusic.options import TrainOptions, TrainSettings
 from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.spectrogram import TransformName
 from ccmusic.workshop.augment import random_picture
@@ -35,7 +35,7 @@ from ccmusic.workshop.data import (
     read_soft_targets,
 )
 from ccmusic.workshop.initialise import describe_file, initialise, locate
-from ccmusic.workshop.runs import Plan, load_weights, plan_of, reading, stored
+from ccmusic.workshop.runs import Plan, load_weights, reading
 
 _LABEL_SMOOTHING = 0.05
 _RARITY = 0.5  # a genre counts by the number of its clips to this power
@@ -82,9 +82,7 @@ def train(manifest: Path, out: Path, options: TrainOptions) -> Path:
     if options.label_teacher and tuple(judged) != classes:
         raise DataError(f"{options.label_teacher}: expected the columns path, {', '.join(classes)}")
     plan = Plan(
-        **options.model_dump(
-            exclude={"init_from", "feature_teacher", "soft_targets", "label_teacher"}
-        ),
+        **options.model_dump(include=set(TrainSettings.model_fields)),
         classes=classes,
         n_soft=len(soft_names),
         taught=options.label_teacher is not None,
@@ -220,7 +218,7 @@ class _Run:
     def _resume(self) -> None:
         with reading(self.state_file):
             saved = torch.load(self.state_file, map_location="cpu", weights_only=True)
-            if plan_of(saved["plan"]) != self.plan:
+            if Plan(**saved["plan"]) != self.plan:
                 raise DataError(
                     f"{self.out}: holds a run with other options; choose another folder or the same"
                 )
@@ -236,7 +234,7 @@ class _Run:
         return self.epoch >= self.plan.epochs + self.plan.final_epochs or out_of_patience
 
     def _keep(self) -> None:
-        plan = stored(self.plan)
+        plan = self.plan.model_dump()
         # The result before the state: a run that counts as finished has its weights.
         if self.waited == 0 if self.plan.patience else self.finished:
             network = {
