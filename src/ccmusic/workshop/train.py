@@ -270,10 +270,7 @@ class _Run:
             loss = self._epoch(material, targets)
             self._settle(material, targets)
             self.epoch += 1
-            with self._autocast():
-                accuracy = _accuracy(
-                    self.averaged.module, valid, self.preprocessing, self.plan.classes
-                )
+            accuracy = self._accuracy(valid)
             self.waited = 0 if accuracy > self.best else self.waited + 1
             self.best = max(self.best, accuracy)
             self._keep()
@@ -287,13 +284,21 @@ class _Run:
             self._log(line)
 
     def _log(self, line: dict[str, Any]) -> None:
-        path = self.out / "log.csv"
-        new = not path.exists()
-        with path.open("a", newline="") as file:
+        with (self.out / "log.csv").open("a", newline="") as file:
             writer = csv.DictWriter(file, line)
-            if new:
+            if not file.tell():
                 writer.writeheader()
             writer.writerow(line)
+
+    def _accuracy(self, valid: tuple[list[Recording], list[Pixels]]) -> float:
+        """Accuracy on clips; for the log only."""
+        recordings, pictures = valid
+        if not pictures:
+            return float("nan")
+        with self._autocast():
+            logits = predict(self.averaged.module, pictures, self.preprocessing)
+        chosen = np.array(self.plan.classes)[logits.argmax(axis=1)]
+        return float(np.mean(chosen == [recording.genre for recording in recordings]))
 
     def _epoch(self, material: Material, targets: _Targets) -> float:
         plan = self.plan
@@ -479,18 +484,3 @@ class _Targets:
         candidates = self._of_genre.get(self._genres[number], np.arange(len(self._genres)))
         weights = self.weights[candidates]
         return int(rng.choice(candidates, p=weights / weights.sum()))
-
-
-def _accuracy(
-    network: nn.Module,
-    valid: tuple[list[Recording], list[Pixels]],
-    preprocessing: Preprocessing,
-    classes: tuple[str, ...],
-) -> float:
-    """Accuracy on clips; for the log only."""
-    recordings, pictures = valid
-    if not pictures:
-        return float("nan")
-    choices = predict(network, pictures, preprocessing).argmax(axis=1)
-    right = [classes[c] == r.genre for c, r in zip(choices, recordings, strict=True)]
-    return float(np.mean(right))
