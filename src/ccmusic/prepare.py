@@ -28,24 +28,12 @@ from ccmusic.values import Value
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Prepared(Value):
-    """Pictures of a recording, ready for the models, with all steps before them.
-
-    >>> prepared = prepare("examples/rain.ogg", [Preprocessing.default("mel")])
-    >>> prepared.judged, round(prepared.audible), prepared.spectrogram("mel").values.shape
-    ('yes', 10, (128, 431))
-    """
+class ClipResult(Value):
+    """What is known of a clip before any model is asked: how much there is to hear."""
 
     clip: Clip
-    spectrograms: dict[Transform, Spectrogram]
-    """One for each transform that the preprocessings name; usually one."""
-    pictures: dict[Preprocessing, tuple[Picture, ...]]
-    """By preprocessing of the models: one picture, or the slices of the whole piece."""
     audible: float
-    """Seconds of sound in the window."""
-    whole: AudioInfo
-    """What slices were cut from, if a model wants slices: the whole piece, half an hour of it at
-    most; otherwise that of the clip."""
+    """Seconds of sound in the window; of a piece, in the window with the most."""
     elapsed_ms: float = field(compare=False)
     """Milliseconds of work on it, waiting not included."""
 
@@ -67,6 +55,24 @@ class Prepared(Value):
         and no agreement. ``doubtful`` ones have less than 3 s of sound.
         """
         return judgeable(self.audible)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Prepared(ClipResult):
+    """Pictures of a recording, ready for the models, with all steps before them.
+
+    >>> prepared = prepare("examples/rain.ogg", [Preprocessing.default("mel")])
+    >>> prepared.judged, round(prepared.audible), prepared.spectrogram("mel").values.shape
+    ('yes', 10, (128, 431))
+    """
+
+    spectrograms: dict[Transform, Spectrogram]
+    """One for each transform that the preprocessings name; usually one."""
+    pictures: dict[Preprocessing, tuple[Picture, ...]]
+    """By preprocessing of the models: one picture, or the slices of the whole piece."""
+    whole: AudioInfo
+    """What slices were cut from, if a model wants slices: the whole piece, half an hour of it at
+    most; otherwise that of the clip."""
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:
