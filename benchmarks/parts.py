@@ -9,7 +9,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -31,7 +31,7 @@ PARTS = {
     "decode": ["ccmusic.audio:decode_windows", "ccmusic.decode:_demux"],
     "mix": ["ccmusic.decode:_Windows._mix"],
     "resample": ["ccmusic.audio:Recording._clip"],
-    "quality": ["ccmusic.audio:find_warnings", "ccmusic.prepare:audible_seconds"],
+    "quality": ["ccmusic.audio:find_warnings", "ccmusic.audio:audible_seconds"],
     "speech": ["ccmusic.speech:is_speech"],
     "cqt": ["ccmusic.spectrogram:Cqt.__call__"],
     "picture": ["ccmusic.picture:Picture.from_spectrogram"],
@@ -46,7 +46,7 @@ class Clock:
     """Processor time of nested parts: what an inner one takes does not count for the outer."""
 
     def __init__(self) -> None:
-        self.spent = Counter[str]()
+        self.spent: defaultdict[str, float] = defaultdict(float)
         self._parts, self._since = ["rest"], time.process_time()
 
     @contextmanager
@@ -121,15 +121,17 @@ def main() -> None:
         }
         clock = Clock()
         watch(clock)
-        runs: dict[tuple[str, str], list[Counter[str]]] = {song: [] for song in songs}
+        runs: dict[tuple[str, str], list[dict[str, float]]] = {song: [] for song in songs}
         for _ in range(repeats):
             for song, path in songs.items():
                 clock.spent.clear()
                 with clock.running("rest"):
                     json.dumps(panel.analyze(path).to_dict())
-                runs[song].append(clock.spent.copy())
+                runs[song].append(dict(clock.spent))
         for (suffix, length), spent in runs.items():
-            parts = {part: 1000 * min(run[part] for run in spent) for part in [*PARTS, "rest"]}
+            parts = {
+                part: 1000 * min(run.get(part, 0) for run in spent) for part in [*PARTS, "rest"]
+            }
             rows.setdefault(length, {})[suffix] = parts
     keep("parts", rows)
 

@@ -10,19 +10,11 @@ from typing import Self
 
 import numpy as np
 
-from ccmusic.audio import (
-    SAMPLE_RATE,
-    AudioInfo,
-    AudioWarning,
-    Clip,
-    Crop,
-    Recording,
-    Source,
-)
+from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Recording, Source
 from ccmusic.edits import Edit, OneChannel
 from ccmusic.frames import carry
 from ccmusic.picture import Picture, Preprocessing
-from ccmusic.quality import Judged, audible_seconds, judgeable
+from ccmusic.quality import Judged, judgeable
 from ccmusic.spectrogram import Spectrogram, Transform, TransformName
 from ccmusic.values import Value
 
@@ -41,8 +33,6 @@ class Prepared(Value):
     """One for each transform that the preprocessings name; usually one."""
     pictures: dict[Preprocessing, tuple[Picture, ...]]
     """By preprocessing of the models: one picture, or the slices of the whole piece."""
-    audible: float
-    """Seconds of sound in the window."""
     whole: AudioInfo
     """What slices were cut from, if a model wants slices: the whole piece, half an hour of it at
     most; otherwise that of the clip."""
@@ -58,6 +48,11 @@ class Prepared(Value):
     def edits(self) -> tuple[Edit, ...]:
         """What was done to the sound before it was judged, in order; usually nothing."""
         return self.clip.edits
+
+    @property
+    def audible(self) -> float:
+        """Seconds of sound in the window."""
+        return self.clip.audible
 
     @property
     def judged(self) -> Judged:
@@ -168,7 +163,6 @@ def prepare(
         clip=clip,
         spectrograms=spectrograms,
         pictures={p: _pictures(p, spectrograms[p.transform], whole) for p in preprocessings},
-        audible=audible_seconds(clip.samples_at(SAMPLE_RATE, loop=False), SAMPLE_RATE),
         whole=whole.info,
         elapsed_ms=1000 * (time.perf_counter() - started),
     )

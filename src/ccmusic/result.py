@@ -58,8 +58,10 @@ class PanelResult:
         """Name of the recording in messages and results."""
         return self.clip.file
 
-    audible: float
-    """Seconds of sound in the window; of a piece, in the window with the most."""
+    @property
+    def audible(self) -> float:
+        """Seconds of sound in the window; of a piece, in the window with the most."""
+        return self.clip.audible
 
     @property
     def judged(self) -> Judged:

@@ -61,18 +61,17 @@ class WholePiece(Value, PanelResult):
         clip, end = kept[0].clip, kept[-1].clip.info.window_end
         return cls(
             windows=kept,
-            clip=replace(clip, info=replace(clip.info, window_end=end)),
+            clip=replace(
+                clip,
+                info=replace(clip.info, window_end=end),
+                audible=max(window.audible for window in kept),
+            ),
             transform=kept[0].transform,
             verdicts=verdicts,
             mean=mean_probabilities(voices),
             agreement=agree(voices),
             elapsed_ms=sum(window.elapsed_ms for window in kept),
         )
-
-    @property
-    def audible(self) -> float:  # type: ignore[override]
-        """Seconds of sound in the window with the most."""
-        return max(window.audible for window in self.windows)
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:
