@@ -9,12 +9,13 @@ import pytest
 
 pytest.importorskip("streamlit")
 
+import streamlit
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ccmusic import dashboard
 from ccmusic.dashboard.examples import find_examples
-from ccmusic.dashboard.state import TRANSFORMS, VIEWS, Address, State
+from ccmusic.dashboard.state import TRANSFORMS, VIEWS, Address, State, bound
 from ccmusic.edits import Change, Edit, OneChannel, Without
 from ccmusic.texts import LANGUAGES
 
@@ -157,6 +158,19 @@ def test_going_back_keeps_what_is_of_the_session() -> None:
     assert page.votes == {("a", "b"): "jazz"}
     after = vars(page)
     assert [after[name] for name in ("edits", "edits_of", "edits_before")] == [(), None, []]
+
+
+def test_a_name_in_another_language_chooses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, object] = {}
+    monkeypatch.setattr(streamlit, "session_state", shown)
+    taken: list[str] = []
+    options = ["jazz", "reggae"]
+    parameters = bound("genre", "jazz", taken.append, options=options)
+    assert shown == {"genre": "jazz"}
+    for sent in ("雷鬼", "reggae"):
+        shown["genre"] = sent
+        parameters["on_change"]()
+    assert taken == ["reggae"]
 
 
 def test_one_module_alone_touches_the_state_of_streamlit() -> None:

@@ -59,7 +59,13 @@ def attention(
             genre_name(genre, language) if genre else translate(language, "attention.first")
         ),
         help=translate(language, "attention.map_help"),
-        **bound("map_genre", known, partial(setattr, state(), "map_genre"), anew=True),
+        **bound(
+            "map_genre",
+            known,
+            partial(setattr, state(), "map_genre"),
+            anew=True,
+            options=choices,
+        ),
     )
     genre = chosen or None
     looked = {name: analysis.attention(name, genre) for name in given}

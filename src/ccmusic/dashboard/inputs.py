@@ -90,7 +90,7 @@ def choose_input(
             list(files),
             format_func=lambda token: files[token].title,
             placeholder=translate(language, "page.own_files", files=len(files)),
-            **bound("which", asked, lambda token: page.show(own=token), anew=True),
+            **bound("which", asked, lambda token: page.show(own=token), anew=True, options=files),
         )
     if examples:
         # Who wants to vote first is told nothing, not even by a colour.

@@ -304,7 +304,12 @@ def sent(key: str) -> Any:
 
 
 def bound(
-    key: str, value: object, take: Callable[[Any], None], *, anew: bool = False
+    key: str,
+    value: object,
+    take: Callable[[Any], None],
+    *,
+    anew: bool = False,
+    options: Collection[object] | None = None,
 ) -> dict[str, Any]:
     """Parameters of a widget that shows a value, and hands on what it is changed to.
 
@@ -318,17 +323,26 @@ def bound(
         Tell the browser in every run: for widgets that it draws only when they are looked at, and
         then knows nothing of what an earlier run has told it; and for lists in which a choice has
         another name in another language.
+    options
+        Of a selectbox: what else comes is passed over. A browser sends the name of a choice, and it
+        may be that of the language before.
     """
+
+    def changed() -> None:
+        value = st.session_state[key]
+        if options is None or value in options:
+            take(value)
+
     if anew or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
-    return {"key": key, "on_change": lambda: take(st.session_state[key])}
+    return {"key": key, "on_change": changed}
 
 
-def field_of_state(name: str, *, anew: bool = False) -> dict[str, Any]:
-    """The same for a field of the state, with its name as the key."""
+def field_of_state(name: str, **options: Any) -> dict[str, Any]:
+    """The same, with the same options, for a field of the state; its name is the key."""
 
     def take(value: object) -> None:
         if value is not None:  # a browser can send that nothing is chosen
             setattr(state(), name, value)
 
-    return bound(name, getattr(state(), name), take, anew=anew)
+    return bound(name, getattr(state(), name), take, **options)
