@@ -53,10 +53,31 @@ def test_all_models_are_on_in_a_menu_that_is_opened_late(visit: Callable[..., Pa
     page.locator(".st-key-example button", has_text="Rain").click()
     settle(page)
     page.get_by_role("button", name="Models").click()
-    menu = page.locator(".st-key-models button")
+    menu = page.locator("[class*=st-key-models_] button")
     expect(menu).to_have_count(models)
     settle(page)
     pressed = [menu.nth(i).get_attribute("aria-pressed") for i in range(models)]
     assert pressed == ["true"] * models
     menu.first.click()
     expect(lines).to_have_count(models - 1)
+
+
+def test_what_was_taken_back_does_not_come_again_from_a_closed_menu(
+    visit: Callable[..., Page],
+) -> None:
+    page = visit("lang=en&example=rain")
+    lines = page.locator(".models .model")
+    models = lines.count()
+    page.get_by_role("button", name="Models").click()
+    page.locator("[class*=st-key-models_] button").first.click()
+    expect(lines).to_have_count(models - 1)
+    page.keyboard.press("Escape")
+    settle(page)
+    page.go_back()
+    expect(lines).to_have_count(models)
+    settle(page)
+    page.locator(".st-key-as_networks label").first.click()
+    expect(page).to_have_url(re.compile("networks=1"))
+    settle(page)
+    assert "off=" not in page.url
+    expect(lines).to_have_count(models)

@@ -184,7 +184,7 @@ def test_typical_pictures_stand_beside_the_verdict(
     expect(pictures).to_have_count(count)
     widths = pictures.evaluate_all("all => all.map(i => i.complete && i.naturalWidth)")
     assert widths == [224] * count
-    chooser = page.locator(".st-key-typical_genre input")
+    chooser = page.locator("[class*=st-key-typical_genre_] input")
     chooser.click()
     chooser.press_sequentially(genre_name("metal", language))
     chooser.press("Enter")

@@ -466,7 +466,7 @@ def test_a_model_can_be_switched_off(visit: Callable[..., Page]) -> None:
     models = len(find("cqt"))
     expect(lines).to_have_count(models)
     page.get_by_text(translate("en", "page.models"), exact=True).click()
-    page.locator(".st-key-models button").first.click()
+    page.locator("[class*=st-key-models_] button").first.click()
     expect(lines).to_have_count(models - 1)
     settle(page)
     page.reload()

@@ -17,6 +17,7 @@ pytest.importorskip("streamlit")
 
 import numpy as np
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import ButtonGroup
 
 from ccmusic import dashboard, zoo
 from ccmusic.analysis import Analysis
@@ -123,6 +124,12 @@ def _capital(text: str) -> str:
 
 def charts(app: AppTest) -> int:
     return len(app.get("plotly_chart"))
+
+
+def others(app: AppTest) -> ButtonGroup[Any]:
+    """Choice of the piece to compare with."""
+    (found,) = [pills for pills in app.pills if str(pills.key).startswith("other_")]
+    return found
 
 
 def assert_no_traceback(app: AppTest) -> None:
@@ -529,7 +536,7 @@ def test_a_second_piece_stands_beside_the_first(language: Language, analyses: Co
     app = open_page(lang=language, example="vibe_ace")
     alone = charts(app)
     assert translate(language, "compare.title") not in texts(app)
-    app.pills(key="other").set_value("rain").run()
+    others(app).set_value("rain").run()
     assert_no_traceback(app)
     assert dict(app.query_params)["other"] in ("rain", ["rain"])
     assert charts(app) == alone + 2
@@ -548,7 +555,7 @@ def test_a_second_piece_stands_beside_the_first(language: Language, analyses: Co
     )
     (sentence,) = [m.value for m in app.markdown if genre_name("environment", language) in m.value]
     assert rows[0][1] in sentence.replace("\\", "")
-    app.pills(key="other").set_value(None).run()
+    others(app).set_value(None).run()
     assert_no_traceback(app)
     assert charts(app) == alone
     assert "other" not in app.query_params
@@ -558,21 +565,21 @@ def test_a_second_piece_stands_beside_the_first(language: Language, analyses: Co
 def test_a_link_brings_the_second_piece_and_a_file_can_be_one() -> None:
     app = open_page(lang="en", example="vibe_ace", other="rain")
     assert_no_traceback(app)
-    assert app.pills(key="other").value == "rain"
+    assert others(app).value == "rain"
     # What is no music is one line; the first piece stands.
     app.file_uploader(key="upload").upload("broken.mp3", b"no music in here", "audio/mpeg").run()
     token = app.session_state.page.own
     app.pills(key="example").set_value("vibe_ace").run()
-    app.pills(key="other").set_value(token).run()
+    others(app).set_value(token).run()
     assert_no_traceback(app)
     expected = AudioError("unknown_format", file="broken.mp3").message("en")
     assert expected in texts(app).replace("\\", "")
     assert app.query_params["other"] in (token, [token])
     assert headline(app)[0] == translate("en", "example.vibe_ace")
     # A piece is not compared with itself.
-    app.pills(key="other").set_value("rain").run()
+    others(app).set_value("rain").run()
     app.pills(key="example").set_value("rain").run()
-    assert app.pills(key="other").value is None
+    assert others(app).value is None
 
 
 @needs_cqt
@@ -812,7 +819,7 @@ def test_the_matrix_has_the_measured_pairs_above_and_below_its_diagonal() -> Non
 @needs_cqt
 def test_a_model_that_is_switched_off_has_no_say(analyses: Counter[str]) -> None:
     app = open_page(example="vibe_ace")
-    (switches,) = [p for p in app.pills if str(p.key).startswith("models")]
+    (switches,) = [p for p in app.pills if str(p.key).startswith("models_")]
     kept = list(switches.value or ())[:2]
     switches.set_value(kept).run()
     assert_no_traceback(app)
@@ -912,6 +919,6 @@ def test_advice_is_that_of_the_measured_panel(
     assert translate(language, "advice.other", other="Mel", alone=0.6, both=0.72) in said
 
     # Measured together, they say nothing about one of them alone.
-    (switches,) = [p for p in app.pills if str(p.key).startswith("models")]
+    (switches,) = [p for p in app.pills if str(p.key).startswith("models_")]
     switches.set_value(["vgg19_bn_cqt"]).run()
     assert translate(language, "advice.low", accuracy=0.4, recordings=70) not in texts(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccmusic import dashboard
+from ccmusic.dashboard import state as module
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.dashboard.state import TRANSFORMS, VIEWS, Address, State, bound
 from ccmusic.edits import Change, Edit, OneChannel, Without
@@ -171,6 +173,29 @@ def test_a_name_in_another_language_chooses_nothing(monkeypatch: pytest.MonkeyPa
         shown["genre"] = sent
         parameters["on_change"]()
     assert taken == ["reggae"]
+
+
+def test_a_menu_that_is_drawn_late_is_another_once_it_was_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a browser sends of a menu that it has not drawn since is of the widget before."""
+    page = State(language="en")
+    monkeypatch.setattr(module, "state", lambda: page)
+    shown: dict[str, object] = {}
+    monkeypatch.setattr(streamlit, "session_state", shown)
+
+    def draw(value: list[str]) -> dict[str, Any]:
+        return bound("models", value, lambda chosen: None, late=True)
+
+    first = draw(["a", "b"])
+    shown[first["key"]] = ["b"]
+    first["on_change"]()
+    assert draw(["b"])["key"] == first["key"]  # what the visitor chose
+    back = draw(["a", "b"])
+    assert back["key"] != first["key"]
+    assert draw(["b", "a"])["key"] == back["key"]
+    page.language = "zh"
+    assert draw(["a", "b"])["key"] not in (first["key"], back["key"])
 
 
 def test_one_module_alone_touches_the_state_of_streamlit() -> None:

@@ -58,7 +58,7 @@ def test_the_first_genre_is_shown_and_any_other_on_request(language: Language) -
         app.query_params[key] = value
     app.run()
     assert not app.exception
-    (chooser,) = [s for s in app.selectbox if str(s.key).startswith("typical_genre")]
+    (chooser,) = [s for s in app.selectbox if str(s.key).startswith("typical_genre_")]
     assert chooser.value == "metal"
 
     # What is an example can be heard; the axes have their ends.

@@ -109,7 +109,7 @@ def test_a_file_becomes_a_model_of_the_panel(language: Language) -> None:
 
 def panel(app: AppTest) -> list[str]:
     """Names of the models that can be switched on and off."""
-    (switches,) = [pills for pills in app.pills if str(pills.key).startswith("models")]
+    (switches,) = [pills for pills in app.pills if str(pills.key).startswith("models_")]
     return [str(name) for name in switches.value or ()]
 
 

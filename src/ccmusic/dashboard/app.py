@@ -429,7 +429,7 @@ def _choose_models(panel: Panel, language: Language) -> list[str]:
             selection_mode="multi",
             format_func=lambda name: plain(names[name]),
             wrap=True,
-            **bound("models", on, remember, anew=True),
+            **bound("models", on, remember, late=True),
         )
 
 

@@ -140,7 +140,7 @@ def choose_other(piece: Piece, language: Language) -> Piece | None:
             list(names),
             format_func=lambda name: plain(names[name]),
             wrap=True,
-            **bound("other", page.other, partial(setattr, page, "other"), anew=True),
+            **bound("other", page.other, partial(setattr, page, "other"), late=True),
         )
     if page.other in brought:
         return _titled(brought[page.other], language)

@@ -231,6 +231,8 @@ class State(Address):
     typical_first: str = ""
     """First genre of the panel when the typical pictures were drawn last."""
     typical_genre: str = ""
+    told: dict[str, tuple[object, int]] = field(default_factory=dict)
+    """What each widget that is drawn late was told, and how often that was something new."""
     dialog: str | None = None
     """Window that is open."""
     live_answer: tuple[int, str, Sequence[tuple[str, float]]] = (0, "", ())
@@ -309,6 +311,7 @@ def bound(
     take: Callable[[Any], None],
     *,
     anew: bool = False,
+    late: bool = False,
     options: Collection[object] | None = None,
 ) -> dict[str, Any]:
     """Parameters of a widget that shows a value, and hands on what it is changed to.
@@ -320,22 +323,37 @@ def bound(
     take
         Called with the new value before the page runs again.
     anew
-        Tell the browser in every run: for widgets that it draws only when they are looked at, and
-        then knows nothing of what an earlier run has told it; and for lists in which a choice has
-        another name in another language.
+        Tell the browser in every run, for a choice may have another name in another language.
+    late
+        The browser draws the widget only when it is looked at. Until then it knows nothing of what
+        an earlier run has told it, and sends again what it knew when it was last looked at: once
+        the value is another one, so is the widget.
     options
         Of a selectbox: what else comes is passed over. A browser sends the name of a choice, and it
         may be that of the language before.
     """
+    name, version = key, 0
+    if late:
+        before, version = state().told.get(name, (None, -1))
+        told = _comparable(value), state().language
+        version += told != before
+        state().told[name] = told, version
+        key = f"{name}_{version}"
 
     def changed() -> None:
-        value = st.session_state[key]
-        if options is None or value in options:
-            take(value)
+        chosen = st.session_state[key]
+        if options is None or chosen in options:
+            if late:
+                state().told[name] = (_comparable(chosen), state().language), version
+            take(chosen)
 
-    if anew or key not in st.session_state or st.session_state[key] != value:
+    if anew or late or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
     return {"key": key, "on_change": changed}
+
+
+def _comparable(value: object) -> object:
+    return frozenset(value) if isinstance(value, list) else value
 
 
 def field_of_state(name: str, **options: Any) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def typical(slot: DeltaGenerator, analysis: Analysis, language: Language) -> Non
             translate(language, "typical.genre"),
             genres,
             format_func=lambda genre: genre_name(genre, language),
-            **field_of_state("typical_genre", anew=True, options=genres),
+            **field_of_state("typical_genre", late=True, options=genres),
         )
         if typical_pictures()[genre]:
             st.caption(translate(language, "typical.intro"))
