@@ -761,7 +761,7 @@ def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.Mo
             assert known
             assert row[translate(language, f"guide.{key}")] == f"{known.accuracy:.0%}"
         assert card.faithfulness
-        assert row[translate(language, "guide.maps")] == card.faithfulness.message(language)
+        assert row[translate(language, "guide.maps")] == card.maps_message(language)
     accuracy = {
         c.card.name: c.card.unknown_sources.accuracy
         for c in zoo.scan()[0]
