@@ -218,6 +218,7 @@ def test_no_command_is_answered_with_help(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["doctor"], "执行后端: "),
         (["models"], "模型 频谱图 类别 参数量 大小 准确率 热力图"),
         (["batch", "nowhere", "-o", "a.csv"], "ccmusic: nowhere：文件或文件夹不存在"),
         (["report", "a.mp3", "-o", "a.pdf"], "a.pdf：报告的文件名须以"),

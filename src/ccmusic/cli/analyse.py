@@ -28,7 +28,7 @@ from ccmusic.errors import as_expected
 from ccmusic.escaping import printable
 from ccmusic.files import write
 from ccmusic.genres import genre_name
-from ccmusic.texts import Language, default_language, translate
+from ccmusic.texts import Language, default_language, localized, translate
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -81,7 +81,7 @@ def classify(
     with Panel.open(transform, names) as panel:
         progress = track(
             files,
-            description="classify",
+            description=localized("classifying"),
             console=Console(stderr=True),
             disable=len(files) == 1,
             transient=True,

@@ -257,7 +257,7 @@ def load_material(recordings: Iterable[Recording], preprocessing: Preprocessing)
     The cache is ``spectrograms`` beside the user's checkpoints, under names that change with
     the file and the transform; the folder may be deleted at any time.
     """
-    description = f"{preprocessing.transform.name} spectrograms"
+    description = localized(f"{preprocessing.transform.name} spectrograms")
     found = list(_readable(recordings, description, lambda r: _logarithm(r.path, preprocessing)))
     return Material(tuple(r for r, _ in found), tuple(values for _, values in found))
 
@@ -309,7 +309,8 @@ def draw_recordings(
     if any(preprocessing.scaling == "none" for preprocessing in preprocessings):
         raise DataError("only networks that see pixels can be measured: this one sees levels")
     names = ", ".join(sorted({p.transform.name for p in preprocessings}))
-    found = _readable(recordings, f"{names} pictures", lambda r: prepare(r.path, preprocessings))
+    description = localized(f"{names} pictures")
+    found = _readable(recordings, description, lambda r: prepare(r.path, preprocessings))
     for recording, drawn in found:
         yield recording, {p: [each.pixels for each in of] for p, of in drawn.pictures.items()}
 

@@ -15,6 +15,7 @@ from ccmusic import audio
 from ccmusic.decode import read_tags
 from ccmusic.errors import AudioError, DataError
 from ccmusic.files import is_hidden, replacing
+from ccmusic.texts import localized
 from ccmusic.workshop.data import LONGEST, Recording, load_clips, locate, read_table, weight_of
 from ccmusic.workshop.fingerprint import find_duplicates, landmarks
 
@@ -82,7 +83,7 @@ def index(
     split_is_given = any(recording.split for recording in found)
     readable, warnings = [], not_followed
     marks = []
-    for recording, clip in load_clips(found, "listening", seconds=LONGEST, loop=False):
+    for recording, clip in load_clips(found, localized("listening"), seconds=LONGEST, loop=False):
         readable.append(recording)
         marks.append(landmarks(clip.samples))
     if len(readable) < len(found):

@@ -22,6 +22,7 @@ from ccmusic.files import replacing
 from ccmusic.options import TrainOptions
 from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.spectrogram import TransformName
+from ccmusic.texts import localized
 from ccmusic.workshop.augment import random_picture
 from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import (
@@ -310,7 +311,8 @@ class _Run:
         ]
         self.network.train()
         total = 0.0
-        for number, batch in enumerate(track(batches, description=f"epoch {self.epoch + 1}")):
+        progress_bar = track(batches, description=localized(f"epoch {self.epoch + 1}"))
+        for number, batch in enumerate(progress_bar):
             progress = self.epoch + number / len(batches)
             for group in self.optimizer.param_groups:
                 group["lr"] = plan.learning_rate * self._rate(progress)
