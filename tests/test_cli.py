@@ -330,7 +330,7 @@ def test_a_png_that_cannot_be_written_is_one_line(tmp_path: Path, run) -> None:
         (["train", "--data", "x", "--backbone", "resnet50", "-o", "run"], "torch", "torch"),
         (["serve"], "fastapi", "api"),
         (["batch", SONG, "-o", "x.csv", "--engine", "ray"], "ray", "ray"),
-        (["batch", SONG, "-o", "x.csv", "--models", "jazz", "--write-tags"], "mutagen", "batch"),
+        (["tags", "x.csv"], "mutagen", "batch"),
     ],
 )
 def test_without_its_extra_a_command_says_what_to_install(
@@ -383,7 +383,7 @@ def test_batch_writes_a_table_and_shows_what_tags_would_change(
     status, out, _ = run(*asked)
     assert (status, out) == (0, f"{table}: 1 recordings, 0 with errors\n")
     assert run(*asked)[0] == 0, "nothing is new"
-    tagging = (*asked, "--write-tags", "--threshold", "0.3")
+    tagging = ("tags", table, "--threshold", "0.3")
     status, out, _ = run(*tagging)
     assert status == 0
     assert "Noise" in out

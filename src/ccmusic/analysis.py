@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ccmusic.agreement import Agreement, agree, mean_probabilities
+from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.attention import Attention, Region, attend
 from ccmusic.card import matching
 from ccmusic.importance import weigh
@@ -15,7 +15,6 @@ from ccmusic.prepare import Prepared
 from ccmusic.result import PanelResult
 from ccmusic.schema import AnalysisDocument
 from ccmusic.texts import Language, translate
-from ccmusic.verdict import Verdict
 
 Map = TypeVar("Map", bound=Attention)
 
@@ -33,15 +32,6 @@ class Analysis(Prepared, PanelResult):
     >>> analysis.to_dict()["clip"]["codec"]
     'vorbis'
     """
-
-    transform: str
-    """Of all its models; ``both`` if they do not all have the same."""
-    verdicts: dict[str, Verdict]
-    """By name of checkpoint."""
-    mean: dict[str, float]
-    """The ensemble: mean probability of each class among models that share their classes."""
-    agreement: Agreement | None
-    """None if every model failed, or none was asked."""
 
     def _opinion(self, agreement: str, language: Language) -> str:
         if self.judged == "doubtful":

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ccmusic.advice import Advice
 from ccmusic.agreement import Agreement, Spread
 from ccmusic.attention import Attention
-from ccmusic.audio import AudioWarning, Channel, Clip
+from ccmusic.audio import AudioWarning, Clip
 from ccmusic.card import Level, MapKind
 from ccmusic.edits import Edit
 from ccmusic.errors import DataError
@@ -157,52 +157,6 @@ class ClipDocument(Document):
         return cls(**asdict(clip.info), warnings=told)
 
 
-class WithoutDocument(Document):
-    """A region of time and frequency was removed from the sound."""
-
-    edit: Literal["without"]
-    band: tuple[float, float] | None = Field(
-        description="Lowest and highest frequency, hertz; null for all.", examples=[[64, 127]]
-    )
-    seconds: tuple[float, float] | None = Field(
-        description="Begin and end, seconds of the piece; null for the whole window."
-    )
-
-
-class ChangeDocument(Document):
-    """The sound was changed; what is null was left as it is."""
-
-    edit: Literal["change"]
-    pitch: float | None = Field(description="Semitones up.", examples=[2])
-    tempo: float | None = Field(description="How many times as fast.")
-    highpass: float | None = Field(description="Hertz.")
-    lowpass: float | None = Field(description="Hertz.")
-    noise: float | None = Field(description="Ratio of the sound to white noise that was added, dB.")
-    gain: float | None = Field(description="Decibels.")
-
-
-class ChannelDocument(Document):
-    """One channel was taken instead of the mean of all."""
-
-    edit: Literal["channel"]
-    channel: Channel
-
-
-EditDocument: TypeAlias = Annotated[
-    WithoutDocument | ChangeDocument | ChannelDocument, Field(discriminator="edit")
-]
-
-
-def edit_document(edit: Edit) -> EditDocument:
-    """Convert an edit."""
-    kinds: dict[str, type[WithoutDocument | ChangeDocument | ChannelDocument]] = {
-        "without": WithoutDocument,
-        "change": ChangeDocument,
-        "channel": ChannelDocument,
-    }
-    return kinds[edit.edit].model_validate(edit)
-
-
 class AgreementDocument(Document):
     """How far the models agree."""
 
@@ -283,7 +237,7 @@ class AnalysisDocument(_Versioned):
     """Analysis of ten seconds of a recording, or of the whole."""
 
     clip: ClipDocument
-    edits: list[EditDocument] = Field(
+    edits: list[Annotated[Edit, Field(discriminator="edit")]] = Field(
         description="What was done to the sound before it was judged, in order. If there is any, "
         "this is no verdict on the recording itself."
     )

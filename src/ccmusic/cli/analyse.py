@@ -20,6 +20,7 @@ from ccmusic.cli.options import (
     TransformOption,
     complain,
     options_of,
+    output_option,
     print_json,
     source_of,
     split_names,
@@ -109,7 +110,7 @@ def classify(
 
 def spectrogram(
     file: FileArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.png", help="Output file.")],
+    output: Annotated[Path, output_option("OUT.png", "Output file.")],
     transform: TransformOption = "cqt",
     stage: Annotated[
         Literal["raw", "picture"],
@@ -135,9 +136,7 @@ def spectrogram(
 @options_of(EditOptions)
 def report(
     file: FileArgument,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT.html|.json|.csv", help="Output file.")
-    ],
+    output: Annotated[Path, output_option("OUT.html|.json|.csv", "Output file.")],
     transform: PanelOption = "cqt",
     models: ModelsOption = None,
     language: Annotated[
