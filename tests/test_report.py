@@ -64,8 +64,10 @@ def test_page_holds_everything_it_shows(analysis: Analysis, language: Language) 
     assert "<b>song" not in text  # a file's name is text, not markup
     assert "<b>song & more.flac" in page.text
     assert page.tags.count("svg") == 2 * 2 + 3  # spectrogram and pixels of both; three maps
-    assert len(page.described) == 2 * 2 + 3 + 1  # and the table
-    assert page.described[::2][:2] == ["CQT", "Mel"]
+    table, *pictures = page.described
+    assert table == translate(language, "page.table")
+    assert len(pictures) == 2 * 2 + 3
+    assert pictures[::2][:2] == ["CQT", "Mel"]
     for axis in ("time", "pitch_cqt", "pitch_mel"):
         title = translate(language, f"figure.{axis}")
         assert title[:1].upper() + title[1:] in page.text
