@@ -290,13 +290,16 @@ def test_models_lead_with_unknown_sources(
         assert (row["accuracy"], row["measured_on"]) == (unknown.accuracy, unknown.split)
         maps = shipped[row["name"]].faithfulness
         assert maps
-        assert (row["maps"], row["maps_better_than_chance"]) == (
-            maps.removed,
-            maps.better_than_chance,
-        )
+        assert row["maps"] == {kind: worth.removed for kind, worth in maps.items()}
+        assert row["maps_better_than_chance"] == {
+            kind: worth.better_than_chance for kind, worth in maps.items()
+        }
     monkeypatch.setenv("COLUMNS", "200")
     chance = [
-        c for c in shipped.values() if c.faithfulness and not c.faithfulness.better_than_chance
+        worth
+        for card in shipped.values()
+        for worth in card.faithfulness.values()
+        if not worth.better_than_chance
     ]
     assert run("models")[1].count("not surely better than chance") == len(chance)
 

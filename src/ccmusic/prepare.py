@@ -10,19 +10,11 @@ from typing import Self
 
 import numpy as np
 
-from ccmusic.audio import (
-    SAMPLE_RATE,
-    AudioInfo,
-    AudioWarning,
-    Clip,
-    Crop,
-    Recording,
-    Source,
-)
+from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Recording, Source
 from ccmusic.edits import Edit, OneChannel
 from ccmusic.frames import carry
 from ccmusic.picture import Picture, Preprocessing
-from ccmusic.quality import Judged, audible_seconds, judgeable
+from ccmusic.quality import Judged, judgeable
 from ccmusic.spectrogram import Spectrogram, Transform, TransformName
 from ccmusic.values import Value
 
@@ -32,8 +24,6 @@ class ClipResult(Value):
     """What is known of a clip before any model is asked: how much there is to hear."""
 
     clip: Clip
-    audible: float
-    """Seconds of sound in the window; of a piece, in the window with the most."""
     elapsed_ms: float = field(compare=False)
     """Milliseconds of work on it, waiting not included."""
 
@@ -46,6 +36,11 @@ class ClipResult(Value):
     def edits(self) -> tuple[Edit, ...]:
         """What was done to the sound before it was judged, in order; usually nothing."""
         return self.clip.edits
+
+    @property
+    def audible(self) -> float:
+        """Seconds of sound in the window; of a piece, in the window with the most."""
+        return self.clip.audible
 
     @property
     def judged(self) -> Judged:
@@ -174,7 +169,6 @@ def prepare(
         clip=clip,
         spectrograms=spectrograms,
         pictures={p: _pictures(p, spectrograms[p.transform], whole) for p in preprocessings},
-        audible=audible_seconds(clip.samples_at(SAMPLE_RATE, loop=False), SAMPLE_RATE),
         whole=whole.info,
         elapsed_ms=1000 * (time.perf_counter() - started),
     )

@@ -49,12 +49,15 @@ class WholePiece(PanelResult):
         clip, end = kept[0].clip, kept[-1].clip.info.window_end
         return cls(
             windows=kept,
-            clip=replace(clip, info=replace(clip.info, window_end=end)),
+            clip=replace(
+                clip,
+                info=replace(clip.info, window_end=end),
+                audible=max(window.audible for window in kept),
+            ),
             transform=kept[0].transform,
             verdicts=verdicts,
             mean=mean_probabilities(voices),
             agreement=agree(voices),
-            audible=max(window.audible for window in kept),
             elapsed_ms=sum(window.elapsed_ms for window in kept),
         )
 
