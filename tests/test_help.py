@@ -106,6 +106,8 @@ def told() -> list[tuple[str, str]]:
             sentences = node.args[:1] if name in tellers else []
             if name == "map" and getattr(node.args[0], "id", "") == "localized":
                 sentences = getattr(node.args[1], "elts", [])
+            if name == "print_table":
+                sentences = getattr(node.args[0], "elts", [])
             for sentence in (*sentences, *reasons):
                 parts = sentence.values if isinstance(sentence, ast.JoinedStr) else [sentence]
                 literal = all(isinstance(p, ast.Constant | ast.FormattedValue) for p in parts)

@@ -20,22 +20,10 @@ from ccmusic.values import Value
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Prepared(Value):
-    """Pictures of a recording, ready for the models, with all steps before them.
-
-    >>> prepared = prepare("examples/rain.ogg", [Preprocessing.default("mel")])
-    >>> prepared.judged, round(prepared.audible), prepared.spectrogram("mel").values.shape
-    ('yes', 10, (128, 431))
-    """
+class ClipResult(Value):
+    """What is known of a clip before any model is asked: how much there is to hear."""
 
     clip: Clip
-    spectrograms: dict[Transform, Spectrogram]
-    """One for each transform that the preprocessings name; usually one."""
-    pictures: dict[Preprocessing, tuple[Picture, ...]]
-    """By preprocessing of the models: one picture, or the slices of the whole piece."""
-    whole: AudioInfo
-    """What slices were cut from, if a model wants slices: the whole piece, half an hour of it at
-    most; otherwise that of the clip."""
     elapsed_ms: float = field(compare=False)
     """Milliseconds of work on it, waiting not included."""
 
@@ -51,7 +39,7 @@ class Prepared(Value):
 
     @property
     def audible(self) -> float:
-        """Seconds of sound in the window."""
+        """Seconds of sound in the window; of a piece, in the window with the most."""
         return self.clip.audible
 
     @property
@@ -62,6 +50,24 @@ class Prepared(Value):
         and no agreement. ``doubtful`` ones have less than 3 s of sound.
         """
         return judgeable(self.audible)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Prepared(ClipResult):
+    """Pictures of a recording, ready for the models, with all steps before them.
+
+    >>> prepared = prepare("examples/rain.ogg", [Preprocessing.default("mel")])
+    >>> prepared.judged, round(prepared.audible), prepared.spectrogram("mel").values.shape
+    ('yes', 10, (128, 431))
+    """
+
+    spectrograms: dict[Transform, Spectrogram]
+    """One for each transform that the preprocessings name; usually one."""
+    pictures: dict[Preprocessing, tuple[Picture, ...]]
+    """By preprocessing of the models: one picture, or the slices of the whole piece."""
+    whole: AudioInfo
+    """What slices were cut from, if a model wants slices: the whole piece, half an hour of it at
+    most; otherwise that of the clip."""
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:

@@ -20,6 +20,7 @@ from ccmusic.cli.options import (
     TransformOption,
     complain,
     options_of,
+    output_option,
     print_json,
     source_of,
     split_names,
@@ -109,7 +110,7 @@ def classify(
 
 def spectrogram(
     file: FileArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.png", help="Output file.")],
+    output: Annotated[Path, output_option("OUT.png", "Output file.")],
     transform: TransformOption = "cqt",
     stage: Annotated[
         Literal["raw", "picture"],
@@ -135,9 +136,7 @@ def spectrogram(
 @options_of(EditOptions)
 def report(
     file: FileArgument,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT.html|.json|.csv", help="Output file.")
-    ],
+    output: Annotated[Path, output_option("OUT.html|.json|.csv", "Output file.")],
     transform: PanelOption = "cqt",
     models: ModelsOption = None,
     language: Annotated[
@@ -150,15 +149,18 @@ def report(
 ) -> None:
     """Write an HTML, JSON, or CSV report for one recording.
 
-    The HTML page contains its pictures and opens offline. The sound may be edited first, as for
-    `classify`.
+    The HTML page contains its pictures and opens offline; its maps are measured, which takes some
+    seconds. The sound may be edited first, as for `classify`.
     """
     from ccmusic import report
+    from ccmusic.analysis import Analysis
     from ccmusic.panel import Panel
 
     kind, edits = report.kind_of(output), options.edits(crop)
     with Panel.open(transform, split_names(models)) as panel:
         analysis = _analyze(panel, source_of(file), crop, edits)
+        if kind == "html" and isinstance(analysis, Analysis):
+            analysis = panel.measure(analysis)
     write(output, report.render(analysis, kind, language or default_language()).encode())
 
 
