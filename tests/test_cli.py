@@ -23,6 +23,8 @@ from typer.testing import CliRunner
 import ccmusic
 from ccmusic import panel, zoo
 from ccmusic.cli import app, main
+from ccmusic.cli.options import complain
+from ccmusic.errors import CheckpointError
 from ccmusic.prepare import Prepared, prepare
 from small_models import make_checkpoint
 
@@ -290,13 +292,16 @@ def test_models_lead_with_unknown_sources(
         assert (row["accuracy"], row["measured_on"]) == (unknown.accuracy, unknown.split)
         maps = shipped[row["name"]].faithfulness
         assert maps
-        assert (row["maps"], row["maps_better_than_chance"]) == (
-            maps.removed,
-            maps.better_than_chance,
-        )
+        assert row["maps"] == {kind: worth.removed for kind, worth in maps.items()}
+        assert row["maps_better_than_chance"] == {
+            kind: worth.better_than_chance for kind, worth in maps.items()
+        }
     monkeypatch.setenv("COLUMNS", "200")
     chance = [
-        c for c in shipped.values() if c.faithfulness and not c.faithfulness.better_than_chance
+        worth
+        for card in shipped.values()
+        for worth in card.faithfulness.values()
+        if not worth.better_than_chance
     ]
     assert run("models")[1].count("not surely better than chance") == len(chance)
 
@@ -658,7 +663,7 @@ def test_doctor_names_the_models_that_do_not_load(folder: Path, run) -> None:
 def test_help_lists_the_commands_in_groups() -> None:
     text = CliRunner().invoke(app, ["--help"]).stdout
     groups = {
-        "Use": ["classify", "report", "spectrogram", "batch", "doctor"],
+        "Use": ["classify", "report", "spectrogram", "batch", "tags", "doctor"],
         "Your own models": ["import", "models"],
         "Training": ["train", "evaluate", "calibrate", "export", "data"],
         "Servers": ["dashboard", "serve"],
@@ -703,3 +708,15 @@ def test_completion_is_offered(tmp_path: Path) -> None:
     assert completed("classify", "--cr") == ["--crop"]
     assert completed("batch", "--crop", "e") == ["end"]
     assert completed("classify", "--transform", "m") == ["mel"]
+
+
+def test_a_parameter_of_the_library_is_an_option_here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCMUSIC_LANGUAGE", "en")
+    complain("nothing to do: give `epochs`, `final_epochs`, or `init_from`")
+    expected = "ccmusic: nothing to do: give --epochs, --final-epochs, or --init-from\n"
+    assert capsys.readouterr().err == expected
+    monkeypatch.setenv("CCMUSIC_LANGUAGE", "zh")
+    complain(CheckpointError("other_transform", name="jazz_cqt", transform="cqt"))
+    assert "--transform" in capsys.readouterr().err

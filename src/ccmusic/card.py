@@ -32,6 +32,8 @@ _RESERVED = frozenset(
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+MapKind = Literal["activation", "occlusion"]
+"""How a map was made: from the network's features, or by covering one place after the other."""
 Level = Literal["high", "middling", "low"]
 """How sure a verdict is, by its band."""
 
@@ -217,7 +219,7 @@ class PanelCard(_Strict):
 
 
 class Faithfulness(_Strict):
-    """What the regions that a model's maps name are worth: chance is one half.
+    """What the regions that a model's maps of a kind name are worth: chance is one half.
 
     Deletion and insertion of V. Petsiuk et al., "RISE: randomized input sampling for explanation
     of black-box models", 2018, with the named region in place of single cells.
@@ -299,8 +301,8 @@ class ModelCard(_Strict):
     explanation: Explanation = "exact"
     """Kind of the maps. ``exact``: the logits are their means, or differ by a constant.
     ``gradient``: derivative times feature, for this picture. ``none``: there are none."""
-    faithfulness: Faithfulness | None = None
-    """How much the maps' strongest regions matter, measured; None: not measured."""
+    faithfulness: dict[MapKind, Faithfulness] = {}
+    """How much the strongest regions of its maps matter, by kind; without those not measured."""
     same_choice: Share | None = None
     """Share of the held-out clips with the same first choice as the fp32 weights."""
     relative_latency: float | None = Field(None, gt=0)
@@ -345,6 +347,19 @@ class ModelCard(_Strict):
         transform = TRANSFORM_TITLES.get(self.transform, self.transform)
         return f"{title} · {transform}" if with_transform else title
 
+    def maps_message(self, language: Language = "en") -> str:
+        """How often the regions of its maps mattered in tests, by kind; empty if not measured.
+
+        >>> from ccmusic import Panel
+        >>> with Panel.open("mel", ["resnet50"]) as panel:
+        ...     panel.cards[0].maps_message().partition(" ")[0]
+        'measured'
+        """
+        return "; ".join(
+            f"{translate(language, f'{kind}.name')} {worth.message(language)}"
+            for kind, worth in self.faithfulness.items()
+        )
+
     def renamed(self, name: str) -> Self:
         """Return the same card under another name.
 
@@ -364,6 +379,24 @@ class ModelCard(_Strict):
 def matching(name: str, cards: Iterable[ModelCard]) -> list[ModelCard]:
     """Those whose checkpoint or backbone has this name."""
     return [card for card in cards if name in (card.name, card.backbone)]
+
+
+def select(names: Iterable[str], cards: Iterable[ModelCard]) -> set[str]:
+    """Names of the checkpoints among cards, of checkpoint or backbone names; a text is one name.
+
+    Raises
+    ------
+    CheckpointError
+        If one is of none of them.
+    """
+    cards, chosen = list(cards), set[str]()
+    for name in [names] if isinstance(names, str) else names:
+        found = matching(name, cards)
+        if not found:
+            known = ", ".join(sorted(card.name for card in cards))
+            raise CheckpointError("unknown_model", name=name, known=known)
+        chosen.update(card.name for card in found)
+    return chosen
 
 
 def fastest(cards: Iterable[ModelCard]) -> ModelCard:

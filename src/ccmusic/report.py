@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -16,6 +16,7 @@ from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
 from ccmusic.genres import genre_colour, genre_name
+from ccmusic.importance import Importance
 from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, capitalized, translate
 from ccmusic.verdict import Verdict
@@ -41,7 +42,8 @@ svg { display: block; width: 100%; height: auto; }
 table { border-collapse: collapse; }
 th, td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap; }
 th:first-child { text-align: left; }
-.models tr:last-child > * { border-top: 2px solid; font-weight: bold; }
+.swatch { display: inline-block; width: 0.7em; height: 0.7em; margin-right: 0.4em; }
+.all tr:last-child > * { border-top: 2px solid; font-weight: bold; }
 .windows td:last-child { font-weight: bold; }
 figure { margin: 0; }
 .note { opacity: 0.75; }
@@ -117,31 +119,38 @@ def window_line(clip: Clip, language: Language) -> str:
 
 def region_line(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
     """Sentence about where a model found a genre, or why it has no map."""
-    return map_line(analysis.verdicts[name], analysis.attention(name, genre), language)
+    return map_line(analysis.verdicts[name], analysis.evidence(name, genre), language)
 
 
 def map_line(verdict: Verdict, looked: Attention | None, language: Language) -> str:
-    """Sentence about the map of a verdict, or why there is none."""
+    """Sentence about the map of a verdict, or why there is none.
+
+    It says how much such places mattered in tests, and how far two kinds of maps agree.
+    """
     if looked is None:
         has_maps = verdict.maps is not None
         return translate(language, "attention.unknown" if has_maps else "attention.none")
-    line, worth = place_line(looked, language), verdict.card.faithfulness
-    if looked.region is None or looked.everywhere or worth is None:
-        return line
-    return translate(language, "attention.worth", line=line, worth=worth.message(language))
-
-
-def place_line(
-    looked: Attention, language: Language, kind: Literal["attention", "importance"] = "attention"
-) -> str:
-    """Sentence about the strongest place of a map."""
     named = {"genre": genre_name(looked.genre, language)}
     if looked.region is None:
-        return translate(language, f"{kind}.nowhere", **named)
+        return translate(language, f"{looked.kind}.nowhere", **named)
     if looked.everywhere:
-        return translate(language, f"{kind}.everywhere", **named)
-    region = looked.region.message(language)
-    return translate(language, f"{kind}.strongest", region=region, **named)
+        line = translate(language, f"{looked.kind}.everywhere", **named)
+    else:
+        region = looked.region.message(language)
+        line = translate(language, f"{looked.kind}.strongest", region=region, **named)
+        if worth := looked.worth(verdict.card):
+            line += translate(language, "attention.worth", worth=worth.message(language))
+    agreement = looked.rank_correlation if isinstance(looked, Importance) else None
+    if agreement is None:
+        return line
+    figure = f"{agreement:.2f}".replace("-", "−")
+    return line + translate(language, "occlusion.agreement", figure=figure)
+
+
+def map_help(look: str, maps: Iterable[Attention | None], language: Language) -> str:
+    """How to read maps of this look, and how they were made, by the kinds that there are."""
+    kinds = sorted({f"{looked.kind}.help" for looked in maps if looked})
+    return " ".join(translate(language, key) for key in (look, *kinds, "attention.help"))
 
 
 def to_html(analysis: PanelResult, language: Language, window: Analysis | None = None) -> str:
@@ -196,7 +205,7 @@ def _figures(analysis: PanelResult, language: Language) -> list[str]:
         *([_paragraph(why.message(language))] if why else []),
         *(map(_paragraph, advice.message(language)) if advice else ()),
         *([_paragraph(divergence)] if divergence else []),
-        f'<div class="scroll">{_table(analysis, language)}</div>',
+        shares_table(analysis, language),
     ]
 
 
@@ -211,35 +220,83 @@ def _evidence(analysis: PanelResult, language: Language) -> list[str]:
     return [
         *_spectrograms(shown, language),
         _heading(translate(language, "attention.title")),
-        _paragraph(translate(language, "attention.help")),
-        '<div class="row">',
         *_maps(shown, language),
-        "</div>",
     ]
 
 
 def _windows(windows: Sequence[PanelResult], language: Language) -> str:
     """Windows x models, the mean last: first choices with their probabilities."""
     names = dict.fromkeys(name for window in windows for name in window.verdicts)
-    mean = translate(language, "page.mean_short")
-    rows = ["".join(f"<th>{escape(name)}</th>" for name in ("", *names, mean))]
+    rows = []
     for window in windows:
         choices = [window.verdicts[n].top(1) if n in window.verdicts else [] for n in names]
-        cells = "".join(map(partial(_choice, language=language), (*choices, window.top(1))))
-        rows.append(f"<th>{clock(window.clip.info.window_start)}</th>{cells}")
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f'<div class="scroll"><table class="windows">{body}</table></div>'
+        cells = map(partial(_choice, language=language), (*choices, window.top(1)))
+        rows.append((clock(window.clip.info.window_start), "".join(cells)))
+    titles = map(escape, (*names, translate(language, "page.mean_short")))
+    return table("windows", titles, rows, translate(language, "timeline.title"))
 
 
 def _choice(choice: list[tuple[str, float]], language: Language) -> str:
     if not choice:
         return "<td></td>"
     ((genre, share),) = choice
+    return _bar(genre, 1, f"{genre_name(genre, language)} {share:.0%}")
+
+
+def _bar(genre: str, length: float, text: str) -> str:
+    """Cell of a table with a bar in the colour of a genre."""
     colour = genre_colour(genre)
+    bar = f"background:linear-gradient({colour},{colour}) 0 100%/{length:.1%} 4px no-repeat"
+    return f'<td style="{bar}">{escape(text)}</td>'
+
+
+def table(kind: str, head: Iterable[str], rows: Iterable[tuple[str, str]], label: str) -> str:
+    """Draw a table that scrolls where it is wider than the page.
+
+    Parameters
+    ----------
+    kind
+        Its class.
+    head
+        HTML of the titles of the columns.
+    rows
+        Title of each row, and HTML of its cells.
+    label
+        What it shows, for those who do not see it.
+    """
+    titles = "".join(f'<th scope="col">{title}</th>' for title in head)
+    body = "".join(f'<tr><th scope="row">{escape(t)}</th>{row}</tr>' for t, row in rows)
     return (
-        f'<td style="background: linear-gradient({colour}, {colour}) 0 100% / 100% 4px no-repeat">'
-        f"{escape(genre_name(genre, language))} {share:.0%}</td>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f'<table class="{kind}"><thead><tr><td></td>{titles}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def genre_mark(genre: str, language: Language) -> str:
+    """Name of a genre beside a square of its colour."""
+    return (
+        f'<span class="genre"><i class="swatch" style="background:{genre_colour(genre)}"></i>'
+        f"{escape(genre_name(genre, language))}</span>"
+    )
+
+
+def shares_table(analysis: PanelResult, language: Language) -> str:
+    """Models x genres; the likeliest genres of the mean at the left, the mean itself below."""
+    both = analysis.transform == "both"
+    shares = {
+        v.card.title(with_transform=both): v.probabilities
+        for v in analysis.verdicts.values()
+        if not v.error
+    }
+    shares[translate(language, "page.mean")] = analysis.mean
+    genres = analysis.genres
+    rows = (
+        (name, "".join(_bar(g, s[g], f"{s[g]:.0%}") if g in s else "<td></td>" for g in genres))
+        for name, s in shares.items()
+    )
+    head = (genre_mark(genre, language) for genre in genres)
+    return table("all", head, rows, translate(language, "page.table"))
 
 
 def clock(seconds: float) -> str:
@@ -257,30 +314,6 @@ def _models(analysis: PanelResult, language: Language) -> list[str]:
         *(_model(verdict, language) for verdict in analysis.verdicts.values()),
         "</ul>",
     ]
-
-
-def _table(analysis: PanelResult, language: Language) -> str:
-    """Models x genres; under each share a bar in the genre's colour."""
-    genres = analysis.genres
-    head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
-    rows = [f"<tr><th></th>{head}</tr>"]
-    both = analysis.transform == "both"
-    shares = {
-        v.card.title(with_transform=both): v.probabilities
-        for v in analysis.verdicts.values()
-        if not v.error
-    }
-    shares[translate(language, "page.mean")] = analysis.mean
-    for name, given in shares.items():
-        cells = "".join(
-            f'<td style="background: linear-gradient({genre_colour(genre)}, {genre_colour(genre)}) '
-            f'0 100% / {given[genre]:.1%} 4px no-repeat">{given[genre]:.0%}</td>'
-            if genre in given
-            else "<td></td>"
-            for genre in genres
-        )
-        rows.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
-    return f'<table class="models">{"".join(rows)}</table>'
 
 
 def _spectrograms(analysis: Analysis, language: Language) -> list[str]:
@@ -308,19 +341,21 @@ def _spectrograms(analysis: Analysis, language: Language) -> list[str]:
 
 
 def _maps(analysis: Analysis, language: Language) -> list[str]:
-    maps = {name: analysis.attention(name) for name in analysis.verdicts}
+    maps = {name: analysis.evidence(name) for name in analysis.verdicts}
     strongest = max((float(m.coarse.max()) for m in maps.values() if m), default=0.0)
     both = analysis.transform == "both"
-    return [
+    figures = [
         _figure(
             plot.attention(looked, strongest=strongest),
             f"{analysis.verdicts[name].card.title(with_transform=both)}: "
-            f"{region_line(analysis, name, None, language)}",
+            f"{map_line(analysis.verdicts[name], looked, language)}",
             language,
         )
         for name, looked in maps.items()
         if looked
     ]
+    help_text = map_help("report.map_help", maps.values(), language)
+    return [_paragraph(help_text), '<div class="row">', *figures, "</div>"]
 
 
 def _figure(shown: plot.Plot, caption: str, language: Language) -> str:

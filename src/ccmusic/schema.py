@@ -15,7 +15,7 @@ from ccmusic.advice import Advice
 from ccmusic.agreement import Agreement, Spread
 from ccmusic.attention import Attention
 from ccmusic.audio import AudioWarning, Clip
-from ccmusic.card import Level
+from ccmusic.card import Level, MapKind
 from ccmusic.edits import Edit
 from ccmusic.errors import DataError
 from ccmusic.quality import Judged
@@ -60,6 +60,10 @@ class RegionDocument(Document):
 class AttentionDocument(Document):
     """Regions that support the first choice of a model."""
 
+    kind: MapKind = Field(
+        description="`occlusion`: measured, what the genre loses when a place is covered. "
+        "`activation`: by the features of the network."
+    )
     genre: str = Field(examples=["jazz"])
     region: RegionDocument | None = Field(
         description="The strongest place; null if none speaks for it."
@@ -75,6 +79,7 @@ class AttentionDocument(Document):
         """Convert an attention map."""
         return cls.model_validate(
             {
+                "kind": attention.kind,
                 "genre": attention.genre,
                 "region": attention.region,
                 "values": attention.coarse.tolist(),

@@ -149,15 +149,18 @@ def report(
 ) -> None:
     """Write an HTML, JSON, or CSV report for one recording.
 
-    The HTML page contains its pictures and opens offline. The sound may be edited first, as for
-    `classify`.
+    The HTML page contains its pictures and opens offline; its maps are measured, which takes some
+    seconds. The sound may be edited first, as for `classify`.
     """
     from ccmusic import report
+    from ccmusic.analysis import Analysis
     from ccmusic.panel import Panel
 
     kind, edits = report.kind_of(output), options.edits(crop)
     with Panel.open(transform, split_names(models)) as panel:
         analysis = _analyze(panel, source_of(file), crop, edits)
+        if kind == "html" and isinstance(analysis, Analysis):
+            analysis = panel.measure(analysis)
     write(output, report.render(analysis, kind, language or default_language()).encode())
 
 
@@ -190,7 +193,9 @@ def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  #
         say(edits.message(clip.edits, language))
     for warning in analysis.warnings:
         label = translate(language, "cli.warning")
-        console.print(f"[yellow]{label}[/yellow] {warning.message(language)}", highlight=False)
+        option = " (--crop)" if warning.code == "silence" else ""
+        said = f"{warning.message(language)}{option}"
+        console.print(f"[yellow]{label}[/yellow] {said}", highlight=False)
     opinion = analysis.message(language)
     if not analysis.verdicts:
         say(opinion)

@@ -26,7 +26,6 @@ from ccmusic.dashboard.compute import (
     finished_piece,
     has_models,
     open_panel,
-    start_importance,
     start_waveform,
 )
 from ccmusic.dashboard.downloads import downloads
@@ -208,23 +207,21 @@ def _show_verdicts(shown: Shown, stage: _Stage, dimmed: _Dimmed) -> None:
             return
         against_the_panel(stage.versus, piece, analysis, language)
         typical(stage.looks, analysis, language)
-        enlarged, places, curves = _below(shown, stage, answer, analysis)
+        enlarged, measuring, curves = _below(shown, stage, answer, analysis)
     dimmed.lift("below")
     # What is done in a window waits for the end of this run: nothing long, then.
     if dialog.is_open():
         return
     if along and not enlarged:
         curve(along, shown)
-    if places and not enlarged:
-        asked = state().map_genre
-        genre = asked if asked in analysis.genres else None
-        edits = state().edits
-        measuring = start_importance(piece, shown.transform, shown.start, edits, genre)
-        importance(piece.title, places, measuring, language, orientation=shown.orientation)
     if has_course(shown.clip):
         done = timeline(strip, curves, shown, partial(_tell, shown, stage, analysis))
         if done and not (answer.whole or shown.after or enlarged):
             st.rerun()  # the answer is now that of the piece
+    if measuring and not enlarged:
+        maps = {(): analysis, **({state().edits: answer.changed} if answer.changed else {})}
+        if importance(measuring, piece, shown.transform, shown.start, maps, language):
+            st.rerun()
 
 
 def _ask(shown: Shown, stage: _Stage) -> DeltaGenerator | None:
@@ -260,17 +257,18 @@ def _answer(shown: Shown, stage: _Stage, dimmed: _Dimmed) -> _Answer:
 
 def _below(
     shown: Shown, stage: _Stage, answer: _Answer, analysis: Analysis
-) -> tuple[bool, dict[str, DeltaGenerator], DeltaGenerator]:
+) -> tuple[bool, DeltaGenerator | None, DeltaGenerator]:
     """Draw what is below the first screen.
 
     Returns
     -------
-    Whether a map is opened large; room below the maps; and room for curves over time.
+    Whether a map is opened large; room to tell how far what counts is measured, if it is to be;
+    and room for curves over time.
     """
     piece, language, changed = shown.piece, shown.language, answer.changed
     if stage.other:
         compare(shown, analysis, stage.other)
-    enlarged, places = attention(
+    enlarged, measuring = attention(
         piece.title, analysis, language, orientation=shown.orientation, after=changed
     )
     details(answer.leading or analysis, language)
@@ -278,7 +276,7 @@ def _below(
     downloads(piece, changed or analysis, None if changed else answer.whole, language)
     if stage.pieces:
         files_table(stage.pieces, shown.transform, shown.on, language)
-    return enlarged, places, curves
+    return enlarged, measuring, curves
 
 
 def _tell(shown: Shown, stage: _Stage, analysis: Analysis, done: int, windows: int) -> None:

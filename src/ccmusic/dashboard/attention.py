@@ -16,7 +16,7 @@ from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import attention_figure, buttons
 from ccmusic.dashboard.state import bound, field_of_state, state
 from ccmusic.genres import genre_name
-from ccmusic.report import map_line
+from ccmusic.report import map_help, map_line
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
@@ -28,7 +28,7 @@ def attention(
     *,
     orientation: Orientation,
     after: Analysis | None = None,
-) -> tuple[bool, dict[str, DeltaGenerator]]:
+) -> tuple[bool, DeltaGenerator | None]:
     """Draw the regions that support the first choice of each model, or a chosen genre.
 
     Parameters
@@ -42,12 +42,12 @@ def attention(
 
     Returns
     -------
-    Whether one of the maps is opened large; and room below the maps of each model, if what counts
-    is to be measured.
+    Whether one of the maps is opened large; and room to tell how far what counts is measured, if
+    it is to be.
     """
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
-        return False, {}
+        return False, None
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
     choices, asked = ["", *analysis.genres], state().map_genre
@@ -58,7 +58,7 @@ def attention(
         format_func=lambda genre: (
             genre_name(genre, language) if genre else translate(language, "attention.first")
         ),
-        help=translate(language, "attention.map_help"),
+        help=map_help("attention.map_help", map(analysis.evidence, given), language),
         **bound(
             "map_genre",
             known,
@@ -68,9 +68,8 @@ def attention(
         ),
     )
     genre = chosen or None
-    looked = {name: analysis.attention(name, genre) for name in given}
+    looked = {name: analysis.evidence(name, genre) for name in given}
     strongest = max((float(m.coarse.max()) for m in looked.values() if m), default=0.0)
-    slots: dict[str, DeltaGenerator] = {}
     with st.container(horizontal=True, vertical_alignment="center"):
         # The style sheet fades the maps; nothing has to be asked of the server.
         word = escape(translate(language, "attention.opacity"))
@@ -83,6 +82,7 @@ def attention(
             translate(language, "attention.one_scale"), **field_of_state("one_scale")
         )
         measured = wanted(language)
+    progress = st.empty() if measured else None
     both = analysis.transform == "both"
     # The first of each transform: the others beside it have the same axis.
     labelled = {
@@ -131,13 +131,11 @@ def attention(
                 draw(name, "map", given[name], looked_at)
                 if after and name in after.verdicts:
                     st.caption(translate(language, "what_if.after"))
-                    draw(name, "map_after", after.verdicts[name], after.attention(name, genre))
-                if measured:
-                    slots[name] = st.empty()
+                    draw(name, "map_after", after.verdicts[name], after.evidence(name, genre))
                 opened |= bool(enlarged)
                 if enlarged:  # the style sheet gives it what height there is
                     st.dialog(title_of, width="large")(draw)(name, "large", given[name], looked_at)
-    return opened, slots
+    return opened, progress
 
 
 def _region(verdict: Verdict, looked: Attention | None, language: Language) -> str:

@@ -37,7 +37,7 @@ def downloads(
     quick: tuple[report.Kind, ...] = "json", "csv"
     shown, window = (whole, analysis) if whole else (analysis, None)
     written = {kind: report.render(shown, kind, language) for kind in quick}
-    page, told = state(), (analysis.clip.info, written)
+    page, told = state(), (analysis.clip.info, analysis.measured, written)
     # These take a third of a second. The other two hold all times, which no analysis shares.
     if page.written[0] != told:
         html = report.render(shown, "html", language, window=window)

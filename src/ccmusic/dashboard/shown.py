@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, Clip
 from ccmusic.axes import Orientation
 from ccmusic.dashboard.background import Background
-from ccmusic.dashboard.compute import prepared, start_analysis
+from ccmusic.dashboard.compute import prepared
+from ccmusic.dashboard.importance import known_analysis
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.state import state
 from ccmusic.edits import Edit
@@ -17,7 +19,6 @@ from ccmusic.errors import CCMusicError
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language
-from ccmusic.verdict import Verdict
 
 STEP = 0.1
 """Seconds by which the window moves."""
@@ -35,7 +36,7 @@ class Shown:
     start: float | None
     """Second at which the window begins; None for the middle of the piece."""
     window: Prepared
-    pending: Background[Verdict, Analysis] | None
+    pending: Background[Any, Analysis] | None
     """Begun before anything is drawn, so that the models run meanwhile; None without models."""
     after: Shown | CCMusicError | None = None
     """The same as it was edited, or why it cannot be; None where nothing is."""
@@ -71,7 +72,7 @@ def show(
 
     def sound(edits: tuple[Edit, ...]) -> Shown:
         window = prepared(piece, transform, start, edits)
-        pending = start_analysis(piece, transform, start, edits) if judged else None
+        pending = known_analysis(piece, transform, start, edits) if judged else None
         return Shown(piece, transform, on, language, start, window, pending)
 
     plain = sound(())

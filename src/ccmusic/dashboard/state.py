@@ -226,7 +226,7 @@ class State(Address):
     hands: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     score: dict[tuple[str, str], tuple[bool, bool]] = field(default_factory=dict)
     """Whether the class was right, and the panel."""
-    measure: bool = False
+    activation_maps: bool = False
     one_scale: bool = False
     typical_first: str = ""
     """First genre of the panel when the typical pictures were drawn last."""

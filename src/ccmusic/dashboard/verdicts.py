@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -19,6 +20,7 @@ from ccmusic.dashboard.verdict_figures import tie_figure
 from ccmusic.dashboard.voting import own_vote
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
+from ccmusic.report import shares_table
 from ccmusic.result import PanelResult
 from ccmusic.texts import Language, capitalized, translate
 from ccmusic.verdict import Verdict
@@ -30,7 +32,7 @@ _CHOICES = 3  # genres of each model, and of the mean
 def verdicts(
     slot: DeltaGenerator,
     shown: Shown,
-    pending: Background[Verdict, Analysis],
+    pending: Background[Any, Analysis],
     cards: Sequence[ModelCard],
     whole: WholePiece | None,
 ) -> Analysis | None:
@@ -182,7 +184,7 @@ def details(shown: PanelResult, language: Language) -> None:
     if shown.agreement is None:
         return
     with st.expander(translate(language, "page.details"), key="details"):
-        st.html(markup.table(shown, language))
+        st.html(shares_table(shown, language))
         divergence, *notes = _notes(shown, language)
         st.caption(plain(divergence), help=translate(language, "term.divergence"))
         for line in notes:

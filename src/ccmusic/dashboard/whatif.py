@@ -19,7 +19,6 @@ from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.markup import (
     bar,
-    genre_mark,
     headline,
     large,
     piece_title,
@@ -36,6 +35,7 @@ from ccmusic.edits import Change, Edit, Without, message
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
+from ccmusic.report import genre_mark
 from ccmusic.spectrogram import transforms_of
 from ccmusic.texts import Language, capitalized, translate
 
