@@ -513,7 +513,10 @@ def _cover(occlusion: Occlusion, session: Future[Session], row: int) -> Part:
         raise
     except Exception as error:
         raise CheckpointError("failed", file=occlusion.model, reason=reason_of(error)) from None
-    return occlusion, row, np.concatenate(logits)
+    found = np.concatenate(logits)
+    if not np.isfinite(found).all():
+        raise CheckpointError("not_finite", file=occlusion.model)
+    return occlusion, row, found
 
 
 def _ask(
