@@ -663,7 +663,7 @@ def test_doctor_names_the_models_that_do_not_load(folder: Path, run) -> None:
 def test_help_lists_the_commands_in_groups() -> None:
     text = CliRunner().invoke(app, ["--help"]).stdout
     groups = {
-        "Use": ["classify", "report", "spectrogram", "batch", "doctor"],
+        "Use": ["classify", "report", "spectrogram", "batch", "tags", "doctor"],
         "Your own models": ["import", "models"],
         "Training": ["train", "evaluate", "calibrate", "export", "data"],
         "Servers": ["dashboard", "serve"],

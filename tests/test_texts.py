@@ -30,14 +30,10 @@ def test_no_key_stands_twice(name: str) -> None:
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize("key", catalogue("en"))
-def test_both_sentences_mention_the_same_values(key: str) -> None:
-    assert placeholders(catalogue("zh")[key]) == placeholders(catalogue("en")[key])
-
-
-@pytest.mark.parametrize("english", chinese_sentences())
-def test_the_chinese_sentence_mentions_the_values_of_the_english(english: str) -> None:
-    assert placeholders(chinese_sentences()[english]) == placeholders(english)
+def test_both_sentences_mention_the_same_values() -> None:
+    pairs = [(catalogue("en")[key], chinese) for key, chinese in catalogue("zh").items()]
+    pairs += chinese_sentences().items()
+    assert not [pair for pair in pairs if placeholders(pair[0]) != placeholders(pair[1])]
 
 
 @pytest.mark.parametrize(
@@ -73,18 +69,18 @@ def test_no_message_of_the_library_names_an_option_of_the_command_line(language:
             assert not [t for t in texts if isinstance(t, str) and re.search("--[a-z]", t)], path
 
 
-@pytest.mark.parametrize("sentence", CHINESE)
-def test_chinese_sentences_have_chinese_punctuation(sentence: str) -> None:
+def test_chinese_sentences_have_chinese_punctuation() -> None:
     # Values are filled in, and code between backticks is to be copied.
-    sentence = re.sub(r"\{.*?\}|`.*?`", "", sentence)
-    if re.search(r"[\u4e00-\u9fff]", sentence):
-        assert not re.search(r"[,:;?!()]", sentence)
+    plain = [re.sub(r"\{.*?\}|`.*?`", "", sentence) for sentence in CHINESE]
+    chinese = [sentence for sentence in plain if re.search(r"[\u4e00-\u9fff]", sentence)]
+    assert len(chinese) > 700
+    assert not [sentence for sentence in chinese if re.search(r"[,:;?!()]", sentence)]
 
 
-@pytest.mark.parametrize("sentence", CHINESE)
-def test_chinese_sentences_use_the_words_of_the_field(sentence: str) -> None:
+def test_chinese_sentences_use_the_words_of_the_field() -> None:
     """网络 alone is the Internet, 评审 alone an act; a panel is 评审团, one of it 评委."""
-    assert not re.search("(?<!神经)(?<!骨干)网络|评审(?!团)|热图", sentence)
+    wrong = "(?<!神经)(?<!骨干)网络|评审(?!团)|热图"
+    assert not [sentence for sentence in CHINESE if re.search(wrong, sentence)]
 
 
 def test_a_missing_key_or_value_is_an_error() -> None:

@@ -165,7 +165,7 @@ def test_from_weights_to_a_verdict(
     assert 40_000 < card.parameters < 60_000
     size = checkpoint.path.stat().st_size
     assert size < 4 * card.parameters  # halves, and the graph itself
-    assert evaluate(zoo.find_one("own"), manifest) == card.metrics
+    assert evaluate([zoo.find_one("own")], manifest)[0] == [card.metrics]
     hiss = manifest.with_name("hiss25.wav")
     verdict = analyze(hiss, models=["own"]).verdicts["own"]
     assert set(verdict.probabilities) == {"hiss", "hum"}
@@ -202,6 +202,9 @@ def test_it_is_measured_drawn_and_calibrated(
     assert cards[0].metrics is not None
     assert pair.accuracy == pair.either == cards[0].metrics.accuracy
     assert together.metrics.recall == cards[0].metrics.recall
+    asked = ["evaluate", "one", "--data", str(manifest), "--panel", str(panel)]
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    assert PanelCard.model_validate_json(panel.read_text()).describes(cards[:1])
 
     card = zoo.find_one("one").card
     folder = zoo.user_folder()
