@@ -414,6 +414,7 @@ def test_the_shape_is_that_of_every_slice(orientation: Orientation) -> None:
     ("options", "told"),
     [
         ({"reference": 1}, 'reference has no effect with levels="logarithm"'),
+        ({"levels": "decibels", "reference": 1e300}, "reference cannot be 1e+300"),
         ({"top_db": None}, 'top_db has no effect with levels="logarithm"'),
         ({"scaling": "none", "colours": "magma"}, 'colours has no effect with scaling="none"'),
         ({"scaling": "none", "canvas": (9, 9)}, 'canvas has no effect with scaling="none"'),

@@ -75,7 +75,7 @@ class Preprocessing(Parameters):
     """``logarithm``: natural, of the value plus :attr:`log_floor`. ``decibels``: relative to the
     :attr:`reference`."""
     log_floor: float = Field(1e-6, ge=1e-30, le=1)
-    reference: float | None = Field(None, gt=0)
+    reference: float | None = Field(None, ge=1e-30, le=1e30)
     """Value of the spectrogram that has 0 dB; None for the loudest cell of the whole piece."""
     top_db: float | None = Field(80.0, gt=0, le=300)
     """Decibels are no lower than this below the loudest cell of the whole piece; None: no limit but
