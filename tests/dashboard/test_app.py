@@ -33,6 +33,7 @@ from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
+from figures import figures
 from small_models import METRICS, make_checkpoint
 from sounds import tone
 
@@ -122,7 +123,7 @@ def _capital(text: str) -> str:
 
 
 def charts(app: AppTest) -> int:
-    return len(app.get("plotly_chart"))
+    return len(figures(app))
 
 
 def assert_no_traceback(app: AppTest) -> None:
@@ -245,8 +246,7 @@ def test_a_cqt_stands_as_the_waveform_does_and_as_the_networks_see_it_on_request
     app = open_page(example="vibe_ace")
 
     def time_axes() -> set[str]:
-        drawn = [json.loads(c.proto.spec) for c in app.get("plotly_chart")]
-        return {figure["layout"]["meta"]["time"] for figure in drawn}
+        return {figure["time"] for figure in figures(app).values()}
 
     assert time_axes() == {"x"}
     app.toggle(key="as_networks").set_value(True).run()
@@ -260,8 +260,8 @@ def test_maps_have_a_scale_each_or_one_for_all() -> None:
     app = open_page(example="vibe_ace")
 
     def tops() -> set[float]:
-        drawn = [json.loads(c.proto.spec)["data"] for c in app.get("plotly_chart")]
-        return {round(data[1]["zmax"], 4) for data in drawn if len(data) == 2}
+        drawn = figures(app).values()
+        return {round(figure["strongest"], 4) for figure in drawn if "weights" in figure}
 
     models = len(checkpoints("cqt"))
     assert len(tops()) == models
@@ -324,8 +324,7 @@ def test_an_example_is_sent_by_its_link_and_a_file_by_its_report(language: Langu
 @needs_cqt
 def test_a_picture_is_saved_under_the_names_of_piece_and_plot() -> None:
     app = open_page(lang="en", example="rain")
-    configs = [json.loads(c.proto.config) for c in app.get("plotly_chart")]
-    names = [config["toImageButtonOptions"]["filename"] for config in configs]
+    names = [figure["file"] for figure in figures(app).values()]
     assert {"Rain - CQT", f"Rain - {translate('en', 'figure.waveform')}"} < set(names)
     assert len(set(names)) == len(names)
     assert all(name.startswith("Rain - ") for name in names)
@@ -649,8 +648,7 @@ def test_the_whole_piece_is_judged_by_itself(language: Language, write_sound: Wr
     for verdict in whole.windows[0].verdicts.values():
         ((genre, share),) = verdict.top(1)
         assert f"{verdict.card.title()}: {genre_name(genre, language)} {share:.0%}" in first
-    (curves,) = [c for c in app.get("plotly_chart") if "timeline" in str(c.proto.id)]
-    assert curves
+    assert figures(app)["timeline"]["curves"]
 
 
 @needs_cqt

@@ -27,6 +27,7 @@ from ccmusic.edits import Edit, message
 from ccmusic.genres import genre_name
 from ccmusic.panel import Panel
 from ccmusic.texts import LANGUAGES, Language, translate
+from figures import figures
 from sounds import noise
 
 APP = Path(dashboard.__file__).with_name("app.py")
@@ -88,7 +89,7 @@ def test_a_link_without_a_region_shows_before_and_after(language: Language) -> N
             assert f"{share:.0%}" in cell
     said = message([region], language)
     assert said[1:] in markup(app)
-    assert len([c for c in app.get("plotly_chart") if "edited" in c.proto.id]) == 1
+    assert [key for key in figures(app) if "edited" in key] == ["edited_cqt"]
     assert address(app)["without"] == "64-127Hz,2-4s"
 
 
@@ -306,7 +307,7 @@ def test_what_counts_is_measured_beside_each_map(
         found = {part.model: part for part in panel.importance(panel.analyze(EXAMPLE))}
     for part in found.values():
         assert importance._said(part, language) in markup(app)
-    assert len([c for c in app.get("plotly_chart") if "importance" in c.proto.id]) == len(MODELS)
+    assert len([key for key in figures(app) if "importance" in key]) == len(MODELS)
 
 
 def test_places_that_are_not_measured_yet_are_told_from_others() -> None:

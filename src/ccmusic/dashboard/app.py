@@ -47,7 +47,7 @@ from ccmusic.dashboard.markup import STATUS, changing, group, headline, makers_g
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.pipeline import pipeline
 from ccmusic.dashboard.player import move_to, play_button, player, waveform, window_start
-from ccmusic.dashboard.signal_figures import spectrogram_chart
+from ccmusic.dashboard.signal_figures import figure_script, spectrogram_chart
 from ccmusic.dashboard.timeline import has_course, strip_of, timeline
 from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
@@ -79,6 +79,7 @@ def page() -> None:
     st.html(_HERE / "style.css")
     read_address()
     language, view = _header()
+    figure_script(language)
     if view == "guide":
         write_address()
         guide(language)

@@ -13,7 +13,7 @@ from ccmusic.audio import Clip
 from ccmusic.dashboard.compute import start_variants
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.piece import Piece
-from ccmusic.dashboard.signal_figures import buttons
+from ccmusic.dashboard.signal_figures import show_figure
 from ccmusic.dashboard.verdict_figures import slider_figure
 from ccmusic.dashboard.whatif import edit_now, edits_of
 from ccmusic.edits import Change, Edit, OneChannel, Without
@@ -187,7 +187,7 @@ def curve(
         language,
     )
     words = translate(language, "change.curve_of", name=translate(language, f"change.{name}"))
-    slot.plotly_chart(figure, config=buttons(language, piece.title, words), key="curve", alt=words)
+    show_figure(figure, language, piece.title, words, key="curve", alt=words, slot=slot)
 
 
 def _short(step: float | str, language: Language) -> str:

@@ -8,10 +8,8 @@ import streamlit as st
 
 from ccmusic import zoo
 from ccmusic.card import ModelCard, fastest
-from ccmusic.dashboard.markup import matrix
+from ccmusic.dashboard.markup import matrix, strengths
 from ccmusic.dashboard.models import private_models
-from ccmusic.dashboard.signal_figures import buttons
-from ccmusic.dashboard.verdict_figures import guide_figure
 from ccmusic.genres import genre_name
 from ccmusic.texts import Language, translate
 from ccmusic.zoo import Checkpoint
@@ -25,12 +23,7 @@ def guide(language: Language) -> None:
     st.markdown(translate(language, "guide.intro"))
     if measured:
         st.markdown("\n".join(f"- {line}" for line in _answers(measured, language)))
-        st.plotly_chart(
-            guide_figure(measured, language),
-            config=buttons(language, "CCMusic", translate(language, "guide.title")),
-            key="guide",
-            alt=translate(language, "guide.alt"),
-        )
+        st.html(strengths([c.card for c in measured], language))
         st.caption(translate(language, "guide.figure"))
     st.dataframe([_row(c, language) for c in checkpoints], hide_index=True, key="guide_table")
     # The user's own checkpoints have not been measured together with them.

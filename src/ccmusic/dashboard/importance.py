@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ccmusic.axes import ORANGE, Orientation
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.signal_figures import attention_figure, buttons
+from ccmusic.dashboard.signal_figures import attention_figure, show_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.importance import Importance
@@ -82,9 +82,12 @@ def _draw(
         return
     with slot.container():
         st.html(f'<p class="region-line">{escape(_said(part, language))}</p>')
-        st.plotly_chart(
+        show_figure(
             attention_figure(part, language, strongest=float(part.coarse.max()), orientation=where),
-            config=buttons(language, piece, part.model, genre),
+            language,
+            piece,
+            part.model,
+            genre,
             key=f"importance_{part.model}",
             alt=translate(language, "importance.alt", genre=genre),
         )

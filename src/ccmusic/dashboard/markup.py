@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from html import escape
 
-from ccmusic.card import Band
+from ccmusic.card import Band, ModelCard
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.result import PanelResult
+from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
 
 STATUS = (
@@ -290,6 +291,49 @@ def matrix(cells: Mapping[tuple[str, str], tuple[float, float | None]], language
         f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
         f'<table class="matrix"><thead><tr><td></td>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def strengths(cards: Sequence[ModelCard], language: Language) -> str:
+    """Accuracy and latency of measured models: a line each, with a mark for each transform."""
+    places = {t: place % 3 for place, t in enumerate(dict.fromkeys(c.transform for c in cards))}
+    slowest = max(card.relative_latency or 0.0 for card in cards)
+
+    def marks(title: str, measured: Callable[[ModelCard], tuple[float, str]]) -> str:
+        found = ""
+        for card in cards:
+            if card.title() == title:
+                share, text = measured(card)
+                said = escape(f"{TRANSFORM_TITLES[card.transform]} {text}")
+                look = f'class="mark{places[card.transform]}" style="left:{share:.1%}"'
+                found += f'<i {look} title="{said}"><b>{said}</b></i>'
+        return f"<td><div>{found}</div></td>"
+
+    def accuracy(card: ModelCard) -> tuple[float, str]:
+        share = card.reliability.accuracy if card.reliability else 0.0
+        return share, f"{share:.0%}"
+
+    def latency(card: ModelCard) -> tuple[float, str]:
+        times = card.relative_latency or 0.0
+        return times / slowest, f"{times:.1f} x"
+
+    body = "".join(
+        f'<tr><th scope="row">{escape(title)}</th>'
+        f"{marks(title, accuracy)}{marks(title, latency)}</tr>"
+        for title in sorted({card.title() for card in cards})
+    )
+    head = "".join(
+        f'<th scope="col">{escape(translate(language, f"guide.{name}"))}</th>'
+        for name in ("accuracy", "latency_axis")
+    )
+    legend = "".join(
+        f'<span><i class="mark{place}"></i>{TRANSFORM_TITLES[name]}</span>'
+        for name, place in places.items()
+    )
+    label = escape(translate(language, "guide.alt"))
+    return (
+        f'<table class="strengths" aria-label="{label}">'
+        f"<thead><tr><td>{legend}</td>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 

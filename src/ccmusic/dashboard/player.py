@@ -17,7 +17,7 @@ from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
-from ccmusic.dashboard.signal_figures import buttons, waveform_figure
+from ccmusic.dashboard.signal_figures import show_figure, waveform_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.prepare import Prepared
 from ccmusic.report import info_line, window_line
@@ -134,9 +134,12 @@ def waveform(
         drawn = waveform_figure(whole.result(), language, window=clip.info)
     except CCMusicError:
         return  # its window could be read and is shown; the rest is damaged beyond drawing
-    slot.plotly_chart(
+    show_figure(
         drawn,
-        config=buttons(language, piece.title, translate(language, "figure.waveform")),
+        language,
+        piece.title,
+        translate(language, "figure.waveform"),
         key="waveform",
         alt=translate(language, "page.alt_waveform", name=piece.title),
+        slot=slot,
     )

@@ -13,7 +13,7 @@ from ccmusic.card import ModelCard, titles
 from ccmusic.dashboard import markup
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.signal_figures import buttons
+from ccmusic.dashboard.signal_figures import show_figure
 from ccmusic.dashboard.verdict_figures import tie_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
@@ -191,16 +191,10 @@ def details(shown: PanelResult, language: Language) -> None:
         facts = (f"- {plain(_facts(v, shown, language))}" for v in shown.verdicts.values())
         st.caption("\n".join(facts))
         if shown.agreement.split:
-            st.plotly_chart(
-                tie_figure(
-                    [v for v in shown.verdicts.values() if not v.error],
-                    shown.agreement.split,
-                    language,
-                ),
-                config=buttons(language, shown.file, translate(language, "page.alt_tie")),
-                key="tie",
-                alt=translate(language, "page.alt_tie"),
-            )
+            given = [v for v in shown.verdicts.values() if not v.error]
+            figure = tie_figure(given, shown.agreement.split, language)
+            words = translate(language, "page.alt_tie")
+            show_figure(figure, language, shown.file, words, key="tie", alt=words)
 
 
 def _facts(verdict: Verdict, shown: PanelResult, language: Language) -> str:
