@@ -6,6 +6,7 @@ const FONT = 12;
 const STEPS = 2; // of levels to a dB
 const MAGNIFIED = 2; // pixels of a saved picture to one of the page
 const DIM = 0.75; // of what does not support the genre
+const MODES = ["zoom", "pan"];
 const ICONS = {
   zoom: "M7 3a4 4 0 1 0 0 8a4 4 0 1 0 0-8M10 10l4 4M5 7h4M7 5v4",
   pan: "M8 2v12M2 8h12M6 4l2-2 2 2M6 12l2 2 2-2M4 6L2 8l2 2M12 6l2 2-2 2",
@@ -71,7 +72,7 @@ class Axis {
 class Figure {
   constructor(root, data) {
     const spec = JSON.parse(root.dataset.figure);
-    Object.assign(this, { root, spec, data, x: new Axis(spec.x), y: new Axis(spec.y) });
+    Object.assign(this, { root, spec, data, x: new Axis(spec.x), y: new Axis(spec.y), marks: {} });
     this.base = root.appendChild(document.createElement("canvas"));
     if (spec.weights) {
       this.over = root.appendChild(document.createElement("canvas"));
@@ -156,10 +157,6 @@ class Figure {
       this.top = spec.levels ? 2 * LINE : GAP;
     }
     x.length = Math.max(1, width - this.left - this.right);
-    // Names that do not fit side by side are set aslant.
-    const names = (x.ticks ?? []).map(([, label]) => Math.max(...label.split("\n").map(wide)));
-    this.aslant = spec.curves && names.some((name) => name + GAP > x.length / names.length);
-    if (this.aslant) this.bottom = 0.5 * Math.max(...names) + LINE + GAP + title(x);
     this.legend = this.entries(wide);
     if (this.legend.length) this.top = this.legend.at(-1).line * LINE * 1.3 + 2 * LINE;
     y.length = Math.max(1, height - this.top - this.bottom);
@@ -219,15 +216,6 @@ class Figure {
     for (const [place, label] of x.marks(70)) {
       const at = left + x.pixel(place), lines = label.split("\n");
       const half = Math.max(...lines.map((line) => pen.measureText(line).width)) / 2;
-      if (this.aslant) {
-        pen.save();
-        pen.translate(at, bottom + GAP);
-        pen.rotate(-Math.PI / 6);
-        pen.textAlign = "right";
-        pen.fillText(label, 0, GAP);
-        pen.restore();
-        continue;
-      }
       // None over another one, nor beyond the edge.
       if (at - half < Math.max(end, -1) || at + half > width + 1) continue;
       end = at + half + 2;
@@ -301,20 +289,18 @@ class Figure {
       pen.setLineDash([2, 3]);
       this.line(pen, [[x.pixel(spec.now), 0], [x.pixel(spec.now), y.length]], 0.6);
     }
-    const dot = (at, up, round) => {
-      pen.beginPath();
-      if (round) pen.arc(at, up, 4, 0, 2 * Math.PI);
-      else for (const [dx, dy] of [[0, -5], [5, 0], [0, 5], [-5, 0]]) pen.lineTo(at + dx, up + dy);
-      pen.fill();
-    };
     for (const { curve, line, at } of this.legend) {
       Object.assign(pen, { strokeStyle: curve.colour, fillStyle: curve.colour, lineWidth: 2 });
-      pen.setLineDash(curve.dotted ? [2, 3] : []);
+      pen.setLineDash([]);
       const place = [at - left, line * LINE * 1.3 + LINE - top];
       const points = curve.values.flatMap((value, i) => (value === null ? [] : [[x.pixel(spec.places[i]), y.pixel(value)]]));
       this.line(pen, points);
       this.line(pen, [place, [place[0] + 24, place[1]]]);
-      for (const [across, up] of [...points, [place[0] + 12, place[1]]]) dot(across, up, !curve.dotted);
+      for (const [across, up] of [...points, [place[0] + 12, place[1]]]) {
+        pen.beginPath();
+        pen.arc(across, up, 4, 0, 2 * Math.PI);
+        pen.fill();
+      }
       Object.assign(pen, { fillStyle: this.ink, textAlign: "left" });
       pen.fillText(curve.name, place[0] + 30, place[1]);
     }
@@ -347,24 +333,16 @@ class Figure {
 
   // Lines through a place, and what is there; read out by keyboard.js.
   point(x, y) {
-    this.hide();
-    const mark = (name, style) => {
-      const element = document.createElement("div");
-      element.className = name;
-      Object.assign(element.style, style);
-      return this.area.appendChild(element);
-    };
     const { lines, at } = this.read(x, y);
-    if (!this.spec.wave) mark("spike", { left: `${at ?? x}px`, top: 0, width: "1px", height: "100%" });
-    if (this.spec.levels) mark("spike", { left: 0, top: `${y}px`, width: "100%", height: "1px" });
-    const label = mark("hover", {});
-    for (const line of lines) label.appendChild(document.createElement("span")).textContent = line;
+    if (!this.spec.wave) this.mark("spike upright", [at ?? x, 0, 1, this.y.length]);
+    if (this.spec.levels) this.mark("spike level", [0, y, this.x.length, 1]);
+    const label = this.mark("hover", []);
+    label.replaceChildren(...lines.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
     // Beside the pointer, on the side where there is room.
-    const right = x + 12 + label.offsetWidth < this.x.length + this.right;
-    const below = y + 12 + label.offsetHeight < this.y.length + this.bottom;
-    label.style.left = `${right ? x + 12 : x - 12 - label.offsetWidth}px`;
-    label.style.top = `${below ? y + 12 : Math.max(-this.top, y - 12 - label.offsetHeight)}px`;
-    return lines;
+    const { offsetWidth: wide, offsetHeight: high } = label;
+    const right = x + 12 + wide < this.x.length + this.right;
+    const below = y + 12 + high < this.y.length + this.bottom;
+    this.mark("hover", [right ? x + 12 : x - 12 - wide, below ? y + 12 : Math.max(-this.top, y - 12 - high)]);
   }
   read(x, y) {
     const { spec, data } = this;
@@ -390,7 +368,21 @@ class Figure {
     return { lines };
   }
   hide() {
-    for (const mark of this.area.querySelectorAll(".spike, .hover")) mark.remove();
+    for (const name of ["spike upright", "spike level", "hover"]) this.mark(name, null);
+  }
+  // An element of these classes over the picture, at left, top, width and height in pixels, as far
+  // as they are given; null takes it away.
+  mark(name, box) {
+    if (!box) {
+      this.marks[name]?.remove();
+      return delete this.marks[name];
+    }
+    const element = (this.marks[name] ??= this.area.appendChild(document.createElement("div")));
+    element.className = name;
+    ["left", "top", "width", "height"].forEach((side, i) => {
+      if (box[i] !== undefined) element.style[side] = `${box[i]}px`;
+    });
+    return element;
   }
   leave() {
     this.hide();
@@ -401,24 +393,20 @@ class Figure {
   buttons() {
     const bar = document.createElement("div");
     bar.className = "buttons";
-    const zooming = this.spec.zoom ? ["zoom", "pan", "reset"] : [];
+    const zooming = this.spec.zoom ? [...MODES, "reset"] : [];
     for (const name of [...zooming, "fullscreen", "download"]) {
       const button = bar.appendChild(document.createElement("button"));
+      button.name = name;
       button.title = button.ariaLabel = this.data[name];
       button.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${ICONS[name]}"/></svg>`;
-      if (name === "zoom" || name === "pan") button.ariaPressed = "false";
-      button.onclick = () => this[name](button);
+      if (MODES.includes(name)) button.ariaPressed = "false";
+      button.onclick = () => (MODES.includes(name) ? this.press(name) : this[name]());
     }
     return bar;
   }
-  zoom(pressed) {
-    const on = pressed.ariaPressed === "false";
-    for (const button of pressed.parentElement.querySelectorAll("[aria-pressed]")) button.ariaPressed = "false";
-    pressed.ariaPressed = String(on);
-    this.mode = on ? (pressed.title === this.data.pan ? "pan" : "zoom") : null;
-  }
-  pan(pressed) {
-    this.zoom(pressed);
+  press(name) {
+    this.mode = this.mode === name ? null : name;
+    for (const button of this.root.querySelectorAll("[aria-pressed]")) button.ariaPressed = button.name === this.mode;
   }
   reset() {
     this.show(this.x.whole, this.y.whole);
@@ -426,7 +414,7 @@ class Figure {
   show(x, y) {
     this.x.show(x);
     this.y.show(y);
-    for (const mark of this.area.querySelectorAll(".region")) mark.hidden = true; // of other places
+    this.mark("region", null); // of other places
     this.draw();
   }
   move(across, down) {

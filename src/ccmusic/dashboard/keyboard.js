@@ -26,14 +26,7 @@ export default function ({ data, parentElement }) {
   let timer = 0;
   const show = (plot) => {
     const cursor = cursorOf(plot);
-    let mark = plot.area.querySelector(".cursor");
-    if (!mark) {
-      mark = plot.area.appendChild(document.createElement("div"));
-      mark.className = "cursor";
-    }
-    mark.hidden = false;
-    mark.style.left = `${cursor.x}px`;
-    mark.style.top = `${cursor.y}px`;
+    plot.mark("cursor", [cursor.x, cursor.y]);
     send(plot, ["mousemove"], cursor);
     clearTimeout(timer);
     timer = setTimeout(() => {
@@ -76,8 +69,7 @@ export default function ({ data, parentElement }) {
   const leave = (event) => {
     const plot = reached(event);
     if (!plot) return;
-    const mark = plot.area.querySelector(".cursor");
-    if (mark) mark.hidden = true;
+    plot.mark("cursor", null);
     plot.leave();
     status.textContent = "";
   };

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 
-from ccmusic.card import Band, ModelCard
+from ccmusic.card import Band, titles
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.result import PanelResult
-from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 
 STATUS = (
     '<div role="status" style="position:absolute;width:1px;height:1px;overflow:hidden;'
@@ -294,46 +294,27 @@ def matrix(cells: Mapping[tuple[str, str], tuple[float, float | None]], language
     )
 
 
-def strengths(cards: Sequence[ModelCard], language: Language) -> str:
-    """Accuracy and latency of measured models: a line each, with a mark for each transform."""
-    places = {t: place % 3 for place, t in enumerate(dict.fromkeys(c.transform for c in cards))}
-    slowest = max(card.relative_latency or 0.0 for card in cards)
-
-    def marks(title: str, measured: Callable[[ModelCard], tuple[float, str]]) -> str:
-        found = ""
-        for card in cards:
-            if card.title() == title:
-                share, text = measured(card)
-                said = escape(f"{TRANSFORM_TITLES[card.transform]} {text}")
-                look = f'class="mark{places[card.transform]}" style="left:{share:.1%}"'
-                found += f'<i {look} title="{said}"><b>{said}</b></i>'
-        return f"<td><div>{found}</div></td>"
-
-    def accuracy(card: ModelCard) -> tuple[float, str]:
-        share = card.reliability.accuracy if card.reliability else 0.0
-        return share, f"{share:.0%}"
-
-    def latency(card: ModelCard) -> tuple[float, str]:
-        times = card.relative_latency or 0.0
-        return times / slowest, f"{times:.1f} x"
-
+def tie(verdicts: Iterable[Verdict], genres: tuple[str, str], language: Language) -> str:
+    """Two genres across the models that know both, ordered by which of them they prefer."""
+    one, other = genres
+    names = titles(v.card for v in verdicts)
+    both = [v for v in verdicts if one in v.card.classes and other in v.card.classes]
+    both.sort(key=lambda v: v.probabilities[other] - v.probabilities[one])
+    head = "".join(f'<th scope="col">{genre_mark(genre, language)}</th>' for genre in genres)
     body = "".join(
-        f'<tr><th scope="row">{escape(title)}</th>'
-        f"{marks(title, accuracy)}{marks(title, latency)}</tr>"
-        for title in sorted({card.title() for card in cards})
+        f'<tr><th scope="row">{escape(names[v.card.name])}</th>'
+        + "".join(
+            f'<td><span class="share">{v.probabilities[g]:.0%}</span>'
+            f"{bar(g, v.probabilities[g])}</td>"
+            for g in genres
+        )
+        + "</tr>"
+        for v in both
     )
-    head = "".join(
-        f'<th scope="col">{escape(translate(language, f"guide.{name}"))}</th>'
-        for name in ("accuracy", "latency_axis")
-    )
-    legend = "".join(
-        f'<span><i class="mark{place}"></i>{TRANSFORM_TITLES[name]}</span>'
-        for name, place in places.items()
-    )
-    label = escape(translate(language, "guide.alt"))
+    label = escape(translate(language, "page.alt_tie"))
     return (
-        f'<table class="strengths" aria-label="{label}">'
-        f"<thead><tr><td>{legend}</td>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f'<table class="tie" aria-label="{label}"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
     )
 
 

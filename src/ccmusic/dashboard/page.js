@@ -97,7 +97,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
       const at = axis.pixel(second);
       const inside = sounds(plot.root) && second > 0 && at >= 0 && at <= axis.length;
       const box = plot.spec.time === "x" ? [at, 0, 2, plot.y.length] : [0, at, plot.x.length, 2];
-      place(plot, "playhead", inside ? box : null);
+      plot.mark("playhead", inside ? box : null);
     }
     moment(second);
   };

@@ -14,28 +14,14 @@ const plotAt = (event) => {
   return { plot: area.parentElement.figure, x: event.clientX - box.left, y: event.clientY - box.top };
 };
 
-// An element over a picture, at left, top, width and height in pixels; null hides it.
-const place = (plot, name, box) => {
-  let mark = plot.area.querySelector(`.${name}`);
-  if (!mark) {
-    mark = document.createElement("div");
-    mark.className = name;
-    plot.area.append(mark);
-  }
-  mark.hidden = !box;
-  if (!box) return;
-  const sizes = { left: box[0], top: box[1], width: box[2], height: box[3] };
-  for (const [side, pixels] of Object.entries(sizes)) mark.style[side] = `${pixels}px`;
-};
-
 function regionSelection() {
   const kept = (window.ccmusic ??= {});
   let drag = null, resting = 0, touched = null;
 
   const show = ({ plot, x, y }, to) =>
-    place(plot, "region", [Math.min(x, to.x), Math.min(y, to.y), Math.abs(x - to.x), Math.abs(y - to.y)]);
+    plot.mark("region", [Math.min(x, to.x), Math.min(y, to.y), Math.abs(x - to.x), Math.abs(y - to.y)]);
   const clear = () => {
-    for (const mark of document.querySelectorAll(".figure .region")) mark.hidden = true;
+    for (const { figure } of document.querySelectorAll(".figure")) figure?.mark("region", null);
     kept.region = null;
   };
   const still = () => { clearTimeout(resting); resting = 0; };

@@ -75,7 +75,7 @@ def show_figure(
     slot
         Where to draw it; by default after what was drawn last.
     """
-    role = 'role="img"'
+    role = 'role="figure"'
     if figure.get("seek") or figure.get("window"):  # keyboard.js moves a cursor over it
         role = 'role="application" tabindex="0"'
         help_of = "picture" if figure.get("seek") else "waveform"

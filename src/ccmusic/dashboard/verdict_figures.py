@@ -1,32 +1,15 @@
-"""Verdicts in, figures of curves out: tie, timeline, slider."""
+"""Verdicts in, figures of curves out: over time, and along a slider."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from ccmusic.audio import CLIP_SECONDS
-from ccmusic.card import titles
 from ccmusic.dashboard.signal_figures import Figure
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.texts import Language, translate
-from ccmusic.verdict import Verdict
 
 _CURVES = 6
-
-
-def tie_figure(verdicts: Sequence[Verdict], tie: tuple[str, str], language: Language) -> Figure:
-    """Two genres across the models that know both, ordered by which they prefer.
-
-    If the panel is split, one curve rises as the other falls; they cross between the two camps.
-    """
-    one, other = tie
-    names = titles(v.card for v in verdicts)
-    both = [v for v in verdicts if one in v.card.classes and other in v.card.classes]
-    both.sort(key=lambda v: v.probabilities[other] - v.probabilities[one])
-    figure = _figure(range(len(both)), [v.probabilities for v in both], tie, language)
-    figure["curves"][1]["dotted"] = True
-    x = {"from": -0.4, "to": len(both) - 0.6, "ticks": _ticks([names[v.card.name] for v in both])}
-    return figure | {"x": x, "height": 240}
 
 
 def timeline_figure(course: Mapping[float, Mapping[str, float]], language: Language) -> Figure:
@@ -44,7 +27,7 @@ def timeline_figure(course: Mapping[float, Mapping[str, float]], language: Langu
         "to": middles[-1] + CLIP_SECONDS / 2,
         "title": translate(language, "figure.time"),
     }
-    figure = _figure(middles, means, _likeliest(means), language)
+    figure = _figure(middles, means, language)
     return figure | {"x": x, "height": 320, "time": "x", "window": True}
 
 
@@ -66,29 +49,19 @@ def slider_figure(
     axis
         What changes along it.
     """
-    x = {"from": -0.4, "to": len(labels) - 0.6, "ticks": _ticks(labels), "title": axis}
-    figure = _figure(range(len(labels)), means, _likeliest(means), language)
+    x = {"from": -0.4, "to": len(labels) - 0.6, "ticks": list(enumerate(labels)), "title": axis}
+    figure = _figure(range(len(labels)), means, language)
     return figure | {"x": x, "height": 300, "now": now}
-
-
-def _ticks(labels: Sequence[str]) -> list[tuple[int, str]]:
-    return list(enumerate(labels))
-
-
-def _likeliest(means: Sequence[Mapping[str, float]]) -> list[str]:
-    """The genres that are likeliest anywhere, few enough to be told apart."""
-    genres = {genre for mean in means for genre in mean}
-    peaks = {g: max(mean.get(g, 0.0) for mean in means) for g in genres}
-    return sorted(peaks, key=lambda g: -peaks[g])[:_CURVES]
 
 
 def _figure(
     places: Sequence[float],
     means: Sequence[Mapping[str, float]],
-    genres: Sequence[str],
     language: Language,
 ) -> Figure:
-    """A curve for each genre, probabilities upwards."""
+    """A curve for each of the genres that are likeliest anywhere, probabilities upwards."""
+    genres = {genre for mean in means for genre in mean}
+    peaks = {g: max(mean.get(g, 0.0) for mean in means) for g in genres}
     return {
         "places": list(places),
         "y": {
@@ -103,6 +76,6 @@ def _figure(
                 "colour": genre_colour(genre),
                 "values": [mean.get(genre) for mean in means],
             }
-            for genre in genres
+            for genre in sorted(peaks, key=lambda g: -peaks[g])[:_CURVES]
         ],
     }

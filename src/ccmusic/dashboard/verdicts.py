@@ -13,8 +13,6 @@ from ccmusic.card import ModelCard, titles
 from ccmusic.dashboard import markup
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.signal_figures import show_figure
-from ccmusic.dashboard.verdict_figures import tie_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.result import PanelResult
@@ -192,9 +190,7 @@ def details(shown: PanelResult, language: Language) -> None:
         st.caption("\n".join(facts))
         if shown.agreement.split:
             given = [v for v in shown.verdicts.values() if not v.error]
-            figure = tie_figure(given, shown.agreement.split, language)
-            words = translate(language, "page.alt_tie")
-            show_figure(figure, language, shown.file, words, key="tie", alt=words)
+            st.html(markup.tie(given, shown.agreement.split, language))
 
 
 def _facts(verdict: Verdict, shown: PanelResult, language: Language) -> str:
