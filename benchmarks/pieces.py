@@ -19,8 +19,18 @@ RATE = 44_100
 HOP = 5.0
 
 
-def long_song(folder: Path, minutes: float) -> Path:
-    """An MP3 at 192 kbit/s: the examples, one after the other, again and again."""
+# Suffix of a file: its container and codec as FFmpeg calls them.
+CODECS = {
+    "wav": ("wav", "pcm_s16le"),
+    "mp3": ("mp3", "libmp3lame"),
+    "flac": ("flac", "flac"),
+    "ogg": ("ogg", "vorbis"),
+    "m4a": ("mp4", "aac"),
+}
+
+
+def long_song(folder: Path, minutes: float, suffix: str = "mp3") -> Path:
+    """A song in stereo: the examples, one after the other, again and again; at 192 kbit/s."""
     import av
 
     from ccmusic.audio import load
@@ -28,10 +38,12 @@ def long_song(folder: Path, minutes: float) -> Path:
     clips = [load(song).samples for song in sorted((ROOT / "examples").glob("*.ogg"))]
     sound = np.resize(np.concatenate(clips), round(minutes * 60 * 22_050))
     stereo = np.repeat(sound, 2)[None].repeat(2, axis=0)  # 44,100 Hz by repetition
-    path = folder / f"{minutes:g}.mp3"
-    with av.open(str(path), "w", format="mp3") as container:
-        stream = container.add_stream("libmp3lame", rate=RATE, layout="stereo")
+    path = folder / f"{minutes:g}.{suffix}"
+    container_format, codec = CODECS[suffix]
+    with av.open(str(path), "w", format=container_format) as container:
+        stream = container.add_stream(codec, rate=RATE, layout="stereo")
         stream.bit_rate = 192_000
+        stream.options = {"strict": "experimental"}  # FFmpeg's own Vorbis
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(stereo), "fltp", "stereo")
         frame.sample_rate = RATE
         for piece in (frame, None):

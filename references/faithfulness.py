@@ -1,20 +1,20 @@
-"""Measure whether the regions that activation maps name matter to the networks.
+"""Measure whether the regions that maps name matter to the networks.
 
     python references/faithfulness.py MATERIAL [--checkpoints FOLDER] [--only NAME]
 
 MATERIAL is the folder of ``references/make.py`` with ``clips.csv`` and ``songs.csv``; FOLDER has
 the ten, those that are shipped by default. Each network is asked again with silence in place of the
 region that its map names, and with that region alone, against random regions of equal size; on
-songs of ``valid`` and on the examples. Several kinds of maps compete:
+songs of ``valid`` and on the examples. Several kinds of maps compete; the program draws the first
+two, and the cards get their figures:
 
-- ``genres``: the map of the first choice against the mean of all genres;
-- ``genres_minus_average``: the same, minus the average map over other recordings of ``valid``;
-- ``rivals``: against the other genres, each weighted by its probability;
-- ``occlusion``: what silence in each cell costs, on some of the recordings.
+- ``occlusion``: :class:`ccmusic.Importance`, what the first choice loses without each place;
+- ``activation``: :class:`ccmusic.Attention`, from the features, against the likely other genres;
+- ``genres``: the same against the mean of all genres;
+- ``genres_minus_average``: that, minus the average map over other recordings of ``valid``.
 
-``references/results/faithfulness.json`` gets all figures, the cards get those of the maps that the
-program draws. What was measured for the same file is not measured again: run it after a shipment,
-and after a stop.
+``references/results/faithfulness.json`` gets all figures. What was measured for the same file is
+not measured again: run it after a shipment, and after a stop.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ import numpy.typing as npt
 
 from ccmusic.attention import Attention
 from ccmusic.axes import orient
-from ccmusic.card import Faithfulness, ModelCard
+from ccmusic.card import Faithfulness, MapKind, ModelCard
 from ccmusic.files import write
+from ccmusic.panel import Panel
 from ccmusic.picture import Picture, Pixels, normalise
-from ccmusic.prepare import prepare
-from ccmusic.verdict import softmax
+from ccmusic.prepare import Prepared, prepare
+from ccmusic.verdict import Verdict, softmax
 from ccmusic.workshop.data import read_manifest
 from ccmusic.workshop.evaluate import wilson
 from ccmusic.zoo import SHIPPED, Checkpoint, Session
@@ -43,9 +44,9 @@ from networks import names
 
 RESULTS = Path(__file__).parent / "results/faithfulness.json"
 EXAMPLES = Path(__file__).parent.parent / "examples"
-MEASURED, OCCLUDED, AVERAGED = 40, 3, 40  # recordings
+MEASURED, AVERAGED = 40, 40  # recordings
 RANDOM = 3  # regions of equal size
-SHIPPED_KIND = "rivals"
+DRAWN: tuple[MapKind, ...] = ("occlusion", "activation")
 _BATCH = 8
 
 Box = tuple[tuple[int, int], tuple[int, int]]
@@ -79,25 +80,26 @@ def main(material: Path, checkpoints: Path, only: Sequence[str]) -> None:
     measured, others = recordings(material) if due else ([], [])
     preprocessings = {checkpoint.card.preprocessing for checkpoint in due}
     of_measured, of_others = (
-        [prepare(path, preprocessings).pictures for path in paths] for paths in (measured, others)
+        [prepare(path, preprocessings) for path in paths] for paths in (measured, others)
     )
     for checkpoint in due:
-        card = checkpoint.card
-        found[card.name] = measure(
-            checkpoint,
-            *(
-                [drawn[card.preprocessing][0] for drawn in pictures]
-                for pictures in (of_measured, of_others)
-            ),
-        )
+        name = checkpoint.card.name
+        found[name] = measure(checkpoint, of_measured, of_others)
         write(RESULTS, (json.dumps(found, indent=1) + "\n").encode())
-        print(card.name, found[card.name]["kinds"][SHIPPED_KIND], flush=True)
+        print(name, {k: v.get("removed") for k, v in found[name]["kinds"].items()}, flush=True)
     for checkpoint in chosen:
-        shipped = found[checkpoint.card.name]["kinds"][SHIPPED_KIND]
-        named = shipped["recordings"]  # no figure for maps that name no region at all
-        figures = {key: shipped[key] for key in Faithfulness.model_fields} if named else None
+        figures = shipped(found[checkpoint.card.name]["kinds"])
         card = ModelCard.model_validate({**dict(checkpoint.card), "faithfulness": figures})
         write(checkpoint.path.with_suffix(".json"), card.to_json().encode())
+
+
+def shipped(kinds: dict[str, Any]) -> dict[MapKind, Any]:
+    """Figures for the card: none of a kind of maps that names no region at all."""
+    return {
+        kind: {key: kinds[kind][key] for key in Faithfulness.model_fields}
+        for kind in DRAWN
+        if kinds[kind]["recordings"]
+    }
 
 
 def recordings(material: Path) -> tuple[list[Path], list[Path]]:
@@ -114,62 +116,57 @@ def recordings(material: Path) -> tuple[list[Path], list[Path]]:
 
 
 def measure(
-    checkpoint: Checkpoint, measured: Sequence[Picture], others: Sequence[Picture]
+    checkpoint: Checkpoint, measured: Sequence[Prepared], others: Sequence[Prepared]
 ) -> dict[str, Any]:
     """Figures of all kinds of maps for one network."""
     card, session = checkpoint.card, checkpoint.open(threads=1)
-    seen = [run(session, card, [each.pixels])[1][0] for each in others]
+    seen = [
+        run(session, card, [each.pictures[card.preprocessing][0].pixels])[1][0] for each in others
+    ]
     average = np.mean(seen, axis=0) if seen else np.zeros((1, 1, 1))
     average -= average.mean(axis=(1, 2), keepdims=True)  # the place of the evidence, not its sum
     outcomes: dict[str, list[Outcome | None]] = defaultdict(list)
-    for number, picture in enumerate(measured):
-        logits, maps = (each[0] for each in run(session, card, [picture.pixels]))
-        shares, genre = softmax(logits / card.temperature), int(logits.argmax())
+    panel = Panel([checkpoint], concurrency=1)
+    for number, prepared in enumerate(measured):
+        analysis = panel.measure(panel.analyze_prepared(prepared))
+        verdict, picture = analysis.verdict(card.name), analysis.picture(card.name)
+        ((choice, share),) = verdict.top(1)
+        genre = card.classes.index(choice)
 
         def ask(keep: Sequence[Mask]) -> Floats:
             silent = [np.where(cells, picture.pixels, 0) for cells in keep]  # noqa: B023
             return softmax(run(session, card, silent)[0] / card.temperature)[:, genre]  # noqa: B023
 
-        drawn = contrasts(maps, average, logits / card.temperature, genre)
-        if number < OCCLUDED:
-            drawn["occlusion"] = shares[genre] - occlude(picture, maps.shape[1:], ask)
+        drawn = {
+            "occlusion": analysis.evidence(card.name),
+            "activation": analysis.attention(card.name),
+            "genres": apart(verdict, picture, genre, np.zeros_like(average)),
+            "genres_minus_average": apart(verdict, picture, genre, average),
+        }
         known: dict[Box, Outcome | None] = {}
-        for kind, values in drawn.items():
-            upright = orient(values, picture.preprocessing.orientation)
-            attention = Attention(card.classes[genre], upright.astype(np.float32), picture)
+        for kind, attention in drawn.items():
+            assert attention
             box = attention.box
             if box is None or attention.everywhere:
                 outcomes[kind].append(None)
                 continue
             if box not in known:
                 rng = np.random.default_rng(number)
-                known[box] = weigh(box, attention, float(shares[genre]), ask, rng)
+                known[box] = weigh(box, attention, share, ask, rng)
             outcomes[kind].append(known[box])
+    panel.close()
     return {
         "sha256": card.sha256,
         "kinds": {kind: summary(each) for kind, each in outcomes.items()},
-        "on_the_occluded": {kind: summary(each[:OCCLUDED]) for kind, each in outcomes.items()},
     }
 
 
-def contrasts(maps: Floats, average: Floats, logits: Floats, genre: int) -> dict[str, Floats]:
-    """Maps of a genre, [h, w], by kind."""
-    odds = softmax(np.where(np.arange(len(logits)) == genre, -np.inf, logits))
-    apart = maps - average
-    return {
-        "genres": maps[genre] - maps.mean(axis=0),
-        "genres_minus_average": apart[genre] - apart.mean(axis=0),
-        "rivals": maps[genre] - np.tensordot(odds, maps, 1),
-    }
-
-
-def occlude(picture: Picture, shape: tuple[int, ...], ask: Ask) -> Floats:
-    """Probability of the genre without each cell of a map, [h, w]."""
-    orientation = picture.preprocessing.orientation
-    upright = orient(np.zeros(shape), orientation).shape
-    cells = [((row, row), (column, column)) for row, column in np.ndindex(upright)]
-    without = ask([~mask(cell, upright, picture) for cell in cells])
-    return orient(without.reshape(upright), orientation)
+def apart(verdict: Verdict, picture: Picture, genre: int, average: Floats) -> Attention:
+    """The map of a genre against the mean of all, each without its average."""
+    assert verdict.maps is not None
+    maps = verdict.maps - average
+    upright = orient(maps[genre] - maps.mean(axis=0), picture.preprocessing.orientation)
+    return Attention(verdict.card.classes[genre], upright.astype(np.float32), picture)
 
 
 def weigh(

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from ccmusic import audio
 from ccmusic.audio import Crop
 from ccmusic.errors import AudioError
+from ccmusic.picture import Preprocessing
+from ccmusic.prepare import prepare
 from ccmusic.quality import audible_seconds
 from ccmusic.texts import LANGUAGES, Language, localized
 
@@ -374,6 +376,16 @@ def test_silence_is_what_nobody_hears(tone, noise, make, audible):
     assert ("silence" in codes(clip)) is (audible == 0)
     once = clip.samples[: round(clip.info.window_end * audio.SAMPLE_RATE)]
     assert audible_seconds(once, audio.SAMPLE_RATE) == pytest.approx(audible, abs=0.2)
+
+
+def test_sound_is_looked_for_once_in_a_recording(monkeypatch, tone):
+    looked = []
+    monkeypatch.setattr(
+        audio, "audible_seconds", lambda *given: looked.append(1) or audible_seconds(*given)
+    )
+    prepared = prepare((tone(440, 12), 44_100), [Preprocessing.default("mel")])
+    assert looked == [1]
+    assert prepared.audible == prepared.clip.audible == pytest.approx(10, abs=0.2)
 
 
 def test_a_pause_in_the_centre_is_named_with_a_way_out(tone):

@@ -5,6 +5,7 @@ import pytest
 
 from ccmusic.card import ModelCard, fastest
 from ccmusic.errors import CheckpointError
+from ccmusic.files import replacing
 from small_models import make_checkpoint
 
 
@@ -12,6 +13,16 @@ def test_a_card_survives_the_file(tmp_path: Path) -> None:
     card = make_checkpoint(tmp_path, "small")
     assert ModelCard.read(tmp_path / "small.json") == card
     assert card.transform == "cqt"
+
+
+def test_a_card_is_read_again_only_if_its_file_is_another(tmp_path: Path) -> None:
+    make_checkpoint(tmp_path, "small")
+    path = tmp_path / "small.json"
+    first = ModelCard.read(path)
+    assert ModelCard.read(path) is first
+    with replacing(path) as new:  # by another of as many bytes
+        new.write_text(path.read_text().replace(first.sha256, first.sha256[::-1]))
+    assert ModelCard.read(path).sha256 == first.sha256[::-1]
 
 
 @pytest.mark.parametrize(

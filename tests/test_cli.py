@@ -290,13 +290,16 @@ def test_models_lead_with_unknown_sources(
         assert (row["accuracy"], row["measured_on"]) == (unknown.accuracy, unknown.split)
         maps = shipped[row["name"]].faithfulness
         assert maps
-        assert (row["maps"], row["maps_better_than_chance"]) == (
-            maps.removed,
-            maps.better_than_chance,
-        )
+        assert row["maps"] == {kind: worth.removed for kind, worth in maps.items()}
+        assert row["maps_better_than_chance"] == {
+            kind: worth.better_than_chance for kind, worth in maps.items()
+        }
     monkeypatch.setenv("COLUMNS", "200")
     chance = [
-        c for c in shipped.values() if c.faithfulness and not c.faithfulness.better_than_chance
+        worth
+        for card in shipped.values()
+        for worth in card.faithfulness.values()
+        if not worth.better_than_chance
     ]
     assert run("models")[1].count("not surely better than chance") == len(chance)
 
@@ -327,7 +330,7 @@ def test_a_png_that_cannot_be_written_is_one_line(tmp_path: Path, run) -> None:
         (["train", "--data", "x", "--backbone", "resnet50", "-o", "run"], "torch", "torch"),
         (["serve"], "fastapi", "api"),
         (["batch", SONG, "-o", "x.csv", "--engine", "ray"], "ray", "ray"),
-        (["batch", SONG, "-o", "x.csv", "--models", "jazz", "--write-tags"], "mutagen", "batch"),
+        (["tags", "x.csv"], "mutagen", "batch"),
     ],
 )
 def test_without_its_extra_a_command_says_what_to_install(
@@ -380,7 +383,7 @@ def test_batch_writes_a_table_and_shows_what_tags_would_change(
     status, out, _ = run(*asked)
     assert (status, out) == (0, f"{table}: 1 recordings, 0 with errors\n")
     assert run(*asked)[0] == 0, "nothing is new"
-    tagging = (*asked, "--write-tags", "--threshold", "0.3")
+    tagging = ("tags", table, "--threshold", "0.3")
     status, out, _ = run(*tagging)
     assert status == 0
     assert "Noise" in out

@@ -106,6 +106,8 @@ def told() -> list[tuple[str, str]]:
             sentences = node.args[:1] if name in tellers else []
             if name == "map" and getattr(node.args[0], "id", "") == "localized":
                 sentences = getattr(node.args[1], "elts", [])
+            if name == "print_table":
+                sentences = getattr(node.args[0], "elts", [])
             for sentence in (*sentences, *reasons):
                 parts = sentence.values if isinstance(sentence, ast.JoinedStr) else [sentence]
                 literal = all(isinstance(p, ast.Constant | ast.FormattedValue) for p in parts)
@@ -218,6 +220,7 @@ def test_no_command_is_answered_with_help(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["doctor"], "执行后端: "),
         (["models"], "模型 频谱图 类别 参数量 大小 准确率 热力图"),
         (["batch", "nowhere", "-o", "a.csv"], "ccmusic: nowhere：文件或文件夹不存在"),
         (["report", "a.mp3", "-o", "a.pdf"], "a.pdf：报告的文件名须以"),

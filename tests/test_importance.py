@@ -9,6 +9,7 @@ import pytest
 from ccmusic import Checkpoint, CheckpointError, Importance, Panel, load
 from ccmusic.errors import ClosedError
 from ccmusic.picture import Preprocessing
+from ccmusic.verdict import softmax
 from small_models import make_checkpoint
 from sounds import noise, tone
 
@@ -44,7 +45,7 @@ def test_the_place_that_decides_is_found_upright(transform: Any, place: tuple[in
     assert found.rank_correlation is None
 
 
-def test_the_loss_is_that_of_the_logit_against_the_mean_genre(home: Path) -> None:
+def test_the_loss_is_that_of_the_log_odds(home: Path) -> None:
     with Panel.open("cqt", ["jazz"]) as panel:
         analysis = panel.analyze((noise(10, RATE), RATE))
         found = last(panel, analysis)["jazz_cqt"]
@@ -55,10 +56,99 @@ def test_the_loss_is_that_of_the_logit_against_the_mean_genre(home: Path) -> Non
         around[32:64, :32] = False
         values = covered[:, :96, :64][:, around]
         covered[:, 32:64, :32] = np.median(values, axis=1)[:, None, None]
-        # The network of the tests: a tenth of the mean of each channel.
-        weaker = 0.1 * (picture.input - covered).mean(axis=(1, 2)).sum()
-    wanted = weaker * (1 - 1 / len(card.classes)) / card.temperature
-    assert found.coarse[0, 1] == pytest.approx(wanted, rel=1e-3, abs=1e-6)
+        _, session = panel._sessions[0]
+        asked = np.stack([picture.input, covered])
+        logits = session.result().run(["logits"], {"picture": asked})[0] / card.temperature
+    shares = softmax(logits)[:, card.classes.index("jazz")]
+    before, after = np.log(shares / (1 - shares))
+    assert abs(before - after) > 1e-5
+    assert found.coarse[0, 1] == pytest.approx(before - after, rel=1e-2)
+
+
+def test_the_likely_rival_counts_not_the_mean_of_all_genres() -> None:
+    """Both maps answer one question: what the place does for the genre against its rivals.
+
+    Where the place speaks as much for the rival as for the genre, nothing is lost without it,
+    however far the genres apart from these two fall behind.
+    """
+    genres = ["rock", "folk", *(f"genre{i}" for i in range(11))]
+
+    def shared(pictures: Any) -> Any:
+        corners = [float(picture[0, :32, 32:64].mean()) for picture in pictures]
+        return [[1 + corner, 0.9 + corner, *[-9.0] * 11] for corner in corners]
+
+    preprocessing = Preprocessing.default("cqt")
+    model = Checkpoint.from_function(
+        shared, name="corner", classes=genres, preprocessing=preprocessing
+    )
+    sound = 0.001 * noise(10, RATE)
+    sound[: round(1.4 * RATE)] += tone(90, 1.4, RATE)
+    with Panel([model]) as panel:
+        found = last(panel, (sound, RATE), "rock")["corner"]
+        covered = found.verdict.covered
+    assert covered is not None
+    assert np.ptp(covered[..., 0]) > 0.1
+    assert np.abs(found.coarse).max() < 0.01
+
+
+def test_of_several_slices_the_middle_one_is_what_is_compared(home: Path) -> None:
+    make_checkpoint(home, "slices_cqt", preprocessing=Preprocessing.ccmusic("cqt"))
+    sound = np.concatenate([noise(15, RATE), 0.001 * tone(440, 15, RATE)])
+    with Panel.open("cqt", ["slices_cqt"]) as panel:
+        analysis = panel.measure(panel.analyze((sound, RATE)))
+    verdict = analysis.verdict("slices_cqt")
+    assert verdict.covered is not None
+    assert verdict.middle is not None
+    assert not np.allclose(verdict.middle, np.asarray(verdict.logits))
+    found = analysis.evidence("slices_cqt")
+    assert isinstance(found, Importance)
+    index = verdict.card.classes.index(found.genre)
+    calibrated = np.array([verdict.middle, verdict.covered[-1, 0]]) / verdict.card.temperature
+    shares = softmax(calibrated)[:, index]
+    before, after = np.log(shares / (1 - shares))
+    assert found.coarse[0, 0] == pytest.approx(before - after, abs=1e-5)
+
+
+def test_measured_once_it_is_evidence_for_every_genre(home: Path) -> None:
+    with Panel.open("cqt") as panel:
+        analysis = panel.analyze((noise(10, RATE), RATE))
+        parts: list[Importance] = []
+        measured = panel.measure(analysis, on_part=parts.append)
+        again = {part.model: part for part in panel.importance(measured, "rock")}
+    assert [analysis.measured, measured.measured] == [False, True]
+    assert len(parts) == 2 * 7
+    for name, verdict in measured.verdicts.items():
+        assert verdict.probabilities == analysis.verdicts[name].probabilities
+        plain, best = analysis.evidence(name, "rock"), measured.evidence(name, "rock")
+        assert plain is not None
+        assert isinstance(best, Importance)
+        assert best == again[name]
+        assert (plain.kind, best.kind) == ("activation", "occlusion")
+        assert plain == measured.attention(name, "rock") == best.attention
+    compact = measured.compact()
+    assert compact.evidence("jazz") is None
+    assert compact.why() is not None
+
+
+def test_who_stops_listening_stops_the_measurement(home: Path) -> None:
+    """At most as many rows wait in the pool as it can take: others come in between."""
+    asked: list[int] = []
+
+    def counting(pictures: Any) -> Any:
+        asked.append(len(pictures))
+        return [[1.0, 0.0]] * len(pictures)
+
+    model = Checkpoint.from_function(
+        counting, name="counting", classes=CLASSES, preprocessing=Preprocessing.default("cqt")
+    )
+    with Panel([model]) as panel:
+        analysis = panel.analyze((noise(10, RATE), RATE))
+        asked.clear()
+        parts = panel.importance(analysis)
+        next(parts)
+        panel.analyze((noise(10, RATE), RATE))  # the pool has one worker: its turn comes
+        parts.close()  # type: ignore[attr-defined]
+    assert sum(asked) < 49
 
 
 def test_a_model_that_adds_its_map_up_loses_what_its_map_says(home: Path) -> None:

@@ -8,7 +8,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from ccmusic.cli import app
-from ccmusic.errors import DataError
+from ccmusic.errors import ParameterError
 from ccmusic.options import ExportOptions, ImportOptions, TrainOptions
 
 
@@ -36,16 +36,16 @@ def test_the_command_line_knows_the_limits() -> None:
 
 def test_what_is_no_value_is_refused_in_one_line() -> None:
     for given, said in (
-        ({"teacher_share": 1.5}, "teacher_share: .*1, not 1.5"),
-        ({"width_divisor": 0}, "width_divisor: "),
-        ({"transform": "wavelet"}, "transform: .*, not 'wavelet'"),
-        ({"depth": 3}, "depth: extra inputs are not permitted"),
-        ({"backbone": None}, "backbone: "),
+        ({"teacher_share": 1.5}, "teacher_share cannot be 1.5; it must be .*<= 1"),
+        ({"width_divisor": 0}, "width_divisor cannot be 0; it must be .*>= 1"),
+        ({"transform": "wavelet"}, "transform cannot be 'wavelet'; it must be 'cqt' "),
+        ({"depth": 3}, "TrainOptions has no parameter depth; it has .*epochs"),
+        ({"backbone": None}, "backbone cannot be None"),
     ):
-        with pytest.raises(DataError, match=said) as caught:
+        with pytest.raises(ParameterError, match=said) as caught:
             TrainOptions(**{"backbone": "resnet50", **given})
         assert len(str(caught.value).splitlines()) == 1
-    with pytest.raises(DataError, match=r"backbone: field required$"):
+    with pytest.raises(ParameterError, match=r"TrainOptions needs backbone: str$"):
         TrainOptions()  # type: ignore[call-arg]
 
 

@@ -284,7 +284,7 @@ def test_every_preprocessing_that_validates_can_be_drawn(
     if not silent:
         samples += np.random.default_rng(0).normal(0, 0.1, len(samples)).astype(np.float32)
     info = AudioInfo("pcm", None, 22_050, 1, seconds, 0.0, seconds, False)
-    clip = Clip("noise", samples, samples, info, ())
+    clip = Clip("noise", samples, samples, info, 10.0, ())
     (pictures,) = prepare(clip, [preprocessing]).pictures.values()
     assert preprocessing.resizing == "none" or preprocessing.shape[1:] == (preprocessing.size,) * 2
     for picture in pictures:

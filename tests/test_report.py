@@ -32,7 +32,7 @@ def analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Analysis:
     monkeypatch.setenv("CCMUSIC_HOME", str(tmp_path / "none"))
     samples = np.random.default_rng(0).normal(0, 0.1, 10 * SAMPLE_RATE).astype(np.float32)
     info = AudioInfo("flac", None, SAMPLE_RATE, 1, 10.0, 0.0, 10.0, False)
-    clip = Clip("<b>song & more.flac", samples, samples, info, ())
+    clip = Clip("<b>song & more.flac", samples, samples, info, 10.0, ())
     return analyze(clip, transform="both")
 
 
@@ -119,7 +119,8 @@ def test_a_failed_model_is_in_every_kind(
 
 
 def test_silence_has_no_table_and_no_maps_in_any_kind(analysis: Analysis) -> None:
-    clip = replace(analysis.clip, samples=np.zeros_like(analysis.clip.samples), file="rest.flac")
+    silence = np.zeros_like(analysis.clip.samples)
+    clip = replace(analysis.clip, samples=silence, audible=0.0, file="rest.flac")
     silent = analyze(clip, transform="both")
     assert silent.judged == "silent"
     page = report.render(silent, "html", "zh")

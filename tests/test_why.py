@@ -1,15 +1,16 @@
 """The sentence "why" says what was measured, and nothing else."""
 
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import pytest
 
-from ccmusic import analyze
+from ccmusic import Panel, analyze
 from ccmusic.analysis import Analysis
 from ccmusic.attention import Region
 from ccmusic.card import Faithfulness
-from ccmusic.report import region_line
+from ccmusic.report import region_line, render
 from ccmusic.texts import LANGUAGES, Language, translate
 from ccmusic.whole import WholePiece
 from ccmusic.why import Why, reasons, shared
@@ -64,7 +65,7 @@ def analysis() -> Analysis:
 def test_maps_that_are_no_better_than_chance_say_nothing(
     analysis: Analysis, lowest: float | None, counts: bool
 ) -> None:
-    measured = faithfulness(lowest) if lowest else None
+    measured = {"activation": faithfulness(lowest)} if lowest else {}
     genre = analysis.top(1)[0][0]
     maps = {name: analysis.attention(name, genre) for name in analysis.verdicts}
     name = next(
@@ -98,7 +99,8 @@ def test_a_map_that_is_no_better_than_chance_says_so(
     verdict, chance = analysis.verdicts[name], translate(language, "attention.chance")
 
     def line(measured: Faithfulness | None) -> str:
-        card = verdict.card.model_copy(update={"faithfulness": measured})
+        given = {"activation": measured} if measured else {}
+        card = verdict.card.model_copy(update={"faithfulness": given})
         verdicts = {**analysis.verdicts, name: replace(verdict, card=card)}
         return region_line(replace(analysis, verdicts=verdicts), name, None, language)
 
@@ -106,6 +108,37 @@ def test_a_map_that_is_no_better_than_chance_says_so(
     assert "80%" in line(faithfulness(0.6))
     assert chance not in line(faithfulness(0.6))
     assert f"80%{chance}" in line(faithfulness(0.45))
+
+
+def test_what_was_measured_speaks_where_it_was(analysis: Analysis) -> None:
+    """The sentence and the line of a map are of the better evidence that there is."""
+    with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+        measured = panel.measure(analysis)
+    (name,) = (n for n, v in measured.verdicts.items() if v.covered is not None)
+    verdict, genre = measured.verdicts[name], analysis.top(1)[0][0]
+    card = verdict.card.model_copy(
+        update={"faithfulness": {"occlusion": faithfulness(0.6), "activation": faithfulness(0.45)}}
+    )
+    # Five times the same map: if it counts, they share its place.
+    alike = {
+        str(n): replace(verdict, card=card.model_copy(update={"name": str(n)})) for n in range(5)
+    }
+    looked = measured.evidence(name, genre)
+    assert looked is not None
+    why = replace(measured, verdicts=alike).why(genre)
+    assert why is not None
+    assert why.region == looked.region
+    unmeasured = {n: replace(v, covered=None) for n, v in alike.items()}
+    why = replace(measured, verdicts=unmeasured).why(genre)
+    assert why is not None
+    assert why.region is None  # these maps are no better than chance
+    line = region_line(measured, name, genre, "en")
+    assert "loses most without" in line
+    assert "agreement with the activation map" in line
+    assert "mostly" in region_line(analysis, name, genre, "en")
+    page = measured.select([name])
+    assert escape(translate("en", "occlusion.help")) in render(page, "html")
+    assert escape(translate("en", "activation.help")) in render(analysis, "html")
 
 
 def test_a_whole_piece_has_no_maps_and_says_what_is_closest(analysis: Analysis) -> None:

@@ -84,7 +84,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "expected": "The expected genre is {genre}. {votes} of {models} models have it as first "
         "choice, and the mean gives it {mean:.0%}.",
         "votes": "first choice | votes | models | mean probability",
-        "maps": "{transform}: where each model finds its first choice",
+        "maps": "{transform}: what each model's first choice rests on, measured",
         "where": "model | probability | where | strongest patch",
         "scale": "Every map has its own scale: the fullest orange is its strongest patch. How much "
         "that supports the genre is in the last column, in calibrated logits. "
@@ -139,7 +139,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "expected": "预期的流派是{genre}："
         "{models} 个模型中有 {votes} 个以它为首选，平均概率 {mean:.0%}。",
         "votes": "首选 | 票数 | 模型 | 平均概率",
-        "maps": "{transform}：每个模型判断其首选的依据在哪里",
+        "maps": "{transform}：实测各模型的首选取决于哪里",
         "where": "模型 | 概率 | 位置 | 最强处",
         "scale": "每张热力图各用一个尺度：橙色最浓处是这张图的最强处，它对该流派的支持有多大，"
         "见最后一列（校准后的 logit）。热力图只有这么细，由模型最后一层决定。",
@@ -222,7 +222,10 @@ def measure() -> Results:
     """Ask all shipped models about all recordings, and draw the pictures."""
     shipped = [Checkpoint(card, SHIPPED / f"{card.name}.onnx") for card in cards()]
     with Panel(shipped) as panel:
-        analyses = {piece["genre"]: panel.analyze(ROOT / piece["file"]) for piece in recordings()}
+        analyses = {
+            piece["genre"]: panel.measure(panel.analyze(ROOT / piece["file"]))
+            for piece in recordings()
+        }
     results: Results = {
         "models": {card.name: card.sha256 for card in cards()},
         "recordings": {
@@ -261,7 +264,7 @@ def verdicts(analysis: Analysis) -> dict[str, Any]:
         "strongest": {
             name: round(float(looked.coarse.max()), 1)
             for name in analysis.verdicts
-            if (looked := analysis.attention(name))
+            if (looked := analysis.evidence(name))
         },
         "agreement": {
             **{field: getattr(agreement, field) for field in ("top", "votes", "models", "leader")},
@@ -306,7 +309,7 @@ def spectrograms(analysis: Analysis) -> Figure:
 def maps(analysis: Analysis, transform: str) -> Figure:
     """One map per model, each on its own scale; the titles are the models' names."""
     names = {n: v for n, v in analysis.verdicts.items() if v.card.transform == transform}
-    found = {name: analysis.attention(name) for name in names}
+    found = {name: analysis.evidence(name) for name in names}
     figure = Figure(figsize=(14, 3.2), layout="constrained")
     for axes, (name, looked) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
         axes.set_title(names[name].card.title())

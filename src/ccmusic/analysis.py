@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from ccmusic.agreement import Agreement, agree, mean_probabilities
+from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.attention import Attention, Region, attend
 from ccmusic.card import matching
+from ccmusic.importance import weigh
 from ccmusic.picture import Picture
 from ccmusic.prepare import Prepared
 from ccmusic.result import PanelResult
 from ccmusic.schema import AnalysisDocument
 from ccmusic.texts import Language, translate
-from ccmusic.verdict import Verdict
+
+Map = TypeVar("Map", bound=Attention)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -30,35 +33,43 @@ class Analysis(Prepared, PanelResult):
     'vorbis'
     """
 
-    transform: str
-    """Of all its models; ``both`` if they do not all have the same."""
-    verdicts: dict[str, Verdict]
-    """By name of checkpoint."""
-    mean: dict[str, float]
-    """The ensemble: mean probability of each class among models that share their classes."""
-    agreement: Agreement | None
-    """None if every model failed, or none was asked."""
-
     def _opinion(self, agreement: str, language: Language) -> str:
         if self.judged == "doubtful":
             return translate(language, "judged.doubtful", opinion=agreement, seconds=self.audible)
         return agreement
 
     def _regions(self, genre: str) -> list[Region]:
-        looked = [
-            self.attention(name, genre)
-            for name, verdict in self.verdicts.items()
-            if verdict.card.faithfulness and verdict.card.faithfulness.better_than_chance
-        ]
-        return [at.region for at in looked if at and at.region and not at.everywhere]
+        found = []
+        for name, verdict in self.verdicts.items():
+            at = self.evidence(name, genre)
+            worth = at and at.worth(verdict.card)
+            if at and at.region and not at.everywhere and worth and worth.better_than_chance:
+                found.append(at.region)
+        return found
+
+    @property
+    def measured(self) -> bool:
+        """Whether all its evidence is measured, not told from features: see :meth:`evidence`."""
+        return all(v.error or v.covered is not None for v in self.verdicts.values())
 
     def picture(self, name: str) -> Picture:
         """What a model saw, of several slices the middle one; errors as :meth:`verdict`."""
         slices = self.pictures[self.verdict(name).card.preprocessing]
         return slices[len(slices) // 2]
 
+    def evidence(self, name: str, genre: str | None = None) -> Attention | None:
+        """Where a model finds a genre, as well as is known.
+
+        What was measured by :meth:`Panel.measure <ccmusic.Panel.measure>`, an
+        :class:`~ccmusic.Importance`; else the activation map. Parameters, result and errors are
+        those of :meth:`attention`. The cards tell under ``faithfulness`` how often the regions of
+        both kinds matter.
+        """
+        measured = self.verdict(name).covered is not None
+        return self._map(weigh if measured else attend, name, genre)
+
     def attention(self, name: str, genre: str | None = None) -> Attention | None:
-        """Regions that support a genre.
+        """The activation map: regions that support a genre, by the features of the network.
 
         Parameters
         ----------
@@ -78,18 +89,27 @@ class Analysis(Prepared, PanelResult):
         ValueError
             If no model knows the genre.
         """
+        return self._map(attend, name, genre)
+
+    def _map(self, draw: Callable[..., Map | None], name: str, genre: str | None) -> Map | None:
         verdict = self.verdict(name)
-        known = {c for verdict in self.verdicts.values() for c in verdict.card.classes}
-        if genre is not None and genre not in known:
-            raise ValueError(f"unknown genre {genre!r}; known: {', '.join(sorted(known))}")
+        self.check_genre(genre)
+        if verdict.maps is None and verdict.covered is None:
+            return None  # nor need there be a picture
         shown = self.whole if verdict.card.preprocessing.slice_seconds else self.clip.info
-        return attend(
+        return draw(
             verdict,
             self.picture(name),
             genre,
             start=shown.window_start,
             length=shown.window_end - shown.window_start,
         )
+
+    def check_genre(self, genre: str | None) -> None:
+        """Raise a ValueError if models gave verdicts, and none of them knows a genre."""
+        known = {c for verdict in self.verdicts.values() for c in verdict.card.classes}
+        if known and genre is not None and genre not in known:
+            raise ValueError(f"unknown genre {genre!r}; known: {', '.join(sorted(known))}")
 
     def select(self, names: Collection[str]) -> Analysis:
         """The analysis restricted to some of its models, by checkpoint or backbone."""
@@ -112,14 +132,14 @@ class Analysis(Prepared, PanelResult):
         top_k
             Number of genres in ``top`` of each model.
         attention
-            Whether to include the attention maps of the first choices.
+            Whether to include the maps of the first choices, see :meth:`evidence`.
         language
             Language of the sentences.
         """
         return self._document(
             top_k=top_k,
             language=language,
-            attention=self.attention if attention else lambda name: None,
+            attention=self.evidence if attention else lambda name: None,
         )
 
     def compact(self) -> Analysis:
@@ -128,5 +148,5 @@ class Analysis(Prepared, PanelResult):
             transform: replace(drawn, values=drawn.values[:, :0], times=drawn.times[:0])
             for transform, drawn in self.spectrograms.items()
         }
-        verdicts = {name: replace(v, maps=None) for name, v in self.verdicts.items()}
+        verdicts = {n: replace(v, maps=None, covered=None) for n, v in self.verdicts.items()}
         return replace(self.without_sound(), spectrograms=shells, pictures={}, verdicts=verdicts)

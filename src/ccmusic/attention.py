@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from ccmusic.axes import ORANGE, axes_or_current, orient, show
+from ccmusic.card import Faithfulness, MapKind, ModelCard
 from ccmusic.picture import Picture
 from ccmusic.texts import Language, translate
 from ccmusic.values import Value
@@ -67,6 +68,8 @@ class Attention(Value):
     True
     """
 
+    kind: ClassVar[MapKind] = "activation"
+
     genre: str
     coarse: Floats
     """float32 [rows, columns], as coarse as the network sees, low frequencies first, time to the
@@ -110,6 +113,10 @@ class Attention(Value):
         look = {"cmap": colours, "vmin": 0, "vmax": max(strongest, 1e-6)}
         values = self.values
         return show(axes, values, spectrogram, orientation=where, start=self.start, **look)
+
+    def worth(self, card: ModelCard) -> Faithfulness | None:
+        """How much the regions matter that such maps of a model name; None: not measured."""
+        return card.faithfulness.get(self.kind)
 
     @property
     def everywhere(self) -> bool:
@@ -198,13 +205,35 @@ def attend(
 def _rivals(verdict: Verdict, index: int) -> npt.NDArray[np.float64]:
     """Share of each class in what is left to the others than one, float64 [n_classes].
 
-    The logarithm of a genre's odds grows by its own logit, and falls by those of the others in
-    these shares: what likely rivals have in common with it at a place is no evidence for it.
+    The derivatives of :func:`log_odds`: what likely rivals have in common with a genre at a place
+    is no evidence for it.
     """
     assert verdict.logits is not None
     others = verdict.logits.astype(np.float64) / verdict.card.temperature
     others[index] = -np.inf
     return softmax(others)
+
+
+def log_odds(logits: npt.NDArray[np.floating[Any]], index: int) -> npt.NDArray[np.float64]:
+    """Logarithm of the odds of a class against all others.
+
+    It grows by the logit of the class, and falls by those of the others, each in its share of what
+    is left to them.
+
+    Parameters
+    ----------
+    logits
+        [..., n_classes], divided by the temperature.
+
+    Returns
+    -------
+    float64 [...].
+    """
+    wide = logits.astype(np.float64)
+    others = np.delete(wide, index, axis=-1)
+    most = others.max(axis=-1, keepdims=True)
+    rest = np.log(np.exp(others - most).sum(axis=-1)) + most[..., 0]
+    return np.asarray(wide[..., index] - rest)
 
 
 def _connected(

@@ -37,7 +37,7 @@ from ccmusic.decode import (
 from ccmusic.edits import Change, Edit, OneChannel, Without
 from ccmusic.errors import AudioError, ParameterError
 from ccmusic.frames import carry
-from ccmusic.quality import AudioWarning, find_warnings
+from ccmusic.quality import AudioWarning, audible_seconds, find_warnings
 from ccmusic.values import Value
 
 if TYPE_CHECKING:
@@ -146,6 +146,8 @@ class Clip(Value):
     original: Samples
     """float32 [n], the window in mono at the file's own rate, before resampling and looping."""
     info: AudioInfo
+    audible: float
+    """Seconds of sound in the window; the rest is silence."""
     warnings: tuple[AudioWarning, ...]
     """Of the recording as it was before any edit; after one, ``edited`` is among them."""
     edits: tuple[Edit, ...] = ()
@@ -279,6 +281,7 @@ class Clip(Value):
             self,
             samples=np.resize(samples, wanted),
             original=sound,
+            audible=audible_seconds(samples[:wanted], SAMPLE_RATE),
             info=replace(
                 info,
                 window_end=round(info.window_start + seconds, 3),
@@ -470,6 +473,8 @@ class Recording:
 
         samples = np.asarray(soxr.resample(sound.original, sound.rate, SAMPLE_RATE), np.float32)
         wanted = round(seconds * SAMPLE_RATE)
+        # Repetitions of a short recording would add clicks.
+        audible = audible_seconds(samples[:wanted], SAMPLE_RATE)
         samples = np.resize(samples, wanted) if loop else samples[:wanted]
         header = decoded.header
         duration = max(header.duration, start + taken)
@@ -486,10 +491,10 @@ class Recording:
             window_end=round(start + taken, 3),
             looped=loop and taken < seconds - 0.01,
         )
-        warnings = find_warnings(decoded, samples, SAMPLE_RATE, info.duration)
+        warnings = find_warnings(decoded, samples, SAMPLE_RATE, info.duration, audible)
         if self._edits:
             warnings = _with_edited(warnings)
-        return Clip(name, samples, sound.original, info, warnings, self._edits)
+        return Clip(name, samples, sound.original, info, audible, warnings, self._edits)
 
 
 def _with_edited(warnings: tuple[AudioWarning, ...]) -> tuple[AudioWarning, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticSerializationError
@@ -31,6 +32,8 @@ _RESERVED = frozenset(
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+MapKind = Literal["activation", "occlusion"]
+"""How a map was made: from the network's features, or by covering one place after the other."""
 Level = Literal["high", "middling", "low"]
 """How sure a verdict is, by its band."""
 
@@ -62,7 +65,10 @@ class _Strict(BaseModel):
             If the card is missing, is not JSON, or has an invalid value.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            status = path.stat()
+            # Another file, or another content, has another of these three.
+            card: Self = _read(cls, path, status.st_ino, status.st_size, status.st_mtime_ns)
+            return card
         except FileNotFoundError:
             raise CheckpointError("no_card", file=path) from None
         except OSError as error:
@@ -72,6 +78,12 @@ class _Strict(BaseModel):
             where = ".".join(str(part) for part in first["loc"]) or "JSON"
             reason = str(first.get("ctx", {}).get("error", first["msg"]))
             raise CheckpointError("bad_card", file=path, where=where, reason=reason) from None
+
+
+@lru_cache(maxsize=1024)
+def _read(cls: type[BaseModel], path: Path, *_: int) -> Any:
+    """Every analysis looks for the cards of all models."""
+    return cls.model_validate_json(path.read_bytes())
 
 
 class Calibration(_Strict):
@@ -207,7 +219,7 @@ class PanelCard(_Strict):
 
 
 class Faithfulness(_Strict):
-    """What the regions that a model's maps name are worth: chance is one half.
+    """What the regions that a model's maps of a kind name are worth: chance is one half.
 
     Deletion and insertion of V. Petsiuk et al., "RISE: randomized input sampling for explanation
     of black-box models", 2018, with the named region in place of single cells.
@@ -289,8 +301,8 @@ class ModelCard(_Strict):
     explanation: Explanation = "exact"
     """Kind of the maps. ``exact``: the logits are their means, or differ by a constant.
     ``gradient``: derivative times feature, for this picture. ``none``: there are none."""
-    faithfulness: Faithfulness | None = None
-    """How much the maps' strongest regions matter, measured; None: not measured."""
+    faithfulness: dict[MapKind, Faithfulness] = {}
+    """How much the strongest regions of its maps matter, by kind; without those not measured."""
     same_choice: Share | None = None
     """Share of the held-out clips with the same first choice as the fp32 weights."""
     relative_latency: float | None = Field(None, gt=0)
@@ -334,6 +346,19 @@ class ModelCard(_Strict):
         title = _BACKBONE_TITLES.get(self.backbone, self.backbone)
         transform = TRANSFORM_TITLES.get(self.transform, self.transform)
         return f"{title} · {transform}" if with_transform else title
+
+    def maps_message(self, language: Language = "en") -> str:
+        """How often the regions of its maps mattered in tests, by kind; empty if not measured.
+
+        >>> from ccmusic import Panel
+        >>> with Panel.open("mel", ["resnet50"]) as panel:
+        ...     panel.cards[0].maps_message().partition(" ")[0]
+        'measured'
+        """
+        return "; ".join(
+            f"{translate(language, f'{kind}.name')} {worth.message(language)}"
+            for kind, worth in self.faithfulness.items()
+        )
 
     def renamed(self, name: str) -> Self:
         """Return the same card under another name.

@@ -58,6 +58,7 @@ _FORMATS = (
 _RUN_UP = 0.5
 _GAP = 0.1  # larger differences between timestamps are gaps
 _SAMPLES_AT_ONCE = 1 << 16  # few enough to stay in the CPU cache
+_SEARCHED = 1 << 14  # samples after any silence, for sound in disguise; its frames are shorter
 _PATIENCE = 1_000  # damaged places in a row until a file is given up
 # In these containers FFmpeg finds a time by the average bytes per second of the header, which is
 # exact for few codecs. In ASF, times are in milliseconds, and those of WMA are late.
@@ -107,20 +108,26 @@ class Sound:
     def add(self, planes: Samples) -> None:
         """Mix samples, float32 [channels, n], to mono, as long as there is room."""
         planes = planes[:, : len(self.original) - self.taken]
+        count, n = planes.shape
+        if not n:
+            return
+        mono = self.original[self.taken : self.taken + n]
         with np.errstate(over="ignore", invalid="ignore"):  # the peak shows it
             if self.channel:
-                mono = planes[("left", "right").index(self.channel)]
+                mono[:] = planes[("left", "right").index(self.channel)]
             else:
-                mono = planes.mean(axis=0)
-                power = sum(float(np.vdot(plane, plane)) for plane in planes) / len(planes)
+                # Not their mean(), which divides in double precision.
+                np.divide(np.add.reduce(planes, out=mono), np.float32(count), out=mono)
+                power = sum(float(np.vdot(plane, plane)) for plane in planes) / count
                 if float(np.vdot(mono, mono)) < _CANCELLED * power:
-                    mono = planes[0]
-                    self.opposite += planes.shape[1]
-        self.original[self.taken : self.taken + planes.shape[1]] = mono
-        self.taken += planes.shape[1]
-        if planes.size:
-            self.peak = float(np.maximum(self.peak, peak(planes)))
-        self.clipped += int(np.count_nonzero(planes >= _FULL) + np.count_nonzero(planes <= -_FULL))
+                    mono[:] = planes[0]
+                    self.opposite += n
+        self.taken += n
+        loudest = peak(planes)
+        self.peak = float(np.maximum(self.peak, loudest))
+        if not loudest < _FULL:
+            self.clipped += int(np.count_nonzero(planes >= _FULL))
+            self.clipped += int(np.count_nonzero(planes <= -_FULL))
 
 
 @dataclass(frozen=True)
@@ -355,7 +362,7 @@ def _container(file: BinaryIO, part: Part, name: str) -> Iterator[av.container.I
             # Without the limit FFmpeg searches megabytes of a WAV for another codec in disguise.
             options={
                 "format_whitelist": part.format or _FORMATS,
-                "max_probe_packets": "4",
+                "max_probe_packets": "1",
             },
             # Old tags are often in GBK or Latin-1; undecodable tags must not be an error.
             metadata_errors="replace",
@@ -681,7 +688,8 @@ def _is_disguised(planes: Samples) -> bool:
     """
     if len(planes) != 2:
         return False
-    planes = planes[:, :_SAMPLES_AT_ONCE]
+    silence = int(planes.any(axis=0).argmax())
+    planes = planes[:, silence : silence + _SEARCHED]
     if not np.abs(planes).max() <= 1:
         return False
     values = planes.T * np.float32(2**15)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import soxr
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ccmusic.decode import Channel, Samples, change_tempo
 from ccmusic.errors import ParameterError, not_one_of
@@ -35,7 +35,19 @@ _FAST = (8, 9, 10, 12, 15)  # times a power of 2: lengths whose Fourier transfor
 _Span = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0)]]
 
 
-class Without(Parameters):
+class _Edit(Parameters):
+    """Base of edits, which are a part of the JSON of an analysis, with what is None as null."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_serialization_defaults_required=True,
+        json_schema_extra=lambda schema: schema.update(
+            description=schema["description"].partition("\n")[0]  # without the example
+        ),
+    )
+
+
+class Without(_Edit):
     """A region of time and frequency is removed.
 
     >>> Without(band=(64, 127), seconds=(2, 4)).message("en")
@@ -45,10 +57,8 @@ class Without(Parameters):
     the band, 50 ms at both ends of the time.
     """
 
-    written_if_changed = frozenset({"band", "seconds"})
-
     edit: Literal["without"] = "without"
-    band: _Span | None = None
+    band: _Span | None = Field(None, examples=[[64, 127]])
     """Lowest and highest frequency, hertz; None for all."""
     seconds: _Span | None = None
     """Begin and end, in seconds of the piece, as regions have them; None for the whole window."""
@@ -135,18 +145,17 @@ class Without(Parameters):
         return result
 
 
-class Change(Parameters):
-    """Pitch, tempo, band, noise or loudness are changed, in this order.
+class Change(_Edit):
+    """Pitch, tempo, band, noise or loudness are changed, in this order; what is None is not.
 
     >>> Change(pitch=2, gain=-6).message("en")
     'pitch +2 semitones; gain -6 dB'
     """
 
     names: ClassVar = ("pitch", "tempo", "highpass", "lowpass", "noise", "gain")
-    written_if_changed = frozenset(names)
 
     edit: Literal["change"] = "change"
-    pitch: float | None = Field(None, ge=-12, le=12)
+    pitch: float | None = Field(None, ge=-12, le=12, examples=[2])
     """Semitones up; the tempo stays."""
     tempo: float | None = Field(None, ge=0.5, le=2)
     """How many times as fast; the pitch stays."""
@@ -204,7 +213,7 @@ class Change(Parameters):
         return sound
 
 
-class OneChannel(Parameters):
+class OneChannel(_Edit):
     """One channel was taken instead of the mean of all.
 
     This is done when a recording is read, see :func:`ccmusic.load`: a clip has been mixed.

@@ -32,15 +32,19 @@ _W64_FORMAT = bytes.fromhex("666d7420f3acd3118cd100c04f8edb8a")
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 
-# Compressed sound for a digital output may be stored as if it were PCM; how its frames begin.
+# Compressed sound for a digital output may be stored as if it were PCM; how its frames begin, and
+# FFmpeg's format, None where it has none. Programs that take it for samples may swap its bytes.
 _DISGUISED = {
     b"\x72\xf8\x1f\x4e": "spdif",
+    b"\xf8\x72\x4e\x1f": None,
     b"\xfe\x7f\x01\x80": "dts",  # 16 bits, little-endian
     b"\xff\x1f\x00\xe8": "dts",  # 14 bits
     b"\x7f\xfe\x80\x01": "dts",
     b"\x1f\xff\xe8\x00": "dts",
     b"\x0b\x77": "ac3",
+    b"\x77\x0b": "ac3",
 }
+_SWAPPED = b"\xf8\xfe\xff\x77"  # first bytes of the other order
 _LEAD_IN = 16  # blocks of silence before it, about 95 s
 _SEARCHED = 1 << 16  # bytes after the silence
 _FRAMES = 4  # in a row
@@ -316,14 +320,14 @@ def _disguised(file: BinaryIO, begin: int, end: int | None) -> Part | None:
         if rest or not block:
             break
     found = frames_in(_at(file, place, _SEARCHED))
-    return Part(place + found[0], end, format=found[1]) if found else None
+    return Part(place + found[0], end, format=found[1]) if found and found[1] else None
 
 
-def frames_in(content: bytes) -> tuple[int, str] | None:
+def frames_in(content: bytes) -> tuple[int, str | None] | None:
     """Place and format of the first frame of AC-3 or DTS among samples; None if they are PCM."""
     for sync, kind in _DISGUISED.items():
         first = content.find(sync)
-        if first >= 0 and _are_frames(content, first, sync, kind):
+        if first >= 0 and _are_frames(content, first, sync, kind or "spdif"):
             return first, kind
     return None
 
@@ -343,6 +347,8 @@ def _are_frames(found: bytes, place: int, sync: bytes, kind: str) -> bool:
 
 def _frame_size(head: bytes, kind: str) -> int:
     """Bytes of a compressed frame, at least; 0 if this is none."""
+    if head[0] in _SWAPPED:
+        head = bytes(head[n ^ 1] for n in range(8))
     if kind == "spdif":
         is_data, bits = head[4] & 31, int.from_bytes(head[6:8], "little")
         return 8 + bits // 8 if is_data else 0
@@ -354,8 +360,6 @@ def _frame_size(head: bytes, kind: str) -> int:
             return 0
         kbps = _AC3_KBPS[code // 2]
         return 2 * (2 * kbps, 320 * kbps // 147 + code % 2, 3 * kbps)[rate]
-    if head[0] in b"\xfe\xff":  # little-endian
-        head = bytes(head[n ^ 1] for n in range(8))
     following = int.from_bytes(head[4:], "big")
     if head[0] == 0x1F:  # 14 bits in 16
         return 96 if following >> 20 == 0x07F else 0

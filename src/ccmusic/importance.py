@@ -6,17 +6,22 @@ section 4.2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ccmusic.analysis import Analysis
-from ccmusic.attention import Attention
+from ccmusic.attention import Attention, attend, log_odds
 from ccmusic.axes import orient
+from ccmusic.card import MapKind
+from ccmusic.picture import Picture
 from ccmusic.verdict import Verdict
+
+if TYPE_CHECKING:
+    from ccmusic.analysis import Analysis
 
 Floats = npt.NDArray[np.float32]
 
@@ -27,9 +32,10 @@ _GRID = (7, 7)  # of models without maps: that of the others
 class Importance(Attention):
     """How much a genre loses when a place of the picture is covered, according to one model.
 
-    An :class:`Attention` whose :attr:`coarse` is measured, place by place, in the same unit:
-    calibrated logits against the mean genre. Above 0 the genre loses without the place, below 0
-    it gains. While :attr:`done` is below 1, places that are still to come are 0.
+    An :class:`Attention` whose :attr:`coarse` is measured, place by place: what the logarithm of
+    the genre's odds loses, in calibrated logits. An activation map tells from the features what
+    that would be. Above 0 the genre loses without the place, below 0 it gains. While :attr:`done`
+    is below 1, places that are still to come are 0.
 
     >>> from ccmusic import Panel
     >>> with Panel.open("mel", ["mobilenet_v3_large"]) as panel:
@@ -40,12 +46,26 @@ class Importance(Attention):
     True
     """
 
-    model: str
-    """Name of the checkpoint."""
-    done: float
-    """Share of the places that are measured."""
-    attention: Attention | None = field(compare=False)
-    """The activation map of the same genre; None of a model without maps."""
+    kind: ClassVar[MapKind] = "occlusion"
+
+    verdict: Verdict
+    """Of the model, with the logits of its covered pictures."""
+
+    @property
+    def model(self) -> str:
+        """Name of the checkpoint."""
+        return self.verdict.card.name
+
+    @property
+    def done(self) -> float:
+        """Share of the places that are measured."""
+        assert self.verdict.covered is not None
+        return float(np.isfinite(self.verdict.covered).mean())
+
+    @property
+    def attention(self) -> Attention | None:
+        """The activation map of the same genre; None of a model without maps."""
+        return attend(self.verdict, self.picture, self.genre, start=self.start, length=self.length)
 
     @property
     def rank_correlation(self) -> float | None:
@@ -56,22 +76,52 @@ class Importance(Attention):
 
         C. Spearman, "The proof and measurement of association between two things", 1904.
         """
-        if self.attention is None or self.done < 1:
+        activation = self.attention
+        if activation is None or self.done < 1:
             return None
-        one, other = _ranks(self.coarse), _ranks(self.attention.coarse)
+        one, other = _ranks(self.coarse), _ranks(activation.coarse)
         spread = float(one.std() * other.std())
         if spread == 0:
             return None
         return float(np.mean((one - one.mean()) * (other - other.mean())) / spread)
 
 
+def weigh(
+    verdict: Verdict,
+    picture: Picture,
+    genre: str | None = None,
+    *,
+    start: float = 0.0,
+    length: float = math.inf,
+) -> Importance | None:
+    """Tell what each place of a picture counts for a genre; arguments as of :func:`attend`.
+
+    Returns
+    -------
+    None if it was not measured, or the model does not know the genre.
+    """
+    card, covered = verdict.card, verdict.covered
+    if covered is None or (genre is not None and genre not in card.classes):
+        return None
+    genre = genre or verdict.top(1)[0][0]
+    index = card.classes.index(genre)
+    whole = verdict.logits if verdict.middle is None else verdict.middle
+    lost = log_odds(np.asarray(whole) / card.temperature, index) - log_odds(
+        covered / card.temperature, index
+    )
+    upright = orient(np.nan_to_num(lost), card.preprocessing.orientation)
+    coarse = np.ascontiguousarray(upright, np.float32)
+    return Importance(
+        genre=genre, coarse=coarse, picture=picture, start=start, length=length, verdict=verdict
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Occlusion:
-    """The places of one model's picture, and the measure of what a genre loses without them."""
+    """The places of one model's picture."""
 
     verdict: Verdict
-    attention: Attention
-    """The map of the genre, or, of a model without maps, zeros in its place."""
+    picture: Picture
 
     @property
     def model(self) -> str:
@@ -81,8 +131,9 @@ class Occlusion:
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of places in the picture as the model sees it."""
-        coarse, where = self.attention.coarse, self.attention.picture.preprocessing.orientation
-        rows, columns = orient(coarse, where).shape
+        if self.verdict.maps is None:
+            return _GRID
+        _, rows, columns = self.verdict.maps.shape
         return rows, columns
 
     def covered(self, row: int) -> Floats:
@@ -91,7 +142,7 @@ class Occlusion:
         A place is covered with the median of the places around it, of each channel. Black would be
         a hole of silence with sharp edges: no music has it, and networks answer to the hole.
         """
-        whole = self.attention.picture.input
+        whole = self.picture.input
         pictures = np.repeat(whole[None], self.grid[1], axis=0)
         for column, picture in enumerate(pictures):
             near, place = self._pixels(row, column, 1), self._pixels(row, column)
@@ -100,22 +151,9 @@ class Occlusion:
             picture[:, *place] = np.median(whole[:, around], axis=1)[:, None, None]
         return pictures
 
-    def loss(self, logits: Floats) -> Floats:
-        """Calibrated logits against the mean genre that are lost, float32 [n].
-
-        Parameters
-        ----------
-        logits
-            Of pictures with covered places, [n, n_classes].
-        """
-        card = self.verdict.card
-        both = np.concatenate([np.asarray(self.verdict.logits)[None], logits]) / card.temperature
-        against = both[:, card.classes.index(self.attention.genre)] - both.mean(axis=1)
-        return np.asarray(against[0] - against[1:], np.float32)
-
     def _pixels(self, row: int, column: int, neighbours: int = 0) -> tuple[slice, slice]:
         """Pixels of a place, or of a place and its neighbours."""
-        sides = zip(self.grid, self.attention.picture.input.shape[1:], (row, column), strict=True)
+        sides = zip(self.grid, self.picture.input.shape[1:], (row, column), strict=True)
         edges = [
             (count, np.linspace(0, size, count + 1).round().astype(int), place)
             for count, size, place in sides
@@ -127,41 +165,25 @@ class Occlusion:
         return rows, columns
 
 
-def occlusions(analysis: Analysis, genre: str | None) -> list[Occlusion]:
-    """What to cover of each model that knows the genre; errors as :meth:`Analysis.attention`."""
-
-    def with_grid(verdict: Verdict) -> Verdict:
-        if verdict.error or verdict.maps is not None:
-            return verdict
-        return replace(verdict, maps=np.zeros((len(verdict.card.classes), *_GRID), np.float32))
-
-    given = analysis.verdicts
-    gridded = replace(analysis, verdicts={name: with_grid(given[name]) for name in given})
-    seen = {name: gridded.attention(name, genre) for name in given}
-    return [Occlusion(given[name], attention) for name, attention in seen.items() if attention]
-
-
 Part: TypeAlias = tuple[Occlusion, int, Floats]
-"""A row of a picture, and what is lost without its places."""
+"""A row of a picture, and the logits without each of its places, [columns, n_classes]."""
 
 
-def together(parts: Iterable[Part]) -> Iterator[Importance]:
-    """Gather rows into maps, one after each row."""
-    lost: dict[str, list[tuple[int, Floats]]] = {}
-    for occlusion, row, loss in parts:
-        seen, (rows, columns) = occlusion.attention, occlusion.grid
-        measured = lost.setdefault(occlusion.model, [])
-        measured.append((row, loss))
-        oriented = np.zeros((rows, columns), np.float32)
-        for place, values in measured:
-            oriented[place] = values
-        upright = orient(oriented, seen.picture.preprocessing.orientation)
-        yield Importance(
-            **{**vars(seen), "coarse": np.ascontiguousarray(upright)},
-            model=occlusion.model,
-            done=len(measured) / rows,
-            attention=seen if occlusion.verdict.maps is not None else None,
+def together(analysis: Analysis, genre: str | None, parts: Iterable[Part]) -> Iterator[Importance]:
+    """Gather rows of the models of an analysis into maps, one after each row."""
+    given = {name: replace(v, covered=None) for name, v in analysis.verdicts.items()}
+    for occlusion, row, logits in parts:
+        before = given[occlusion.model].covered
+        covered = (
+            np.full((*occlusion.grid, logits.shape[1]), np.nan, np.float32)
+            if before is None
+            else before.copy()
         )
+        covered[row] = logits
+        given[occlusion.model] = replace(occlusion.verdict, covered=covered)
+        found = replace(analysis, verdicts=given).evidence(occlusion.model, genre)
+        assert isinstance(found, Importance)
+        yield found
 
 
 def _ranks(values: Floats) -> npt.NDArray[np.float64]:

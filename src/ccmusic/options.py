@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from ccmusic.errors import DataError
 from ccmusic.spectrogram import TransformName
+from ccmusic.values import Parameters
 
 Activation = Literal["relu", "gelu", "silu", "hardswish", "tanh"]
 Normalisation: TypeAlias = float | tuple[float, float, float] | str
@@ -23,47 +23,20 @@ def _shown_as(metavar: str) -> Any:
     return Field(json_schema_extra={"metavar": metavar})
 
 
-class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            given = "" if first["type"] == "missing" else f", not {first['input']!r}"
-            raise DataError(f"{name}: {first['msg'].lower()}{given}") from None
+class _Options(Parameters):
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-class TrainOptions(_Options):
-    """Options of :func:`ccmusic.workshop.train.train` and of ``ccmusic train``.
-
-    Raises
-    ------
-    DataError
-        If a value is not one that the option takes.
-    """
+class TrainSettings(_Options):
+    """What a training run has been told, and keeps in its files."""
 
     backbone: str
     """Which network, e.g. `mobilenet_v3_large`."""
     transform: TransformName = "cqt"
     """Spectrogram that the network learns to read."""
-    init_from: Annotated[Path | None, _shown_as("FILE|NAME")] = None
-    """First weights: a checkpoint, `weights.pt` of another run, or a file of torchvision's. Random
-    by default. Without epochs they are turned or widened exactly, and nothing is trained."""
     width_divisor: int = Field(1, ge=1)
     """Divide the number of channels by this: cheaper, at most by the square of it; `--init-from`
     widens such weights."""
-    feature_teacher: Annotated[Path | None, _shown_as("FILE")] = None
-    """`weights.pt` of a better network for this transform, of any backbone; its features are
-    learnt."""
-    soft_targets: Annotated[Path | None, _shown_as("CSV")] = None
-    """Targets in 0..1 per path, learnt in addition to the labels by an auxiliary head that is
-    dropped afterwards; unlabelled recordings may have them."""
-    label_teacher: Annotated[Path | None, _shown_as("CSV")] = None
-    """Probabilities from another classifier, path and one column per genre: targets for unlabelled
-    recordings, mixed with the label of the others."""
     teacher_share: float = Field(0.3, ge=0, le=1)
     """Weight of the label teacher against the label."""
     epochs: int = Field(20, ge=0)
@@ -86,14 +59,25 @@ class TrainOptions(_Options):
     """Of the random numbers."""
 
 
-class ExportOptions(_Options):
-    """Options of :func:`ccmusic.workshop.export.export` and of ``ccmusic export``.
+class TrainOptions(TrainSettings):
+    """Options of :func:`ccmusic.workshop.train.train` and of ``ccmusic train``."""
 
-    Raises
-    ------
-    DataError
-        If a value is not one that the option takes.
-    """
+    init_from: Annotated[Path | None, _shown_as("FILE|NAME")] = None
+    """First weights: a checkpoint, `weights.pt` of another run, or a file of torchvision's. Random
+    by default. Without epochs they are turned or widened exactly, and nothing is trained."""
+    feature_teacher: Annotated[Path | None, _shown_as("FILE")] = None
+    """`weights.pt` of a better network for this transform, of any backbone; its features are
+    learnt."""
+    soft_targets: Annotated[Path | None, _shown_as("CSV")] = None
+    """Targets in 0..1 per path, learnt in addition to the labels by an auxiliary head that is
+    dropped afterwards; unlabelled recordings may have them."""
+    label_teacher: Annotated[Path | None, _shown_as("CSV")] = None
+    """Probabilities from another classifier, path and one column per genre: targets for unlabelled
+    recordings, mixed with the label of the others."""
+
+
+class ExportOptions(_Options):
+    """Options of :func:`ccmusic.workshop.export.export` and of ``ccmusic export``."""
 
     data_note: str
     """For the card: what it was trained on."""
@@ -108,13 +92,7 @@ class ExportOptions(_Options):
 
 
 class ImportOptions(_Options):
-    """Options of :func:`ccmusic.workshop.importer.import_weights` and of ``ccmusic import``.
-
-    Raises
-    ------
-    DataError
-        If a value is not one that the option takes.
-    """
+    """Options of :func:`ccmusic.workshop.importer.import_weights` and of ``ccmusic import``."""
 
     name: str | None = None
     """Name of the checkpoint; by default that of the file or, if that says nothing, of its

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import ParamSpec, Self, TypeAlias, TypeVar
 
 import numpy as np
@@ -23,7 +24,7 @@ from ccmusic.audio import CLIP_SECONDS, Clip, Crop, Source
 from ccmusic.card import ModelCard, matching
 from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
-from ccmusic.importance import Importance, Occlusion, Part, occlusions, together
+from ccmusic.importance import Importance, Occlusion, Part, together
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared, prepare, prepare_windows
 from ccmusic.spectrogram import TransformChoice
@@ -61,6 +62,7 @@ class Panel(AbstractContextManager["Panel"]):
         # model after the other, which wait for each other at every layer (benchmarks/panel.py).
         workers = concurrency or max(1, min(len(checkpoints), cores))
         threads = 1 if concurrency else max(1, cores // workers)
+        self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ccmusic")
         # The most expensive first, so that it does not run alone at the end.
         ordered = sorted(checkpoints, key=lambda c: -c.card.multiply_adds)
@@ -321,6 +323,9 @@ class Panel(AbstractContextManager["Panel"]):
     ) -> Iterator[Importance]:
         """Measure what counts: cover one place of a picture after the other, and ask again.
 
+        Of what tells where a verdict comes from, this is the better evidence; the activation maps
+        of :meth:`Analysis.attention <ccmusic.Analysis.attention>` cost nothing.
+
         >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
         ...     found = {part.model: part for part in panel.importance("examples/rain.ogg")}
         >>> found["mobilenet_v3_large_cqt"].region is not None
@@ -353,15 +358,56 @@ class Panel(AbstractContextManager["Panel"]):
         self._check_open()
         if not isinstance(source, Analysis):
             source = self.analyze(source, crop=crop, name=name)
-        sessions = {checkpoint.card.name: session for checkpoint, session in self._sessions}
-        known = occlusions(source.select(list(sessions)), genre)
+        mine = {checkpoint.card.name: session for checkpoint, session in self._sessions}
+        given = {name: source.verdicts[name] for name in mine if name in source.verdicts}
+        analysis = replace(source, verdicts=given)
+        analysis.check_genre(genre)
+        known = [
+            (Occlusion(verdict, analysis.picture(name)), mine[name])
+            for name, verdict in given.items()
+            if not verdict.error and (genre is None or genre in verdict.card.classes)
+        ]
         parts = self._as_ready(
-            partial(_cover, occlusion, sessions[occlusion.model], row)
-            for row in range(max((occlusion.grid[0] for occlusion in known), default=0))
-            for occlusion in known
-            if row < occlusion.grid[0]
+            (
+                partial(_cover, occlusion, session, row)
+                for row in range(max((occlusion.grid[0] for occlusion, _ in known), default=0))
+                for occlusion, session in known
+                if row < occlusion.grid[0]
+            ),
+            most=self._workers,
         )
-        return together(parts)
+        return together(analysis, genre, parts)
+
+    def measure(
+        self, analysis: Analysis, *, on_part: Callable[[Importance], None] | None = None
+    ) -> Analysis:
+        """The same analysis, whose evidence is measured: see :meth:`importance`.
+
+        Its :meth:`~ccmusic.Analysis.evidence` for any genre, the sentence of
+        :meth:`~ccmusic.Analysis.why` and its reports are then of what counts, not of the
+        activation maps.
+
+        >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
+        ...     analysis = panel.measure(panel.analyze("examples/rain.ogg"))
+        >>> analysis.evidence("mobilenet_v3_large").kind
+        'occlusion'
+
+        Parameters
+        ----------
+        on_part
+            Called in this thread with each map so far.
+
+        Raises
+        ------
+        CheckpointError
+            If a model fails.
+        """
+        verdicts = dict(analysis.verdicts)
+        for part in self.importance(analysis):
+            verdicts[part.model] = part.verdict
+            if on_part:
+                on_part(part)
+        return replace(analysis, verdicts=verdicts)
 
     def close(self) -> None:
         """Release the models after their running inferences.
@@ -389,19 +435,32 @@ class Panel(AbstractContextManager["Panel"]):
         view._sessions = sorted(sessions, key=lambda pair: -pair[0].card.multiply_adds)
         return view
 
-    def _as_ready(self, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
-        """Do tasks in the pool; results come in the order in which they are ready."""
+    def _as_ready(
+        self, tasks: Iterable[Callable[[], T]], *, most: int | None = None
+    ) -> Iterator[T]:
+        """Do tasks in the pool; results come in the order in which they are ready.
+
+        Parameters
+        ----------
+        most
+            Number of tasks that are in the pool at once, so that others come in between.
+        """
         # as_completed() would wait for ever for futures that close() cancels; callbacks are called.
         ready: queue.SimpleQueue[Future[T]] = queue.SimpleQueue()
-        asked: list[Future[T]] = []
+        asked: set[Future[T]] = set()
+        waiting = iter(tasks)
         try:
-            for task in tasks:
-                asked.append(self._submit(task))
-                asked[-1].add_done_callback(ready.put)
-            for _ in asked:
+            while True:
+                for task in islice(waiting, most and most - len(asked)):
+                    future = self._submit(task)
+                    asked.add(future)
+                    future.add_done_callback(ready.put)
+                if not asked:
+                    return
                 done = ready.get()
                 if done.cancelled():
                     raise ClosedError("panel_closed")
+                asked.remove(done)
                 yield done.result()
         finally:  # the consumer may have stopped: cancel what has not started
             for done in asked:
@@ -461,7 +520,7 @@ def _cover(occlusion: Occlusion, session: Future[Session], row: int) -> Part:
         raise
     except Exception as error:
         raise CheckpointError("failed", file=occlusion.model, reason=reason_of(error)) from None
-    return occlusion, row, occlusion.loss(np.concatenate(logits))
+    return occlusion, row, np.concatenate(logits)
 
 
 def _ask(
@@ -495,4 +554,11 @@ def _ask(
     (shares,) = average_slices(logits, [len(logits)], card.temperature)
     together = as_logits(shares, card.temperature)
     votes = Counter(card.classes[i] for i in logits.argmax(axis=1))
-    return Verdict(card, latency, together, middle, dict(votes.most_common()))
+    return Verdict(
+        card,
+        latency,
+        together,
+        middle,
+        dict(votes.most_common()),
+        middle=logits[len(pictures) // 2],
+    )

@@ -10,42 +10,20 @@ from typing import Self
 
 import numpy as np
 
-from ccmusic.audio import (
-    SAMPLE_RATE,
-    AudioInfo,
-    AudioWarning,
-    Clip,
-    Crop,
-    Recording,
-    Source,
-)
+from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Recording, Source
 from ccmusic.edits import Edit, OneChannel
 from ccmusic.frames import carry
 from ccmusic.picture import Picture, Preprocessing
-from ccmusic.quality import Judged, audible_seconds, judgeable
+from ccmusic.quality import Judged, judgeable
 from ccmusic.spectrogram import Spectrogram, Transform, TransformName
 from ccmusic.values import Value
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Prepared(Value):
-    """Pictures of a recording, ready for the models, with all steps before them.
-
-    >>> prepared = prepare("examples/rain.ogg", [Preprocessing.default("mel")])
-    >>> prepared.judged, round(prepared.audible), prepared.spectrogram("mel").values.shape
-    ('yes', 10, (128, 431))
-    """
+class ClipResult(Value):
+    """What is known of a clip before any model is asked: how much there is to hear."""
 
     clip: Clip
-    spectrograms: dict[Transform, Spectrogram]
-    """One for each transform that the preprocessings name; usually one."""
-    pictures: dict[Preprocessing, tuple[Picture, ...]]
-    """By preprocessing of the models: one picture, or the slices of the whole piece."""
-    audible: float
-    """Seconds of sound in the window."""
-    whole: AudioInfo
-    """What slices were cut from, if a model wants slices: the whole piece, half an hour of it at
-    most; otherwise that of the clip."""
     elapsed_ms: float = field(compare=False)
     """Milliseconds of work on it, waiting not included."""
 
@@ -60,6 +38,11 @@ class Prepared(Value):
         return self.clip.edits
 
     @property
+    def audible(self) -> float:
+        """Seconds of sound in the window; of a piece, in the window with the most."""
+        return self.clip.audible
+
+    @property
     def judged(self) -> Judged:
         """Whether there is enough sound to judge.
 
@@ -67,6 +50,24 @@ class Prepared(Value):
         and no agreement. ``doubtful`` ones have less than 3 s of sound.
         """
         return judgeable(self.audible)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Prepared(ClipResult):
+    """Pictures of a recording, ready for the models, with all steps before them.
+
+    >>> prepared = prepare("examples/rain.ogg", [Preprocessing.default("mel")])
+    >>> prepared.judged, round(prepared.audible), prepared.spectrogram("mel").values.shape
+    ('yes', 10, (128, 431))
+    """
+
+    spectrograms: dict[Transform, Spectrogram]
+    """One for each transform that the preprocessings name; usually one."""
+    pictures: dict[Preprocessing, tuple[Picture, ...]]
+    """By preprocessing of the models: one picture, or the slices of the whole piece."""
+    whole: AudioInfo
+    """What slices were cut from, if a model wants slices: the whole piece, half an hour of it at
+    most; otherwise that of the clip."""
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:
@@ -168,7 +169,6 @@ def prepare(
         clip=clip,
         spectrograms=spectrograms,
         pictures={p: _pictures(p, spectrograms[p.transform], whole) for p in preprocessings},
-        audible=audible_seconds(clip.samples_at(SAMPLE_RATE, loop=False), SAMPLE_RATE),
         whole=whole.info,
         elapsed_ms=1000 * (time.perf_counter() - started),
     )

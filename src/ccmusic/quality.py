@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,7 @@ _HIGH_BAND_DB = -40.0
 _TOO_SHORT = 1.0  # seconds of sound
 _DOUBTFUL = 3.0
 _BLOCK = 2_048  # samples, less than the shortest recording has
+_HANN = np.hanning(_BLOCK).astype(np.float32)
 _LOWEST = 20.0  # hertz
 _HOP = 0.1  # seconds
 _FRAME = 4_096 / 22_050  # seconds: a fast length for the Fourier transform
@@ -74,17 +76,19 @@ def audible_seconds(samples: Samples, sample_rate: int) -> float:
     # What is below 20 Hz changes no faster than this from sample to sample, and what is above makes
     # at most four times its power of changes: mostly, this is enough to know.
     slow = (2 * np.pi * _LOWEST / sample_rate * peak(samples)) ** 2
-    steps = np.diff(samples, prepend=samples[:1])
+    steps = np.zeros_like(samples)
+    np.subtract(samples[1:], samples[:-1], out=steps[1:])
     edge = round(_RINGING * sample_rate)
     steps[:edge] = steps[-edge:] = 0
     steps[edges] = 0  # between two blocks
-    changes = np.add.reduceat(np.square(steps), edges) / lengths
+    changes = np.add.reduceat(np.square(steps, out=steps), edges) / lengths
     audible = changes > slow + 4 * _SILENCE
     # What does not move by itself is silent, however loud its neighbours in the frame around it.
-    wide = samples.astype(np.float64)
-    means = np.add.reduceat(wide, edges) / lengths
-    moving = np.add.reduceat(np.square(wide), edges) / lengths - np.square(means) >= _SILENCE
-    (doubtful,) = np.nonzero(~audible & moving)
+    doubtful = [
+        block
+        for block in np.flatnonzero(~audible)
+        if samples[edges[block] :][: lengths[block]].var(dtype=np.float64) >= _SILENCE
+    ]
     middles = edges[doubtful] + lengths[doubtful] / 2
     audible[doubtful] = _powers(samples, sample_rate, middles) >= _SILENCE
     return float(lengths[audible].sum() / sample_rate)
@@ -95,9 +99,7 @@ def _powers(
 ) -> npt.NDArray[np.float64]:
     """Mean square of what is above 20 Hz, around each of these samples."""
     size = min(len(samples), round(_FRAME * sample_rate))
-    phase = 2 * np.pi * np.arange(size) / size
-    window = sum(share * np.cos(n * phase) for n, share in enumerate(_BLACKMAN_HARRIS))
-    weights = np.asarray(window * math.sqrt(2 / (size * np.sum(window**2))), np.float32)
+    weights = _weights(size)
     starts = np.clip(np.round(middles - size / 2), 0, len(samples) - size).astype(int)
     frames = np.lib.stride_tricks.sliding_window_view(samples, size)
     powers = np.empty(len(starts))
@@ -106,6 +108,14 @@ def _powers(
         parts = np.fft.rfft(frames[starts[some]] * weights)[:, _LOWEST_BIN:]
         powers[some] = (np.square(parts.real) + np.square(parts.imag)).sum(axis=1)
     return powers
+
+
+@lru_cache(maxsize=4)
+def _weights(size: int) -> Samples:
+    """Window, of which the power of a spectrum's half is the mean square of the samples."""
+    phase = 2 * np.pi * np.arange(size) / size
+    window = sum(share * np.cos(n * phase) for n, share in enumerate(_BLACKMAN_HARRIS))
+    return np.asarray(window * math.sqrt(2 / (size * np.sum(window**2))), np.float32)
 
 
 def judgeable(audible: float) -> Judged:
@@ -118,7 +128,7 @@ def judgeable(audible: float) -> Judged:
 
 
 def find_warnings(
-    decoded: Decoded, samples: Samples, sample_rate: int, duration: float
+    decoded: Decoded, samples: Samples, sample_rate: int, duration: float, audible: float
 ) -> tuple[AudioWarning, ...]:
     """All warnings of a decoded window.
 
@@ -128,10 +138,12 @@ def find_warnings(
         float32 [n], the window in mono at ``sample_rate``.
     duration
         Seconds of the whole recording.
+    audible
+        :func:`audible_seconds` of the window.
     """
     return (
         *_file_warnings(decoded, duration),
-        *_signal_warnings(decoded, samples, sample_rate),
+        *_signal_warnings(decoded, samples, sample_rate, audible),
     )
 
 
@@ -151,12 +163,12 @@ def _file_warnings(decoded: Decoded, duration: float) -> Iterator[AudioWarning]:
 
 
 def _signal_warnings(
-    decoded: Decoded, samples: Samples, sample_rate: int
+    decoded: Decoded, samples: Samples, sample_rate: int, audible: float
 ) -> Iterator[AudioWarning]:
-    sound, seconds = decoded.sound, decoded.sound.taken / decoded.sound.rate
-    # Repetitions of a short recording would add clicks.
-    if audible_seconds(samples[: round(seconds * sample_rate)], sample_rate) == 0:
-        yield AudioWarning("silence", {"start": decoded.start, "end": decoded.start + seconds})
+    sound = decoded.sound
+    if audible == 0:
+        end = decoded.start + sound.taken / sound.rate
+        yield AudioWarning("silence", {"start": decoded.start, "end": end})
         return
     if 2 * sound.opposite > sound.taken:
         yield AudioWarning("opposite_phase", {})
@@ -164,9 +176,8 @@ def _signal_warnings(
     if clipped > _CLIPPED_SHARE:
         yield AudioWarning("clipping", {"share": clipped})
     blocks = samples[: len(samples) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
-    hann = np.hanning(_BLOCK).astype(np.float32)
     few = np.array_split(blocks, math.ceil(len(blocks) / 32))  # half an hour is 19,000 blocks
-    parts = (np.fft.rfft(some * hann).view(np.float32) for some in few)  # real, imaginary in turn
+    parts = (np.fft.rfft(some * _HANN).view(np.float32) for some in few)  # real, imaginary in turn
     power = np.sum([np.square(part).sum(axis=0) for part in parts], axis=0)
     lowest, edge = (2 * round(f * _BLOCK / sample_rate) for f in (_LOWEST + 10, _HIGH_BAND))
     level = 10 * math.log10(max(float(power[edge:].sum() / power[lowest:].sum()), 1e-12))

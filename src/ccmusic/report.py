@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -16,6 +16,7 @@ from ccmusic.audio import Clip
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
 from ccmusic.genres import genre_colour, genre_name
+from ccmusic.importance import Importance
 from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import Language, capitalized, translate
 from ccmusic.verdict import Verdict
@@ -117,31 +118,38 @@ def window_line(clip: Clip, language: Language) -> str:
 
 def region_line(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
     """Sentence about where a model found a genre, or why it has no map."""
-    return map_line(analysis.verdicts[name], analysis.attention(name, genre), language)
+    return map_line(analysis.verdicts[name], analysis.evidence(name, genre), language)
 
 
 def map_line(verdict: Verdict, looked: Attention | None, language: Language) -> str:
-    """Sentence about the map of a verdict, or why there is none."""
+    """Sentence about the map of a verdict, or why there is none.
+
+    It says how much such places mattered in tests, and how far two kinds of maps agree.
+    """
     if looked is None:
         has_maps = verdict.maps is not None
         return translate(language, "attention.unknown" if has_maps else "attention.none")
-    line, worth = place_line(looked, language), verdict.card.faithfulness
-    if looked.region is None or looked.everywhere or worth is None:
-        return line
-    return translate(language, "attention.worth", line=line, worth=worth.message(language))
-
-
-def place_line(
-    looked: Attention, language: Language, kind: Literal["attention", "importance"] = "attention"
-) -> str:
-    """Sentence about the strongest place of a map."""
     named = {"genre": genre_name(looked.genre, language)}
     if looked.region is None:
-        return translate(language, f"{kind}.nowhere", **named)
+        return translate(language, f"{looked.kind}.nowhere", **named)
     if looked.everywhere:
-        return translate(language, f"{kind}.everywhere", **named)
-    region = looked.region.message(language)
-    return translate(language, f"{kind}.strongest", region=region, **named)
+        line = translate(language, f"{looked.kind}.everywhere", **named)
+    else:
+        region = looked.region.message(language)
+        line = translate(language, f"{looked.kind}.strongest", region=region, **named)
+        if worth := looked.worth(verdict.card):
+            line += translate(language, "attention.worth", worth=worth.message(language))
+    agreement = looked.rank_correlation if isinstance(looked, Importance) else None
+    if agreement is None:
+        return line
+    figure = f"{agreement:.2f}".replace("-", "−")
+    return line + translate(language, "occlusion.agreement", figure=figure)
+
+
+def map_help(look: str, maps: Iterable[Attention | None], language: Language) -> str:
+    """How to read maps of this look, and how they were made, by the kinds that there are."""
+    kinds = sorted({f"{looked.kind}.help" for looked in maps if looked})
+    return " ".join(translate(language, key) for key in (look, *kinds, "attention.help"))
 
 
 def to_html(analysis: PanelResult, language: Language, window: Analysis | None = None) -> str:
@@ -211,10 +219,7 @@ def _evidence(analysis: PanelResult, language: Language) -> list[str]:
     return [
         *_spectrograms(shown, language),
         _heading(translate(language, "attention.title")),
-        _paragraph(translate(language, "attention.help")),
-        '<div class="row">',
         *_maps(shown, language),
-        "</div>",
     ]
 
 
@@ -308,19 +313,21 @@ def _spectrograms(analysis: Analysis, language: Language) -> list[str]:
 
 
 def _maps(analysis: Analysis, language: Language) -> list[str]:
-    maps = {name: analysis.attention(name) for name in analysis.verdicts}
+    maps = {name: analysis.evidence(name) for name in analysis.verdicts}
     strongest = max((float(m.coarse.max()) for m in maps.values() if m), default=0.0)
     both = analysis.transform == "both"
-    return [
+    figures = [
         _figure(
             plot.attention(looked, strongest=strongest),
             f"{analysis.verdicts[name].card.title(with_transform=both)}: "
-            f"{region_line(analysis, name, None, language)}",
+            f"{map_line(analysis.verdicts[name], looked, language)}",
             language,
         )
         for name, looked in maps.items()
         if looked
     ]
+    help_text = map_help("report.map_help", maps.values(), language)
+    return [_paragraph(help_text), '<div class="row">', *figures, "</div>"]
 
 
 def _figure(shown: plot.Plot, caption: str, language: Language) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,16 @@ from ccmusic import edits, files, report
 from ccmusic.advice import Advice, advise
 from ccmusic.agreement import Agreement, comparable
 from ccmusic.attention import Attention, Region
-from ccmusic.audio import AudioWarning, Clip
+from ccmusic.audio import AudioWarning
 from ccmusic.card import matching
 from ccmusic.errors import CCMusicError, CheckpointError
-from ccmusic.quality import Judged, judgeable
+from ccmusic.prepare import ClipResult
 from ccmusic.schema import (
     AdviceDocument,
     AgreementDocument,
     AnalysisDocument,
     ClipDocument,
     WindowDocument,
-    edit_document,
     model_document,
 )
 from ccmusic.texts import Language, default_language, translate
@@ -30,7 +30,8 @@ from ccmusic.verdict import Verdict
 from ccmusic.why import Why, reasons
 
 
-class PanelResult:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class PanelResult(ClipResult):
     """Base of :class:`~ccmusic.Analysis`, of one window, and :class:`~ccmusic.WholePiece`.
 
     >>> from ccmusic import Panel
@@ -40,7 +41,6 @@ class PanelResult:
     [(0, 'environment'), (2, 'environment')]
     """
 
-    clip: Clip
     transform: str
     """Of all its models; ``both`` if they do not all have the same."""
     verdicts: dict[str, Verdict]
@@ -49,22 +49,8 @@ class PanelResult:
     """The ensemble: mean probability of each class among models that share their classes."""
     agreement: Agreement | None
     """None if every model failed, or none was asked."""
-    elapsed_ms: float
     windows: tuple[PanelResult, ...] = ()
     """Of a whole piece."""
-
-    @property
-    def file(self) -> str:
-        """Name of the recording in messages and results."""
-        return self.clip.file
-
-    audible: float
-    """Seconds of sound in the window; of a piece, in the window with the most."""
-
-    @property
-    def judged(self) -> Judged:
-        """Whether there is enough sound to judge."""
-        return judgeable(self.audible)
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:
@@ -98,7 +84,7 @@ class PanelResult:
         return AnalysisDocument(
             file=self.file,
             clip=ClipDocument.of(self.clip, self.warnings, language),
-            edits=[edit_document(edit) for edit in self.clip.edits],
+            edits=list(self.clip.edits),
             transform=self.transform,
             judged=self.judged,
             message=self.message(language),

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ccmusic.advice import Advice
 from ccmusic.agreement import Agreement, Spread
 from ccmusic.attention import Attention
-from ccmusic.audio import AudioWarning, Channel, Clip
-from ccmusic.card import Level
+from ccmusic.audio import AudioWarning, Clip
+from ccmusic.card import Level, MapKind
 from ccmusic.edits import Edit
 from ccmusic.errors import DataError
 from ccmusic.quality import Judged
@@ -60,6 +60,10 @@ class RegionDocument(Document):
 class AttentionDocument(Document):
     """Regions that support the first choice of a model."""
 
+    kind: MapKind = Field(
+        description="`occlusion`: measured, what the genre loses when a place is covered. "
+        "`activation`: by the features of the network."
+    )
     genre: str = Field(examples=["jazz"])
     region: RegionDocument | None = Field(
         description="The strongest place; null if none speaks for it."
@@ -75,6 +79,7 @@ class AttentionDocument(Document):
         """Convert an attention map."""
         return cls.model_validate(
             {
+                "kind": attention.kind,
                 "genre": attention.genre,
                 "region": attention.region,
                 "values": attention.coarse.tolist(),
@@ -150,52 +155,6 @@ class ClipDocument(Document):
         """Convert a clip and the warnings that matter."""
         told = [WarningDocument(code=w.code, message=w.message(language)) for w in warnings]
         return cls(**asdict(clip.info), warnings=told)
-
-
-class WithoutDocument(Document):
-    """A region of time and frequency was removed from the sound."""
-
-    edit: Literal["without"]
-    band: tuple[float, float] | None = Field(
-        description="Lowest and highest frequency, hertz; null for all.", examples=[[64, 127]]
-    )
-    seconds: tuple[float, float] | None = Field(
-        description="Begin and end, seconds of the piece; null for the whole window."
-    )
-
-
-class ChangeDocument(Document):
-    """The sound was changed; what is null was left as it is."""
-
-    edit: Literal["change"]
-    pitch: float | None = Field(description="Semitones up.", examples=[2])
-    tempo: float | None = Field(description="How many times as fast.")
-    highpass: float | None = Field(description="Hertz.")
-    lowpass: float | None = Field(description="Hertz.")
-    noise: float | None = Field(description="Ratio of the sound to white noise that was added, dB.")
-    gain: float | None = Field(description="Decibels.")
-
-
-class ChannelDocument(Document):
-    """One channel was taken instead of the mean of all."""
-
-    edit: Literal["channel"]
-    channel: Channel
-
-
-EditDocument: TypeAlias = Annotated[
-    WithoutDocument | ChangeDocument | ChannelDocument, Field(discriminator="edit")
-]
-
-
-def edit_document(edit: Edit) -> EditDocument:
-    """Convert an edit."""
-    kinds: dict[str, type[WithoutDocument | ChangeDocument | ChannelDocument]] = {
-        "without": WithoutDocument,
-        "change": ChangeDocument,
-        "channel": ChannelDocument,
-    }
-    return kinds[edit.edit].model_validate(edit)
 
 
 class AgreementDocument(Document):
@@ -278,7 +237,7 @@ class AnalysisDocument(_Versioned):
     """Analysis of ten seconds of a recording, or of the whole."""
 
     clip: ClipDocument
-    edits: list[EditDocument] = Field(
+    edits: list[Annotated[Edit, Field(discriminator="edit")]] = Field(
         description="What was done to the sound before it was judged, in order. If there is any, "
         "this is no verdict on the recording itself."
     )

@@ -174,8 +174,9 @@ def _modulations(bands: Array, floor: float) -> dict[str, float]:
 def _sustain(power: Array, energy: Array, loud: float) -> float:
     """Cosine between loud spectra 93 ms apart, where it is high: a note lasts, a vowel does not."""
     size = np.sqrt(power[:, _VOICE])
-    size /= np.linalg.norm(size, axis=1, keepdims=True) + np.sqrt(loud * 1e-6)
-    cosines = (size[_APART:] * size[:-_APART]).sum(axis=1)
+    length = np.sqrt(power[:, _VOICE].sum(axis=1)) + np.sqrt(loud * 1e-6)
+    cosines = np.einsum("ij,ij->i", size[_APART:], size[:-_APART])
+    cosines /= length[_APART:] * length[:-_APART]
     both = (energy[_APART:] > loud / 100) & (energy[:-_APART] > loud / 100)
     return float(np.quantile(cosines[both] if both.sum() > 10 else cosines, 0.9))
 

@@ -41,7 +41,8 @@ class Parameters(BaseModel):
             raise _refusal(type(self), error) from None
 
     @model_serializer(mode="wrap")
-    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _written(self, handler: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        # A type of what is returned would stand in the JSON Schema for the fields.
         fields = type(self).model_fields
         return {
             name: value

@@ -43,6 +43,11 @@ class Verdict(Value):
     error: CCMusicError | None = None
     edited: bool = False
     """Whether the sound was edited: no confidence band was measured on such."""
+    covered: Floats | None = None
+    """float32 [h, w, n_classes]: the logits when one place of the picture is covered, see
+    :class:`~ccmusic.Importance`; NaN where it is still to be asked. None: not measured."""
+    middle: Floats | None = None
+    """float32 [n_classes]: the logits of the middle slice, if there are several."""
 
     @cached_property
     def probabilities(self) -> dict[str, float]:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from ccmusic.agreement import Agreement, agree, mean_probabilities
+from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.analysis import Analysis
-from ccmusic.audio import AudioWarning, Clip
+from ccmusic.audio import AudioWarning
 from ccmusic.genres import genre_name
 from ccmusic.result import PanelResult
 from ccmusic.schema import AnalysisDocument
 from ccmusic.texts import Language, translate
-from ccmusic.values import Value
-from ccmusic.verdict import Verdict, average
+from ccmusic.verdict import average
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class WholePiece(Value, PanelResult):
+class WholePiece(PanelResult):
     """The verdicts on a whole piece: of each model, the mean probabilities over its windows.
 
     Every window with a verdict has the same weight; silent ones have none. Temperatures and
     confidence bands are those of single windows: too few songs of which there are several were at
-    hand to measure others.
+    hand to measure others. The ``clip`` reaches from the first window to the last, without samples;
+    ``votes`` of a verdict are the first choices of the windows.
 
     >>> from ccmusic import Panel
     >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
@@ -36,18 +36,6 @@ class WholePiece(Value, PanelResult):
 
     windows: tuple[Analysis, ...]
     """In order, :meth:`compact <ccmusic.Analysis.compact>`; at least one."""
-    clip: Clip
-    """What is known of the file, and from where to where the windows reach; without samples."""
-    transform: str
-    """Of all its models; ``both`` if they do not all have the same."""
-    verdicts: dict[str, Verdict]
-    """By name of checkpoint; ``votes`` are the first choices of the windows."""
-    mean: dict[str, float]
-    """Mean of the verdicts."""
-    agreement: Agreement | None
-    """Of the verdicts; None without any."""
-    elapsed_ms: float = field(compare=False)
-    """Milliseconds of work on all windows."""
 
     @classmethod
     def of(cls, windows: Iterable[Analysis]) -> Self:
@@ -61,18 +49,17 @@ class WholePiece(Value, PanelResult):
         clip, end = kept[0].clip, kept[-1].clip.info.window_end
         return cls(
             windows=kept,
-            clip=replace(clip, info=replace(clip.info, window_end=end)),
+            clip=replace(
+                clip,
+                info=replace(clip.info, window_end=end),
+                audible=max(window.audible for window in kept),
+            ),
             transform=kept[0].transform,
             verdicts=verdicts,
             mean=mean_probabilities(voices),
             agreement=agree(voices),
             elapsed_ms=sum(window.elapsed_ms for window in kept),
         )
-
-    @property
-    def audible(self) -> float:  # type: ignore[override]
-        """Seconds of sound in the window with the most."""
-        return max(window.audible for window in self.windows)
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:

@@ -18,3 +18,15 @@ def _packages_are_searched_once() -> Iterator[None]:
         scan = cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", scan)
         yield
+
+
+@pytest.fixture
+def measured() -> None:
+    """Let the page measure what counts; in other tests it does not, for that takes seconds."""
+
+
+@pytest.fixture(autouse=True)
+def _measure_if_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "measured" not in request.fixturenames:
+        pytest.importorskip("streamlit")
+        monkeypatch.setattr("ccmusic.dashboard.importance.importance", lambda *_: False)

@@ -215,10 +215,10 @@ def test_maps_show_any_genre_and_recompute_nothing(
     chooser.set_value("reggae").run()
     assert_no_traceback(app)
     named = translate(
-        language, "attention.strongest", genre=genre_name("reggae", language), region=""
+        language, "activation.strongest", genre=genre_name("reggae", language), region=""
     )
     other = (
-        translate(language, f"attention.{key}", genre=genre_name("reggae", language))
+        translate(language, f"activation.{key}", genre=genre_name("reggae", language))
         for key in ("nowhere", "everywhere")
     )
     said = [b.removeprefix('<p class="region-line">') for b in markup(app) if "region-line" in b]
@@ -761,7 +761,7 @@ def test_the_guide_needs_no_recording(language: Language, monkeypatch: pytest.Mo
         assert row[translate(language, "guide.accuracy")] == 100 * card.unknown_sources.accuracy
         assert row[translate(language, "guide.known")] == f"{card.metrics.accuracy:.0%}"
         assert card.faithfulness
-        assert row[translate(language, "guide.maps")] == card.faithfulness.message(language)
+        assert row[translate(language, "guide.maps")] == card.maps_message(language)
     accuracy = {
         c.card.name: c.card.unknown_sources.accuracy
         for c in zoo.scan()[0]

@@ -18,14 +18,25 @@ pytest.importorskip("streamlit")
 
 from streamlit.testing.v1 import AppTest
 
-from ccmusic import Change, Clip, OneChannel, Without, dashboard, load, zoo
-from ccmusic.dashboard import change, compute, importance, whatif
+from ccmusic import (
+    Analysis,
+    Change,
+    CheckpointError,
+    Clip,
+    OneChannel,
+    Without,
+    dashboard,
+    load,
+    zoo,
+)
+from ccmusic.dashboard import change, compute, whatif
 from ccmusic.dashboard.examples import find_examples
 from ccmusic.dashboard.player import sixteen, wav
 from ccmusic.dashboard.verdict_figures import slider_figure
 from ccmusic.edits import Edit, message
 from ccmusic.genres import genre_name
 from ccmusic.panel import Panel
+from ccmusic.report import region_line
 from ccmusic.texts import LANGUAGES, Language, translate
 from figures import figures
 from sounds import noise
@@ -286,34 +297,81 @@ def test_filters_stay_below_half_the_rate_and_do_not_pass_each_other() -> None:
     assert max(finite) == 2800
 
 
+@pytest.fixture
+def measurements(measured: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Edit, ...]]:
+    """What was done to the sound of each piece on which the page measures what counts."""
+    found: list[tuple[Edit, ...]] = []
+    measure = Panel.measure
+
+    def noted(panel: Panel, analysis: Analysis, **rest: Any) -> Analysis:
+        found.append(analysis.edits)
+        return measure(panel, analysis, **rest)
+
+    monkeypatch.setattr(Panel, "measure", noted)
+    return found
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_counts_is_measured_beside_each_map(
-    language: Language, monkeypatch: pytest.MonkeyPatch
+def test_the_maps_are_of_what_counts_as_soon_as_it_is_measured(
+    language: Language, measurements: list[tuple[Edit, ...]]
 ) -> None:
-    parts: list[float] = []
-    draw = importance._draw
-
-    def counted(slot: Any, piece: str, part: Any, *rest: Any) -> None:
-        parts.append(part.done)
-        draw(slot, piece, part, *rest)
-
-    monkeypatch.setattr(importance, "_draw", counted)
     app = open_page(lang=language)
-    assert not parts
-    app.toggle(key="measure").set_value(True).run()
-    assert not app.exception
-    assert parts.count(1.0) == len(MODELS)
     with Panel.open("cqt") as panel:
-        found = {part.model: part for part in panel.importance(panel.analyze(EXAMPLE))}
-    for part in found.values():
-        assert importance._said(part, language) in markup(app)
-    assert len([key for key in figures(app) if "importance" in key]) == len(MODELS)
+        quick = panel.analyze(EXAMPLE)
+        best = panel.measure(quick)
+    measurements.clear()
+
+    def drawn(analysis: Analysis, genre: str | None = None) -> bool:
+        lines = [region_line(analysis, name, genre, language) for name in analysis.verdicts]
+        return all(line in markup(app) for line in lines)
+
+    why = best.why()
+    assert why
+    assert drawn(best)
+    assert why.message(language) in markup(app)
+    app.selectbox(key=f"map_genre_{language}").set_value("folk").run()
+    assert drawn(best, "folk")
+    app.toggle(key="activation_maps").set_value(True).run()
+    assert drawn(quick, "folk")
+    assert not drawn(best, "folk")
+    app.toggle(key="activation_maps").set_value(False).run()
+    assert drawn(best, "folk")
+    assert not app.exception
+    assert not measurements  # once for all of that
 
 
-def test_places_that_are_not_measured_yet_are_told_from_others() -> None:
-    with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
-        parts = list(panel.importance(panel.analyze(EXAMPLE)))
-    halfway, whole = (importance._cells(part, "time_along_x") for part in (parts[2], parts[-1]))
-    assert halfway.count("pending") == 4 * 7
-    assert whole.count("pending") == 0
-    assert whole.count("<i ") == 49
+def test_before_and_after_are_measured_alike(measurements: list[tuple[Edit, ...]]) -> None:
+    app = open_page(without="64-127Hz")
+    edit = Without(band=(64, 127))
+    assert measurements == [(), (edit,)]
+    with Panel.open("cqt") as panel:
+        for edits in ((), (edit,)):
+            best = panel.measure(panel.analyze(EXAMPLE, edits=edits))
+            for name in best.verdicts:
+                assert region_line(best, name, None, "en") in markup(app)
+
+
+def test_nothing_is_measured_that_nobody_sees(measurements: list[tuple[Edit, ...]]) -> None:
+    app = open_page()
+    measurements.clear()
+    compute.forget_all()
+    app.toggle(key="activation_maps").set_value(True).run()
+    assert not measurements
+    app.toggle(key="activation_maps").set_value(False)
+    app.toggle(key="vote_first").set_value(True).run()
+    assert not measurements
+    assert not app.exception
+
+
+def test_a_model_that_cannot_be_measured_keeps_its_map(
+    measured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(panel: Panel, analysis: Analysis, **rest: Any) -> Analysis:
+        raise CheckpointError("failed", file="odd", reason="out of memory")
+
+    monkeypatch.setattr(Panel, "measure", fails)
+    app = open_page()
+    with Panel.open("cqt") as panel:
+        quick = panel.analyze(EXAMPLE)
+    assert all(region_line(quick, name, None, "en") in markup(app) for name in quick.verdicts)
+    assert any("out of memory" in caption.value for caption in app.caption)

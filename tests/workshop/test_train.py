@@ -228,11 +228,6 @@ def test_label_and_teacher_have_their_shares(
     assert accuracy >= 0.75 if follows == "label" else accuracy <= 0.25
 
 
-def test_a_share_is_between_0_and_1(manifest: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="teacher_share"):
-        train(manifest, tmp_path, TrainOptions(**OPTIONS, teacher_share=1.5))
-
-
 def test_clips_are_seen_as_often_as_they_weigh() -> None:
     rng = np.random.default_rng(0)
     weights = np.array([0.25, 1.0, 0.0, 1.5, 2.0])

@@ -6,10 +6,10 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import ray
 import ray.data
@@ -22,6 +22,10 @@ from ccmusic.errors import DataError, reason_of
 from ccmusic.panel import Panel
 from ccmusic.zoo import find
 
+# A web proxy that does not exist, for the processes that Ray starts: one of them asks the addresses
+# of three clouds whether it runs there, even when nothing is to be reported, and there is no option
+# against it. Ray's own connections use no proxy.
+_NO_WEB = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "localhost"}
 # The recordings of a lost worker are classified again; at most this many.
 _FILES_AT_ONCE = 4
 
@@ -68,7 +72,7 @@ def analyzed(
             # Unless asked otherwise, Ray would report its use to its makers.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             try:
-                with _without_web():
+                with patch.dict(os.environ, _NO_WEB):
                     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             except Exception as error:  # Ray raises any, its own and others
                 reason = reason_of(error)
@@ -88,26 +92,6 @@ def analyzed(
     except (ConnectionError, ray.exceptions.RayError) as error:
         told = str(error).strip().splitlines()
         raise DataError(f"the Ray cluster failed: {told[-1] if told else error!r}") from None
-
-
-@contextmanager
-def _without_web() -> Iterator[None]:
-    """Give the processes that Ray starts a web proxy that does not exist.
-
-    One of them asks the addresses of three clouds whether it runs there, even when nothing is to be
-    reported, and there is no option against it. Ray's own connections use no proxy.
-    """
-    wanted = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "localhost"}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _check_reachable(address: str | None) -> None:

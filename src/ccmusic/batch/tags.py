@@ -10,7 +10,7 @@ import stat
 import struct
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from mutagen.id3 import ID3, TCON
 from mutagen.mp4 import MP4Tags
 
 from ccmusic import audio
+from ccmusic.batch.store import retaining, stamp
 from ccmusic.batch.tables import read
 from ccmusic.errors import CCMusicError, DataError
 from ccmusic.files import open_regular, sync, temporary_sibling
@@ -99,6 +100,32 @@ def _share(table: Path, value: Any) -> float:
             "have taken it for something else)"
         )
     return share
+
+
+def apply(
+    changes: Iterable[Change], table: Path, *, sandbox: Sandbox
+) -> Iterator[Change | CCMusicError]:
+    """Write the tags of recordings, whose rows in the table stay, for their sound does.
+
+    Yields
+    ------
+    Each change when it is written, or the error of :func:`write`.
+
+    Raises
+    ------
+    DataError
+        If the database of the table is in use, damaged, or cannot be written.
+    """
+    with retaining(table) as retain:
+        for change in changes:
+            before = stamp(change.path)
+            try:
+                write(change, sandbox=sandbox)
+            except CCMusicError as error:
+                yield error
+            else:
+                retain(change.path, before)
+                yield change
 
 
 def write(change: Change, *, sandbox: Sandbox) -> None:

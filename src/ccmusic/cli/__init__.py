@@ -29,6 +29,7 @@ app.command(rich_help_panel=_USE)(analyse.classify)
 app.command(rich_help_panel=_USE)(analyse.report)
 app.command(rich_help_panel=_USE)(analyse.spectrogram)
 app.command(rich_help_panel=_USE)(library.batch)
+app.command(rich_help_panel=_USE)(library.tags)
 app.command(rich_help_panel=_USE)(doctor.doctor)
 
 models_app = App(invoke_without_command=True)

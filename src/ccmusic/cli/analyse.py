@@ -20,6 +20,7 @@ from ccmusic.cli.options import (
     TransformOption,
     complain,
     options_of,
+    output_option,
     print_json,
     source_of,
     split_names,
@@ -28,7 +29,7 @@ from ccmusic.errors import as_expected
 from ccmusic.escaping import printable
 from ccmusic.files import write
 from ccmusic.genres import genre_name
-from ccmusic.texts import Language, default_language, translate
+from ccmusic.texts import Language, default_language, localized, translate
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -81,7 +82,7 @@ def classify(
     with Panel.open(transform, names) as panel:
         progress = track(
             files,
-            description="classify",
+            description=localized("classifying"),
             console=Console(stderr=True),
             disable=len(files) == 1,
             transient=True,
@@ -109,7 +110,7 @@ def classify(
 
 def spectrogram(
     file: FileArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.png", help="Output file.")],
+    output: Annotated[Path, output_option("OUT.png", "Output file.")],
     transform: TransformOption = "cqt",
     stage: Annotated[
         Literal["raw", "picture"],
@@ -135,9 +136,7 @@ def spectrogram(
 @options_of(EditOptions)
 def report(
     file: FileArgument,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT.html|.json|.csv", help="Output file.")
-    ],
+    output: Annotated[Path, output_option("OUT.html|.json|.csv", "Output file.")],
     transform: PanelOption = "cqt",
     models: ModelsOption = None,
     language: Annotated[
@@ -150,15 +149,18 @@ def report(
 ) -> None:
     """Write an HTML, JSON, or CSV report for one recording.
 
-    The HTML page contains its pictures and opens offline. The sound may be edited first, as for
-    `classify`.
+    The HTML page contains its pictures and opens offline; its maps are measured, which takes some
+    seconds. The sound may be edited first, as for `classify`.
     """
     from ccmusic import report
+    from ccmusic.analysis import Analysis
     from ccmusic.panel import Panel
 
     kind, edits = report.kind_of(output), options.edits(crop)
     with Panel.open(transform, split_names(models)) as panel:
         analysis = _analyze(panel, source_of(file), crop, edits)
+        if kind == "html" and isinstance(analysis, Analysis):
+            analysis = panel.measure(analysis)
     write(output, report.render(analysis, kind, language or default_language()).encode())
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ccmusic.cli.options import JsonOption, complain, print_json
+from ccmusic.texts import localized
 from ccmusic.version import __version__
 
 _LIBRARIES = ("av", "numpy", "soxr", "pydantic", "typer")
@@ -38,17 +39,21 @@ def doctor(as_json: JsonOption = False) -> None:
     The exit status is 1 if a model does not load. Nothing is sent anywhere; folders are named by
     their full paths.
     """
+    from rich.cells import set_cell_size
+
     found = _examine()
     if as_json:
         print_json({**found, "problems": [str(problem) for problem in found["problems"]]})
     else:
-        for name, version in found["versions"].items():
-            print(f"{name + ':':13} {version or 'not installed'}")
-        print(f"{'system:':13} {found['system']}, {found['cores']} cores")
-        print(f"{'providers:':13} {', '.join(found['providers'])}")
-        for name, path in found["folders"].items():
-            print(f"{name + ':':13} {path}")
-        print(f"{'models:':13} {', '.join(found['models']) or 'none'}")
+        rows = {
+            **{name: v or localized("not installed") for name, v in found["versions"].items()},
+            "system": ", ".join((found["system"], localized(f"{found['cores']} cores"))),
+            "providers": ", ".join(found["providers"]),
+            **found["folders"],
+            "models": ", ".join(found["models"]) or localized("none"),
+        }
+        for name, value in rows.items():
+            print(set_cell_size(f"{localized(name)}:", 13), value)
         for problem in found["problems"]:
             complain(problem)
     if found["problems"]:

@@ -1,9 +1,9 @@
-"""The command for folders of music: batch."""
+"""Commands for folders of music: batch, tags."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,6 +15,8 @@ from ccmusic.cli.options import (
     ModelsOption,
     PanelOption,
     complain,
+    output_option,
+    print_table,
     say,
     split_names,
 )
@@ -24,15 +26,11 @@ from ccmusic.texts import localized
 
 if TYPE_CHECKING:
     from ccmusic.batch.tags import Change
-    from ccmusic.sandbox import Sandbox
 
 
 def batch(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Recordings and folders.")],
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="OUT", help=".parquet, .csv or .jsonl to write."),
-    ],
+    output: Annotated[Path, output_option("OUT", ".parquet, .csv or .jsonl to write.")],
     recursive: Annotated[
         bool, typer.Option("--recursive", help="Search folders within folders.")
     ] = False,
@@ -53,20 +51,11 @@ def batch(
             help="Address of a Ray cluster; started on this machine by default.",
         ),
     ] = None,
-    write_tags: Annotated[
-        bool,
-        typer.Option("--write-tags", help="List the files whose genre tags differ from OUT."),
-    ] = False,
-    threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Minimum probability of a genre to become a tag.")
-    ] = 0.7,
-    yes: Annotated[bool, typer.Option("--yes", help="With --write-tags: write the tags.")] = False,
 ) -> None:
     """Classify a library of music into one table; run the same command again to resume, or to add.
 
     An existing table gets the recordings that are new or have changed. A recording that fails
-    becomes a row with an error. `--write-tags` lists the differences between tags and verdicts;
-    nothing is written without `--yes`.
+    becomes a row with an error.
 
     Example: `ccmusic batch music/ --recursive -o genres.parquet`
     """
@@ -76,27 +65,73 @@ def batch(
 
     for problem in scan()[1] if models is None else ():
         complain(problem)
-    if not (write_tags and output.exists()):
-        passed_over: list[str] = []
-        try:
-            files = find_audio(paths, recursive=recursive, on_passed_over=passed_over.append)
-        finally:
-            _tell_passed_over(passed_over)
-        with _batch_progress(len(files)) as show:
-            summary = run(
-                files,
-                output,
-                Options(transform, split_names(models), crop),
-                workers=workers,
-                engine=engine,
-                address=address,
-                on_progress=lambda so_far: show(so_far.recordings, so_far.failures),
-            )
-        if summary.damaged:
-            complain(f"{summary.damaged} entries of the database were damaged; judged those again")
-        say(f"{output}: {summary.recordings} recordings, {summary.failures} with errors")
-    if write_tags:
-        _write_tags(output, threshold, write=yes)
+    passed_over: list[str] = []
+    try:
+        files = find_audio(paths, recursive=recursive, on_passed_over=passed_over.append)
+    finally:
+        _tell_passed_over(passed_over)
+    with _batch_progress(len(files)) as show:
+        summary = run(
+            files,
+            output,
+            Options(transform, split_names(models), crop),
+            workers=workers,
+            engine=engine,
+            address=address,
+            on_progress=lambda so_far: show(so_far.recordings, so_far.failures),
+        )
+    if summary.damaged:
+        complain(f"{summary.damaged} entries of the database were damaged; judged those again")
+    say(f"{output}: {summary.recordings} recordings, {summary.failures} with errors")
+
+
+def tags(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="What `batch` has written.")],
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Minimum probability of a genre to become a tag.")
+    ] = 0.7,
+    yes: Annotated[bool, typer.Option("--yes", help="Write the tags.")] = False,
+) -> None:
+    """List the recordings of a table whose genre tags differ from its verdicts.
+
+    Nothing is written without `--yes`.
+
+    Example: `ccmusic tags genres.parquet`
+    """
+    from ccmusic.sandbox import Sandbox
+
+    try:
+        from ccmusic.batch import tags
+    except ImportError:
+        raise MissingExtraError("writing tags", "batch") from None
+    failed: list[CCMusicError] = []
+    with Sandbox(1, writable=True) as sandbox:
+        planned = tags.plan(table, threshold=threshold, sandbox=sandbox)
+        changes = list(_complaining(planned, failed))
+        print_table(
+            ("file", "genre now", "predicted genre", "probability"),
+            ((c.path, c.before, c.after, f"{c.probability:.0%}") for c in changes),
+        )
+        if yes:
+            written = tags.apply(changes, table, sandbox=sandbox)
+            for change in _complaining(written, failed):
+                print(printable(f"{change.path}: {change.after}"))
+        else:
+            say(f"{len(changes)} files differ; nothing was written, --yes writes")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _complaining(
+    found: Iterable[Change | CCMusicError], failed: list[CCMusicError]
+) -> Iterator[Change]:
+    """Print the errors among them, and keep them."""
+    for each in found:
+        if isinstance(each, CCMusicError):
+            complain(each)
+            failed.append(each)
+        else:
+            yield each
 
 
 def _tell_passed_over(paths: list[str]) -> None:
@@ -142,59 +177,3 @@ def _batch_progress(total: int) -> Iterator[Callable[[int, int], None]]:
             progress.update(task, completed=done, failures=failures, rate=rate)
 
         yield show
-
-
-def _write_tags(table: Path, threshold: float, *, write: bool) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from ccmusic.sandbox import Sandbox
-
-    try:
-        from ccmusic.batch import tags
-    except ImportError:
-        raise MissingExtraError("writing tags", "batch") from None
-    differences = Table(*map(localized, ("file", "genre now", "predicted genre", "probability")))
-    failed = False
-    with Sandbox(1, writable=True) as sandbox:
-        changes = []
-        for change in tags.plan(table, threshold=threshold, sandbox=sandbox):
-            if isinstance(change, CCMusicError):
-                complain(change)
-                failed = True
-                continue
-            changes.append(change)
-            differences.add_row(
-                escape(printable(change.path)),
-                escape(printable(change.before)),
-                change.after,
-                f"{change.probability:.0%}",
-            )
-        Console().print(differences)
-        if write:
-            failed |= not _write(changes, table, sandbox)
-        else:
-            say(f"{len(changes)} files differ; nothing was written, --yes writes")
-    if failed:
-        raise typer.Exit(1)
-
-
-def _write(changes: list[Change], table: Path, sandbox: Sandbox) -> bool:
-    """Write tags; whether all could be written."""
-    from ccmusic.batch import tags
-    from ccmusic.batch.store import retaining, stamp
-
-    failed = False
-    with retaining(table) as retain:
-        for change in changes:
-            before = stamp(change.path)
-            try:
-                tags.write(change, sandbox=sandbox)
-            except CCMusicError as error:
-                complain(error)
-                failed = True
-            else:
-                retain(change.path, before)
-                print(printable(f"{change.path}: {change.after}"))
-    return not failed

@@ -45,7 +45,7 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
         )
         for checkpoint in checkpoints:
             row = _model_row(checkpoint.card, checkpoint.path)
-            metrics, maps = checkpoint.card.reliability, checkpoint.card.faithfulness
+            metrics = checkpoint.card.reliability
             table.add_row(
                 row["name"],
                 row["transform"],
@@ -57,7 +57,7 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
                     if metrics
                     else "unknown"
                 ),
-                maps.message(default_language()) if maps else "",
+                checkpoint.card.maps_message(default_language()),
             )
         Console().print(table)
     for problem in problems:
@@ -105,6 +105,8 @@ def _model_row(card: ModelCard, path: Path) -> dict[str, Any]:
         "size_bytes": path.stat().st_size if path.exists() else 0,
         "accuracy": card.reliability.accuracy if card.reliability else None,
         "measured_on": card.reliability.split if card.reliability else None,
-        "maps": card.faithfulness.removed if card.faithfulness else None,
-        "maps_better_than_chance": card.faithfulness and card.faithfulness.better_than_chance,
+        "maps": {kind: worth.removed for kind, worth in card.faithfulness.items()},
+        "maps_better_than_chance": {
+            kind: worth.better_than_chance for kind, worth in card.faithfulness.items()
+        },
     }

@@ -6,7 +6,7 @@ import codecs
 import inspect
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -126,6 +126,11 @@ class EditOptions(BaseModel):
         return found
 
 
+def output_option(metavar: str, help: str) -> Any:
+    """Option for what a command writes."""
+    return typer.Option("--output", "-o", metavar=metavar, help=help)
+
+
 STDIN = "standard input"
 _STDIN_MOST = 1 << 30
 _BLOCK = 1 << 20
@@ -141,6 +146,18 @@ def complain(trouble: str | CCMusicError) -> None:
     language = default_language()
     line = localized(trouble) if isinstance(trouble, str) else trouble.message(language)
     print(f"ccmusic: {printable(line)}", file=sys.stderr)
+
+
+def print_table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Print a table; the headings are sentences, the cells stand as they are."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*map(localized, headings))
+    for row in rows:
+        table.add_row(*(escape(printable(text)) for text in row))
+    Console().print(table)
 
 
 def print_json(value: Any) -> None:

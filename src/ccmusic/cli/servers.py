@@ -8,12 +8,12 @@ import typer
 
 from ccmusic.errors import MissingExtraError
 
+_Host = Annotated[str, typer.Option(help="Address to listen on; localhost keeps it private.")]
+
 
 def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
-    host: Annotated[str, typer.Option(help="Address to listen on; localhost keeps it private.")] = (
-        "localhost"
-    ),
+    host: _Host = "localhost",
 ) -> None:
     """Open the dashboard in the browser."""
     try:
@@ -25,9 +25,7 @@ def dashboard(
 
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any.")] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; localhost keeps it private.")] = (
-        "localhost"
-    ),
+    host: _Host = "localhost",
     token: Annotated[
         str | None,
         typer.Option(

@@ -11,7 +11,9 @@ from ccmusic.cli.options import (
     JsonOption,
     ManifestOption,
     options_of,
+    output_option,
     print_json,
+    print_table,
     say,
 )
 from ccmusic.escaping import printable
@@ -30,9 +32,7 @@ def data_index(
         Path | None,
         typer.Option(metavar="CSV", help="Genres from the columns path, genre[, group, split]."),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="CSV", help="DIR/clips.csv by default.")
-    ] = None,
+    output: Annotated[Path | None, output_option("CSV", "DIR/clips.csv by default.")] = None,
     valid_share: Annotated[
         float, typer.Option(min=0.05, max=0.5, help="Share of each genre to hold out.")
     ] = 0.2,
@@ -44,34 +44,28 @@ def data_index(
     """
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     from ccmusic.workshop.index import index
 
     found = index(folder, labels=labels, out=output, valid_share=valid_share, seed=seed)
-    table = Table(*map(localized, ("genre", "train", "valid", "unlabelled")))
-    for genre, sides in found.counts().items():
-        others = sum(n for side, n in sides.items() if side not in ("train", "valid"))
-        table.add_row(
-            genre or "-", str(sides.get("train", 0)), str(sides.get("valid", 0)), str(others or "")
-        )
-    console = Console()
-    console.print(table)
+    counts = (
+        (genre, sides.pop("train", 0), sides.pop("valid", 0), sum(sides.values()) or "")
+        for genre, sides in found.counts().items()
+    )
+    print_table(
+        ("genre", "train", "valid", "unlabelled"),
+        ((genre or "-", *map(str, numbers)) for genre, *numbers in counts),
+    )
     for warning in found.warnings:
         label, told = localized("warning:"), escape(printable(localized(warning)))
-        console.print(f"[yellow]{label}[/yellow] {told}", highlight=False)
+        Console().print(f"[yellow]{label}[/yellow] {told}", highlight=False)
     print(found.manifest)
 
 
 @options_of(TrainOptions)
 def train(
     data: ManifestOption,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Folder of the run; an unfinished run goes on."
-        ),
-    ],
+    output: Annotated[Path, output_option("DIR", "Folder of the run; an unfinished run goes on.")],
     options: TrainOptions,
 ) -> None:
     """Train a backbone on labelled recordings (extra `torch`).
@@ -90,12 +84,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Split of the manifest.")] = "valid",
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Write plots of confusion and calibration into this folder.",
-        ),
+        output_option("DIR", "Write plots of confusion and calibration into this folder."),
     ] = None,
     panel: Annotated[
         Path | None,
@@ -107,9 +96,6 @@ def evaluate(
 
     Several checkpoints are measured one by one, then together: their mean, and all pairs.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from ccmusic.workshop import evaluate as evaluation
     from ccmusic.workshop import metric_plots
     from ccmusic.zoo import find_one
@@ -134,16 +120,16 @@ def evaluate(
     for name, metrics in measured.items():
         _print_metrics(name, metrics)
     if together:
-        table = Table(*map(localized, ("pair", "accuracy of their mean", "one of them right")))
-        for pair in together.pairs:
-            table.add_row(" + ".join(pair.models), f"{pair.accuracy:.1%}", f"{pair.either:.1%}")
-        Console().print(table)
+        print_table(
+            ("pair", "accuracy of their mean", "one of them right"),
+            (
+                (" + ".join(pair.models), f"{pair.accuracy:.1%}", f"{pair.either:.1%}")
+                for pair in together.pairs
+            ),
+        )
 
 
 def _print_metrics(name: str, metrics: Metrics) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     accuracy, recall = (
         localized(f"{value:.1%} ({interval[0]:.1%} to {interval[1]:.1%})")
         for value, interval in (
@@ -151,18 +137,23 @@ def _print_metrics(name: str, metrics: Metrics) -> None:
             (metrics.macro_recall, metrics.macro_recall_interval),
         )
     )
-    table = Table(*map(localized, ("genre", "recordings", "recall", "taken for")))
-    for genre, share in metrics.recall.items():
-        n, others = str(metrics.support[genre]), metrics.taken_for(genre, default_language())
-        table.add_row(genre_name(genre, default_language()), n, f"{share:.0%}", others)
-    console = Console()
-    console.print(
-        localized(
-            f"{name} on {metrics.recordings} recordings of {metrics.split}: accuracy {accuracy}, "
-            f"macro recall {recall}, calibration error {metrics.calibration_error:.3f}"
-        )
+    say(
+        f"{name} on {metrics.recordings} recordings of {metrics.split}: accuracy {accuracy}, "
+        f"macro recall {recall}, calibration error {metrics.calibration_error:.3f}"
     )
-    console.print(table)
+    language = default_language()
+    print_table(
+        ("genre", "recordings", "recall", "taken for"),
+        (
+            (
+                genre_name(genre, language),
+                str(metrics.support[genre]),
+                f"{share:.0%}",
+                metrics.taken_for(genre, language),
+            )
+            for genre, share in metrics.recall.items()
+        ),
+    )
 
 
 def calibrate(
@@ -196,13 +187,7 @@ def export(
     data: ManifestOption,
     options: ExportOptions,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Output folder; by default that of your own checkpoints.",
-        ),
+        Path | None, output_option("DIR", "Output folder; by default that of your own checkpoints.")
     ] = None,
 ) -> None:
     """Export trained weights as a checkpoint: ONNX and a measured card (extra `torch`)."""

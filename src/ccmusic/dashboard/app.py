@@ -32,14 +32,12 @@ from ccmusic.dashboard.compute import (
     has_models,
     open_panel,
     prepared,
-    start_analysis,
-    start_importance,
     start_waveform,
 )
 from ccmusic.dashboard.downloads import downloads
 from ccmusic.dashboard.files import files_table
 from ccmusic.dashboard.guide import guide
-from ccmusic.dashboard.importance import importance
+from ccmusic.dashboard.importance import importance, known_analysis
 from ccmusic.dashboard.inputs import LARGEST_MB, choose_input, choose_other, show
 from ccmusic.dashboard.live import live_window
 from ccmusic.dashboard.markdown import plain, told
@@ -136,7 +134,7 @@ def page() -> None:
     st.set_page_config(f"{piece.title} · CCMusic")
     clip = decoded.clip
     # Started before anything is drawn, so that the models run meanwhile.
-    pending = start_analysis(piece, transform, start) if isinstance(panel, Panel) else None
+    pending = known_analysis(piece, transform, start) if isinstance(panel, Panel) else None
     as_networks = st.session_state.as_networks and transform == "cqt"
     orientation: Orientation = "pitch_along_x" if as_networks else "time_along_x"
     after = edited(piece, transform, start, asked=pending is not None)
@@ -184,7 +182,7 @@ def page() -> None:
             with below:
                 if other:
                     compare(piece, analysis, start, other, on, language, orientation=orientation)
-                enlarged, places = attention(
+                enlarged, measuring = attention(
                     piece.title, analysis, language, orientation=orientation, after=changed
                 )
                 details(changed or whole or analysis, language)
@@ -205,14 +203,13 @@ def page() -> None:
             # What is done in a window waits for the end of this run: nothing long, then.
             if along and not (enlarged or dialog.is_open()):
                 curve(along, piece, transform, clip, start, on, language)
-            if places and not (enlarged or dialog.is_open()):
-                asked = st.session_state.map_genre
-                genre = asked if asked in analysis.genres else None
-                measuring = start_importance(piece, transform, start, edits_of(piece), genre)
-                importance(piece.title, places, measuring, language, orientation=orientation)
             if has_course(clip) and not dialog.is_open():
                 done = timeline(strip, curves, piece, clip, transform, on, language, tell)
                 if done and not (whole or after or enlarged):  # the answer is now that of the piece
+                    st.rerun()
+            if measuring and not (enlarged or dialog.is_open()):
+                maps = {(): analysis, **({edits_of(piece): changed} if changed else {})}
+                if importance(measuring, piece, transform, start, maps, language):
                     st.rerun()
     elif pending:
         _script(shown, "")

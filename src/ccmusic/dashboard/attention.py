@@ -14,7 +14,7 @@ from ccmusic.dashboard.importance import wanted
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import attention_figure, show_figure
 from ccmusic.genres import genre_name
-from ccmusic.report import map_line
+from ccmusic.report import map_help, map_line
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
@@ -26,7 +26,7 @@ def attention(
     *,
     orientation: Orientation,
     after: Analysis | None = None,
-) -> tuple[bool, dict[str, DeltaGenerator]]:
+) -> tuple[bool, DeltaGenerator | None]:
     """Draw the regions that support the first choice of each model, or a chosen genre.
 
     Parameters
@@ -40,12 +40,12 @@ def attention(
 
     Returns
     -------
-    Whether one of the maps is opened large; and room below the maps of each model, if what counts
-    is to be measured.
+    Whether one of the maps is opened large; and room to tell how far what counts is measured, if
+    it is to be.
     """
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
-        return False, {}
+        return False, None
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
     state, key = st.session_state, f"map_genre_{language}"
@@ -63,12 +63,11 @@ def attention(
         ),
         key=key,
         on_change=choose,
-        help=translate(language, "attention.map_help"),
+        help=map_help("attention.map_help", map(analysis.evidence, given), language),
     )
     genre = chosen or None
-    looked = {name: analysis.attention(name, genre) for name in given}
+    looked = {name: analysis.evidence(name, genre) for name in given}
     strongest = max((float(m.coarse.max()) for m in looked.values() if m), default=0.0)
-    slots: dict[str, DeltaGenerator] = {}
     with st.container(horizontal=True, vertical_alignment="center"):
         # The style sheet fades the maps; nothing has to be asked of the server.
         word = escape(translate(language, "attention.opacity"))
@@ -81,6 +80,7 @@ def attention(
             translate(language, "attention.one_scale"), key="one_scale", persist_state="session"
         )
         measured = wanted(language)
+    progress = st.empty() if measured else None
     both = analysis.transform == "both"
     # The first of each transform: the others beside it have the same axis.
     labelled = {
@@ -129,13 +129,11 @@ def attention(
                 draw(name, "map", given[name], looked_at)
                 if after and name in after.verdicts:
                     st.caption(translate(language, "what_if.after"))
-                    draw(name, "map_after", after.verdicts[name], after.attention(name, genre))
-                if measured:
-                    slots[name] = st.empty()
+                    draw(name, "map_after", after.verdicts[name], after.evidence(name, genre))
                 opened |= bool(enlarged)
                 if enlarged:  # the style sheet gives it what height there is
                     st.dialog(title_of, width="large")(draw)(name, "large", given[name], looked_at)
-    return opened, slots
+    return opened, progress
 
 
 def _region(verdict: Verdict, looked: Attention | None, language: Language) -> str:

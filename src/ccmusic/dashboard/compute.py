@@ -36,6 +36,10 @@ from ccmusic.zoo import Checkpoint
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Seconds for which work goes on that nobody looks at: longer than a run of the page takes to come
+# back to it, and, for a whole piece, longer than a window is usually open.
+_PATIENCE, _PATIENCE_WITH_PIECES = 3.0, 30.0
+
 
 def _by_content(value: object) -> Hashable:
     if isinstance(value, Piece):
@@ -240,32 +244,37 @@ def start_variants(
             tell(len(found))
         return found
 
-    return Background(work)
+    return Background(work, patience=_PATIENCE)
 
 
 @_cached(16, of_visitor=True)
 def start_importance(
     piece: Piece,
     transform: TransformChoice,
-    start: float | None,
-    edits: tuple[Edit, ...],
-    genre: str | None,
-) -> Background[Importance, None]:
-    """Start to measure what counts for a genre; errors as :func:`start_analysis`.
-
-    Parameters
-    ----------
-    genre
-        By default the first choice of each model.
-    """
+    start: float | None = None,
+    edits: tuple[Edit, ...] = (),
+) -> Background[Importance, Analysis]:
+    """Start to measure what counts, see :meth:`Panel.measure`; errors as :func:`start_analysis`."""
     panel = open_panel(transform)
     pending = start_analysis(piece, transform, start, edits)
+    return Background(
+        lambda tell: panel.measure(pending.result(), on_part=tell), patience=_PATIENCE
+    )
 
-    def work(tell: Callable[[Importance], None]) -> None:
-        for importance in panel.importance(pending.result(), genre):
-            tell(importance)
 
-    return Background(work)
+def measured_analysis(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None = None,
+    edits: tuple[Edit, ...] = (),
+) -> Background[Any, Analysis]:
+    """What :func:`start_importance` has found, if it is done; else :func:`start_analysis`."""
+    pending = start_importance.known(piece, transform, start, edits)
+    if pending and pending.finished:
+        with suppress(CCMusicError):
+            pending.result()
+            return pending
+    return start_analysis(piece, transform, start, edits)
 
 
 @_cached(16)
@@ -298,7 +307,7 @@ def start_piece(piece: Piece, transform: TransformChoice) -> Background[Analysis
             tell(windows[-1])
         return WholePiece.of(windows)
 
-    return Background(work)
+    return Background(work, patience=_PATIENCE_WITH_PIECES)
 
 
 def finished_piece(piece: Piece, transform: TransformChoice) -> WholePiece | None:

@@ -38,7 +38,7 @@ def downloads(
     written = {kind: report.render(shown, kind, language) for kind in quick}
     state = st.session_state
     # These take a third of a second. The other two hold all times, which no analysis shares.
-    told = analysis.clip.info, written
+    told = analysis.clip.info, analysis.measured, written
     if state.get("report_of") != told:
         state.report_of = told
         state.report = report.render(shown, "html", language, window=window)

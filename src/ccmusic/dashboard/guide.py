@@ -106,7 +106,7 @@ def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
     if card.unknown_sources and known:
         row[translate(language, "guide.known")] = f"{known.accuracy:.0%}"
     if card.faithfulness:
-        row[translate(language, "guide.maps")] = card.faithfulness.message(language)
+        row[translate(language, "guide.maps")] = card.maps_message(language)
     if metrics:
         ranking = sorted(metrics.recall, key=lambda genre: metrics.recall[genre])
         for key, genre in (("best_genre", ranking[-1]), ("weakest_genre", ranking[0])):

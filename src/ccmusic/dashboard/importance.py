@@ -1,119 +1,77 @@
-"""What counts, measured: how much the genre loses without each place, beside the map of a model."""
+"""What counts, measured while the visitor looks at the verdict: the maps are then of that."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from html import escape
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ccmusic.axes import ORANGE, Orientation
+from ccmusic.analysis import Analysis
 from ccmusic.dashboard.background import Background
+from ccmusic.dashboard.compute import measured_analysis, start_analysis, start_importance
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.signal_figures import attention_figure, show_figure
+from ccmusic.dashboard.piece import Piece
+from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError
-from ccmusic.genres import genre_name
 from ccmusic.importance import Importance
-from ccmusic.report import place_line
+from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
+
+_SWITCH = "activation_maps"
 
 
 def wanted(language: Language) -> bool:
-    """Draw the switch: to measure takes seconds of all cores."""
-    return st.toggle(
-        translate(language, "importance.measure"),
-        key="measure",
+    """Draw the switch to the activation maps; whether what counts is to be measured instead."""
+    return not st.toggle(
+        translate(language, "occlusion.switch"),
+        key=_SWITCH,
         persist_state="session",
-        help=translate(language, "importance.help"),
+        help=translate(language, "occlusion.switch_help"),
     )
+
+
+def known_analysis(
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    edits: tuple[Edit, ...] = (),
+) -> Background[Verdict, Analysis] | Background[Importance, Analysis]:
+    """The analysis, started now or earlier, with what was measured since.
+
+    Errors are those of :func:`~ccmusic.dashboard.compute.start_analysis`.
+    """
+    known = start_analysis if st.session_state.get(_SWITCH) else measured_analysis
+    return known(piece, transform, start, edits)
 
 
 def importance(
-    piece: str,
-    slots: Mapping[str, DeltaGenerator],
-    measuring: Background[Importance, None],
+    slot: DeltaGenerator,
+    piece: Piece,
+    transform: TransformChoice,
+    start: float | None,
+    shown: dict[tuple[Edit, ...], Analysis],
     language: Language,
-    *,
-    orientation: Orientation,
-) -> None:
-    """Fill in the places as they are measured; at last draw a map like that of the model.
+) -> bool:
+    """Measure what counts, telling how far it is; whether the page now knows more than it shows.
 
-    Any touch of the page ends the script, this loop with it; the places are measured all the same,
-    and the next run draws them.
+    Any touch of the page ends the script, this loop with it; who comes back in time finds what was
+    measured meanwhile.
 
     Parameters
     ----------
-    piece
-        Title.
-    slots
-        Room for each model, by name.
-    orientation
-        Of models that have pitch along x; of others time is along x.
+    shown
+        The analyses that are shown, by what was done to the sound.
     """
-    fresh: dict[str, Importance] = {}
-    try:
-        for seen, part in enumerate(measuring.follow(), 1):
-            fresh[part.model] = part
-            if seen < len(measuring.results):  # more has come meanwhile: all at once
-                continue
-            for name in fresh.keys() & slots.keys():
-                _draw(slots[name], piece, fresh[name], language, orientation)
-            fresh.clear()
-        measuring.result()
-    except CCMusicError as error:
-        for slot in slots.values():
+    news = False
+    for edits, analysis in shown.items():
+        if analysis.measured:
+            continue
+        try:
+            measuring = start_importance(piece, transform, start, edits)
+            for part in measuring.follow():
+                slot.caption(translate(language, "occlusion.progress", done=part.done))
+            measuring.result()
+            news = True
+        except CCMusicError as error:
             slot.caption(plain(told(error, language)))
-
-
-def _draw(
-    slot: DeltaGenerator,
-    piece: str,
-    part: Importance,
-    language: Language,
-    orientation: Orientation,
-) -> None:
-    time_first = part.picture.preprocessing.orientation == "time_along_x"
-    where: Orientation = "time_along_x" if time_first else orientation
-    genre = genre_name(part.genre, language)
-    if part.done < 1:
-        done = translate(language, "importance.progress", genre=genre, done=part.done)
-        slot.html(f'<p class="region-line">{escape(done)}</p>{_cells(part, where)}')
-        return
-    with slot.container():
-        st.html(f'<p class="region-line">{escape(_said(part, language))}</p>')
-        show_figure(
-            attention_figure(part, language, strongest=float(part.coarse.max()), orientation=where),
-            language,
-            piece,
-            part.model,
-            genre,
-            key=f"importance_{part.model}",
-            alt=translate(language, "importance.alt", genre=genre),
-        )
-
-
-def _said(part: Importance, language: Language) -> str:
-    """What was measured, and how far it agrees with the map."""
-    said = place_line(part, language, "importance")
-    agreement = part.rank_correlation
-    if agreement is None:
-        return said
-    figure = f"{agreement:.2f}".replace("-", "−")
-    return said + translate(language, "importance.agreement", figure=figure)
-
-
-def _cells(part: Importance, orientation: Orientation) -> str:
-    """The places, as bright as they count; those to come are 0."""
-    # Low frequencies first, time to the right: as on the page, low at the bottom or left.
-    places = part.coarse[::-1] if orientation == "time_along_x" else part.coarse.T
-    strongest = max(float(part.coarse.max()), 1e-6)
-    red, green, blue = ORANGE
-    cells = "".join(
-        f'<i style="background:rgba({red},{green},{blue},{max(0.0, value / strongest):.2f})"></i>'
-        if value
-        else '<i class="pending"></i>'
-        for value in places.ravel().tolist()
-    )
-    columns = f"grid-template-columns:repeat({places.shape[1]},1fr)"
-    return f'<div class="places" aria-hidden="true" style="{columns}">{cells}</div>'
+    return news

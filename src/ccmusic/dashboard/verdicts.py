@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -26,7 +27,7 @@ _CHOICES = 3  # genres of each model, and of the mean
 def verdicts(
     slot: DeltaGenerator,
     title: str,
-    pending: Background[Verdict, Analysis],
+    pending: Background[Any, Analysis],
     cards: Sequence[ModelCard],
     language: Language,
     own: str | None = None,

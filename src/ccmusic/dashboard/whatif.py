@@ -18,7 +18,8 @@ from ccmusic.axes import Orientation
 from ccmusic.card import titles
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.compare import peak
-from ccmusic.dashboard.compute import prepared, start_analysis
+from ccmusic.dashboard.compute import prepared
+from ccmusic.dashboard.importance import known_analysis
 from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.markup import bar, genre_mark
 from ccmusic.dashboard.media import sound
@@ -33,7 +34,6 @@ from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TransformChoice, transforms_of
 from ccmusic.texts import Language, capitalized, translate
-from ccmusic.verdict import Verdict
 
 _script = st.components.v2.component(
     "ccmusic_what_if", html="", js=Path(__file__).with_name("whatif.js").read_text("utf-8")
@@ -46,7 +46,7 @@ class Edited:
     """The sound as it was edited, and what is said of it, or why it cannot be."""
 
     window: Prepared
-    pending: Background[Verdict, Analysis] | None
+    pending: Background[Any, Analysis] | None
     """None without models."""
 
 
@@ -77,7 +77,7 @@ def edited(
         return None
     try:
         window = prepared(piece, transform, start, edits)
-        pending = start_analysis(piece, transform, start, edits) if asked else None
+        pending = known_analysis(piece, transform, start, edits) if asked else None
     except CCMusicError as error:
         return error
     return Edited(window, pending)
@@ -86,7 +86,7 @@ def edited(
 def before_and_after(
     slot: DeltaGenerator,
     title: str,
-    pending: Background[Verdict, Analysis],
+    pending: Background[Any, Analysis],
     shown: Edited | CCMusicError,
     on: Collection[str],
     language: Language,

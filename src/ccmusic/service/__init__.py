@@ -7,7 +7,7 @@ import os
 import uvicorn
 
 from ccmusic.service.app import create_app
-from ccmusic.service.limits import Limits
+from ccmusic.service.gate import Limits
 from ccmusic.sockets import address, bind
 from ccmusic.texts import localized
 

@@ -13,8 +13,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from ccmusic.errors import CCMusicError
 from ccmusic.service import routes
-from ccmusic.service.gate import Gate
-from ccmusic.service.limits import Limits
+from ccmusic.service.gate import Gate, Limits
 from ccmusic.service.problems import handle
 from ccmusic.service.work import Work
 from ccmusic.version import __version__

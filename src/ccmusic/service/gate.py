@@ -7,6 +7,8 @@ import hmac
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from fastapi.responses import JSONResponse
@@ -17,11 +19,26 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from ccmusic.service.limits import Limits
 from ccmusic.service.problems import problem
 
 # A connection that is closed on an unread upload is reset, and its client may never see why.
 _DRAIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Requests above these limits are refused, with a status that tells the reason."""
+
+    megabytes: int = 50
+    """Maximum size of one upload."""
+    minutes: float = 180.0
+    """Maximum duration of one recording."""
+    seconds: float = 120.0
+    """Maximum time from the first byte of a request to the last byte of its answer."""
+    decode_seconds: float = 30.0
+    """Maximum time to decode one recording."""
+    queue: int = 64
+    """Maximum number of requests that are received, waiting, or processed."""
 
 
 class Gate:
@@ -192,9 +209,7 @@ def _route(routes: Sequence[BaseRoute], scope: Scope) -> BaseRoute | None:
 
 
 async def _drain(receive: Receive) -> None:
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_SECONDS):
             while (await receive()).get("more_body", False):
                 pass
-    except TimeoutError:
-        pass

@@ -17,7 +17,7 @@ from ccmusic.panel import Panel
 from ccmusic.schema import AnalysisDocument, ModelsDocument, model_document
 from ccmusic.service.problems import described, language, problem, responses
 from ccmusic.service.schemas import Levels, Model
-from ccmusic.service.work import Upload, Work
+from ccmusic.service.work import Work
 from ccmusic.spectrogram import TransformChoice, TransformName
 
 music = APIRouter(prefix="/v1", tags=["music"])
@@ -54,11 +54,11 @@ _REFUSALS = responses(400, 401, 408, 413, 422, 429, 503)
 
 def _asked(
     work: _Working, file: _File, transform: _PanelTransform = "cqt", models: _Models = None
-) -> tuple[Upload, Panel]:
-    return Upload(file.file, file.filename), work.panel(transform, models)
+) -> tuple[UploadFile, Panel]:
+    return file, work.panel(transform, models)
 
 
-_Asked = Annotated[tuple[Upload, Panel], Depends(_asked)]
+_Asked = Annotated[tuple[UploadFile, Panel], Depends(_asked)]
 
 
 @music.post("/classify", responses=_REFUSALS)
@@ -108,8 +108,7 @@ async def spectrogram(
     format: Annotated[Literal["png", "json"], Form(description="Picture or numbers.")] = "png",
 ) -> Response | Levels:
     """Draw the spectrogram of 10 s at the centre of a recording."""
-    upload = Upload(file.file, file.filename)
-    prepared = await work.spectrogram(request, upload, transform)
+    prepared = await work.spectrogram(request, file, transform)
     if format == "json":
         return Levels.of(prepared, language(request))
     ((picture,),) = prepared.pictures.values()

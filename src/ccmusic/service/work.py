@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import reduce
-from typing import Any, BinaryIO, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
-from fastapi import Request
+from fastapi import Request, UploadFile
 from starlette.exceptions import HTTPException
 
 from ccmusic.analysis import Analysis
@@ -19,26 +19,13 @@ from ccmusic.errors import CheckpointError, without_paths
 from ccmusic.panel import Panel, available_cores
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
-from ccmusic.service.limits import Limits
+from ccmusic.service.gate import Limits
 from ccmusic.service.problems import CLIENT_GONE
 from ccmusic.spectrogram import TransformChoice, TransformName, transforms_of
 from ccmusic.verdict import Verdict
 from ccmusic.zoo import scan
 
 T = TypeVar("T")
-
-
-class Upload:
-    """An uploaded recording; its name is only displayed, never opened."""
-
-    def __init__(self, file: BinaryIO, name: str | None) -> None:
-        # A name can contain anything; answers show it on one line.
-        self.name = " ".join((name or "").split())[:200] or "upload"
-        self._file = file
-
-    def read(self) -> bytes:
-        """The content; read into memory when its turn has come."""
-        return self._file.read()
 
 
 class Work:
@@ -49,7 +36,8 @@ class Work:
         if not transforms:
             raise CheckpointError("no_checkpoints", transform="cqt")
         known: tuple[TransformName, ...] = get_args(TransformName)
-        self._panels = {name: Panel.open(name) for name in sorted(known) if name in transforms}
+        self.panels = {name: Panel.open(name) for name in sorted(known) if name in transforms}
+        """The open models of each transform."""
         cores = available_cores()
         self._engine = Engine(cores, seconds=limits.decode_seconds, minutes=limits.minutes)
         # Some requests wait for the models while others are decoded.
@@ -58,16 +46,11 @@ class Work:
     @property
     def ready(self) -> bool:
         """Whether the models are loaded."""
-        return all(panel.ready for panel in self._panels.values())
+        return all(panel.ready for panel in self.panels.values())
 
     def failed(self) -> list[str]:
         """Names of the models that could not be loaded."""
-        return sorted(name for panel in self._panels.values() for name in panel.failed)
-
-    @property
-    def panels(self) -> dict[TransformName, Panel]:
-        """The open models of each transform."""
-        return self._panels
+        return sorted(name for panel in self.panels.values() for name in panel.failed)
 
     def panel(self, transform: TransformChoice, models: str | None) -> Panel:
         """Those of a transform, or those named, separated by commas.
@@ -78,14 +61,14 @@ class Work:
             If there are none, or none of a name.
         """
         wanted = transforms_of(transform)
-        open_ones = [self._panels[name] for name in wanted if name in self._panels]
+        open_ones = [self.panels[name] for name in wanted if name in self.panels]
         if not open_ones:
             raise CheckpointError("no_checkpoints", transform=transform)
         panel = reduce(Panel.combine, open_ones)
         names = [name.strip() for name in (models or "").split(",") if name.strip()]
         return panel.select(names) if names else panel
 
-    async def classify(self, request: Request, upload: Upload, panel: Panel) -> Analysis:
+    async def classify(self, request: Request, upload: UploadFile, panel: Panel) -> Analysis:
         """Classify an upload.
 
         Raises
@@ -93,11 +76,9 @@ class Work:
         AudioError
             If it cannot be read, or is too long.
         """
-        return await self._run(
-            request, lambda gone: self._predict(upload, panel, gone, lambda _: None)
-        )
+        return await self._run(request, lambda gone: self._predict(upload, panel, gone))
 
-    async def verdicts(self, upload: Upload, panel: Panel) -> AsyncIterator[Verdict | Analysis]:
+    async def verdicts(self, upload: UploadFile, panel: Panel) -> AsyncIterator[Verdict | Analysis]:
         """Give each verdict as it comes, and the analysis when all are there."""
         loop = asyncio.get_running_loop()
         ready: asyncio.Queue[Verdict] = asyncio.Queue()
@@ -123,7 +104,7 @@ class Work:
             analysis.cancel()
 
     async def spectrogram(
-        self, request: Request, upload: Upload, transform: TransformName
+        self, request: Request, upload: UploadFile, transform: TransformName
     ) -> Prepared:
         """Transform an upload.
 
@@ -135,9 +116,9 @@ class Work:
         preprocessing = Preprocessing.default(transform)
 
         def job(gone: threading.Event) -> Prepared:
-            return self._engine.prepare(
-                upload.read(), [preprocessing], name=upload.name, cancelled=gone
-            )
+            content = upload.file.read()  # into memory when its turn has come
+            name = _name(upload)
+            return self._engine.prepare(content, [preprocessing], name=name, cancelled=gone)
 
         return await self._run(request, job)
 
@@ -158,15 +139,15 @@ class Work:
 
     def _predict(
         self,
-        upload: Upload,
+        upload: UploadFile,
         panel: Panel,
         gone: threading.Event,
-        on_verdict: Callable[[Verdict], None],
+        on_verdict: Callable[[Verdict], None] = lambda _: None,
     ) -> Analysis:
         analysis = self._engine.run(
             panel,
-            upload.read(),
-            name=upload.name,
+            upload.file.read(),
+            name=_name(upload),
             on_verdict=lambda verdict: on_verdict(_public(verdict)),
             cancelled=gone,
         )
@@ -177,8 +158,13 @@ class Work:
         """Close decoders and models."""
         self._threads.shutdown(cancel_futures=True)
         self._engine.close()
-        for panel in self._panels.values():
+        for panel in self.panels.values():
             panel.close()
+
+
+def _name(upload: UploadFile) -> str:
+    """Name of an upload, which can contain anything: shown on one line, and never opened."""
+    return " ".join((upload.filename or "").split())[:200] or "upload"
 
 
 def _public(verdict: Verdict) -> Verdict:

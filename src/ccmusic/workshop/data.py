@@ -18,7 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,21 @@ class Recording:
     weight: float = 1.0
     """How often training sees the clip in a pass, on average."""
 
+    @classmethod
+    def of_row(cls, row: dict[str, str], folder: Path, table: Path) -> Self:
+        """From a row of a table whose paths are relative to a folder; errors as of a manifest."""
+        return cls(
+            key=row["path"],
+            path=locate(folder, row["path"]),
+            genre=row["genre"],
+            source=row.get("source") or "",
+            licence=row.get("licence") or "",
+            group=row.get("group") or row["path"],
+            split=row.get("split") or "",
+            recording=row.get("recording") or "",
+            weight=_weight(row, table),
+        )
+
     @property
     def piece(self) -> str:
         """What gets one verdict, the mean of its clips."""
@@ -75,20 +90,7 @@ def read_manifest(path: Path) -> list[Recording]:
         If it is missing, lacks a column, has a group on both sides of the split, or a weight that
         is no number above 0.
     """
-    rows = [
-        Recording(
-            key=row["path"],
-            path=locate(path.parent, row["path"]),
-            genre=row["genre"],
-            source=row.get("source") or "",
-            licence=row.get("licence") or "",
-            group=row["group"] or row["path"],
-            split=row["split"],
-            recording=row.get("recording") or "",
-            weight=weight_of(row, path),
-        )
-        for row in read_table(path, _COLUMNS)
-    ]
+    rows = [Recording.of_row(row, path.parent, path) for row in read_table(path, _COLUMNS)]
     both = {r.group for r in rows if r.split == "train"} & {
         r.group for r in rows if r.split == "valid"
     }
@@ -99,8 +101,7 @@ def read_manifest(path: Path) -> list[Recording]:
     return rows
 
 
-def weight_of(row: dict[str, str], path: Path) -> float:
-    """Weight of a row of a manifest; :class:`DataError` if it is no number above 0."""
+def _weight(row: dict[str, str], path: Path) -> float:
     text = row.get("weight") or "1"
     try:
         weight = float(text)
@@ -257,7 +258,7 @@ def load_material(recordings: Iterable[Recording], preprocessing: Preprocessing)
     The cache is ``spectrograms`` beside the user's checkpoints, under names that change with
     the file and the transform; the folder may be deleted at any time.
     """
-    description = f"{preprocessing.transform.name} spectrograms"
+    description = localized(f"{preprocessing.transform.name} spectrograms")
     found = list(_readable(recordings, description, lambda r: _logarithm(r.path, preprocessing)))
     return Material(tuple(r for r, _ in found), tuple(values for _, values in found))
 
@@ -309,7 +310,8 @@ def draw_recordings(
     if any(preprocessing.scaling == "none" for preprocessing in preprocessings):
         raise DataError("only networks that see pixels can be measured: this one sees levels")
     names = ", ".join(sorted({p.transform.name for p in preprocessings}))
-    found = _readable(recordings, f"{names} pictures", lambda r: prepare(r.path, preprocessings))
+    description = localized(f"{names} pictures")
+    found = _readable(recordings, description, lambda r: prepare(r.path, preprocessings))
     for recording, drawn in found:
         yield recording, {p: [each.pixels for each in of] for p, of in drawn.pictures.items()}
 

@@ -6,7 +6,7 @@ The exported file is measured, on ONNX Runtime, with the pictures that users get
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ccmusic.card import Band, Calibration, Metrics, ModelCard, Pair, PanelCard
+from ccmusic.card import Band, Calibration, Level, Metrics, ModelCard, Pair, PanelCard
 from ccmusic.errors import DataError
 from ccmusic.panel import available_cores
 from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.runtime import onnxruntime
 from ccmusic.verdict import average_slices
-from ccmusic.workshop.data import Recording, draw_recordings, load_pictures, read_manifest
+from ccmusic.workshop.data import Recording, draw_recordings, read_manifest
 from ccmusic.zoo import Checkpoint, find_one, store, user_folder
 
 Floats = npt.NDArray[np.float64]
+Hits = npt.NDArray[np.bool_]
 Logits = npt.NDArray[np.floating[Any]]
 _BINS = 15
 _RESAMPLES = 1000
@@ -161,22 +162,25 @@ def calibrate_stored(
 
 
 def held_out(
-    manifest: Path, classes: Sequence[str], preprocessing: Preprocessing, *, split: str = "valid"
-) -> tuple[list[Recording], list[Pixels]]:
-    """Recordings of a split with a known genre, and their pictures, one each."""
-    chosen = _labelled(manifest, classes, split)
-    recordings, pictures = load_pictures(chosen, preprocessing)
-    if not recordings:
-        raise _nothing(manifest, split)
-    return recordings, pictures
+    manifest: Path,
+    classes: Sequence[str],
+    preprocessings: Iterable[Preprocessing],
+    *,
+    split: str = "valid",
+) -> Iterator[tuple[Recording, dict[Preprocessing, list[Pixels]]]]:
+    """Recordings of a split with a known genre, and their pictures: all slices, if there are some.
 
-
-def _labelled(manifest: Path, classes: Sequence[str], split: str) -> list[Recording]:
-    return [r for r in read_manifest(manifest) if r.split == split and r.genre in classes]
-
-
-def _nothing(manifest: Path, split: str) -> DataError:
-    return DataError(f"{manifest}: no readable recording with a known genre in {split!r}")
+    Raises
+    ------
+    DataError
+        If there is none that can be read.
+    """
+    chosen = [r for r in read_manifest(manifest) if r.split == split and r.genre in classes]
+    drawn = None
+    for drawn in draw_recordings(chosen, preprocessings):
+        yield drawn
+    if drawn is None:
+        raise DataError(f"{manifest}: no readable recording with a known genre in {split!r}")
 
 
 def predict_split(
@@ -196,13 +200,11 @@ def predict_split(
     ]
     recordings: list[Recording] = []
     logits: list[list[Logits]] = [[] for _ in checkpoints]
-    chosen = _labelled(manifest, first.classes, split)
-    for recording, pictures in draw_recordings(chosen, [p for _, p in sessions]):
+    preprocessings = [preprocessing for _, preprocessing in sessions]
+    for recording, pictures in held_out(manifest, first.classes, preprocessings, split=split):
         recordings.append(recording)
         for (session, preprocessing), each in zip(sessions, logits, strict=True):
             each.append(infer(session, pictures[preprocessing], preprocessing))
-    if not recordings:
-        raise _nothing(manifest, split)
     return recordings, logits
 
 
@@ -247,7 +249,8 @@ def measure(
         losses, odd = judged.losses(), np.arange(len(truth)) % 2 == 1
         for half in (odd, ~odd):
             crossed[half] = judged.shares(_best(losses[:, ~half]))[half]
-    calibration = _calibration(crossed, truth)
+    confidence, hits = crossed.max(axis=1), crossed.argmax(axis=1) == truth
+    calibration = _calibration(confidence, hits)
     return Metrics(
         split=split,
         recordings=len(truth),
@@ -265,8 +268,8 @@ def measure(
         calibration=calibration,
         calibration_error=sum(b.recordings * abs(b.accuracy - b.confidence) for b in calibration)
         / len(truth),
-        calibration_error_by_chance=_error_by_chance(crossed),
-        bands=_bands(crossed, truth),
+        calibration_error_by_chance=_error_by_chance(confidence),
+        bands=_bands(confidence, hits),
     )
 
 
@@ -322,7 +325,7 @@ def _best(losses: Floats) -> float:
 
 
 def _intervals(
-    right: npt.NDArray[np.bool_], truth: npt.NDArray[np.int64]
+    right: Hits, truth: npt.NDArray[np.int64]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """95 % bootstrap intervals of accuracy and macro recall (B. Efron, 1979)."""
     rng = np.random.default_rng(0)
@@ -336,9 +339,7 @@ def _intervals(
     return tuple(accuracy), tuple(recall)
 
 
-def _calibration(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Calibration, ...]:
-    confidence = shares.max(axis=1)
-    right = shares.argmax(axis=1) == truth
+def _calibration(confidence: Floats, right: Hits) -> tuple[Calibration, ...]:
     bins = _bins(confidence)
     return tuple(
         Calibration(
@@ -355,14 +356,13 @@ def _bins(confidence: Floats) -> npt.NDArray[np.int64]:
     return np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
 
 
-def _error_by_chance(shares: Floats) -> float:
-    confidence = shares.max(axis=1)
+def _error_by_chance(confidence: Floats) -> float:
     right = np.random.default_rng(0).random((_RESAMPLES, len(confidence))) < confidence
     by_bin = (confidence - right) @ (_bins(confidence)[:, None] == np.arange(_BINS))
     return float(np.abs(by_bin).sum(axis=1).mean() / len(confidence))
 
 
-def _bands(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Band, ...]:
+def _bands(confidence: Floats, right: Hits) -> tuple[Band, ...]:
     """Cut the range of confidence where verdicts become good, and where they are bad.
 
     A band needs twenty recordings; a confidence below the lowest has no band.
@@ -371,44 +371,38 @@ def _bands(shares: Floats, truth: npt.NDArray[np.int64]) -> tuple[Band, ...]:
     verdicts, ``low`` ends at the highest edge below which none is worth more than 50 of 100. A band
     that too few recordings support is left to its neighbour.
     """
-    confidence = shares.max(axis=1)
-    right = shares.argmax(axis=1) == truth
     worth = _isotonic(confidence, right)
+    top = np.nextafter(1.0, 2.0)  # above a probability of exactly 1 as well
 
-    def enough(chosen: npt.NDArray[np.bool_]) -> bool:
-        return int(chosen.sum()) >= _FEWEST
+    def within(above: float, below: float) -> Hits:
+        return (confidence >= above) & (confidence < below)
 
-    sure = [e for e in _EDGES if enough(c := confidence >= e) and worth[c].min() >= _SURE]
-    beyond = np.nextafter(1.0, 2.0)  # above a probability of exactly 1 as well
-    high = float(sure[0]) if sure else beyond
-    unsure = [
-        e
-        for e in (*_EDGES, beyond)
-        if e <= high and enough(c := confidence < e) and worth[c].max() <= _UNSURE
-    ]
-    low = float(unsure[-1]) if unsure else 0.0
-    if unsure and not enough((confidence >= low) & (confidence < high)):
+    def enough(above: float, below: float) -> bool:
+        return int(within(above, below).sum()) >= _FEWEST
+
+    edges = [*_EDGES.tolist(), top]
+    high = next((e for e in edges if enough(e, top) and worth[within(e, top)].min() >= _SURE), top)
+    lower = (e for e in edges[::-1] if e <= high and enough(0, e))
+    low = next((e for e in lower if worth[within(0, e)].max() <= _UNSURE), 0.0)
+    if low and not enough(low, high):
         low = high
-    edges = {"low": (0.0, low), "middling": (low, high), "high": (high, beyond)}
-    bands = []
-    for level, (above, below) in edges.items():
-        chosen = (confidence >= above) & (confidence < below)
-        if enough(chosen):
-            bands.append(
-                Band.model_validate(
-                    {
-                        "level": level,
-                        "above": above,
-                        "accuracy": float(right[chosen].mean()),
-                        "accuracy_interval": wilson(int(right[chosen].sum()), int(chosen.sum())),
-                        "recordings": int(chosen.sum()),
-                    }
-                )
-            )
-    return tuple(bands)
+    spans: dict[Level, tuple[float, float]] = {
+        "low": (0.0, low), "middling": (low, high), "high": (high, top)
+    }  # fmt: skip
+    found = {level: right[within(*span)] for level, span in spans.items() if enough(*span)}
+    return tuple(
+        Band(
+            level=level,
+            above=spans[level][0],
+            accuracy=float(hits.mean()),
+            accuracy_interval=wilson(int(hits.sum()), len(hits)),
+            recordings=len(hits),
+        )
+        for level, hits in found.items()
+    )
 
 
-def _isotonic(confidence: Floats, right: npt.NDArray[np.bool_]) -> Floats:
+def _isotonic(confidence: Floats, right: Hits) -> Floats:
     """Share of right verdicts at each confidence, which never falls as the confidence rises.
 
     Neighbours that contradict it are pooled (M. Ayer et al., 1955; for calibration B. Zadrozny,

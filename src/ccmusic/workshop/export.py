@@ -58,7 +58,9 @@ def export(
     """
     network, plan = load_weights(weights)
     preprocessing = Preprocessing.default(plan.transform)
-    recordings, pictures = held_out(manifest, plan.classes, preprocessing)
+    drawn = list(held_out(manifest, plan.classes, [preprocessing]))
+    recordings = [recording for recording, _ in drawn]
+    pictures = [picture for _, of in drawn for picture in of[preprocessing]]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         path = Path(scratch) / "network.onnx"
         to_onnx(network, preprocessing, path)

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
+import torch
+import torch.nn.functional as F
 
 from ccmusic.audio import Samples
 from ccmusic.spectrogram import Cqt
@@ -41,7 +42,12 @@ def landmarks(samples: Samples) -> Landmarks:
         float32 [n], mono at 22,050 Hz; not looped, or the seam of the loop looks alike everywhere.
     """
     levels = _CQT(samples).decibels()
-    surroundings = _moving_maximum(_moving_maximum(levels, _NEAR_BINS, 0), _NEAR_FRAMES, 1)
+    surroundings = F.max_pool2d(
+        torch.from_numpy(levels)[None],
+        (2 * _NEAR_BINS + 1, 2 * _NEAR_FRAMES + 1),
+        stride=1,
+        padding=(_NEAR_BINS, _NEAR_FRAMES),
+    )[0].numpy()
     bins, frames = np.nonzero((levels == surroundings) & (levels > -_RANGE_DB))
     order = np.argsort(frames, kind="stable")
     peaks = list(zip(bins[order].tolist(), frames[order].tolist(), strict=True))
@@ -75,14 +81,3 @@ def find_duplicates(recordings: Sequence[Landmarks]) -> list[tuple[int, int, flo
         if best >= _SAME_PAIRS and share >= _SAME_SHARE:
             found.append((a, b, share))
     return found
-
-
-def _moving_maximum(
-    values: npt.NDArray[np.float32], reach: int, axis: int
-) -> npt.NDArray[np.float32]:
-    """Maximum over ``2 * reach + 1`` neighbours along an axis."""
-    edges = [(0, 0), (0, 0)]
-    edges[axis] = (reach, reach)
-    padded = np.pad(values, edges, constant_values=-np.inf)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=axis)
-    return np.asarray(windows.max(axis=-1), np.float32)

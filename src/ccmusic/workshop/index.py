@@ -15,7 +15,8 @@ from ccmusic import audio
 from ccmusic.decode import read_tags
 from ccmusic.errors import AudioError, DataError
 from ccmusic.files import is_hidden, replacing
-from ccmusic.workshop.data import LONGEST, Recording, load_clips, locate, read_table, weight_of
+from ccmusic.texts import localized
+from ccmusic.workshop.data import LONGEST, Recording, load_clips, read_table
 from ccmusic.workshop.fingerprint import find_duplicates, landmarks
 
 _FEW_GROUPS = 10
@@ -82,7 +83,7 @@ def index(
     split_is_given = any(recording.split for recording in found)
     readable, warnings = [], not_followed
     marks = []
-    for recording, clip in load_clips(found, "listening", seconds=LONGEST, loop=False):
+    for recording, clip in load_clips(found, localized("listening"), seconds=LONGEST, loop=False):
         readable.append(recording)
         marks.append(landmarks(clip.samples))
     if len(readable) < len(found):
@@ -148,18 +149,13 @@ def _not_followed(linked: Sequence[str]) -> list[str]:
 def _from_labels(folder: Path, labels: Path) -> list[Recording]:
     found = []
     for row in read_table(labels, {"path", "genre"}):
-        path = locate(folder, row["path"])
+        recording, grouped = Recording.of_row(row, folder, labels), bool(row.get("group"))
         found.append(
-            Recording(
-                key=row["path"],
-                path=path,
-                genre=row["genre"],
-                source=row.get("source") or "",
-                licence=row.get("licence") or "",
-                group=row.get("group") or _artist(path) or row["path"],
-                split=row.get("split") or ("" if row["genre"] else "pool"),
-                recording=row.get("recording") or ("" if row.get("group") else row["path"]),
-                weight=weight_of(row, labels),
+            replace(
+                recording,
+                group=recording.group if grouped else _artist(recording.path) or recording.key,
+                split=recording.split or ("" if recording.genre else "pool"),
+                recording=recording.recording or ("" if grouped else recording.key),
             )
         )
     return found

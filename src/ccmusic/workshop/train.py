@@ -19,9 +19,10 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
-from ccmusic.options import TrainOptions
+from ccmusic.options import TrainOptions, TrainSettings
 from ccmusic.picture import Pixels, Preprocessing, normalise
 from ccmusic.spectrogram import TransformName
+from ccmusic.texts import localized
 from ccmusic.workshop.augment import random_picture
 from ccmusic.workshop.backbones import build
 from ccmusic.workshop.data import (
@@ -35,7 +36,7 @@ from ccmusic.workshop.data import (
     read_soft_targets,
 )
 from ccmusic.workshop.initialise import describe_file, initialise, locate
-from ccmusic.workshop.runs import Plan, load_weights, plan_of, reading, stored
+from ccmusic.workshop.runs import Plan, load_weights, reading
 
 _LABEL_SMOOTHING = 0.05
 _RARITY = 0.5  # a genre counts by the number of its clips to this power
@@ -82,9 +83,7 @@ def train(manifest: Path, out: Path, options: TrainOptions) -> Path:
     if options.label_teacher and tuple(judged) != classes:
         raise DataError(f"{options.label_teacher}: expected the columns path, {', '.join(classes)}")
     plan = Plan(
-        **options.model_dump(
-            exclude={"init_from", "feature_teacher", "soft_targets", "label_teacher"}
-        ),
+        **options.model_dump(include=set(TrainSettings.model_fields)),
         classes=classes,
         n_soft=len(soft_names),
         taught=options.label_teacher is not None,
@@ -220,7 +219,7 @@ class _Run:
     def _resume(self) -> None:
         with reading(self.state_file):
             saved = torch.load(self.state_file, map_location="cpu", weights_only=True)
-            if plan_of(saved["plan"]) != self.plan:
+            if Plan(**saved["plan"]) != self.plan:
                 raise DataError(
                     f"{self.out}: holds a run with other options; choose another folder or the same"
                 )
@@ -236,7 +235,7 @@ class _Run:
         return self.epoch >= self.plan.epochs + self.plan.final_epochs or out_of_patience
 
     def _keep(self) -> None:
-        plan = stored(self.plan)
+        plan = self.plan.model_dump()
         # The result before the state: a run that counts as finished has its weights.
         if self.waited == 0 if self.plan.patience else self.finished:
             network = {
@@ -272,10 +271,7 @@ class _Run:
             loss = self._epoch(material, targets)
             self._settle(material, targets)
             self.epoch += 1
-            with self._autocast():
-                accuracy = _accuracy(
-                    self.averaged.module, valid, self.preprocessing, self.plan.classes
-                )
+            accuracy = self._accuracy(valid)
             self.waited = 0 if accuracy > self.best else self.waited + 1
             self.best = max(self.best, accuracy)
             self._keep()
@@ -289,13 +285,21 @@ class _Run:
             self._log(line)
 
     def _log(self, line: dict[str, Any]) -> None:
-        path = self.out / "log.csv"
-        new = not path.exists()
-        with path.open("a", newline="") as file:
+        with (self.out / "log.csv").open("a", newline="") as file:
             writer = csv.DictWriter(file, line)
-            if new:
+            if not file.tell():
                 writer.writeheader()
             writer.writerow(line)
+
+    def _accuracy(self, valid: tuple[list[Recording], list[Pixels]]) -> float:
+        """Accuracy on clips; for the log only."""
+        recordings, pictures = valid
+        if not pictures:
+            return float("nan")
+        with self._autocast():
+            logits = predict(self.averaged.module, pictures, self.preprocessing)
+        chosen = np.array(self.plan.classes)[logits.argmax(axis=1)]
+        return float(np.mean(chosen == [recording.genre for recording in recordings]))
 
     def _epoch(self, material: Material, targets: _Targets) -> float:
         plan = self.plan
@@ -310,7 +314,8 @@ class _Run:
         ]
         self.network.train()
         total = 0.0
-        for number, batch in enumerate(track(batches, description=f"epoch {self.epoch + 1}")):
+        progress_bar = track(batches, description=localized(f"epoch {self.epoch + 1}"))
+        for number, batch in enumerate(progress_bar):
             progress = self.epoch + number / len(batches)
             for group in self.optimizer.param_groups:
                 group["lr"] = plan.learning_rate * self._rate(progress)
@@ -481,18 +486,3 @@ class _Targets:
         candidates = self._of_genre.get(self._genres[number], np.arange(len(self._genres)))
         weights = self.weights[candidates]
         return int(rng.choice(candidates, p=weights / weights.sum()))
-
-
-def _accuracy(
-    network: nn.Module,
-    valid: tuple[list[Recording], list[Pixels]],
-    preprocessing: Preprocessing,
-    classes: tuple[str, ...],
-) -> float:
-    """Accuracy on clips; for the log only."""
-    recordings, pictures = valid
-    if not pictures:
-        return float("nan")
-    choices = predict(network, pictures, preprocessing).argmax(axis=1)
-    right = [classes[c] == r.genre for c, r in zip(choices, recordings, strict=True)]
-    return float(np.mean(right))
