@@ -88,7 +88,7 @@ def settle(page: Page) -> None:
 
 def plot(page: Page, key: str) -> Locator:
     """Figure of this key."""
-    return page.locator(f".st-key-{key} .js-plotly-plot")
+    return page.locator(f".figure[data-key={key}]")
 
 
 def show_all(page: Page, width: int) -> None:

@@ -446,7 +446,7 @@ def test_python_m_ccmusic_is_the_same_program(folder: Path) -> None:
 def test_the_base_install_needs_no_extra() -> None:
     """Importing the package and its command line pulls in no heavy optional library."""
     project = tomllib.loads((EXAMPLES.parent / "pyproject.toml").read_text())
-    heavy = ["torch", "streamlit", "plotly", "matplotlib", "librosa", "scipy", "pandas"]
+    heavy = ["torch", "streamlit", "matplotlib", "librosa", "scipy", "pandas"]
     heavy += ["fastapi", "uvicorn", "ray", "pyarrow", "mutagen"]
     assert not {"torch", "streamlit", "matplotlib"} & {
         d.split(">")[0] for d in project["project"]["dependencies"]

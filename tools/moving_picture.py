@@ -71,7 +71,7 @@ def main(example: str = "vibe_ace") -> None:
 
 def drag(page: Page, frames: list[tuple[Image.Image, int]]) -> tuple[float, float]:
     """Drag the region and let go of it; where the pointer is then."""
-    box = plot(page, "spectrogram_cqt").locator(".nsewdrag").bounding_box()
+    box = plot(page, "spectrogram_cqt").locator(".area").bounding_box()
     assert box
     begin, end = (
         (box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (FROM, TO)

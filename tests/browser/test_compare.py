@@ -20,7 +20,7 @@ SECOND = "document.querySelector('.st-key-second audio')"
 
 
 def hover(page: Page, key: str, across: float, along: float) -> None:
-    surface = plot(page, key).locator(".nsewdrag")
+    surface = plot(page, key).locator(".area")
     surface.scroll_into_view_if_needed()
     box = surface.bounding_box()
     assert box
@@ -29,18 +29,16 @@ def hover(page: Page, key: str, across: float, along: float) -> None:
 
 def under(picture: Locator) -> tuple[float, float]:
     """Hertz and seconds that the label of a crosshair tells."""
-    label = picture.locator(".hoverlayer .hovertext")
+    label = picture.locator(".hover")
     expect(label).to_contain_text(re.compile(r"Hz.*s.*dB"))
-    lines = label.evaluate("(e) => [...e.querySelectorAll('tspan')].map((t) => t.textContent)")
+    lines = label.evaluate("(e) => [...e.querySelectorAll('span')].map((t) => t.textContent)")
     hertz, seconds = re.findall(r"([\d.]+) Hz [^|]*\|[^|]*?([\d.]+)\ss", "|".join(lines))[0]
     return float(hertz), float(seconds)
 
 
 def test_both_transforms_share_time_and_crosshair(visit: Callable[..., Page]) -> None:
     page = visit("lang=en&example=vibe_ace&transform=both")
-    times = (
-        "[...document.querySelectorAll('.js-plotly-plot')].map((plot) => plot.layout.meta?.time)"
-    )
+    times = "[...document.querySelectorAll('.figure')].map(({ figure }) => figure.spec.time)"
     assert set(page.evaluate(times)) <= {"x", None}
     hover(page, "spectrogram_mel", 0.3, 0.5)
     hertz, seconds = under(plot(page, "spectrogram_mel"))
@@ -48,9 +46,9 @@ def test_both_transforms_share_time_and_crosshair(visit: Callable[..., Page]) ->
     assert other_seconds == pytest.approx(seconds, abs=0.06)
     assert other_hertz == pytest.approx(hertz, rel=0.06)  # a semitone at most
     for key in ("spectrogram_mel", "spectrogram_cqt"):
-        assert plot(page, key).locator(".spikeline").count() >= 2
+        assert plot(page, key).locator(".spike").count() >= 2
     page.mouse.move(1, 1)
-    expect(plot(page, "spectrogram_cqt").locator(".hovertext")).to_have_count(0)
+    expect(plot(page, "spectrogram_cqt").locator(".hover")).to_have_count(0)
 
 
 @pytest.mark.parametrize(("width", "language"), [(1440, "en"), (390, "zh")])
@@ -99,15 +97,15 @@ def test_two_pieces_are_seen_and_heard_side_by_side(
 def test_a_map_becomes_large(visit: Callable[..., Page], language: Language) -> None:
     page = visit(f"lang={language}&example=vibe_ace")
     page.locator(".map-opacity").fill("40")
-    small = page.locator(".st-key-maps .js-plotly-plot").first.bounding_box()
+    small = page.locator(".st-key-maps .figure").first.bounding_box()
     page.get_by_role("button", name=translate(language, "attention.enlarge")).first.click()
-    large = page.get_by_role("dialog").locator(".js-plotly-plot")
+    large = page.get_by_role("dialog").locator(".figure")
     expect(large).to_be_visible()
     settle(page)
     box = large.bounding_box()
     assert small
     assert box
     assert box["width"] * box["height"] > 3 * small["width"] * small["height"]
-    expect(large.locator(".heatmaplayer > :nth-child(2)")).to_have_css("opacity", "0.4")
+    expect(large.locator(".overlay")).to_have_css("opacity", "0.4")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)

@@ -139,5 +139,5 @@ def test_another_example_is_judged(tab: Tab, address: str) -> None:
     )
     shown = f'document.querySelector("h1.piece")?.innerText.trim() === {json.dumps(title)}'
     tab.wait(f"{shown} && {SETTLED}")
-    tab.wait('document.querySelector(".st-key-spectrogram_cqt .js-plotly-plot svg")')
+    tab.wait('document.querySelector("[data-key=spectrogram_cqt] > canvas")')
     assert not tab.errors

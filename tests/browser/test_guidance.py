@@ -27,7 +27,7 @@ def values(page: Page) -> tuple[float, float]:
     status = page.locator(".st-key-keyboard [role=status]")
     # What is read out is what is seen: an older text stands until the keys have come to rest.
     read = """({ textContent }) => {
-        const seen = document.querySelectorAll(".hoverlayer .hovertext tspan.line");
+        const seen = document.querySelectorAll(".hover span");
         return textContent && textContent === [...seen].map((line) => line.textContent).join(", ");
     }"""
     page.wait_for_function(read, arg=status.element_handle())
@@ -54,9 +54,9 @@ def test_arrow_keys_read_the_spectrogram(visit: Callable[..., Page]) -> None:
         pytest.approx(2 * hertz, rel=1e-3),
     )
     # The same is seen beside the cursor, and is gone with the focus.
-    expect(picture.locator(".hoverlayer .hovertext")).to_be_visible()
+    expect(picture.locator(".hover")).to_be_visible()
     page.keyboard.press("Tab")
-    expect(picture.locator(".hoverlayer .hovertext")).to_have_count(0)
+    expect(picture.locator(".hover")).to_have_count(0)
     expect(picture.locator(".cursor")).to_be_hidden()
 
 
@@ -95,15 +95,13 @@ def test_keys_move_the_window_and_zoom(visit: Callable[..., Page]) -> None:
     picture = plot(page, "spectrogram_cqt")
     zoom = picture.get_by_role("button", name=translate("en", "figure.zoom"))
     zoom.focus()
-    expect(picture.locator(".modebar")).to_have_css("opacity", "1")
+    expect(picture.locator(".buttons")).to_have_css("opacity", "1")
     page.keyboard.press("Enter")
     picture.focus()
     for key in [*["Shift+ArrowDown"] * 20, *["Shift+ArrowRight"] * 24, "Enter"]:
         page.keyboard.press(key)
-    figure = "document.querySelector('.st-key-spectrogram_cqt .js-plotly-plot')"
-    page.wait_for_function(
-        f"() => {figure}._fullLayout.xaxis.range.reduce((a, b) => Math.abs(b - a)) < 40"
-    )
+    figure = "document.querySelector('[data-key=spectrogram_cqt]').figure"
+    page.wait_for_function(f"() => {figure}.x.to - {figure}.x.from < 40")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

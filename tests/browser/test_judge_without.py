@@ -24,7 +24,7 @@ def sound(voice: str) -> str:
 
 def drag(page: Page, key: str) -> None:
     """A region in the left upper part of a picture."""
-    box = plot(page, key).locator(".nsewdrag").bounding_box()
+    box = plot(page, key).locator(".area").bounding_box()
     assert box
     x, y, width, height = (box[name] for name in ("x", "y", "width", "height"))
     page.mouse.move(x + 0.1 * width, y + 0.2 * height)
@@ -85,7 +85,7 @@ def test_a_curve_beside_a_slider(visit: Callable[..., Page]) -> None:
     page.get_by_role("button", name=translate("en", "change.curve")).click()
     curve = plot(page, "curve")
     expect(curve).to_be_visible()
-    assert curve.evaluate("(plot) => plot.data[0].x.length") == 13
+    assert curve.evaluate("({ figure }) => figure.spec.places.length") == 13
     handle = page.get_by_role("slider", name=translate("en", "change.pitch"))
     handle.focus()
     page.keyboard.press("ArrowRight")

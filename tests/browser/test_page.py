@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from ccmusic.dashboard.inputs import LARGEST_MB
 from ccmusic.genres import GENRES, genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
 from ccmusic.zoo import find
-from live_page import plot, settle
+from live_page import PATIENCE, plot, settle
 
 pytestmark = pytest.mark.slow
 WriteSound = Callable[..., Path]
@@ -88,14 +90,14 @@ def test_hovering_tells_pitch_note_time_and_level(visit: Callable[..., Page]) ->
     page = visit()
     spectrogram = plot(page, "spectrogram_cqt")
     spectrogram.hover(position={"x": 300, "y": 300})
-    expect(spectrogram.locator(".hoverlayer")).to_contain_text(re.compile(r"−[\d.]+ dB"))
-    text = " ".join(spectrogram.locator(".hoverlayer text").all_text_contents())
+    expect(spectrogram.locator(".hover")).to_contain_text(re.compile(r"−[\d.]+ dB"))
+    text = " ".join(spectrogram.locator(".hover span").all_text_contents())
     assert re.search(r"[\d.]+ Hz · [A-G]♯?\d", text)
     assert re.search(r"\d+\.\d\d s", text)
-    over_map = page.locator(".st-key-maps .js-plotly-plot").first
+    over_map = page.locator(".st-key-maps .figure").first
     over_map.hover(position={"x": 120, "y": 120})
-    text = " ".join(over_map.locator(".hoverlayer text").all_text_contents())
-    assert re.search(r"Hz.*dB.*weight -?[\d.]+", text)
+    text = " ".join(over_map.locator(".hover span").all_text_contents())
+    assert re.search(r"Hz.*dB.*weight −?[\d.]+", text)
 
 
 def test_language_switch_keeps_the_verdicts(visit: Callable[..., Page]) -> None:
@@ -111,6 +113,32 @@ def test_language_switch_keeps_the_verdicts(visit: Callable[..., Page]) -> None:
     page.wait_for_function("() => document.documentElement.lang == 'en'")
 
 
+def test_the_first_load_is_light(chrome: Browser, address: str) -> None:
+    """All that comes over the line until the page is whole, the sound with it, and no Plotly."""
+    page = chrome.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    page.set_default_timeout(PATIENCE)
+    line = page.context.new_cdp_session(page)
+    weights: Counter[str] = Counter()
+
+    def sent(event: dict[str, Any]) -> None:
+        weights["HTTP"] += event["encodedDataLength"]
+
+    def told(event: dict[str, Any]) -> None:
+        weights["WebSocket"] += len(event["response"]["payloadData"]) * 3 // 4  # in base64
+
+    line.on("Network.dataReceived", sent)
+    line.on("Network.webSocketFrameReceived", told)
+    line.send("Network.enable")
+    page.goto(f"{address}/?lang=en&example=vibe_ace")
+    page.locator(".answer .mean").first.wait_for()
+    settle(page)
+    page.wait_for_function(f"() => {SOUND}.readyState == 4")
+    assert weights["WebSocket"] > 100_000  # it was measured
+    assert weights["HTTP"] > 500_000
+    assert weights.total() <= 2_500_000, weights
+    page.context.close()
+
+
 SIZES = [(1440, 900), (1280, 720), (390, 844)]
 
 
@@ -124,7 +152,7 @@ def test_the_first_screen_holds_the_verdict(
     view = {"width": width, "height": height}
     page = visit(f"lang={language}&example=vibe_ace", viewport=view, color_scheme=scheme)
     boxes = {}
-    spectrogram = "[class*=st-key-spectrogram_cqt] .js-plotly-plot .nsewdrag"
+    spectrogram = "[data-key=spectrogram_cqt] > .area"
     # On a phone the invitation comes before the picture, of which the upper part is seen.
     phone = width < 800
     last = ".st-key-invitation" if phone else ".play-window"
@@ -155,8 +183,7 @@ def test_the_first_screen_holds_the_verdict(
 
 def test_cqt_turns_with_one_click(visit: Callable[..., Page]) -> None:
     page = visit()
-    figure = "document.querySelector('.st-key-spectrogram_cqt .js-plotly-plot')"
-    time_axis = f"{figure}?.layout.meta.time"
+    time_axis = "document.querySelector('[data-key=spectrogram_cqt]')?.figure?.spec.time"
     page.wait_for_function(f"() => {time_axis} == 'x'")
     page.locator(".st-key-as_networks label").first.click()
     page.wait_for_function(f"() => {time_axis} == 'y'")
@@ -193,7 +220,7 @@ def test_waveform_and_strip_have_one_axis_after_a_reload(
     expect(page.locator(".strip .at")).to_have_count(4)
     settle(page)
     strip = page.locator(".strip").bounding_box()
-    wave = plot(page, "waveform").locator(".nsewdrag").bounding_box()
+    wave = plot(page, "waveform").locator(".area").bounding_box()
     assert strip
     assert wave
     assert wave["x"] == pytest.approx(strip["x"], abs=1)
@@ -296,12 +323,12 @@ def test_back_forward_and_reload_bring_everything_back(visit: Callable[..., Page
 
 def test_maps_fade_and_take_a_scale_each(visit: Callable[..., Page]) -> None:
     page = visit("lang=en&example=vibe_ace")
-    layer = page.locator(".st-key-maps .heatmaplayer > :nth-child(2)").first
+    layer = page.locator(".st-key-maps .overlay").first
     expect(layer).to_have_css("opacity", "1")
     page.locator(".map-opacity").fill("40")
     expect(layer).to_have_css("opacity", "0.4")
-    scales = """[...document.querySelectorAll(".st-key-maps .js-plotly-plot")]
-        .map((plot) => plot.data[1].zmax)"""
+    scales = """[...document.querySelectorAll(".st-key-maps .figure")]
+        .map(({ figure }) => figure.spec.strongest)"""
     assert len(set(page.evaluate(scales))) > 1
     page.locator(".st-key-one_scale label").first.click()
     page.wait_for_function(f"() => new Set({scales}).size == 1")
@@ -389,7 +416,7 @@ def test_the_button_plays_what_is_judged(visit: Callable[..., Page]) -> None:
     for key in ("spectrogram_cqt", "waveform"):
         line = plot(page, key).locator(".playhead")
         expect(line).to_be_visible()
-        place = f"parseFloat(document.querySelector('.st-key-{key} .playhead').style.left)"
+        place = f"parseFloat(document.querySelector('[data-key={key}] .playhead').style.left)"
         before = page.evaluate(place)
         page.wait_for_function(f"() => {place} > {before}")
     # It comes to the end of the window and begins again; unless asked not to.
@@ -403,7 +430,7 @@ def test_the_button_plays_what_is_judged(visit: Callable[..., Page]) -> None:
 
 def test_a_region_is_played_alone(visit: Callable[..., Page]) -> None:
     page = visit("lang=en&example=vibe_ace&networks=1")
-    box = plot(page, "spectrogram_cqt").locator(".nsewdrag").bounding_box()
+    box = plot(page, "spectrogram_cqt").locator(".area").bounding_box()
     assert box
     x, y = box["x"], box["y"]
     page.mouse.move(x + box["width"] / 4, y + box["height"] / 2)

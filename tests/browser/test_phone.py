@@ -16,7 +16,7 @@ from ccmusic.texts import LANGUAGES, Language, translate
 pytestmark = pytest.mark.slow
 WIDTH, HEIGHT = 390, 844
 PHONE = {"viewport": {"width": WIDTH, "height": HEIGHT}, "has_touch": True, "is_mobile": True}
-SPECTROGRAM = ".st-key-spectrogram_cqt .js-plotly-plot .nsewdrag"
+SPECTROGRAM = "[data-key=spectrogram_cqt] > .area"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -33,7 +33,7 @@ def test_the_first_screen_invites(visit: Callable[..., Page], language: Language
 def test_both_spectrograms_stand_one_above_the_other(visit: Callable[..., Page]) -> None:
     page = visit("lang=en&example=rain&transform=both", **PHONE)
     above, below = (
-        page.locator(f".st-key-spectrogram_{name} .nsewdrag").first.bounding_box()
+        page.locator(f"[data-key=spectrogram_{name}] > .area").first.bounding_box()
         for name in ("cqt", "mel")
     )
     assert above
@@ -56,7 +56,7 @@ def test_a_finger_that_rests_selects_and_one_that_moves_scrolls(
         points = [] if kind == "touchEnd" else [at]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-    region = page.locator(".st-key-spectrogram_cqt .region")
+    region = page.locator("[data-key=spectrogram_cqt] .region")
     finger("touchStart", 0.25, 0.5)
     expect(region).to_be_visible()  # it has rested long enough
     finger("touchMove", 0.5, 0.7)
@@ -81,7 +81,7 @@ def test_what_can_be_touched_is_large_enough(visit: Callable[..., Page]) -> None
     small = page.evaluate(
         """() => [...document.querySelectorAll(
             "[data-testid=stMain] :is(button, summary, .play label)")]
-            .filter((e) => e.checkVisibility() && !e.closest(".modebar, .strip"))
+            .filter((e) => e.checkVisibility() && !e.closest(".buttons, .strip"))
             .map((e) => [e.textContent.slice(0, 40), e.getBoundingClientRect()])
             .filter(([, box]) => box.height > 0 && box.height < 43.5)
             .map(([text, box]) => `${text}: ${box.height}`)"""
@@ -92,7 +92,7 @@ def test_what_can_be_touched_is_large_enough(visit: Callable[..., Page]) -> None
 def test_a_tap_shows_no_hover_text(visit: Callable[..., Page]) -> None:
     page = visit("lang=en&example=rain", **PHONE)
     page.locator(SPECTROGRAM).tap()
-    expect(page.locator(".st-key-spectrogram_cqt .hoverlayer")).to_be_hidden()
+    expect(page.locator("[data-key=spectrogram_cqt] .hover")).to_be_hidden()
 
 
 def test_a_tap_says_how_sure_a_verdict_is(visit: Callable[..., Page]) -> None:

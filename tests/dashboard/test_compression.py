@@ -1,4 +1,4 @@
-"""Scripts leave compressed, once; everything else leaves as it is."""
+"""Scripts leave compressed, once; downloads when they are clicked; all else leaves as it is."""
 
 from __future__ import annotations
 
@@ -69,6 +69,10 @@ def test_a_script_is_compressed_once() -> None:
         ("/static/media/font.woff2", {"accept_encoding": "gzip"}),
         ("/media/song.js", {"accept_encoding": "gzip"}),
         ("/static/js/missing.js", {"accept_encoding": "gzip"}),
+        ("/media/report.html", {"sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}),
+        ("/media/report.html", {"sec_fetch_mode": "no-cors", "sec_fetch_dest": "empty"}),
+        ("/media/song.ogg", {"sec_fetch_mode": "no-cors", "sec_fetch_dest": "audio"}),
+        ("/media/song.ogg", {"sec_fetch_mode": "cors", "sec_fetch_dest": "audio"}),
     ],
 )
 def test_everything_else_leaves_as_it_is(path: str, headers: dict[str, str]) -> None:
@@ -78,3 +82,12 @@ def test_everything_else_leaves_as_it_is(path: str, headers: dict[str, str]) -> 
         assert status == (404 if "missing" in path else 200)
         assert "content-encoding" not in told
         assert body == SCRIPT
+
+
+@pytest.mark.parametrize(("path", "status"), [("/media/report.html", 200), ("/media/missing", 404)])
+def test_who_only_asks_whether_a_download_is_there_gets_no_content(path: str, status: int) -> None:
+    given = {"sec_fetch_mode": "cors", "sec_fetch_dest": "empty"}
+    told, headers, body = get(Compressed(served), path, **given)
+    assert (told, body) == (status, b"")
+    assert headers["content-length"] == "0"
+    assert headers["cache-control"] == "no-store"  # or the click would save nothing

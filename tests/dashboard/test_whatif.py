@@ -38,6 +38,7 @@ from ccmusic.genres import genre_name
 from ccmusic.panel import Panel
 from ccmusic.report import region_line
 from ccmusic.texts import LANGUAGES, Language, translate
+from figures import figures
 from sounds import noise
 
 APP = Path(dashboard.__file__).with_name("app.py")
@@ -99,7 +100,7 @@ def test_a_link_without_a_region_shows_before_and_after(language: Language) -> N
             assert f"{share:.0%}" in cell
     said = message([region], language)
     assert said[1:] in markup(app)
-    assert len([c for c in app.get("plotly_chart") if "edited" in c.proto.id]) == 1
+    assert [key for key in figures(app) if "edited" in key] == ["edited_cqt"]
     assert address(app)["without"] == "64-127Hz,2-4s"
 
 

@@ -13,7 +13,6 @@ from threading import Thread
 from typing import Any
 
 import click
-import plotly  # noqa: F401  (fail now if the extra is missing, not when the first page is drawn)
 import streamlit as st
 from starlette.middleware import Middleware
 from streamlit import cli_util, net_util

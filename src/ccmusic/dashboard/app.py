@@ -47,7 +47,7 @@ from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.pipeline import pipeline
 from ccmusic.dashboard.player import move_to, play_button, player, waveform
 from ccmusic.dashboard.shown import Shown, show
-from ccmusic.dashboard.signal_figures import spectrogram_chart
+from ccmusic.dashboard.signal_figures import figure_script, spectrogram_chart
 from ccmusic.dashboard.state import TRANSFORMS, VIEWS, bound, field_of_state, sent, state
 from ccmusic.dashboard.timeline import has_course, strip_of, timeline
 from ccmusic.dashboard.tour import keyboard, tour
@@ -80,6 +80,7 @@ def page() -> None:
     st.set_page_config("CCMusic", str(_HERE / "icon.svg"), layout="wide")
     st.html(_HERE / "style.css")
     language = _header()
+    figure_script(language)
     if state().view == "guide":
         state().write_address()
         guide(language)

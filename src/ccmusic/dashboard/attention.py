@@ -13,7 +13,7 @@ from ccmusic.attention import Attention
 from ccmusic.axes import Orientation
 from ccmusic.dashboard.importance import wanted
 from ccmusic.dashboard.markdown import plain
-from ccmusic.dashboard.signal_figures import attention_figure, buttons
+from ccmusic.dashboard.signal_figures import attention_figure, show_figure
 from ccmusic.dashboard.state import bound, field_of_state, state
 from ccmusic.genres import genre_name
 from ccmusic.report import map_help, map_line
@@ -102,12 +102,12 @@ def attention(
                 labelled=name in labelled,
             )
             title = given[name].card.title(with_transform=both)
-            st.plotly_chart(
+            show_figure(
                 figure,
-                height="stretch" if large else "content",
-                config=buttons(
-                    language, piece, title, translate(language, "attention.title"), zoom=large
-                ),
+                language,
+                piece,
+                title,
+                translate(language, "attention.title"),
                 key=f"{key}_{name}",
                 alt=translate(language, "page.alt_attention", name=title),
             )

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ccmusic.dashboard.compute import start_variants
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.shown import Shown
-from ccmusic.dashboard.signal_figures import buttons
+from ccmusic.dashboard.signal_figures import show_figure
 from ccmusic.dashboard.state import bound, state
 from ccmusic.dashboard.verdict_figures import slider_figure
 from ccmusic.edits import Change, Edit, OneChannel, Without, arrange
@@ -159,8 +159,8 @@ def curve(slot: DeltaGenerator, shown: Shown) -> None:
         language,
     )
     words = translate(language, "change.curve_of", name=translate(language, f"change.{name}"))
-    config = buttons(language, shown.piece.title, words)
-    slot.plotly_chart(figure, config=config, key="curve", alt=words)
+    title = shown.piece.title
+    show_figure(figure, language, title, words, key="curve", alt=words, slot=slot)
 
 
 def _short(step: float | str, language: Language) -> str:

@@ -1,7 +1,10 @@
-"""Streamlit's scripts and style sheets, compressed once and kept.
+"""Less to send: Streamlit's scripts and style sheets compressed, and no download before a click.
 
-Streamlit sends them as they are, for to compress them anew each time costs more than it gains.
+Streamlit sends scripts as they are, for to compress them anew each time costs more than it gains.
 Their names hold a hash of their content, so that what was compressed once is right for ever.
+
+Streamlit's page fetches whatever a download button offers as soon as the button is drawn, only to
+see whether it is there: to that the status is answer enough.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ _LEVEL = 6
 
 
 class Compressed:
-    """ASGI middleware: scripts and style sheets leave as gzip where that is accepted."""
+    """ASGI middleware: scripts leave as gzip where that is accepted, checks get no content."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -25,6 +28,8 @@ class Compressed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        if _checks(scope):
+            return await self._app(scope, receive, _emptied(send))
         if not _asks_for_text(scope):
             return await self._app(scope, receive, send)
         path = scope["path"]
@@ -59,6 +64,29 @@ class Compressed:
 
         await self._app(scope, receive, collect)
         return starts[0], b"".join(parts)
+
+
+def _checks(scope: Scope) -> bool:
+    """Whether a script of the page fetches a download; who clicks navigates to it."""
+    if scope["type"] != "http" or scope["method"] != "GET" or "/media/" not in scope["path"]:
+        return False
+    headers = dict(scope["headers"])
+    return headers.get(b"sec-fetch-mode") == b"cors" and headers.get(b"sec-fetch-dest") == b"empty"
+
+
+def _emptied(send: Send) -> Send:
+    """Send answers without their content, which browsers shall not keep."""
+    told = {b"content-length": b"0", b"cache-control": b"no-store"}
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = {**dict(message["headers"]), **told}
+            message = {**message, "headers": list(headers.items())}
+        elif message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return sending
 
 
 def _asks_for_text(scope: Scope) -> bool:

@@ -220,7 +220,7 @@ def _held() -> Counter[str]:
 
 
 def _policy(ancestors: str) -> str:
-    """Content security policy that Streamlit, Plotly and the page's own scripts need, no more."""
+    """Content security policy that Streamlit and the page's own scripts need, no more."""
     index = Path(st.__file__).with_name("static") / "index.html"
     inline = re.findall(r"<script>(.*?)</script>", index.read_text("utf-8"), re.DOTALL)
     hashes = [base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in inline]

@@ -10,29 +10,33 @@ from ccmusic import zoo
 from ccmusic.card import ModelCard, fastest
 from ccmusic.dashboard.markup import matrix
 from ccmusic.dashboard.models import private_models
-from ccmusic.dashboard.signal_figures import buttons
-from ccmusic.dashboard.verdict_figures import guide_figure
 from ccmusic.genres import genre_name
 from ccmusic.texts import Language, translate
 from ccmusic.zoo import Checkpoint
 
 
 def guide(language: Language) -> None:
-    """Draw recommendations, a figure, and a table of all models."""
+    """Draw recommendations, a table of all models, and how they do in pairs."""
     checkpoints = zoo.scan()[0] + private_models()
     measured = [c for c in checkpoints if c.card.reliability and c.card.relative_latency]
     st.subheader(translate(language, "guide.title"), anchor=False)
     st.markdown(translate(language, "guide.intro"))
     if measured:
         st.markdown("\n".join(f"- {line}" for line in _answers(measured, language)))
-        st.plotly_chart(
-            guide_figure(measured, language),
-            config=buttons(language, "CCMusic", translate(language, "guide.title")),
-            key="guide",
-            alt=translate(language, "guide.alt"),
-        )
-        st.caption(translate(language, "guide.figure"))
-    st.dataframe([_row(c, language) for c in checkpoints], hide_index=True, key="guide_table")
+    slowest = max((c.card.relative_latency or 0 for c in measured), default=1)
+    bars = {"accuracy": ("%.0f%%", 100.0), "latency": ("%.1f x", slowest)}
+    st.dataframe(
+        [_row(c, language) for c in checkpoints],
+        hide_index=True,
+        key="guide_table",
+        column_config={
+            translate(language, f"guide.{name}"): st.column_config.ProgressColumn(
+                format=form, min_value=0, max_value=most
+            )
+            for name, (form, most) in bars.items()
+        },
+    )
+    st.caption(translate(language, "guide.latency_unit"))
     # The user's own checkpoints have not been measured together with them.
     shipped = [c.card for c in checkpoints if c.path.parent == zoo.SHIPPED]
     cells = _cells(shipped)
@@ -92,10 +96,9 @@ def _row(checkpoint: Checkpoint, language: Language) -> dict[str, object]:
     metrics, known = card.reliability, card.metrics
     row: dict[str, object] = {
         translate(language, "guide.model"): card.name,
-        translate(language, "guide.accuracy"): f"{metrics.accuracy:.0%}" if metrics else None,
+        translate(language, "guide.accuracy"): 100 * metrics.accuracy if metrics else None,
         translate(language, "guide.recall"): f"{metrics.macro_recall:.0%}" if metrics else None,
-        translate(language, "guide.latency"): card.relative_latency
-        and f"{card.relative_latency:.1f} x",
+        translate(language, "guide.latency"): card.relative_latency,
         translate(language, "guide.width"): f"1/{card.width_divisor}".removesuffix("/1"),
         translate(language, "guide.parameters"): f"{card.parameters / 1e6:.1f} M",
         translate(language, "guide.size"): f"{checkpoint.path.stat().st_size / 1e6:.1f} MB",

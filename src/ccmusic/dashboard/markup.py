@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 
-from ccmusic.card import Band
+from ccmusic.card import Band, titles
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.report import genre_mark, table
 from ccmusic.texts import Language, translate
+from ccmusic.verdict import Verdict
 
 STATUS = (
     '<div role="status" style="position:absolute;width:1px;height:1px;overflow:hidden;'
@@ -246,6 +247,30 @@ def matrix(cells: Mapping[tuple[str, str], tuple[float, float | None]], language
 
     rows = ((row, "".join(cell((row, column)) for column in titles)) for row in titles)
     return table("matrix", map(escape, titles), rows, translate(language, "guide.pairs"))
+
+
+def tie(verdicts: Iterable[Verdict], genres: tuple[str, str], language: Language) -> str:
+    """Two genres across the models that know both, ordered by which of them they prefer."""
+    one, other = genres
+    names = titles(v.card for v in verdicts)
+    both = [v for v in verdicts if one in v.card.classes and other in v.card.classes]
+    both.sort(key=lambda v: v.probabilities[other] - v.probabilities[one])
+    head = "".join(f'<th scope="col">{genre_mark(genre, language)}</th>' for genre in genres)
+    body = "".join(
+        f'<tr><th scope="row">{escape(names[v.card.name])}</th>'
+        + "".join(
+            f'<td><span class="share">{v.probabilities[g]:.0%}</span>'
+            f"{bar(g, v.probabilities[g])}</td>"
+            for g in genres
+        )
+        + "</tr>"
+        for v in both
+    )
+    label = escape(translate(language, "page.alt_tie"))
+    return (
+        f'<table class="tie" aria-label="{label}"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
 
 
 def _signed(points: int) -> str:

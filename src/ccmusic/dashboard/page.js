@@ -28,11 +28,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
   // A sound may begin at a later second of the piece.
   const offset = () => Number(of("[data-offset]")?.dataset.offset ?? 0);
   const now = () => audio().currentTime + offset();
-  const plots = () => document.querySelectorAll(".js-plotly-plot");
-  const timeAxis = (plot) => {
-    const layout = plot._fullLayout;
-    return layout?.meta?.time ? layout[`${layout.meta.time}axis`] : null;
-  };
+  const plots = () => [...document.querySelectorAll(".figure")].map((each) => each.figure);
 
   const selection = regionSelection();
 
@@ -96,15 +92,12 @@ export default function ({ data, setTriggerValue, parentElement }) {
   const draw = () => {
     const second = audio()?.currentTime ? now() : 0;
     for (const plot of plots()) {
-      const axis = timeAxis(plot);
-      if (!axis || !plot.querySelector(".svg-container")) continue;
-      const { xaxis, yaxis, meta } = plot._fullLayout;
-      const at = axis.l2p(second);
-      const inside = sounds(plot) && second > 0 && at >= 0 && at <= axis._length;
-      const box = meta.time === "x"
-        ? [axis._offset + at, yaxis._offset, 2, yaxis._length]
-        : [xaxis._offset, axis._offset + at, xaxis._length, 2];
-      place(plot, "playhead", inside ? box : null);
+      const axis = plot?.time;
+      if (!axis) continue;
+      const at = axis.pixel(second);
+      const inside = sounds(plot.root) && second > 0 && at >= 0 && at <= axis.length;
+      const box = plot.spec.time === "x" ? [at, 0, 2, plot.y.length] : [0, at, plot.x.length, 2];
+      plot.mark("playhead", inside ? box : null);
     }
     moment(second);
   };
@@ -169,37 +162,6 @@ export default function ({ data, setTriggerValue, parentElement }) {
     play(event.detail);
   };
 
-  // ---- the crosshair: a place in one spectrogram is marked in those beside it as well. Plotly
-  // draws it where it believes the mouse.
-  let linking = false;
-  const link = (event) => {
-    const from = !linking && event.target.matches?.(".nsewdrag") && plotAt(event);
-    const group = from?.meta?.seek && from.plot.closest(".st-key-spectrograms, .st-key-comparison");
-    if (!group) return;
-    const over = event.type === "mousemove" && from.inside;
-    const axes = (plot) => {
-      const { xaxis, yaxis, meta } = plot._fullLayout;
-      return meta.time === "x" ? { meta, time: xaxis, pitch: yaxis } : { meta, time: yaxis, pitch: xaxis };
-    };
-    const { meta, time, pitch } = axes(from.plot);
-    const seconds = time.p2l(from[meta.time]) - meta.start;
-    const tone = hertz(pitch, from[meta.time === "x" ? "y" : "x"]);
-    linking = true;
-    for (const plot of group.querySelectorAll(".js-plotly-plot")) {
-      if (plot === from.plot || !plot._fullLayout?.meta?.seek) continue;
-      const to = axes(plot);
-      const far = to.pitch._categories.map((name) => Math.abs(Math.log(parseFloat(name) / tone)));
-      const along = to.time.l2p(seconds + to.meta.start);
-      const across = to.pitch.l2p(far.indexOf(Math.min(...far)));
-      const [x, y] = to.meta.time === "x" ? [along, across] : [across, along];
-      const layer = plot.querySelector(".nsewdrag"), box = layer.getBoundingClientRect();
-      // Browsers cut fractions of a pixel off, which may be the next cell.
-      const at = { clientX: Math.round(box.left + x), clientY: Math.round(box.top + y), bubbles: true };
-      layer.dispatchEvent(new MouseEvent(over ? "mousemove" : "mouseout", at));
-    }
-    linking = false;
-  };
-
   // Pages that came by plain HTTP have no clipboard; what is selected can be copied all the same.
   const copy = async (button) => {
     if (navigator.clipboard) await navigator.clipboard.writeText(location.href);
@@ -231,13 +193,12 @@ export default function ({ data, setTriggerValue, parentElement }) {
     if (cell) return setTriggerValue("window", Number(cell.dataset.at));
     if (selection.dragged()) return;
     const at = plotAt(event);
-    if (!at?.inside || at.dragmode) return;
+    if (!at?.plot.time || at.plot.mode) return;
     selection.clear();
-    const axis = timeAxis(at.plot);
-    const seconds = axis?.p2l(at[at.meta.time]);
-    if (at.meta.window) setTriggerValue("window", seconds);
-    else if (at.meta.seek) {
-      select(at.plot);
+    const { plot } = at, seconds = plot.time.value(at[plot.spec.time]);
+    if (plot.spec.window) setTriggerValue("window", seconds);
+    else if (plot.spec.seek) {
+      select(plot.root);
       const range = judged();
       play({ ...range, start: Math.min(seconds, range.end - 0.1) });
     }
@@ -255,7 +216,8 @@ export default function ({ data, setTriggerValue, parentElement }) {
     // Media events do not bubble, but on their way down the document sees them.
     ...["play", "pause", "seeking", "seeked", "loadedmetadata", "timeupdate"].map((n) => [document, n, begin]),
     ...selection.listeners, [document, "ccmusic-region", playRegion],
-    [document, "mousemove", link], [document, "mouseout", link], [document, "click", click], [document, "keydown", key], [document, "input", fade], [window, "popstate", back],
+    [document, "click", click], [document, "keydown", key], [document, "input", fade],
+    [document, "ccmusic-drawn", draw], [window, "popstate", back],
   ];
   const how = { capture: true, passive: false }; // a finger that selects must not scroll
   for (const [target, name, act] of listeners) target.addEventListener(name, act, how);

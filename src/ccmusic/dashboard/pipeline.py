@@ -20,7 +20,12 @@ from ccmusic.dashboard.features import features, planes
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.media import offer, png
 from ccmusic.dashboard.player import sixteen, wav
-from ccmusic.dashboard.signal_figures import buttons, spectrogram_figure, waveform_figure
+from ccmusic.dashboard.signal_figures import (
+    Figure,
+    show_figure,
+    spectrogram_figure,
+    waveform_figure,
+)
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Picture
@@ -89,7 +94,11 @@ def _download(name: str, content: bytes) -> None:
 
 def _sound(analysis: Analysis, whole: Background[None, Envelope], language: Language) -> None:
     clip, info = analysis.clip, analysis.clip.info
-    quiet = buttons(language, analysis.file, translate(language, "figure.waveform"))
+
+    def draw(figure: Figure, key: str) -> None:
+        word = translate(language, "figure.waveform")
+        show_figure(figure, language, analysis.file, word, key=key, alt=word)
+
     _stage(
         language,
         "decoded",
@@ -97,21 +106,19 @@ def _sound(analysis: Analysis, whole: Background[None, Envelope], language: Lang
         window=window_line(clip, language),
     )
     try:
-        drawn = waveform_figure(whole.result(), language, window=info)
+        draw(waveform_figure(whole.result(), language, window=info), "way_decoded")
     except CCMusicError as error:
         st.info(plain(told(error, language)))
-    else:
-        st.plotly_chart(drawn, config=quiet, key="way_decoded")
     _stage(
         language, "mono", channels=info.channels, samples=len(clip.original), rate=info.sample_rate
     )
-    st.plotly_chart(waveform_figure(clip.envelope(), language), config=quiet, key="way_mono")
+    draw(waveform_figure(clip.envelope(), language), "way_mono")
     _download("mono.wav", wav(sixteen(clip.original), info.sample_rate))
     key = "resampled_looped" if info.looped else "resampled"
     nyquist = SAMPLE_RATE / 2
     _stage(language, key, samples=len(clip.samples), rate=SAMPLE_RATE, nyquist=nyquist)
     resampled = Envelope.of(clip.samples, SAMPLE_RATE, info.window_start)
-    st.plotly_chart(waveform_figure(resampled, language), config=quiet, key="way_resampled")
+    draw(waveform_figure(resampled, language), "way_resampled")
     _download("resampled.wav", wav(sixteen(clip.samples), SAMPLE_RATE))
     _download("resampled.npy", _npy(clip.samples))
 
@@ -132,16 +139,12 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
         * preprocessing.transform.hop_length
         / preprocessing.transform.sample_rate,
     )
-    st.plotly_chart(
-        spectrogram_figure(
-            spectrogram,
-            language,
-            start=start,
-            orientation=preprocessing.orientation,
-            height=420,
-        ),
-        config=buttons(language, analysis.file, spectrogram.transform, zoom=True),
-        key="way_spectrogram",
+    figure = spectrogram_figure(
+        spectrogram, language, start=start, orientation=preprocessing.orientation, height=420
+    )
+    alt = translate(language, "page.alt_spectrogram", name=spectrogram.transform)
+    show_figure(
+        figure, language, analysis.file, spectrogram.transform, key="way_spectrogram", alt=alt
     )
     _download("spectrogram.npy", _npy(spectrogram.values))
     logarithm = picture.logarithm
@@ -157,7 +160,6 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
         height=height,
     )
     shown = round(_PICTURE_WIDTH * width / max(height, width))
-    alt = translate(language, "page.alt_spectrogram", name=spectrogram.transform)
     st.image(picture.scaled, width=shown, output_format="PNG", alt=alt)
     _download("logarithm.npy", _npy(logarithm))
     _download("scaled.png", png(Image.fromarray(picture.scaled)))

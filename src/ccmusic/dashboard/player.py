@@ -17,7 +17,7 @@ from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.shown import STEP, Shown
-from ccmusic.dashboard.signal_figures import buttons, waveform_figure
+from ccmusic.dashboard.signal_figures import show_figure, waveform_figure
 from ccmusic.dashboard.state import bound, state
 from ccmusic.errors import CCMusicError
 from ccmusic.report import info_line, window_line
@@ -118,9 +118,12 @@ def waveform(
         drawn = waveform_figure(whole.result(), language, window=clip.info)
     except CCMusicError:
         return  # its window could be read and is shown; the rest is damaged beyond drawing
-    slot.plotly_chart(
+    show_figure(
         drawn,
-        config=buttons(language, piece.title, translate(language, "figure.waveform")),
+        language,
+        piece.title,
+        translate(language, "figure.waveform"),
         key="waveform",
         alt=translate(language, "page.alt_waveform", name=piece.title),
+        slot=slot,
     )

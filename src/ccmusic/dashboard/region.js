@@ -6,49 +6,22 @@
 const REST = 400; // milliseconds that a finger rests before it selects
 const LEAST = 8; // pixels of a drag; below, it is a click
 
+// The figure whose picture is under the pointer, and where in it that is.
 const plotAt = (event) => {
-  const plot = event.target.closest?.(".js-plotly-plot");
-  if (!plot || event.target.closest(".modebar") || !plot._fullLayout) return null;
-  const box = plot.querySelector(".svg-container").getBoundingClientRect();
-  const { xaxis, yaxis, meta, dragmode } = plot._fullLayout;
-  const x = event.clientX - box.left - xaxis._offset;
-  const y = event.clientY - box.top - yaxis._offset;
-  const inside = x >= 0 && x <= xaxis._length && y >= 0 && y <= yaxis._length;
-  return { plot, x, y, inside, meta: meta ?? {}, xaxis, yaxis, dragmode };
-};
-
-const hertz = (axis, pixel) => {
-  const names = axis._categories;
-  const bin = Math.min(names.length - 1, Math.max(0, Math.round(axis.p2l(pixel))));
-  return parseFloat(names[bin]);
-};
-
-// An element over a picture, at left, top, width and height in pixels; null hides it.
-const place = (plot, name, box) => {
-  const canvas = plot.querySelector(".svg-container");
-  let mark = canvas.querySelector(`.${name}`);
-  if (!mark) {
-    mark = document.createElement("div");
-    mark.className = name;
-    canvas.append(mark);
-  }
-  mark.hidden = !box;
-  if (!box) return;
-  const sizes = { left: box[0], top: box[1], width: box[2], height: box[3] };
-  for (const [side, pixels] of Object.entries(sizes)) mark.style[side] = `${pixels}px`;
+  const area = event.target.closest?.(".figure > .area");
+  if (!area) return null;
+  const box = area.getBoundingClientRect();
+  return { plot: area.parentElement.figure, x: event.clientX - box.left, y: event.clientY - box.top };
 };
 
 function regionSelection() {
   const kept = (window.ccmusic ??= {});
   let drag = null, resting = 0, touched = null;
 
-  const show = ({ plot, xaxis, yaxis, x, y }, to) =>
-    place(plot, "region", [
-      xaxis._offset + Math.min(x, to.x), yaxis._offset + Math.min(y, to.y),
-      Math.abs(x - to.x), Math.abs(y - to.y),
-    ]);
+  const show = ({ plot, x, y }, to) =>
+    plot.mark("region", [Math.min(x, to.x), Math.min(y, to.y), Math.abs(x - to.x), Math.abs(y - to.y)]);
   const clear = () => {
-    for (const mark of document.querySelectorAll(".js-plotly-plot .region")) mark.hidden = true;
+    for (const { figure } of document.querySelectorAll(".figure")) figure?.mark("region", null);
     kept.region = null;
   };
   const still = () => { clearTimeout(resting); resting = 0; };
@@ -57,7 +30,7 @@ function regionSelection() {
     drag = null;
     still();
     const at = event.button === 0 ? plotAt(event) : null;
-    if (!at?.inside || !at.meta.seek || at.dragmode) return;
+    if (!at?.plot.spec.seek) return;
     if (event.pointerType !== "touch") { drag = { from: at }; return; }
     touched = { x: event.clientX, y: event.clientY };
     resting = setTimeout(() => {
@@ -69,14 +42,16 @@ function regionSelection() {
   const move = (event) => {
     if (resting && Math.hypot(event.clientX - touched.x, event.clientY - touched.y) > LEAST) still();
     if (!drag) return;
-    const { from } = drag;
-    const box = from.plot.querySelector(".svg-container").getBoundingClientRect();
-    const clamp = (v, axis) => Math.min(axis._length, Math.max(0, v));
-    const x = clamp(event.clientX - box.left - from.xaxis._offset, from.xaxis);
-    const y = clamp(event.clientY - box.top - from.yaxis._offset, from.yaxis);
+    const { from } = drag, { plot } = from;
+    const box = plot.area.getBoundingClientRect();
+    const clamp = (v, axis) => Math.min(axis.length, Math.max(0, v));
+    const x = clamp(event.clientX - box.left, plot.x);
+    const y = clamp(event.clientY - box.top, plot.y);
     if (!drag.to && Math.hypot(x - from.x, y - from.y) < LEAST) return;
+    const last = drag.to ?? from;
     drag.to = { x, y };
-    show(from, drag.to);
+    if (plot.mode === "pan") plot.move(last.x - x, last.y - y);
+    else show(from, drag.to);
   };
   const up = () => {
     still();
@@ -84,12 +59,17 @@ function regionSelection() {
       if (drag?.finger) clear();
       return;
     }
-    const { from, to } = drag;
-    const [time, pitch] = from.meta.time === "x" ? ["x", "y"] : ["y", "x"];
-    const seconds = [from[time], to[time]].map((p) => from[`${time}axis`].p2l(p)).sort((a, b) => a - b);
-    const band = [from[pitch], to[pitch]].map((p) => hertz(from[`${pitch}axis`], p)).sort((a, b) => a - b);
-    kept.region = { start: seconds[0], end: Math.max(seconds[1], seconds[0] + 0.1), low: band[0], high: band[1] };
-    from.plot.dispatchEvent(new CustomEvent("ccmusic-region", { bubbles: true, detail: kept.region }));
+    const { from, to } = drag, { plot } = from;
+    const ends = (axis, name) => [from[name], to[name]].sort((a, b) => a - b).map(axis);
+    if (plot.mode) {
+      if (plot.mode === "zoom") plot.show(...["x", "y"].map((n) => ends((p) => plot[n].value(p), n)));
+      return clear();
+    }
+    const [time, pitch] = plot.spec.time === "x" ? ["x", "y"] : ["y", "x"];
+    const [start, end] = ends((p) => plot.time.value(p), time);
+    const [low, high] = ends((p) => plot.pitch.hertz(p), pitch).sort((a, b) => a - b);
+    kept.region = { start, end: Math.max(end, start + 0.1), low, high };
+    plot.root.dispatchEvent(new CustomEvent("ccmusic-region", { bubbles: true, detail: kept.region }));
   };
   const cancel = () => {
     still();

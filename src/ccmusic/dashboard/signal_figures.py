@@ -1,65 +1,93 @@
-"""Plotly figures of signals: waveforms, spectrograms, attention maps.
+"""Figures of signals: waveforms, spectrograms, attention maps.
 
-A figure's ``meta`` names its time axis, along which the page's playhead runs. Figures are kept, for
-every touch of the page asks for most of them again, and to build one takes Plotly some 20 ms.
+A figure is what figure.js draws, as JSON: two axes, each from left to right or from top to bottom,
+and what lies between them. Cells are bytes, row by row from the top.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from functools import lru_cache
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
+import numpy.typing as npt
 import streamlit as st
-from plotly.colors import sequential
+from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.attention import Attention
 from ccmusic.audio import AudioInfo, Envelope
-from ccmusic.axes import RANGE_DB, Orientation, note_name, pitch_ticks, pitch_title
+from ccmusic.axes import RANGE_DB, Orientation, note_name, orient, pitch_ticks, pitch_title
 from ccmusic.edits import message
+from ccmusic.picture import magma
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TRANSFORM_TITLES, Spectrogram, Transform
 from ccmusic.texts import Language, translate
 
-# Streamlit takes some hexadecimal near-blacks, Magma's first colour among them, for placeholders
-# of its theme.
-_MAGMA = ["rgb(0, 0, 4)", *sequential.Magma[1:]]
+Figure = dict[str, Any]
+
 # Of a map: more would be hidden by the pixels and cost the network.
 _MAP_FRAMES, _LARGE_MAP_FRAMES = 110, 330
-_DIM = 0.75  # of what does not support the genre
-_CROSSHAIR: dict[str, Any] = {
-    "showspikes": True,
-    "spikemode": "across",
-    "spikethickness": 1,
-    "spikedash": "solid",
-    "spikecolor": "white",
-}
+_MAP_HEIGHT, _MAP_MARGINS = 260, (40, 4, 4, 36)  # left, top, right, bottom
+_WAVE_HEIGHT, _WAVE_MARGINS = 84, (0, 0, 0, 22)  # as wide as the strip below it
 _BLUE, _GREY = "#0072B2", "#9A9A9A"
+_STEPS = 2  # of levels to a dB
+
+_script = st.components.v2.component(
+    "ccmusic_figure", js=Path(__file__).with_name("figure.js").read_text("utf-8")
+)
 
 
-def buttons(language: Language, *names: str, zoom: bool = False) -> dict[str, Any]:
-    """Plotly's buttons, few, and in the language of the page: as a PNG, and to zoom.
+def figure_script(language: Language) -> None:
+    """Let the browser draw the figures of the page; before any of them."""
+    words = ("zoom", "pan", "reset", "fullscreen", "download", "seconds")
+    _script(
+        key="figure_script",
+        data={
+            **{word: translate(language, f"figure.{word}") for word in words},
+            "weight": translate(language, "attention.weight"),
+            "colours": _base64(magma()),
+        },
+    )
+
+
+def show_figure(
+    figure: Figure,
+    language: Language,
+    *names: str,
+    key: str,
+    alt: str,
+    slot: DeltaGenerator | None = None,
+) -> None:
+    """Draw a figure on the page.
 
     Parameters
     ----------
     names
-        After which a PNG is named, the piece and the plot.
+        After which a picture is saved: the piece and the plot.
+    key
+        By which style sheet and tests find it.
+    alt
+        What it shows, for those who do not see it.
+    slot
+        Where to draw it; by default after what was drawn last.
     """
-    words = {
-        "Zoom": translate(language, "figure.zoom"),
-        "Pan": translate(language, "figure.pan"),
-        "Reset axes": translate(language, "figure.reset"),
-        "Download plot as a PNG": translate(language, "figure.download"),
-    }
-    return {
-        "displaylogo": False,
-        "modeBarButtons": [[*(["zoom2d", "pan2d", "resetScale2d"] if zoom else []), "toImage"]],
-        "toImageButtonOptions": {"filename": file_name(*names)},
-        "locale": "page",
-        "locales": {"page": {"dictionary": words, "format": {}}},
-    }
+    role = 'role="figure"'
+    if figure.get("seek") or figure.get("window"):  # keyboard.js moves a cursor over it
+        role = 'role="application" tabindex="0"'
+        help_of = "picture" if figure.get("seek") else "waveform"
+        alt = f"{alt}. {translate(language, f'keyboard.{help_of}')}"
+    height = f' style="height: {figure["height"]}px"' if figure.get("height") else ""
+    # Streamlit drops attributes in which a tag or a comment might end.
+    content = json.dumps({**figure, "file": file_name(*names)}, separators=(",", ":"))
+    content = content.replace("<", r"\u003c").replace(">", r"\u003e")
+    (slot or st).html(
+        f'<div class="figure" data-key="{escape(key)}" {role} aria-label="{escape(alt)}"{height} '
+        f'data-figure="{escape(content)}"></div>'
+    )
 
 
 def file_name(*names: str) -> str:
@@ -71,10 +99,9 @@ def file_name(*names: str) -> str:
     return re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", " - ".join(names))
 
 
-@lru_cache(maxsize=16)
 def waveform_figure(
     envelope: Envelope, language: Language, *, window: AudioInfo | None = None
-) -> go.Figure:
+) -> Figure:
     """Lowest and highest samples over time.
 
     Parameters
@@ -82,41 +109,25 @@ def waveform_figure(
     window
         Window to mark.
     """
-    middles = (envelope.edges[1:] + envelope.edges[:-1]) / 2
-    inside = np.full(len(middles), True)
-    if window:
-        inside = (middles >= window.window_start) & (middles <= window.window_end)
-    figure = go.Figure(
-        go.Bar(
-            x=middles.round(2),
-            base=envelope.lowest.round(3),
-            y=(envelope.highest - envelope.lowest).round(3),
-            width=np.diff(envelope.edges),
-            marker={"color": np.where(inside, _BLUE, _GREY), "line": {"width": 0}},
-            hovertemplate=f"%{{x:.1f}}{translate(language, 'figure.seconds')}<extra></extra>",
-        )
-    )
     loudest = max(0.05, float(np.abs([envelope.lowest, envelope.highest]).max()))
-    figure.update_layout(
-        height=84,
-        margin={"l": 0, "r": 0, "t": 0, "b": 22},
-        dragmode=False,
-        meta={"time": "x", "window": window is not None},
+    lowest, highest = (
+        _base64(127.5 * (1 - ends / loudest)) for ends in (envelope.lowest, envelope.highest)
     )
-    if window:
-        edges = {"x0": window.window_start, "x1": window.window_end, "y0": 0, "y1": 1}
-        look = {"fillcolor": _BLUE, "opacity": 0.12, "line": {"width": 0}, "layer": "below"}
-        figure.add_shape(type="rect", xref="x", yref="paper", **edges, **look)
-    ends = (float(envelope.edges[0]), float(envelope.edges[-1]))
-    # As wide as the strip below it: a label at its end takes no room.
-    figure.update_xaxes(
-        range=ends,
-        ticksuffix=translate(language, "figure.seconds"),
-        automargin=False,
-        ticklabeloverflow="hide past div",
-    )
-    figure.update_yaxes(range=(-loudest, loudest), visible=False)
-    return figure
+    begin, end = float(envelope.edges[0]), float(envelope.edges[-1])
+    return {
+        "x": {"from": begin, "to": end, "unit": translate(language, "figure.seconds")},
+        "y": {"from": loudest, "to": -loudest, "hidden": True},
+        "wave": {
+            "lowest": lowest,
+            "highest": highest,
+            "colours": (_BLUE, _GREY),
+            "marked": (window.window_start, window.window_end) if window else None,
+        },
+        "time": "x",
+        "window": window is not None,
+        "height": _WAVE_HEIGHT,
+        "margins": _WAVE_MARGINS,
+    }
 
 
 def spectrogram_chart(
@@ -144,23 +155,25 @@ def spectrogram_chart(
         As in :func:`spectrogram_figure`.
     """
     edited = [message(window.edits, language)] if window.edits else []
-    st.plotly_chart(
-        spectrogram_figure(
-            window.spectrograms[transform],
-            language,
-            start=window.clip.info.window_start,
-            orientation=orientation if transform.name == "cqt" else "time_along_x",
-            height=height,
-            below=below,
-        ),
-        height="content" if height else "stretch",
-        config=buttons(language, piece, TRANSFORM_TITLES[transform.name], *edited, zoom=True),
+    figure = spectrogram_figure(
+        window.spectrograms[transform],
+        language,
+        start=window.clip.info.window_start,
+        orientation=orientation if transform.name == "cqt" else "time_along_x",
+        height=height,
+        below=below,
+    )
+    show_figure(
+        figure,
+        language,
+        piece,
+        TRANSFORM_TITLES[transform.name],
+        *edited,
         key=f"{key}_{transform.name}",
         alt=translate(language, "what_if.alt" if edited else "page.alt_spectrogram", name=piece),
     )
 
 
-@lru_cache(maxsize=32)
 def spectrogram_figure(
     spectrogram: Spectrogram,
     language: Language,
@@ -169,8 +182,8 @@ def spectrogram_figure(
     orientation: Orientation = "time_along_x",
     height: int | None = None,
     below: float = 0.0,
-) -> go.Figure:
-    """Heatmap of levels; hovering tells time, frequency, nearest note and level.
+) -> Figure:
+    """Levels over time and pitch; pointing tells time, frequency, nearest note and level.
 
     Parameters
     ----------
@@ -184,62 +197,10 @@ def spectrogram_figure(
         dB by which the loudest cell lies below the top of the scale, so that several figures share
         a scale.
     """
-    # Bins are categories named in full: the hover shows the name, the axis only chosen ticks.
-    names = [f"{f:.1f} Hz · {note_name(f)}" for f in spectrogram.frequencies]
-    times = np.round(spectrogram.times + start, 3)
-    levels = (spectrogram.decibels() - below).round(1)
-    ticks = pitch_ticks(spectrogram)
-    pitch_first = orientation == "pitch_along_x"
-    lines = "<br>" if pitch_first else " "  # beside the picture, two lines of neighbours may touch
-    pitch_axis: dict[str, Any] = {
-        "type": "category",
-        "tickmode": "array",
-        "tickvals": [tick.place for tick in ticks],
-        "ticktext": [tick.label.replace("\n", lines) for tick in ticks],
-    }
-    seconds = translate(language, "figure.seconds")
-    time_axis = {"title": {"text": translate(language, "figure.time"), "standoff": 14}}
-    pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
-    time, pitch = ("y", "x") if pitch_first else ("x", "y")
-    figure = go.Figure(
-        go.Heatmap(
-            **{time: times, pitch: names},
-            z=levels.T if pitch_first else levels,
-            zmin=-RANGE_DB,
-            zmax=0,
-            colorscale=_MAGMA,
-            hovertemplate=f"<b>%{{{pitch}}}</b><br>%{{{time}:.2f}}{seconds}<br>%{{z:.1f}} dB"
-            "<extra></extra>",
-            colorbar={
-                "orientation": "h",
-                "x": 1,
-                "xanchor": "right",
-                "y": 1.01,
-                "yanchor": "bottom",
-                "len": 0.6,
-                "thickness": 8,
-                "ticksuffix": " dB",
-                "dtick": 80,
-                "tickangle": 0,
-                "ticklabelposition": "outside top",
-            },
-        )
-    )
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 24, "t": 0, "b": 8},
-        # A finger that scrolls past must not zoom; the buttons above the plot still do.
-        dragmode=False,
-        hoverlabel={"align": "left", "font_size": 14},
-        meta={"time": time, "seek": True, "start": start},
-    )
-    time_axis |= _CROSSHAIR
-    pitch_axis |= _CROSSHAIR
-    _name_axes(figure, time_axis, pitch_axis, pitch_first=pitch_first)
-    return figure
+    levels = spectrogram.decibels() - below
+    return {**_picture(spectrogram, levels, language, start, orientation), "height": height}
 
 
-@lru_cache(maxsize=64)
 def attention_figure(
     attention: Attention,
     language: Language,
@@ -248,7 +209,7 @@ def attention_figure(
     orientation: Orientation = "time_along_x",
     large: bool = False,
     labelled: bool = True,
-) -> go.Figure:
+) -> Figure:
     """The spectrogram in its colours where it supports the genre, dimmed elsewhere.
 
     A frame encloses the strongest region, unless that is the whole picture.
@@ -266,114 +227,85 @@ def attention_figure(
     """
     spectrogram = attention.picture.spectrogram
     step = -(-len(spectrogram.times) // (_LARGE_MAP_FRAMES if large else _MAP_FRAMES))
-    count = len(spectrogram.times) // step
-    columns = slice(step // 2, count * step, step)
-    names = [f"{f:.1f} Hz · {note_name(f)}" for f in spectrogram.frequencies]
-    times = np.round(spectrogram.times[columns] + attention.start, 2)
-    levels = spectrogram.decibels()[:, : count * step]
-    levels = levels.reshape(len(levels), count, step).mean(axis=2).round()
-    weights = attention.values[:, columns].round(2)
-    ticks = pitch_ticks(spectrogram)
-    pitch_axis: dict[str, Any] = {
-        "type": "category",
-        "tickmode": "array",
-        "tickvals": [tick.place for tick in ticks],
-        "ticktext": [tick.label.partition("\n")[0] for tick in ticks],
+    count = len(spectrogram.times) // step * step
+    levels = spectrogram.decibels()[:, :count].reshape(len(spectrogram.frequencies), -1, step)
+    weights = attention.values[:, step // 2 : count : step]
+    lowest, highest = float(weights.min()), float(weights.max())
+    spread = max(highest - lowest, 1e-6)
+    figure = _picture(spectrogram, levels.mean(axis=2), language, attention.start, orientation)
+    figure |= {
+        "weights": _base64(orient((weights - lowest) / spread * 255, orientation)),
+        "ends": (lowest, lowest + spread),
+        "strongest": max(strongest, 1e-6),
     }
-    seconds = translate(language, "figure.seconds")
-    pitch_first = orientation == "pitch_along_x"
-    if pitch_first:
-        levels, weights = levels.T, weights.T
-    time, pitch = ("y", "x") if pitch_first else ("x", "y")
-    axes = {time: times, pitch: names}
-    hover = (
-        f"<b>%{{{pitch}}}</b><br>%{{{time}:.2f}}{seconds}<br>%{{z:.0f}} dB<br>"
-        f"{translate(language, 'attention.weight')} %{{customdata:.2f}}<extra></extra>"
-    )
-    top = max(strongest, 1e-6)
-    figure = go.Figure(
-        [
-            go.Heatmap(
-                **axes,
-                z=levels,
-                customdata=weights,
-                hovertemplate=hover,
-                showscale=False,
-                zmin=-RANGE_DB,
-                zmax=0,
-                colorscale=_MAGMA,
-            ),
-            go.Heatmap(
-                **axes,
-                z=weights,
-                hoverinfo="skip",
-                showscale=False,
-                zmin=0,
-                zmax=top,
-                colorscale=[f"rgba(0, 0, 0, {_DIM})", "rgba(0, 0, 0, 0)"],
-            ),
-        ]
-    )
-    figure.update_layout(
-        height=None if large else 260,
-        margin={"l": 40, "r": 4, "t": 4, "b": 36},
-        dragmode=False,
-        hoverlabel={"align": "left"},
-        meta={"time": time, "seek": True},
-    )
+    time, pitch = ("y", "x") if orientation == "pitch_along_x" else ("x", "y")
     region = None if attention.everywhere else attention.region
     if region:
         octaves = np.log2(spectrogram.frequencies)
         bins = np.arange(len(octaves))
-        low, high = (np.interp(np.log2(f), octaves, bins) for f in (region.lowest, region.highest))
-        edges = {time: (region.start, region.end), pitch: (low - 0.5, high + 0.5)}
-        corners = {f"{axis}{i}": edges[axis][i] for axis in "xy" for i in (0, 1)}
-        figure.add_shape(type="rect", **corners, line={"color": "white", "width": 2})
-    time_axis: dict[str, Any] = {"nticks": 10 if large else 4}
+        low, high = (
+            float(np.interp(np.log2(f), octaves, bins)) for f in (region.lowest, region.highest)
+        )
+        figure["frame"] = {time: (region.start, region.end), pitch: (low - 0.5, high + 0.5)}
     if large:
-        time_axis["title"] = {"text": translate(language, "figure.time"), "standoff": 14}
-        pitch_axis["title"] = {"text": _pitch_title(spectrogram, language), "standoff": 14}
-        _name_axes(figure, time_axis, pitch_axis, pitch_first=pitch_first)
         return figure
-    below, beside = (pitch_axis, time_axis) if pitch_first else (time_axis, pitch_axis)
+    for axis in (figure["x"], figure["y"]):
+        del axis["title"]
+    figure[pitch]["ticks"] = [
+        (place, label.partition("\n")[0]) for place, label in figure[pitch]["ticks"]
+    ]
+    figure["y"]["hidden"] = not labelled
     # Room for labels beside each, so that all pictures are of one size.
-    labels = {"showticklabels": labelled, "automargin": False}
-    figure.update_layout(
-        xaxis={**below, "automargin": False, "tickangle": 0},
-        yaxis={**beside, **labels, "autorange": "reversed" if pitch_first else None},
-    )
-    return figure
+    return figure | {"height": _MAP_HEIGHT, "margins": _MAP_MARGINS, "zoom": False}
 
 
-def _name_axes(
-    figure: go.Figure, time_axis: dict[str, Any], pitch_axis: dict[str, Any], *, pitch_first: bool
-) -> None:
-    """Time downwards or to the right, the other axis for pitch, each with its title.
+def _picture(
+    spectrogram: Spectrogram,
+    levels: npt.NDArray[np.float32],
+    language: Language,
+    start: float,
+    orientation: Orientation,
+) -> Figure:
+    """Levels in dB, [n_bins, n_columns], over the axes of a spectrogram.
 
-    Plotly sets the lower title upon the labels when a figure is resized; ours keeps its distance.
+    There may be fewer columns than frames: each is several frames, and a rest is left out.
     """
-    below, beside = (pitch_axis, time_axis) if pitch_first else (time_axis, pitch_axis)
-    two_lines = any("<br>" in label for label in below.get("ticktext", ()))
-    depth = 46 if two_lines else 30
-    title = {
-        "text": below.pop("title")["text"],
-        "xref": "paper",
-        "yref": "paper",
-        "x": 0.5,
-        "y": 0,
-        "yanchor": "top",
-        "yshift": -depth,
-        "showarrow": False,
+    times, n_bins = spectrogram.times, len(spectrogram.frequencies)
+    frame = float(times[-1] - times[0]) / max(1, len(times) - 1) or 1.0
+    begin = start + float(times[0]) - frame / 2
+    step = len(times) // levels.shape[1]
+    loudest = round(float(levels.max()), 1)
+    time_axis = {
+        "from": begin,
+        "to": begin + frame * step * levels.shape[1],
+        "title": translate(language, "figure.time"),
     }
-    # All at once: Plotly takes some milliseconds for each update.
-    figure.update_layout(
-        margin_b=depth + 22,
-        annotations=[title],
-        xaxis={**below, "automargin": False, "tickangle": 0},
-        yaxis={**beside, "automargin": True, "autorange": "reversed" if pitch_first else None},
-    )
-
-
-def _pitch_title(spectrogram: Spectrogram, language: Language) -> str:
     name = TRANSFORM_TITLES.get(spectrogram.transform, spectrogram.transform)
-    return f"{name} · {translate(language, pitch_title(spectrogram))}"
+    pitch_axis = {
+        "from": -0.5,
+        "to": n_bins - 0.5,
+        "ticks": [(tick.place, tick.label) for tick in pitch_ticks(spectrogram)],
+        "names": [f"{f:.1f} Hz · {note_name(f)}" for f in spectrogram.frequencies],
+        "title": f"{name} · {translate(language, pitch_title(spectrogram))}",
+    }
+    if orientation == "pitch_along_x":
+        x, y = pitch_axis, time_axis
+    else:  # low notes at the bottom
+        x, y = time_axis, pitch_axis | {"from": n_bins - 0.5, "to": -0.5}
+    return {
+        "x": x,
+        "y": y,
+        "levels": _base64(_STEPS * (loudest - orient(levels, orientation))),
+        "loudest": loudest,
+        "size": levels.shape if orientation == "pitch_along_x" else levels.shape[::-1],
+        "range": RANGE_DB,
+        "time": "y" if orientation == "pitch_along_x" else "x",
+        "start": start,
+        "seek": True,
+        "zoom": True,
+    }
+
+
+def _base64(values: npt.NDArray[Any]) -> str:
+    """Numbers as bytes, rounded, and those beyond 0..255 the nearest of these."""
+    return base64.b64encode(np.clip(np.rint(values), 0, 255).astype(np.uint8).tobytes()).decode()

@@ -15,7 +15,7 @@ from ccmusic.card import titles
 from ccmusic.dashboard.compute import start_piece
 from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.shown import Shown
-from ccmusic.dashboard.signal_figures import buttons
+from ccmusic.dashboard.signal_figures import show_figure
 from ccmusic.dashboard.verdict_figures import timeline_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_colour
@@ -65,12 +65,9 @@ def timeline(
     with curves.container(), st.expander(translate(language, "timeline.title"), key="course"):
         if info.duration > MAX_SECONDS:
             st.caption(translate(language, "timeline.longest", minutes=MAX_SECONDS / 60))
-        st.plotly_chart(
-            timeline_figure({w.clip.info.window_start: w.mean for w in windows}, language),
-            config=buttons(language, shown.piece.title, translate(language, "timeline.title")),
-            key="timeline",
-            alt=translate(language, "timeline.title"),
-        )
+        title = translate(language, "timeline.title")
+        figure = timeline_figure({w.clip.info.window_start: w.mean for w in windows}, language)
+        show_figure(figure, language, shown.piece.title, title, key="timeline", alt=title)
         st.caption(translate(language, "timeline.click"))
     return True
 

@@ -15,8 +15,6 @@ from ccmusic.dashboard import markup
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.shown import Shown
-from ccmusic.dashboard.signal_figures import buttons
-from ccmusic.dashboard.verdict_figures import tie_figure
 from ccmusic.dashboard.voting import own_vote
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
@@ -192,16 +190,8 @@ def details(shown: PanelResult, language: Language) -> None:
         facts = (f"- {plain(_facts(v, shown, language))}" for v in shown.verdicts.values())
         st.caption("\n".join(facts))
         if shown.agreement.split:
-            st.plotly_chart(
-                tie_figure(
-                    [v for v in shown.verdicts.values() if not v.error],
-                    shown.agreement.split,
-                    language,
-                ),
-                config=buttons(language, shown.file, translate(language, "page.alt_tie")),
-                key="tie",
-                alt=translate(language, "page.alt_tie"),
-            )
+            given = [v for v in shown.verdicts.values() if not v.error]
+            st.html(markup.tie(given, shown.agreement.split, language))
 
 
 def _facts(verdict: Verdict, shown: PanelResult, language: Language) -> str:

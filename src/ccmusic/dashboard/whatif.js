@@ -13,7 +13,7 @@ export default function ({ data, setTriggerValue }) {
   const offer = (event) => {
     hide();
     const plot = event.target, region = event.detail;
-    const frame = plot.closest(".st-key-spectrograms [data-testid=stPlotlyChart]");
+    const frame = plot.closest(".st-key-spectrograms .figure");
     if (!frame) return;
     const sent = { ...region, after: plot.closest("[class*=st-key-edited]") !== null };
     const again = () =>
