@@ -1,13 +1,16 @@
+import ast
 import json
 import re
 from importlib import resources
+from pathlib import Path
 from string import Formatter
 
 import pytest
 
+import ccmusic
 from ccmusic.errors import AudioError, DataError
 from ccmusic.genres import GENRES, genre_name
-from ccmusic.texts import LANGUAGES, catalogue, chinese_sentences, localized, translate
+from ccmusic.texts import LANGUAGES, Language, catalogue, chinese_sentences, localized, translate
 
 CHINESE = [*catalogue("zh").values(), *chinese_sentences().values()]
 
@@ -37,8 +40,8 @@ def test_both_sentences_mention_the_same_values() -> None:
     ("english", "chinese"),
     [
         ("a; b: no such folder", "a; b：文件夹不存在"),
-        ("no recordings found in a; folders within folders need --recursive",
-         "在 a 中没有找到录音；要包括子文件夹，请加上 --recursive"),
+        ("no recordings found in a; folders within folders need `recursive`",
+         "在 a 中没有找到录音；要包括子文件夹，请加上 `recursive`"),
         ("training needs an extra: pip install 'ccmusic[torch]'",
          "training需要附加包：pip install 'ccmusic[torch]'"),
         ("the dashboard needs an extra: pip install 'ccmusic[dashboard]'",
@@ -49,6 +52,21 @@ def test_both_sentences_mention_the_same_values() -> None:
 def test_sentences_are_found_with_their_values(english: str, chinese: str) -> None:
     assert localized(english, "zh") == chinese
     assert localized(english, "en") == english
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_message_of_the_library_names_an_option_of_the_command_line(language: Language) -> None:
+    """The service, the page and Python have others; the command line writes its own."""
+    own = ("cli.", "error.edited_whole")
+    named = [k for k, v in catalogue(language).items() if "--" in v and not k.startswith(own)]
+    assert not named
+    package = Path(ccmusic.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.parent.name != "cli":
+            tree = ast.parse(path.read_text("utf-8"))
+            raised = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+            texts = [n.value for r in raised for n in ast.walk(r) if isinstance(n, ast.Constant)]
+            assert not [t for t in texts if isinstance(t, str) and re.search("--[a-z]", t)], path
 
 
 def test_chinese_sentences_have_chinese_punctuation() -> None:

@@ -209,7 +209,9 @@ def test_it_is_measured_drawn_and_calibrated(
     card = zoo.find_one("one").card
     folder = zoo.user_folder()
     (folder / "one.json").write_text(card.model_copy(update={"temperature": 4.0}).to_json())
-    run = CliRunner().invoke(app, ["calibrate", "one", "--data", str(manifest), "--as", "three"])
+    run = CliRunner().invoke(
+        app, ["calibrate", "one", "--data", str(manifest), "--store-as", "three"]
+    )
     assert run.exit_code == 0, run.output
     assert zoo.find_one("three").card.temperature == card.temperature
     assert zoo.find_one("one").card.temperature == 4
@@ -281,7 +283,7 @@ def test_what_is_missing_is_told_before_any_spectrogram(
     no_valid = [row for row in rows if not row.endswith(",valid")]
     for lines, options, said in (
         ([*rows, nowhere], OPTIONS, "no readable training recording of: rock"),
-        (no_valid, {**OPTIONS, "patience": 2}, "--patience needs recordings in valid"),
+        (no_valid, {**OPTIONS, "patience": 2}, "`patience` needs recordings in valid"),
     ):
         (tmp_path / "m.csv").write_text("\n".join([head, *lines]))
         with pytest.raises(DataError, match=said):

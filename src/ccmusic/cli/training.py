@@ -160,13 +160,13 @@ def calibrate(
     data: ManifestOption,
     store_as: Annotated[
         str | None,
-        typer.Option("--as", metavar="NAME", help="Name of the calibrated copy."),
+        typer.Option("--store-as", metavar="NAME", help="Name of the calibrated copy."),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of the manifest.")] = "valid",
 ) -> None:
     """Fit temperature and confidence bands to your own recordings (extra `torch`).
 
-    Your own checkpoint is rewritten; a shipped one is copied under the name given by `--as`.
+    Your own checkpoint is rewritten; a shipped one is copied under the name given by `--store-as`.
     """
     from ccmusic.workshop.evaluate import calibrate_stored
 

@@ -43,7 +43,7 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
     """
     if token is not None and not (token := token.strip()):
         raise CCMusicError(
-            "the token is empty, which would let everybody in; give --token or CCMUSIC_TOKEN a "
+            "the token is empty, which would let everybody in; give `token` or CCMUSIC_TOKEN a "
             "value, or leave both out"
         )
     limits = limits or Limits()

@@ -156,7 +156,7 @@ def calibrate_stored(
     """
     checkpoint = find_one(name)
     if store_as is None and checkpoint.path.parent != user_folder():
-        raise DataError(f"{name} is shipped with the program: name the calibrated copy with --as")
+        raise DataError(f"{name} is shipped with the program: call its copy by `store_as`")
     card = calibrate(checkpoint, manifest, split=split).renamed(store_as or name)
     return checkpoint.card, store(card, checkpoint.path.read_bytes(), user_folder())
 
