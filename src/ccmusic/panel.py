@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import queue
 import time
@@ -208,6 +207,8 @@ class Panel(AbstractContextManager["Panel"]):
         name: str | None = None,
     ) -> Analysis:
         """Analyse a recording in a thread, without blocking the event loop; see :meth:`analyze`."""
+        import asyncio  # takes longer to load than a picture to be judged by one model
+
         return await asyncio.to_thread(self.analyze, source, crop=crop, edits=edits, name=name)
 
     def predict(self, sources: Iterable[Source | Clip]) -> list[str | None]:
