@@ -492,7 +492,7 @@ class Recording:
             window_end=round(start + taken, 3),
             looped=loop and taken < seconds - 0.01,
         )
-        warnings = find_warnings(decoded, samples, SAMPLE_RATE, info.duration, audible)
+        warnings = tuple(find_warnings(decoded, samples, SAMPLE_RATE, info.duration, audible))
         if self._edits:
             warnings = _with_edited(warnings)
         return Clip(name, samples, sound.original, info, audible, warnings, self._edits)
