@@ -12,8 +12,10 @@ PORT ?= 8501
 # A process for each core; a file's tests stay together, for they share what is dear to set up.
 PYTEST := pytest -n auto --dist loadfile
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# From the file to the verdict. Without those that wait for children that hang, and build a wheel.
-CORE := $(filter-out tests/test_sandbox.py tests/test_licences.py,$(wildcard tests/test_*.py))
+# From the file to the verdict. Without those that start programs of their own (the command line, the
+# docs, an installation), wait for children that hang, or build a wheel.
+CORE := $(filter-out $(patsubst %,tests/test_%.py,cli docs examples instruction_sets licences lock \
+	offline public release sandbox site),$(wildcard tests/test_*.py))
 # The registry's PyTorch for Linux brings gigabytes of CUDA; this index has builds for processors.
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ccmusic import Panel
-from pieces import CODECS, long_song
+from pieces import KINDS, long_song
 from timing import keep
 
 # Functions of each part, in the order of the table. Of a generator that has two parts, the time to
@@ -116,7 +116,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Panel.open("cqt") as panel:
         songs = {
             (suffix, length): long_song(Path(folder), minutes, suffix)
-            for suffix in CODECS
+            for suffix in KINDS
             for length, minutes in LENGTHS.items()
         }
         clock = Clock()

@@ -19,19 +19,23 @@ RATE = 44_100
 HOP = 5.0
 
 
+KINDS = ("wav", "mp3", "flac", "ogg", "m4a")
 # Suffix of a file: its container and codec as FFmpeg calls them.
-CODECS = {
+_CODECS = {
     "wav": ("wav", "pcm_s16le"),
     "mp3": ("mp3", "libmp3lame"),
     "flac": ("flac", "flac"),
-    "ogg": ("ogg", "vorbis"),
     "m4a": ("mp4", "aac"),
 }
 
 
 def long_song(folder: Path, minutes: float, suffix: str = "mp3") -> Path:
-    """A song in stereo: the examples, one after the other, again and again; at 192 kbit/s."""
+    """A song in stereo: the examples, one after the other, again and again; at 192 kbit/s.
+
+    Ogg Vorbis is written by libsndfile: FFmpeg's own encoder of it is an experiment.
+    """
     import av
+    import soundfile
 
     from ccmusic.audio import load
 
@@ -39,11 +43,15 @@ def long_song(folder: Path, minutes: float, suffix: str = "mp3") -> Path:
     sound = np.resize(np.concatenate(clips), round(minutes * 60 * 22_050))
     stereo = np.repeat(sound, 2)[None].repeat(2, axis=0)  # 44,100 Hz by repetition
     path = folder / f"{minutes:g}.{suffix}"
-    container_format, codec = CODECS[suffix]
+    if suffix == "ogg":
+        with soundfile.SoundFile(path, "w", RATE, 2, format="OGG", subtype="VORBIS") as file:
+            for begin in range(0, stereo.shape[1], RATE):  # more at once may crash it
+                file.write(stereo[:, begin : begin + RATE].T)
+        return path
+    container_format, codec = _CODECS[suffix]
     with av.open(str(path), "w", format=container_format) as container:
         stream = container.add_stream(codec, rate=RATE, layout="stereo")
         stream.bit_rate = 192_000
-        stream.options = {"strict": "experimental"}  # FFmpeg's own Vorbis
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(stereo), "fltp", "stereo")
         frame.sample_rate = RATE
         for piece in (frame, None):

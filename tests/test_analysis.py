@@ -22,6 +22,7 @@ from ccmusic import (
     ParameterError,
     SandboxError,
     Verdict,
+    WholePiece,
     analyze,
     analyze_many,
     report,
@@ -112,7 +113,7 @@ def test_a_panels_analysis_is_that_of_the_module(small_zoo: Path) -> None:
 
 
 def test_a_clip_has_been_cropped_already(small_zoo: Path) -> None:
-    with pytest.raises(ValueError, match="cropped already"):
+    with pytest.raises(ParameterError, match="cropped already"):
         analyze(load(SONG), crop=1.0)
 
 
@@ -428,7 +429,7 @@ def test_many_recordings_may_be_of_any_kind(small_zoo: Path) -> None:
     analyses = [each for each in same if isinstance(each, Analysis)]
     assert len({analysis.mean["jazz"] for analysis in analyses}) == 1
     assert [len(analysis.clip.samples) for analysis in analyses] == [0, 0, 0]
-    assert "cropped already" in str(refused)
+    assert str(refused).startswith(f"{SONG}: it has been cropped already")
     assert isinstance(of_samples, Analysis)
     assert of_samples.clip.info.window_start == 0
 
@@ -531,3 +532,13 @@ if __name__ == "__main__":
         for song, models in _shipped_verdicts().items()
     }
     VERDICTS.write_text(json.dumps(rounded, indent=1) + "\n")
+
+
+def test_a_model_that_is_not_there_cannot_be_selected(small_zoo: Path) -> None:
+    with Panel.open("cqt") as panel:
+        analysis, silence = panel.analyze(SONG), panel.analyze((np.zeros(220_500), 22_050))
+    for result in (analysis, WholePiece.of([analysis])):
+        assert list(result.select(["jazz"]).verdicts) == ["jazz_cqt"]
+        with pytest.raises(CheckpointError, match="unknown model nonsense; known: jazz_cqt"):
+            result.select(["jazz", "nonsense"])
+    assert silence.select(["jazz"]) == silence  # nothing was asked

@@ -23,6 +23,8 @@ from typer.testing import CliRunner
 import ccmusic
 from ccmusic import panel, zoo
 from ccmusic.cli import app, main
+from ccmusic.cli.options import complain
+from ccmusic.errors import CheckpointError
 from ccmusic.prepare import Prepared, prepare
 from small_models import make_checkpoint
 
@@ -661,7 +663,7 @@ def test_doctor_names_the_models_that_do_not_load(folder: Path, run) -> None:
 def test_help_lists_the_commands_in_groups() -> None:
     text = CliRunner().invoke(app, ["--help"]).stdout
     groups = {
-        "Use": ["classify", "report", "spectrogram", "batch", "doctor"],
+        "Use": ["classify", "report", "spectrogram", "batch", "tags", "doctor"],
         "Your own models": ["import", "models"],
         "Training": ["train", "evaluate", "calibrate", "export", "data"],
         "Servers": ["dashboard", "serve"],
@@ -706,3 +708,15 @@ def test_completion_is_offered(tmp_path: Path) -> None:
     assert completed("classify", "--cr") == ["--crop"]
     assert completed("batch", "--crop", "e") == ["end"]
     assert completed("classify", "--transform", "m") == ["mel"]
+
+
+def test_a_parameter_of_the_library_is_an_option_here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCMUSIC_LANGUAGE", "en")
+    complain("nothing to do: give `epochs`, `final_epochs`, or `init_from`")
+    expected = "ccmusic: nothing to do: give --epochs, --final-epochs, or --init-from\n"
+    assert capsys.readouterr().err == expected
+    monkeypatch.setenv("CCMUSIC_LANGUAGE", "zh")
+    complain(CheckpointError("other_transform", name="jazz_cqt", transform="cqt"))
+    assert "--transform" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from pydantic import ValidationError
 
+from ccmusic import frames
 from ccmusic.audio import AudioInfo, Clip
 from ccmusic.axes import Orientation, orient
 from ccmusic.card import ModelCard
@@ -24,6 +25,7 @@ from ccmusic.picture import Picture, Preprocessing, normalise, resize, scale
 from ccmusic.prepare import prepare
 from ccmusic.spectrogram import Mel, Spectrogram, TransformName
 from ccmusic.zoo import SHIPPED
+from sounds import noise
 
 GOLDEN = Path(__file__).parent / "golden"
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -45,6 +47,32 @@ def _sound() -> np.ndarray:
 def _picture(transform: TransformName) -> Picture:
     preprocessing = Preprocessing.default(transform)
     return Picture.from_spectrogram(preprocessing.transform(_sound()), preprocessing)
+
+
+@pytest.mark.parametrize(
+    "preprocessing",
+    [
+        Preprocessing.default("cqt"),
+        Preprocessing.ccmusic("mel"),
+        Preprocessing(transform=Mel(), orientation="time_along_x", scaling="none", channels=1),
+    ],
+    ids=["grey", "magma", "levels"],
+)
+def test_a_picture_that_is_sent_has_the_same_input_and_does_not_carry_it(
+    preprocessing: Preprocessing,
+) -> None:
+    picture = Picture.from_spectrogram(preprocessing.transform(noise(12, 22_050)), preprocessing)
+    sent = io.BytesIO()
+    frames.write(sent, picture)
+    assert sent.tell() < 1.1 * sum(
+        part.nbytes
+        for part in (
+            picture.spectrogram.values, picture.spectrogram.times,
+            picture.logarithm, picture.scaled, picture.pixels,
+        )
+    )  # fmt: skip
+    sent.seek(0)
+    assert np.array_equal(frames.read(sent).input, picture.input)
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
@@ -386,6 +414,7 @@ def test_the_shape_is_that_of_every_slice(orientation: Orientation) -> None:
     ("options", "told"),
     [
         ({"reference": 1}, 'reference has no effect with levels="logarithm"'),
+        ({"levels": "decibels", "reference": 1e300}, "reference cannot be 1e+300"),
         ({"top_db": None}, 'top_db has no effect with levels="logarithm"'),
         ({"scaling": "none", "colours": "magma"}, 'colours has no effect with scaling="none"'),
         ({"scaling": "none", "canvas": (9, 9)}, 'canvas has no effect with scaling="none"'),

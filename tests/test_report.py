@@ -64,8 +64,10 @@ def test_page_holds_everything_it_shows(analysis: Analysis, language: Language) 
     assert "<b>song" not in text  # a file's name is text, not markup
     assert "<b>song & more.flac" in page.text
     assert page.tags.count("svg") == 2 * 2 + 3  # spectrogram and pixels of both; three maps
-    assert len(page.described) == 2 * 2 + 3
-    assert page.described[::2][:2] == ["CQT", "Mel"]
+    table, *pictures = page.described
+    assert table == translate(language, "page.table")
+    assert len(pictures) == 2 * 2 + 3
+    assert pictures[::2][:2] == ["CQT", "Mel"]
     for axis in ("time", "pitch_cqt", "pitch_mel"):
         title = translate(language, f"figure.{axis}")
         assert title[:1].upper() + title[1:] in page.text
@@ -82,9 +84,9 @@ def test_page_holds_everything_it_shows(analysis: Analysis, language: Language) 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_report_names_models_by_their_titles(analysis: Analysis, language: Language) -> None:
     text = report.render(analysis, "html", language)
-    (table,) = re.findall('<table class="models">.*?</table>', text)
+    (table,) = re.findall('<table class="all">.*?</table>', text)
     for verdict in analysis.verdicts.values():
-        assert f"<th>{verdict.card.title(with_transform=True)}</th>" in table
+        assert f'<th scope="row">{verdict.card.title(with_transform=True)}</th>' in table
         assert verdict.card.name not in table
 
 

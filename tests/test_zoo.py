@@ -32,7 +32,7 @@ def test_names_may_be_those_of_checkpoints_or_backbones(folder: Path) -> None:
     assert [c.card.name for c in zoo.find("cqt", ["vgg19_bn_cqt"])] == ["vgg19_bn_cqt"]
     with pytest.raises(CheckpointError, match="unknown model alexnet; known: resnet50_cqt"):
         zoo.find("cqt", ["alexnet"])
-    with pytest.raises(CheckpointError, match="add --transform mel"):
+    with pytest.raises(CheckpointError, match="choose it with `transform`"):
         zoo.find("cqt", ["resnet50_mel"])
 
 

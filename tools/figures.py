@@ -129,6 +129,32 @@ WORDS = {
             "{five_at_once_ms:.0f} ms, {share_of_peak:.0%} of what is possible."
         ),
         "settings_table": "setting | time of the five, one core, in turn",
+        "file_lengths": {"10 s": "ten seconds", "5 min": "the centre of five minutes"},
+        "file_table": "milliseconds of processor time | {kinds}",
+        "file_parts": {
+            "open": "open, twice",
+            "header": "header and length",
+            "seek": "seek",
+            "decode": "decode",
+            "mix": "mix to mono",
+            "resample": "resample",
+            "quality": "silence, brightness",
+            "speech": "speech",
+            "cqt": "CQT",
+            "picture": "picture",
+            "networks": "five networks",
+            "agreement": "mean and agreement",
+            "json": "JSON",
+            "rest": "all else",
+            "sum": "together",
+        },
+        "reading_table": "format | ten seconds | reference in the same run | ratio",
+        "soundfile": "soundfile, mean, soxr",
+        "av_by_hand": "PyAV, mean, soxr",
+        "librosa_load": "`librosa.load`",
+        "stacks_table": "milliseconds a picture, one core | {sizes}",
+        "importance": "importance of 49 places, five models",
+        "without": "judgement without a region, from the clip to JSON",
         "teacher_table": "teacher | {artists} | {songs} | {known} | {sources}",
         "artists": "songs of `train` without their artist ({n})",
         "songs": "songs of `valid` ({n})",
@@ -279,6 +305,32 @@ WORDS = {
             "{five_at_once_ms:.0f} ms，是可能速度的 {share_of_peak:.0%}。"
         ),
         "settings_table": "设置 | 五个模型在一个核心上依次运行的时间",
+        "file_lengths": {"10 s": "10 秒的文件", "5 min": "五分钟文件的正中"},
+        "file_table": "处理器时间（毫秒） | {kinds}",
+        "file_parts": {
+            "open": "打开（两次）",
+            "header": "头部与时长",
+            "seek": "定位",
+            "decode": "解码",
+            "mix": "混成单声道",
+            "resample": "重采样",
+            "quality": "静音与亮度",
+            "speech": "说话声",
+            "cqt": "CQT",
+            "picture": "图",
+            "networks": "五个模型",
+            "agreement": "平均与一致程度",
+            "json": "JSON",
+            "rest": "其余",
+            "sum": "合计",
+        },
+        "reading_table": "格式 | 十秒 | 同次运行的参照 | 比值",
+        "soundfile": "soundfile、取平均、soxr",
+        "av_by_hand": "PyAV、取平均、soxr",
+        "librosa_load": "`librosa.load`",
+        "stacks_table": "每张图的毫秒数，一个核心 | {sizes}",
+        "importance": "五个模型的 49 处重要性",
+        "without": "去掉一个区域再判断，从片段到 JSON",
         "teacher_table": "教师 | {artists} | {songs} | {known} | {sources}",
         "artists": "`train` 的歌曲，不学其艺人（{n} 首）",
         "songs": "`valid` 的歌曲（{n} 首）",
@@ -376,7 +428,7 @@ def speed(language: str) -> str:
     run, cqt, mel = panel["result"], kept["cqt"], kept["mel"]
     many, served = _result("batch"), _result("service")
     page, pieces = _result("dashboard"), _result("pieces")
-    process, install = _result("process"), _result("install")
+    process, install, asked = _result("process"), _result("install"), _result("together")
 
     def row(what: str, ours: float, reference: str, theirs: float) -> list[str]:
         return [
@@ -396,6 +448,8 @@ def speed(language: str) -> str:
         row("decode", pieces["decode_ms"], "load", pieces["librosa_load_ms"]),
         row("whole", pieces["timeline_ms"], "windows", pieces["window_by_window_ms"]),
         [words["five_whole"], f"{pieces['timeline_of_five_models_ms']:.0f} ms", "", ""],
+        [words["importance"], f"{asked['importance_ms']:.0f} ms", "", ""],
+        [words["without"], f"{asked['without_ms']:.0f} ms", "", ""],
         [
             words["cold"],
             f"{process['cold_s']:.1f} s",
@@ -578,6 +632,46 @@ def settings(language: str) -> str:
     return table(words["settings_table"], rows)
 
 
+def file(language: str) -> str:
+    """What each part of judging a file takes, by format."""
+    words, kept = WORDS[language], json.loads((RESULTS / "parts.json").read_text())
+    tables = []
+    for length, title in words["file_lengths"].items():
+        of = kept["result"][length]
+        kinds = {kind: {**parts, "sum": sum(parts.values())} for kind, parts in of.items()}
+        rows = [
+            [name, *(f"{parts[part]:.1f}" for parts in kinds.values())]
+            for part, name in words["file_parts"].items()
+        ]
+        names = " | ".join(kind.upper() for kind in kinds)
+        tables.append(f"{title}:\n\n{table(words['file_table'].format(kinds=names), rows)}")
+    return "\n\n".join(text[0].upper() + text[1:] for text in tables)
+
+
+def reading(language: str) -> str:
+    """Reading ten seconds of a long file beside other readers."""
+    words, kept = WORDS[language], json.loads((RESULTS / "reading.json").read_text())
+    names = {"soundfile": "soundfile", "av": "av_by_hand", "librosa": "librosa_load"}
+    rows = [
+        [
+            kind.upper(),
+            f"{of['ms']:.0f} ms",
+            f"{words[names[of['reference']]]}: {of['reference_ms']:.0f} ms",
+            f"{of['ratio']:.2f}",
+        ]
+        for kind, of in kept["result"].items()
+    ]
+    return table(words["reading_table"], rows)
+
+
+def stacks(language: str) -> str:
+    """Several pictures in one inference, by network."""
+    words, found = WORDS[language], _result("together")["stacks"]
+    rows = [[f"`{name}`", *(f"{ms:.1f}" for ms in of.values())] for name, of in found.items()]
+    sizes = " | ".join(next(iter(found.values())))
+    return table(words["stacks_table"].format(sizes=sizes), rows)
+
+
 def installation(language: str) -> str:
     words, run = WORDS[language], _result("install")
     names = {
@@ -744,6 +838,9 @@ def main() -> None:
                     "speed": speed,
                     "limit": limit,
                     "settings": settings,
+                    "file": file,
+                    "reading": reading,
+                    "stacks": stacks,
                     "installation": installation,
                     "parts": parts,
                 },

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.attention import Attention, Region, attend
-from ccmusic.card import matching
+from ccmusic.card import select
 from ccmusic.importance import weigh
 from ccmusic.picture import Picture
 from ccmusic.prepare import Prepared
@@ -112,10 +112,16 @@ class Analysis(Prepared, PanelResult):
             raise ValueError(f"unknown genre {genre!r}; known: {', '.join(sorted(known))}")
 
     def select(self, names: Collection[str]) -> Analysis:
-        """The analysis restricted to some of its models, by checkpoint or backbone."""
-        cards = [verdict.card for verdict in self.verdicts.values()]
-        names = [names] if isinstance(names, str) else names
-        chosen = {card.name for name in names for card in matching(name, cards)}
+        """The analysis restricted to some of its models, by checkpoint or backbone.
+
+        Raises
+        ------
+        CheckpointError
+            If there are verdicts, and none of a named model.
+        """
+        if not self.verdicts:
+            return self
+        chosen = select(names, (verdict.card for verdict in self.verdicts.values()))
         verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in chosen}
         voices = list(verdicts.values())
         return replace(

@@ -381,6 +381,24 @@ def matching(name: str, cards: Iterable[ModelCard]) -> list[ModelCard]:
     return [card for card in cards if name in (card.name, card.backbone)]
 
 
+def select(names: Iterable[str], cards: Iterable[ModelCard]) -> set[str]:
+    """Names of the checkpoints among cards, of checkpoint or backbone names; a text is one name.
+
+    Raises
+    ------
+    CheckpointError
+        If one is of none of them.
+    """
+    cards, chosen = list(cards), set[str]()
+    for name in [names] if isinstance(names, str) else names:
+        found = matching(name, cards)
+        if not found:
+            known = ", ".join(sorted(card.name for card in cards))
+            raise CheckpointError("unknown_model", name=name, known=known)
+        chosen.update(card.name for card in found)
+    return chosen
+
+
 def fastest(cards: Iterable[ModelCard]) -> ModelCard:
     """The one with the least measured latency; of cards without, the one of least multiply-adds."""
     return min(

@@ -486,7 +486,8 @@ def _span(packets: Iterable[AudioPacket]) -> _Span:
         lasting += duration
         if packet.pts is not None and packet.pts + duration > end:
             begin, end = packet.pts, packet.pts + duration
-            tick, origin = packet.stream.time_base or tick, _origin(packet.stream)
+            if not tick:  # the container is closed after the last packet
+                tick, origin = packet.stream.time_base or tick, _origin(packet.stream)
     return _Span(
         float(begin * tick) - origin, float(end * tick) - origin, float(lasting * tick), size
     )

@@ -13,7 +13,7 @@ from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, Clip, Crop, Envelope, Recording, Source
 from ccmusic.decode import check_crop, check_kind, name_of
 from ccmusic.edits import Edit
-from ccmusic.errors import AudioError, CCMusicError, SandboxError, as_expected
+from ccmusic.errors import AudioError, CCMusicError, attempt
 from ccmusic.frames import carry
 from ccmusic.panel import Panel, available_cores, in_order
 from ccmusic.picture import Preprocessing
@@ -166,12 +166,7 @@ class Engine(AbstractContextManager["Engine"]):
         check_crop(crop)
 
         def one(source: Item) -> Analysis | CCMusicError:
-            try:
-                return self.run(panel, source, crop=crop)
-            except SandboxError:  # no fault of a recording
-                raise
-            except Exception as error:  # one recording must not stop the others
-                return as_expected(error, _name_of(source))
+            return attempt(lambda: self.run(panel, source, crop=crop), _name_of(source))
 
         return in_order(one, sources, workers=self.workers + available_cores())
 

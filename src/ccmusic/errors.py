@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from ccmusic.texts import Language, localized, translate
+
+T = TypeVar("T")
 
 
 class CCMusicError(Exception):
@@ -156,6 +160,22 @@ class DataError(CCMusicError):
 def reason_of(error: BaseException) -> str:
     """First line of an error's text, for use in a message; its type if it has none."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def attempt(work: Callable[[], T], name: str) -> T | CCMusicError:
+    """What work on a recording gives, or the error that it met; one must not stop the others.
+
+    Raises
+    ------
+    SandboxError
+        If no child process can be started: that is the fault of no recording.
+    """
+    try:
+        return work()
+    except SandboxError:
+        raise
+    except Exception as error:
+        return as_expected(error, name)
 
 
 def as_expected(error: Exception, file: str) -> CCMusicError:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from ccmusic.errors import CheckpointError, reason_of
 from ccmusic.picture import Picture
 from ccmusic.values import Value
-from ccmusic.zoo import Checkpoint, providers
+from ccmusic.zoo import Checkpoint
 
 Floats = npt.NDArray[np.float32]
 
@@ -82,7 +82,7 @@ def stages(checkpoint: Checkpoint, picture: Picture) -> list[Stage]:
     CheckpointError
         If the file cannot be read or run.
     """
-    from ccmusic.runtime import onnxruntime
+    from ccmusic.runtime import open_onnx
 
     if checkpoint.path.suffix != ".onnx":
         return []
@@ -91,11 +91,7 @@ def stages(checkpoint: Checkpoint, picture: Picture) -> list[Stage]:
         content = checkpoint.path.read_bytes()
         found = _stages_of(memoryview(content))
         names = [name for _, candidates in found for name in candidates]
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(
-            content + _with_outputs(names), options, providers=providers()
-        )
+        session = open_onnx(content + _with_outputs(names))
         arrays = dict(zip(names, session.run(names, {"picture": picture.input[None]}), strict=True))
     except Exception as error:  # ONNX Runtime has no public base class for its errors
         reason = reason_of(error)

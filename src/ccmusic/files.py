@@ -92,12 +92,12 @@ class Reader:
 def temporary_sibling(path: Path) -> Iterator[Path]:
     """Create an empty file with a unique name in the folder of another; removed at the end."""
     # Not by the tempfile module: the file is to have the mode of any new file.
-    own = path.with_name(f".{path.name[:_LONGEST]}.{uuid.uuid4().hex}.part")
-    own.touch(exist_ok=False)
+    temporary = path.with_name(f".{path.name[:_LONGEST]}.{uuid.uuid4().hex}.part")
+    temporary.touch(exist_ok=False)
     try:
-        yield own
+        yield temporary
     finally:
-        own.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def clear(*paths: Path) -> None:
@@ -126,12 +126,12 @@ def replacing(path: Path) -> Iterator[Path]:
         yield path
         return
     target = Path(os.path.realpath(path))
-    with temporary_sibling(target) as own:
-        yield own
-        sync(own)
+    with temporary_sibling(target) as temporary:
+        yield temporary
+        sync(temporary)
         if mode is not None:
-            shutil.copymode(target, own)
-        own.replace(target)
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
         _sync_folder(target.parent)
 
 
@@ -161,7 +161,7 @@ def write(path: Path, content: bytes) -> None:
         If it cannot be written.
     """
     try:
-        with replacing(path) as own:
-            own.write_bytes(content)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         raise CCMusicError(f"{path}: cannot be written ({error.strerror})") from None

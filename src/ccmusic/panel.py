@@ -21,7 +21,7 @@ import numpy as np
 from ccmusic.agreement import agree, mean_probabilities
 from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, Clip, Crop, Source
-from ccmusic.card import ModelCard, matching
+from ccmusic.card import ModelCard, select
 from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
 from ccmusic.importance import Importance, Occlusion, Part, together
@@ -148,14 +148,7 @@ class Panel(AbstractContextManager["Panel"]):
         CheckpointError
             If one is not of this panel.
         """
-        known = [checkpoint.card for checkpoint in self.checkpoints]
-        chosen: set[str] = set()
-        for name in [names] if isinstance(names, str) else names:
-            found = matching(name, known)
-            if not found:
-                known_names = ", ".join(sorted(card.name for card in known))
-                raise CheckpointError("unknown_model", name=name, known=known_names)
-            chosen.update(card.name for card in found)
+        chosen = select(names, self.cards)
         return self._view(pair for pair in self._sessions if pair[0].card.name in chosen)
 
     def run(self, pictures: Mapping[Preprocessing, Sequence[Picture]]) -> Iterator[Verdict]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal, Self, TypeVar, get_args
 
 import numpy as np
@@ -75,7 +75,7 @@ class Preprocessing(Parameters):
     """``logarithm``: natural, of the value plus :attr:`log_floor`. ``decibels``: relative to the
     :attr:`reference`."""
     log_floor: float = Field(1e-6, ge=1e-30, le=1)
-    reference: float | None = Field(None, gt=0)
+    reference: float | None = Field(None, ge=1e-30, le=1e30)
     """Value of the spectrogram that has 0 dB; None for the loudest cell of the whole piece."""
     top_db: float | None = Field(80.0, gt=0, le=300)
     """Decibels are no lower than this below the loudest cell of the whole piece; None: no limit but
@@ -189,9 +189,22 @@ class Picture(Value):
     pixels: Pixels
     """uint8 [height, width] of the input, or [height, width, 3] if the preprocessing gives colours;
     to look at if the input is made of unscaled levels."""
-    input: Floats
-    """float32 [channels, height, width], normalised with the preprocessing's mean and std."""
     preprocessing: Preprocessing
+
+    @cached_property
+    def input(self) -> Floats:
+        """float32 [channels, height, width], normalised with the preprocessing's mean and std.
+
+        Made of the pixels or levels when it is first asked for: a picture that goes to another
+        process weighs a third without it.
+        """
+        preprocessing = self.preprocessing
+        if preprocessing.scaling == "minmax":
+            return normalise(self.pixels, preprocessing)
+        cells = orient(self.logarithm, preprocessing.orientation)
+        if preprocessing.resizing == "bilinear":
+            cells = resize(cells, preprocessing.size, preprocessing.size)
+        return normalise(cells, preprocessing)
 
     @classmethod
     def from_spectrogram(
@@ -213,19 +226,14 @@ class Picture(Value):
             logarithm = _decibels(spectrogram, preprocessing, loudest)
         else:
             logarithm = np.log(spectrogram.values + np.float32(preprocessing.log_floor))
-        oriented = orient(logarithm, preprocessing.orientation)
-        scaled = scale(oriented)
+        scaled = scale(orient(logarithm, preprocessing.orientation))
         pixels = magma()[scaled] if preprocessing.colours == "magma" else scaled
         if preprocessing.canvas:
             blocks = Image.fromarray(pixels).resize(preprocessing.canvas, Image.Resampling.NEAREST)
             pixels = np.asarray(blocks)
         if preprocessing.resizing == "bilinear":
-            side = preprocessing.size
-            pixels, oriented = resize(pixels, side, side), resize(oriented, side, side)
-        seen = pixels if preprocessing.scaling == "minmax" else oriented
-        return cls(
-            spectrogram, logarithm, scaled, pixels, normalise(seen, preprocessing), preprocessing
-        )
+            pixels = resize(pixels, preprocessing.size, preprocessing.size)
+        return cls(spectrogram, logarithm, scaled, pixels, preprocessing)
 
     @classmethod
     def slices(cls, spectrogram: Spectrogram, preprocessing: Preprocessing) -> tuple[Self, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ccmusic.audio import AudioInfo, AudioWarning, Clip, Crop, Recording, Source
 from ccmusic.edits import Edit, OneChannel
+from ccmusic.errors import ParameterError
 from ccmusic.frames import carry
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.quality import Judged, judgeable
@@ -138,15 +139,13 @@ def prepare(
     AudioError
         If the file cannot be read.
     ParameterError
-        If an edit cannot be applied.
-    ValueError
-        If a clip is to be cropped.
+        If an edit cannot be applied, or a clip is to be cropped.
     """
     started = time.perf_counter()
     preprocessings = set(preprocessings)
     if isinstance(source, Clip):
         if crop != "center":
-            raise ValueError("a clip has been cropped already: give the crop to load")
+            raise ParameterError("clip_cropped", file=source.file, crop=crop)
         clip = whole = source if name is None else replace(source, file=name)
     else:
         first = edits[0] if edits else None

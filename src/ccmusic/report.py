@@ -42,7 +42,8 @@ svg { display: block; width: 100%; height: auto; }
 table { border-collapse: collapse; }
 th, td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap; }
 th:first-child { text-align: left; }
-.models tr:last-child > * { border-top: 2px solid; font-weight: bold; }
+.swatch { display: inline-block; width: 0.7em; height: 0.7em; margin-right: 0.4em; }
+.all tr:last-child > * { border-top: 2px solid; font-weight: bold; }
 .windows td:last-child { font-weight: bold; }
 figure { margin: 0; }
 .note { opacity: 0.75; }
@@ -204,7 +205,7 @@ def _figures(analysis: PanelResult, language: Language) -> list[str]:
         *([_paragraph(why.message(language))] if why else []),
         *(map(_paragraph, advice.message(language)) if advice else ()),
         *([_paragraph(divergence)] if divergence else []),
-        f'<div class="scroll">{_table(analysis, language)}</div>',
+        shares_table(analysis, language),
     ]
 
 
@@ -226,25 +227,76 @@ def _evidence(analysis: PanelResult, language: Language) -> list[str]:
 def _windows(windows: Sequence[PanelResult], language: Language) -> str:
     """Windows x models, the mean last: first choices with their probabilities."""
     names = dict.fromkeys(name for window in windows for name in window.verdicts)
-    mean = translate(language, "page.mean_short")
-    rows = ["".join(f"<th>{escape(name)}</th>" for name in ("", *names, mean))]
+    rows = []
     for window in windows:
         choices = [window.verdicts[n].top(1) if n in window.verdicts else [] for n in names]
-        cells = "".join(map(partial(_choice, language=language), (*choices, window.top(1))))
-        rows.append(f"<th>{clock(window.clip.info.window_start)}</th>{cells}")
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f'<div class="scroll"><table class="windows">{body}</table></div>'
+        cells = map(partial(_choice, language=language), (*choices, window.top(1)))
+        rows.append((clock(window.clip.info.window_start), "".join(cells)))
+    titles = map(escape, (*names, translate(language, "page.mean_short")))
+    return table("windows", titles, rows, translate(language, "timeline.title"))
 
 
 def _choice(choice: list[tuple[str, float]], language: Language) -> str:
     if not choice:
         return "<td></td>"
     ((genre, share),) = choice
+    return _bar(genre, 1, f"{genre_name(genre, language)} {share:.0%}")
+
+
+def _bar(genre: str, length: float, text: str) -> str:
+    """Cell of a table with a bar in the colour of a genre."""
     colour = genre_colour(genre)
+    bar = f"background:linear-gradient({colour},{colour}) 0 100%/{length:.1%} 4px no-repeat"
+    return f'<td style="{bar}">{escape(text)}</td>'
+
+
+def table(kind: str, head: Iterable[str], rows: Iterable[tuple[str, str]], label: str) -> str:
+    """Draw a table that scrolls where it is wider than the page.
+
+    Parameters
+    ----------
+    kind
+        Its class.
+    head
+        HTML of the titles of the columns.
+    rows
+        Title of each row, and HTML of its cells.
+    label
+        What it shows, for those who do not see it.
+    """
+    titles = "".join(f'<th scope="col">{title}</th>' for title in head)
+    body = "".join(f'<tr><th scope="row">{escape(t)}</th>{row}</tr>' for t, row in rows)
     return (
-        f'<td style="background: linear-gradient({colour}, {colour}) 0 100% / 100% 4px no-repeat">'
-        f"{escape(genre_name(genre, language))} {share:.0%}</td>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f'<table class="{kind}"><thead><tr><td></td>{titles}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def genre_mark(genre: str, language: Language) -> str:
+    """Name of a genre beside a square of its colour."""
+    return (
+        f'<span class="genre"><i class="swatch" style="background:{genre_colour(genre)}"></i>'
+        f"{escape(genre_name(genre, language))}</span>"
+    )
+
+
+def shares_table(analysis: PanelResult, language: Language) -> str:
+    """Models x genres; the likeliest genres of the mean at the left, the mean itself below."""
+    both = analysis.transform == "both"
+    shares = {
+        v.card.title(with_transform=both): v.probabilities
+        for v in analysis.verdicts.values()
+        if not v.error
+    }
+    shares[translate(language, "page.mean")] = analysis.mean
+    genres = analysis.genres
+    rows = (
+        (name, "".join(_bar(g, s[g], f"{s[g]:.0%}") if g in s else "<td></td>" for g in genres))
+        for name, s in shares.items()
+    )
+    head = (genre_mark(genre, language) for genre in genres)
+    return table("all", head, rows, translate(language, "page.table"))
 
 
 def clock(seconds: float) -> str:
@@ -262,30 +314,6 @@ def _models(analysis: PanelResult, language: Language) -> list[str]:
         *(_model(verdict, language) for verdict in analysis.verdicts.values()),
         "</ul>",
     ]
-
-
-def _table(analysis: PanelResult, language: Language) -> str:
-    """Models x genres; under each share a bar in the genre's colour."""
-    genres = analysis.genres
-    head = "".join(f"<th>{escape(genre_name(genre, language))}</th>" for genre in genres)
-    rows = [f"<tr><th></th>{head}</tr>"]
-    both = analysis.transform == "both"
-    shares = {
-        v.card.title(with_transform=both): v.probabilities
-        for v in analysis.verdicts.values()
-        if not v.error
-    }
-    shares[translate(language, "page.mean")] = analysis.mean
-    for name, given in shares.items():
-        cells = "".join(
-            f'<td style="background: linear-gradient({genre_colour(genre)}, {genre_colour(genre)}) '
-            f'0 100% / {given[genre]:.1%} 4px no-repeat">{given[genre]:.0%}</td>'
-            if genre in given
-            else "<td></td>"
-            for genre in genres
-        )
-        rows.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
-    return f'<table class="models">{"".join(rows)}</table>'
 
 
 def _spectrograms(analysis: Analysis, language: Language) -> list[str]:

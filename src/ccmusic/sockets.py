@@ -21,7 +21,7 @@ def bind(host: str, port: int, *, backlog: int | None = None) -> socket.socket:
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0]  # Python adds the address a second time
         raise CCMusicError(
-            f"cannot listen on {host}:{port} ({reason}); choose another --port"
+            f"cannot listen on {host}:{port} ({reason}); choose another `port`"
         ) from None
 
 

@@ -86,7 +86,7 @@ class WholePiece(PanelResult):
         )
 
     def select(self, names: Collection[str]) -> Self:
-        """The same restricted to some of its models, by checkpoint or backbone."""
+        """The same restricted to some of its models; errors as of :meth:`Analysis.select`."""
         return self.of(window.select(names) for window in self.windows)
 
     def document(self, *, top_k: int = 3, language: Language = "en") -> AnalysisDocument:

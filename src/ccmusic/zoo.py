@@ -298,17 +298,11 @@ def _try(checkpoint: Checkpoint) -> None:
 
 
 def _run_once(checkpoint: Checkpoint) -> None:
-    from ccmusic.runtime import onnxruntime
+    from ccmusic.runtime import open_onnx
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
     picture = np.zeros((1, *checkpoint.card.preprocessing.shape), np.float32)
     try:
-        session = onnxruntime.InferenceSession(
-            checkpoint.path, options, providers=["CPUExecutionProvider"]
-        )
-        session.run(["logits"], {"picture": picture})
+        open_onnx(checkpoint.path, threads=1).run(["logits"], {"picture": picture})
     except Exception as error:  # ONNX Runtime has no public base class for its errors
         if "alloc" in str(error):
             raise MemoryError from None

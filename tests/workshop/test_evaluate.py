@@ -13,7 +13,6 @@ from ccmusic.workshop.data import Recording
 from ccmusic.workshop.evaluate import (
     calibrate,
     evaluate,
-    evaluate_panel,
     fit_temperature,
     measure,
     predict_split,
@@ -150,13 +149,13 @@ def test_what_is_measured_is_what_users_get(
         bins = metrics.calibration
         return sum(b.confidence * b.recordings for b in bins) / metrics.recordings
 
-    together = evaluate_panel([checkpoint], manifest).metrics
-    assert confidence(together) == pytest.approx(np.mean(expected), rel=1e-6)
+    (alone,), together = evaluate([checkpoint], manifest)
+    assert confidence(together.metrics) == pytest.approx(np.mean(expected), rel=1e-6)
     recordings, (logits,) = predict_split([checkpoint], manifest, "valid")
     assert [each.shape for each in logits] == [(3, 2)] * 3
     metrics = measure(logits, recordings, CLASSES, temperature=0.05, split="valid", refit=False)
     assert confidence(metrics) == pytest.approx(np.mean(expected), rel=1e-6)
-    assert evaluate(checkpoint, manifest).accuracy == metrics.accuracy
+    assert alone.accuracy == metrics.accuracy
     assert calibrate(checkpoint, manifest).temperature == fit_temperature(
         logits, recordings, CLASSES
     )

@@ -302,6 +302,10 @@ def linear_state(k: int = 3) -> dict[str, torch.Tensor]:
     return dict(small(nn.Linear(576, k)).state_dict())
 
 
+def parameter(name: str) -> bool:
+    return "running_" not in name and "num_batches" not in name
+
+
 WRAPPINGS = {
     "bare": lambda s: s,
     "ordered": OrderedDict,
@@ -331,6 +335,13 @@ WRAPPINGS = {
         **{f"model.{k}": v * 0 for k, v in s.items()},
         **{f"ema_model.{k}": v for k, v in s.items()},
     },
+    # Parameters alone, without the dots of their names; the statistics are those of the model.
+    "LitEma": lambda s: {
+        **{f"model.{k}": v * 0 if parameter(k) else v for k, v in s.items()},
+        **{"model_ema." + k.replace(".", ""): v for k, v in s.items() if parameter(k)},
+        "model_ema.decay": torch.tensor(0.99),
+        "model_ema.num_updates": torch.tensor(7),
+    },
     "student and teacher": lambda s: {
         **{f"teacher.{k}": v * 0 for k, v in s.items()},
         **{f"student.{k}": v for k, v in s.items()},
@@ -349,7 +360,12 @@ def test_wrappings_come_off(tmp_path: Path, wrapping: str) -> None:
     )
     assert mapping.coverage == 1
     assert mapping.classifier == (576, 3)
-    unused = {"lightning": 1, "two averaged": len(state), "student and teacher": len(state)}
+    unused = {
+        "lightning": 1,
+        "LitEma": 2,
+        "two averaged": len(state),
+        "student and teacher": len(state),
+    }
     assert len(mapping.ignored) == unused.get(wrapping, 0)
     tolerance = 0.05 if wrapping == "half" else 1e-5
     expected = small(nn.Linear(576, 3))
@@ -507,6 +523,9 @@ def test_names_of_classes_in_the_file_are_found() -> None:
     to_number = {"samba": 2, "fado": 0, "morna": 1}
     for extra in (
         {"class_to_idx": to_number},
+        {"class_to_idx": {n: torch.tensor(i) for n, i in to_number.items()}},
+        {"idx_to_class": [*names]},
+        {"labels": {torch.tensor(i): n for n, i in to_number.items()}},
         {"hparams": {"classes": list(names)}},
         {"config": {"id2label": {str(i): n for n, i in to_number.items()}}},
         {"idx_to_class": {i: n for n, i in to_number.items()}},
@@ -515,6 +534,7 @@ def test_names_of_classes_in_the_file_are_found() -> None:
         state = make_plain(Path("x.pt"), {"state_dict": linear_state(), **extra})
         assert state.classes == (names,), extra
     for no_names in (
+        {"class_to_idx": {"a": torch.zeros(2), "b": torch.ones(2)}},
         {"class_to_idx": {"a": 0, "b": 2}}, {"classes": ["a", "a"]}, {"labels": [1, 2]},
         {"classes": ["a", "\x1b[2J"]}, {"classes": ["a"]}, {"class_weights": torch.ones(3)},
     ):  # fmt: skip
@@ -526,6 +546,14 @@ def test_safetensors_and_bfloat16(tmp_path: Path, read: Callable[[Path], StateDi
     path = tmp_path / "weights.safetensors"
     save_file({k: v.contiguous() for k, v in state.items()}, path, metadata={"format": "pt"})
     assert map_weights(path, read(path))[1].backbone == "mobilenet_v3_small"
+    assert read(path).classes == ()
+    for said in (
+        '{"morna": 1, "fado": 0, "samba": 2}',
+        '["fado", "morna", "samba"]',
+        "fado, morna,samba",
+    ):
+        save_file({k: v.contiguous() for k, v in state.items()}, path, metadata={"classes": said})
+        assert read(path).classes == (("fado", "morna", "samba"),)
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(WeightsError, match="cannot be read as weights"):
         read(path)

@@ -165,7 +165,7 @@ def test_from_weights_to_a_verdict(
     assert 40_000 < card.parameters < 60_000
     size = checkpoint.path.stat().st_size
     assert size < 4 * card.parameters  # halves, and the graph itself
-    assert evaluate(zoo.find_one("own"), manifest) == card.metrics
+    assert evaluate([zoo.find_one("own")], manifest)[0] == [card.metrics]
     hiss = manifest.with_name("hiss25.wav")
     verdict = analyze(hiss, models=["own"]).verdicts["own"]
     assert set(verdict.probabilities) == {"hiss", "hum"}
@@ -202,11 +202,16 @@ def test_it_is_measured_drawn_and_calibrated(
     assert cards[0].metrics is not None
     assert pair.accuracy == pair.either == cards[0].metrics.accuracy
     assert together.metrics.recall == cards[0].metrics.recall
+    asked = ["evaluate", "one", "--data", str(manifest), "--panel", str(panel)]
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    assert PanelCard.model_validate_json(panel.read_text()).describes(cards[:1])
 
     card = zoo.find_one("one").card
     folder = zoo.user_folder()
     (folder / "one.json").write_text(card.model_copy(update={"temperature": 4.0}).to_json())
-    run = CliRunner().invoke(app, ["calibrate", "one", "--data", str(manifest), "--as", "three"])
+    run = CliRunner().invoke(
+        app, ["calibrate", "one", "--data", str(manifest), "--store-as", "three"]
+    )
     assert run.exit_code == 0, run.output
     assert zoo.find_one("three").card.temperature == card.temperature
     assert zoo.find_one("one").card.temperature == 4
@@ -278,7 +283,7 @@ def test_what_is_missing_is_told_before_any_spectrogram(
     no_valid = [row for row in rows if not row.endswith(",valid")]
     for lines, options, said in (
         ([*rows, nowhere], OPTIONS, "no readable training recording of: rock"),
-        (no_valid, {**OPTIONS, "patience": 2}, "--patience needs recordings in valid"),
+        (no_valid, {**OPTIONS, "patience": 2}, "`patience` needs recordings in valid"),
     ):
         (tmp_path / "m.csv").write_text("\n".join([head, *lines]))
         with pytest.raises(DataError, match=said):

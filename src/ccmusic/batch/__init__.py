@@ -83,7 +83,7 @@ def find_audio(
         for path in passed_over:
             on_passed_over(path)
     if not found:
-        hint = "" if recursive else "; folders within folders need --recursive"
+        hint = "" if recursive else "; folders within folders need `recursive`"
         raise DataError(f"no recordings found in {', '.join(paths)}{hint}")
     return sorted(found)
 

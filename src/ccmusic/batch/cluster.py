@@ -70,7 +70,8 @@ def analyzed(
     try:
         if not ray.is_initialized():
             # Unless asked otherwise, Ray would report its use to its makers.
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            asked = os.environ.get("RAY_USAGE_STATS_ENABLED")
+            os.environ["RAY_USAGE_STATS_ENABLED"] = asked or "0"
             try:
                 with patch.dict(os.environ, _NO_WEB):
                     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)

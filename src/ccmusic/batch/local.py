@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from ccmusic.batch.rows import Document, Options
 from ccmusic.engine import Engine
-from ccmusic.errors import SandboxError, as_expected
+from ccmusic.errors import attempt
 from ccmusic.panel import Panel, available_cores, in_order
 from ccmusic.schema import ErrorDocument
 from ccmusic.whole import WholePiece
@@ -40,7 +40,8 @@ def documents(engine: Engine, panel: Panel, options: Options, file: str) -> Anal
         If no child process can be started.
     """
     found: list[Document] = []
-    try:
+
+    def judge() -> None:
         if options.crop == "whole":
             windows = []
             for window in engine.windows(panel, file):
@@ -49,9 +50,7 @@ def documents(engine: Engine, panel: Panel, options: Options, file: str) -> Anal
             found.insert(0, WholePiece.of(windows).to_dict())
         else:
             found.append(engine.run(panel, file, crop=options.crop).to_dict())
-    except SandboxError:  # not the fault of a recording
-        raise
-    except Exception as error:  # one recording must not stop a library
-        told = str(as_expected(error, file))
-        found.append(ErrorDocument(file=file, error=told).to_dict())
+
+    if error := attempt(judge, file):
+        found.append(ErrorDocument(file=file, error=str(error)).to_dict())
     return file, found

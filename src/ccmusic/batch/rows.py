@@ -22,6 +22,7 @@ _COLUMNS: dict[str, type] = {
     "window_end": float,
     "windows": int,
     "judged": str,
+    "message": str,
     "genre": str,
     "probability": float,
     "sureness": str,
@@ -82,7 +83,9 @@ def row(document: Mapping[str, Any]) -> Row:
     row: Row = {name: clip[name] for name in _COLUMNS if name in clip and name != "warnings"}
     row["path"], row["judged"] = document["file"], document["judged"]
     row["warnings"] = " ".join(warning["code"] for warning in clip["warnings"])
-    row["error"] = error_of(document) or _why_no_verdict(document)
+    silence = [w["message"] for w in clip["warnings"] if w["code"] == "silence"]
+    row["message"] = silence[0] if silence and not mean else document["message"]
+    row["error"] = error_of(document)
     row["windows"] = len(document.get("windows") or ()) or None
     if agreement:
         genre, probability = max(mean.items(), key=lambda item: item[1])
@@ -96,14 +99,6 @@ def row(document: Mapping[str, Any]) -> Row:
         shares = verdict.get("probabilities", {}).items()
         row |= {f"{name}_{genre}": round(share, 6) for genre, share in shares}
     return row
-
-
-def _why_no_verdict(document: Mapping[str, Any]) -> str | None:
-    """Why nothing was asked of a window: its silence, with what to do, or too little sound."""
-    if document["judged"] not in ("silent", "too_short"):
-        return None
-    silence = [w["message"] for w in document["clip"]["warnings"] if w["code"] == "silence"]
-    return str(silence[0] if silence else document["message"])
 
 
 def error_of(document: Mapping[str, Any]) -> str | None:

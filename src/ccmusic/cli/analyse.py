@@ -193,7 +193,9 @@ def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  #
         say(edits.message(clip.edits, language))
     for warning in analysis.warnings:
         label = translate(language, "cli.warning")
-        console.print(f"[yellow]{label}[/yellow] {warning.message(language)}", highlight=False)
+        option = " (--crop)" if warning.code == "silence" else ""
+        said = f"{warning.message(language)}{option}"
+        console.print(f"[yellow]{label}[/yellow] {said}", highlight=False)
     opinion = analysis.message(language)
     if not analysis.verdicts:
         say(opinion)

@@ -90,6 +90,9 @@ def import_(
     imported = import_weights(file, options)
     for line in imported.message(default_language()):
         print(line)
+    guesses = [key for key, _ in imported.notes if key == "recipe_guessed"]
+    if guesses or (imported.mapping and imported.mapping.assumed):
+        say("what is guessed or assumed can be given: --preprocessing, --activation")
     card = imported.checkpoint.card
     print(f"{card.name}: ccmusic classify SONG --transform {card.transform} --models {card.name}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -142,9 +143,13 @@ def say(english: str) -> None:
 
 
 def complain(trouble: str | CCMusicError) -> None:
-    """Print an error line; of an error, its text in the default language."""
+    """Print an error line; of an error, its text in the default language.
+
+    The library names a parameter as in Python, `final_epochs`; here it is an option.
+    """
     language = default_language()
     line = localized(trouble) if isinstance(trouble, str) else trouble.message(language)
+    line = re.sub("`([a-z_]+)`", lambda name: f"--{name[1].replace('_', '-')}", line)
     print(f"ccmusic: {printable(line)}", file=sys.stderr)
 
 

@@ -101,12 +101,11 @@ def evaluate(
     from ccmusic.zoo import find_one
 
     checkpoints = [find_one(name) for name in names]
-    measured = {c.card.name: evaluation.evaluate(c, data, split=split) for c in checkpoints}
-    together = None
-    if len(checkpoints) > 1:
-        together = evaluation.evaluate_panel(checkpoints, data, split=split)
+    alone, together = evaluation.evaluate(checkpoints, data, split=split)
+    measured = dict(zip([checkpoint.card.name for checkpoint in checkpoints], alone, strict=True))
+    if len(alone) > 1:
         measured["mean"] = together.metrics
-    if panel and together:
+    if panel:
         write(panel, together.to_json().encode())
     if output:
         output.mkdir(parents=True, exist_ok=True)
@@ -119,7 +118,7 @@ def evaluate(
         return
     for name, metrics in measured.items():
         _print_metrics(name, metrics)
-    if together:
+    if together.pairs:
         print_table(
             ("pair", "accuracy of their mean", "one of them right"),
             (
@@ -161,13 +160,13 @@ def calibrate(
     data: ManifestOption,
     store_as: Annotated[
         str | None,
-        typer.Option("--as", metavar="NAME", help="Name of the calibrated copy."),
+        typer.Option("--store-as", metavar="NAME", help="Name of the calibrated copy."),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of the manifest.")] = "valid",
 ) -> None:
     """Fit temperature and confidence bands to your own recordings (extra `torch`).
 
-    Your own checkpoint is rewritten; a shipped one is copied under the name given by `--as`.
+    Your own checkpoint is rewritten; a shipped one is copied under the name given by `--store-as`.
     """
     from ccmusic.workshop.evaluate import calibrate_stored
 

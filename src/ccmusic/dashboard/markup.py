@@ -7,7 +7,7 @@ from html import escape
 
 from ccmusic.card import Band, titles
 from ccmusic.genres import genre_colour, genre_name
-from ccmusic.result import PanelResult
+from ccmusic.report import genre_mark, table
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
@@ -16,14 +16,6 @@ STATUS = (
     'clip-path:inset(50%)"></div>'
 )
 """What a script writes here is read out and not seen."""
-
-
-def genre_mark(genre: str, language: Language) -> str:
-    """Name of a genre beside a square of its colour."""
-    return (
-        f'<span class="genre"><i class="swatch" style="background:{genre_colour(genre)}"></i>'
-        f"{escape(genre_name(genre, language))}</span>"
-    )
 
 
 def changing(parts: Collection[str]) -> str:
@@ -222,30 +214,6 @@ def race(
     return f'<ol class="race">{rows}</ol>'
 
 
-def table(analysis: PanelResult, language: Language) -> str:
-    """Models x genres; the likeliest genres of the mean at the left, the mean itself below."""
-    both = analysis.transform == "both"
-    rows = {
-        v.card.title(with_transform=both): v.probabilities
-        for v in analysis.verdicts.values()
-        if not v.error
-    }
-    rows[translate(language, "page.mean")] = analysis.mean
-    genres = analysis.genres
-    head = "".join(f'<th scope="col">{genre_mark(g, language)}</th>' for g in genres)
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(_cell(genre, shares.get(genre)) for genre in genres)
-        + "</tr>"
-        for name, shares in rows.items()
-    )
-    label = escape(translate(language, "page.table"))
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table class="all">'
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
 def differences(
     titles: tuple[str, str], rows: Iterable[tuple[str, int, int]], language: Language
 ) -> str:
@@ -279,19 +247,8 @@ def matrix(cells: Mapping[tuple[str, str], tuple[float, float | None]], language
         below = "" if second is None else f"<small>{second:.0%}</small>"
         return f'<td class="{kind}" style="--tint: {tint:.0f}%">{first:.0%}{below}</td>'
 
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
-    body = "".join(
-        f'<tr><th scope="row">{escape(row)}</th>'
-        + "".join(cell((row, column)) for column in titles)
-        + "</tr>"
-        for row in titles
-    )
-    label = escape(translate(language, "guide.pairs"))
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
-        f'<table class="matrix"><thead><tr><td></td>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    rows = ((row, "".join(cell((row, column)) for column in titles)) for row in titles)
+    return table("matrix", map(escape, titles), rows, translate(language, "guide.pairs"))
 
 
 def tie(verdicts: Iterable[Verdict], genres: tuple[str, str], language: Language) -> str:
@@ -320,11 +277,3 @@ def tie(verdicts: Iterable[Verdict], genres: tuple[str, str], language: Language
 
 def _signed(points: int) -> str:
     return f"{points:+d}".replace("-", "−") if points else "0"
-
-
-def _cell(genre: str, share: float | None) -> str:
-    if share is None:
-        return "<td></td>"
-    colour = genre_colour(genre)
-    bar = f"background:linear-gradient({colour},{colour}) 0 100%/{share:.1%} 4px no-repeat"
-    return f'<td style="{bar}">{share:.0%}</td>'

@@ -14,13 +14,12 @@ from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, AudioInfo, Clip, window_sta
 from ccmusic.card import titles
 from ccmusic.dashboard.compute import start_piece
 from ccmusic.dashboard.markdown import told
-from ccmusic.dashboard.markup import genre_mark
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.signal_figures import show_figure
 from ccmusic.dashboard.verdict_figures import timeline_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_colour
-from ccmusic.report import clock
+from ccmusic.report import clock, genre_mark
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
 from ccmusic.whole import ranking

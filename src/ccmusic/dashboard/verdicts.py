@@ -16,6 +16,7 @@ from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
+from ccmusic.report import shares_table
 from ccmusic.result import PanelResult
 from ccmusic.texts import Language, capitalized, translate
 from ccmusic.verdict import Verdict
@@ -182,7 +183,7 @@ def details(shown: PanelResult, language: Language) -> None:
     if shown.agreement is None:
         return
     with st.expander(translate(language, "page.details"), key="details"):
-        st.html(markup.table(shown, language))
+        st.html(shares_table(shown, language))
         divergence, *notes = _notes(shown, language)
         st.caption(plain(divergence), help=translate(language, "term.divergence"))
         for line in notes:

@@ -9,9 +9,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
-from ccmusic.dashboard.markup import genre_mark
 from ccmusic.dashboard.piece import Piece
 from ccmusic.genres import GENRES, genre_name
+from ccmusic.report import genre_mark
 from ccmusic.texts import Language, translate
 
 

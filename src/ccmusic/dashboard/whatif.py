@@ -21,7 +21,7 @@ from ccmusic.dashboard.compare import peak
 from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.importance import known_analysis
 from ccmusic.dashboard.markdown import told
-from ccmusic.dashboard.markup import bar, genre_mark
+from ccmusic.dashboard.markup import bar
 from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import sixteen, wav, window_button
@@ -32,6 +32,7 @@ from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
+from ccmusic.report import genre_mark
 from ccmusic.spectrogram import TransformChoice, transforms_of
 from ccmusic.texts import Language, capitalized, translate
 

@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from ccmusic.errors import CCMusicError
 from ccmusic.service import routes
+from ccmusic.service.backend import Backend
 from ccmusic.service.gate import Gate, Limits
 from ccmusic.service.problems import handle
-from ccmusic.service.work import Work
 from ccmusic.version import __version__
 
 
@@ -43,7 +43,7 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
     """
     if token is not None and not (token := token.strip()):
         raise CCMusicError(
-            "the token is empty, which would let everybody in; give --token or CCMUSIC_TOKEN a "
+            "the token is empty, which would let everybody in; give `token` or CCMUSIC_TOKEN a "
             "value, or leave both out"
         )
     limits = limits or Limits()
@@ -54,8 +54,8 @@ def create_app(*, token: str | None = None, limits: Limits | None = None) -> Fas
         version=__version__,
         lifespan=_lifespan,
     )
-    app.state.work = work = Work(limits)
-    app.state.close = weakref.finalize(app, work.close)  # which also runs when Python ends
+    app.state.backend = backend = Backend(limits)
+    app.state.close = weakref.finalize(app, backend.close)  # which also runs when Python ends
     app.state.registry = registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     handle(app)

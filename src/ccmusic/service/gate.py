@@ -98,7 +98,7 @@ class Gate:
         if scope["type"] == "websocket":  # only of whoever adds a route to the application
             await (self._app if admitted else WebSocketClose(1008))(scope, receive, send)
             return
-        work = _route(self._uploads, scope)
+        upload = _route(self._uploads, scope)
         started, status = time.perf_counter(), 0
 
         async def counted_send(message: Message) -> None:
@@ -108,12 +108,12 @@ class Gate:
             await send(message)
 
         try:
-            refusal = self._refusal(headers, admitted=admitted, work=work is not None)
+            refusal = self._refusal(headers, admitted=admitted, upload=upload is not None)
             if refusal:
                 if "expect" not in headers:  # such a client waits to be asked for its upload
                     await _drain(receive)
                 await refusal(scope, receive, counted_send)
-            elif work:
+            elif upload:
                 self._inside += 1
                 try:
                     await self._limited(scope, receive, counted_send)
@@ -127,20 +127,20 @@ class Gate:
             raise
         finally:
             # Label by route: clients can ask for any path.
-            label = getattr(work or scope.get("route"), "path", "other")
+            label = getattr(upload or scope.get("route"), "path", "other")
             if status:  # 0: the client went before there was an answer
                 self._requests.labels(label, str(int(status))).inc()
-            if work:
+            if upload:
                 self._seconds.labels(label).observe(time.perf_counter() - started)
 
-    def _refusal(self, headers: Headers, *, admitted: bool, work: bool) -> JSONResponse | None:
+    def _refusal(self, headers: Headers, *, admitted: bool, upload: bool) -> JSONResponse | None:
         if not admitted:
             return problem(
                 HTTPStatus.UNAUTHORIZED,
                 "a bearer token is needed",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        if not work:
+        if not upload:
             return None
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._limits.megabytes * 1_000_000:

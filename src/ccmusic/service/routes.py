@@ -1,7 +1,7 @@
 """The routes of the service, in one router for each kind of admission."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
 from fastapi.responses import PlainTextResponse
@@ -15,9 +15,9 @@ from ccmusic.analysis import Analysis
 from ccmusic.errors import CCMusicError
 from ccmusic.panel import Panel
 from ccmusic.schema import AnalysisDocument, ModelsDocument, model_document
+from ccmusic.service.backend import Backend
 from ccmusic.service.problems import described, language, problem, responses
 from ccmusic.service.schemas import Levels, Model
-from ccmusic.service.work import Work
 from ccmusic.spectrogram import TransformChoice, TransformName
 
 music = APIRouter(prefix="/v1", tags=["music"])
@@ -28,12 +28,12 @@ public = APIRouter(tags=["service"], default_response_class=PlainTextResponse)
 """For everybody."""
 
 
-def _work(request: Request) -> Work:
-    work: Work = request.app.state.work
-    return work
+def _backend(request: Request) -> Backend:
+    backend: Backend = request.app.state.backend
+    return backend
 
 
-_Working = Annotated[Work, Depends(_work)]
+_Backend = Annotated[Backend, Depends(_backend)]
 _File = Annotated[UploadFile, File(description="WAV, FLAC, OGG, Opus, MP3, M4A/AAC.")]
 _Transform = Annotated[TransformName, Form(description="Which spectrogram.", examples=["cqt"])]
 _PanelTransform = Annotated[
@@ -53,40 +53,43 @@ _REFUSALS = responses(400, 401, 408, 413, 422, 429, 503)
 
 
 def _asked(
-    work: _Working, file: _File, transform: _PanelTransform = "cqt", models: _Models = None
-) -> tuple[UploadFile, Panel]:
-    return file, work.panel(transform, models)
+    backend: _Backend,
+    file: _File,
+    transform: _PanelTransform = "cqt",
+    models: _Models = None,
+    top_k: _TopK = 3,
+    attention: _Attention = False,
+) -> tuple[UploadFile, Panel, dict[str, Any]]:
+    return file, backend.panel(transform, models), {"top_k": top_k, "attention": attention}
 
 
-_Asked = Annotated[tuple[UploadFile, Panel], Depends(_asked)]
+_Asked = Annotated[tuple[UploadFile, Panel, dict[str, Any]], Depends(_asked)]
 
 
 @music.post("/classify", responses=_REFUSALS)
-async def classify(
-    request: Request, work: _Working, asked: _Asked, top_k: _TopK = 3, attention: _Attention = False
-) -> AnalysisDocument:
+async def classify(request: Request, backend: _Backend, asked: _Asked) -> AnalysisDocument:
     """Classify 10 s at the centre of a recording."""
-    analysis = await work.classify(request, *asked)
-    return analysis.document(top_k=top_k, attention=attention, language=language(request))
+    upload, panel, extent = asked
+    analysis = await backend.classify(request, upload, panel)
+    return analysis.document(**extent, language=language(request))
 
 
 @music.post("/classify/events", response_class=EventSourceResponse, responses=_REFUSALS)
 async def classify_events(
-    request: Request, work: _Working, asked: _Asked, top_k: _TopK = 3, attention: _Attention = False
+    request: Request, backend: _Backend, asked: _Asked
 ) -> AsyncIterator[ServerSentEvent]:
     """Tell each verdict as it comes.
 
     Server-sent events: `verdict` for each model, then `done` with the whole analysis; or
     `error` with a problem, if the recording cannot be read.
     """
-    spoken = language(request)
+    (upload, panel, extent), spoken = asked, language(request)
     try:
-        async for news in work.verdicts(*asked):
+        async for news in backend.verdicts(upload, panel):
             if isinstance(news, Analysis):
-                whole = news.document(top_k=top_k, attention=attention, language=spoken)
-                yield ServerSentEvent(event="done", data=whole)
+                yield ServerSentEvent(event="done", data=news.document(**extent, language=spoken))
             else:
-                one = {news.card.name: model_document(news, top_k, spoken)}
+                one = {news.card.name: model_document(news, extent["top_k"], spoken)}
                 yield ServerSentEvent(event="verdict", data=ModelsDocument(models=one))
     except CCMusicError as error:
         yield ServerSentEvent(event="error", data=described(error, spoken))
@@ -102,13 +105,13 @@ async def classify_events(
 )
 async def spectrogram(
     request: Request,
-    work: _Working,
+    backend: _Backend,
     file: _File,
     transform: _Transform = "cqt",
     format: Annotated[Literal["png", "json"], Form(description="Picture or numbers.")] = "png",
 ) -> Response | Levels:
     """Draw the spectrogram of 10 s at the centre of a recording."""
-    prepared = await work.spectrogram(request, file, transform)
+    prepared = await backend.spectrogram(request, file, transform)
     if format == "json":
         return Levels.of(prepared, language(request))
     ((picture,),) = prepared.pictures.values()
@@ -118,11 +121,11 @@ async def spectrogram(
 
 
 @private.get("/v1/models", tags=["music"], responses=responses(401))
-async def models(work: _Working) -> list[Model]:
+async def models(backend: _Backend) -> list[Model]:
     """List the checkpoints of the panel."""
     return [
         Model.of(card)
-        for panel in work.panels.values()
+        for panel in backend.panels.values()
         for card in sorted(panel.cards, key=lambda card: card.name)
     ]
 
@@ -142,10 +145,10 @@ async def healthz() -> str:
 
 
 @public.get("/readyz", responses=responses(503))
-async def readyz(work: _Working) -> Response:
+async def readyz(backend: _Backend) -> Response:
     """Tell whether the models are loaded; if not, which ones failed."""
-    if not work.ready:
+    if not backend.ready:
         return problem(503, "the models are being loaded", headers={"Retry-After": "1"})
-    if failed := work.failed():
+    if failed := backend.failed():
         return problem(503, f"could not be loaded: {', '.join(failed)}", code="models_failed")
     return PlainTextResponse("ready")

@@ -34,41 +34,41 @@ _FEWEST = 20  # minimum number of recordings of a band
 _TEMPERATURES = np.geomspace(0.2, 5.0, 200)
 
 
-def evaluate(checkpoint: Checkpoint, manifest: Path, *, split: str = "valid") -> Metrics:
-    """Measure a checkpoint on a split of a manifest.
+def evaluate(
+    checkpoints: Sequence[Checkpoint], manifest: Path, *, split: str = "valid"
+) -> tuple[list[Metrics], PanelCard]:
+    """Measure checkpoints on a split of a manifest; every recording is decoded once.
+
+    Returns
+    -------
+    metrics
+        Of each checkpoint.
+    together
+        Of their mean, and of all pairs of them.
 
     Raises
     ------
     DataError
-        If the split has no recording whose genre the checkpoint knows.
+        If the split has no recording whose genre the checkpoints know, or they have different
+        classes.
     CheckpointError
-        If the checkpoint cannot be opened.
+        If a checkpoint cannot be opened.
     """
-    card = checkpoint.card
-    recordings, (logits,) = predict_split([checkpoint], manifest, split)
-    return measure(
-        logits,
-        recordings,
-        card.classes,
-        temperature=card.temperature,
-        split=split,
-        # A temperature that unknown sources gave was not fitted to this split.
-        refit=card.unknown_sources is None,
-    )
-
-
-def evaluate_panel(
-    checkpoints: Sequence[Checkpoint], manifest: Path, *, split: str = "valid"
-) -> PanelCard:
-    """Measure the mean of several checkpoints, and all pairs of them.
-
-    Errors as :func:`evaluate`; also if the checkpoints have different classes.
-    """
-    return measure_panel(
-        [checkpoint.card for checkpoint in checkpoints],
-        *predict_split(checkpoints, manifest, split),
-        split=split,
-    )
+    cards = [checkpoint.card for checkpoint in checkpoints]
+    recordings, logits = predict_split(checkpoints, manifest, split)
+    metrics = [
+        measure(
+            each,
+            recordings,
+            card.classes,
+            temperature=card.temperature,
+            split=split,
+            # A temperature that unknown sources gave was not fitted to this split.
+            refit=card.unknown_sources is None,
+        )
+        for card, each in zip(cards, logits, strict=True)
+    ]
+    return metrics, measure_panel(cards, recordings, logits, split=split)
 
 
 def measure_panel(
@@ -80,12 +80,12 @@ def measure_panel(
 ) -> PanelCard:
     """Measure the mean of several models and all pairs, from what :func:`predict_split` gives."""
     classes = cards[0].classes
-    judged = [
-        (_Judged(each, recordings, classes), card.temperature)
+    scores = [
+        (_ByRecording(each, recordings, classes), card.temperature)
         for card, each in zip(cards, logits, strict=True)
     ]
-    shares = [each.of_clips(temperature) for each, temperature in judged]
-    right = [each.shares(temperature).argmax(axis=1) == each.truth for each, temperature in judged]
+    shares = [each.of_clips(temperature) for each, temperature in scores]
+    right = [each.shares(temperature).argmax(axis=1) == each.truth for each, temperature in scores]
 
     def measured(chosen: Sequence[int], *, refit: bool = False) -> Metrics:
         # The softmax of the logarithm of a distribution is that distribution.
@@ -156,7 +156,7 @@ def calibrate_stored(
     """
     checkpoint = find_one(name)
     if store_as is None and checkpoint.path.parent != user_folder():
-        raise DataError(f"{name} is shipped with the program: name the calibrated copy with --as")
+        raise DataError(f"{name} is shipped with the program: call its copy by `store_as`")
     card = calibrate(checkpoint, manifest, split=split).renamed(store_as or name)
     return checkpoint.card, store(card, checkpoint.path.read_bytes(), user_folder())
 
@@ -188,7 +188,7 @@ def predict_split(
 ) -> tuple[list[Recording], list[list[Logits]]]:
     """Recordings of a split with a known genre; for each checkpoint the logits of all slices.
 
-    Every recording is decoded once. Errors as :func:`evaluate_panel`.
+    Every recording is decoded once. Errors as :func:`evaluate`.
     """
     first = checkpoints[0].card
     for checkpoint in checkpoints:
@@ -234,8 +234,8 @@ def measure(
     With ``refit`` the calibration error is not flattered by a temperature that was fitted on the
     same split: each half of the recordings is scaled by the temperature that fits the other half.
     """
-    judged = _Judged(logits, recordings, classes)
-    truth, sources, shares = judged.truth, judged.sources, judged.shares(temperature)
+    scores = _ByRecording(logits, recordings, classes)
+    truth, sources, shares = scores.truth, scores.sources, scores.shares(temperature)
     chosen = shares.argmax(axis=1)
     right = chosen == truth
     support = Counter(classes[t] for t in truth)
@@ -246,9 +246,9 @@ def measure(
     accuracy_interval, macro_recall_interval = _intervals(right, truth)
     crossed = shares.copy()
     if refit and len(truth) > 1:
-        losses, odd = judged.losses(), np.arange(len(truth)) % 2 == 1
+        losses, odd = scores.losses(), np.arange(len(truth)) % 2 == 1
         for half in (odd, ~odd):
-            crossed[half] = judged.shares(_best(losses[:, ~half]))[half]
+            crossed[half] = scores.shares(_best(losses[:, ~half]))[half]
     confidence, hits = crossed.max(axis=1), crossed.argmax(axis=1) == truth
     calibration = _calibration(confidence, hits)
     return Metrics(
@@ -280,10 +280,10 @@ def fit_temperature(
 
     C. Guo et al., "On calibration of modern neural networks", 2017.
     """
-    return _best(_Judged(logits, recordings, classes).losses())
+    return _best(_ByRecording(logits, recordings, classes).losses())
 
 
-class _Judged:
+class _ByRecording:
     """Logits of clips whose recordings get one verdict each, in the order of first appearance."""
 
     def __init__(

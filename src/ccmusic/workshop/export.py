@@ -20,7 +20,7 @@ from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError
 from ccmusic.options import ExportOptions
 from ccmusic.picture import Preprocessing
-from ccmusic.runtime import onnxruntime
+from ccmusic.runtime import open_onnx
 from ccmusic.workshop.data import count_sources, read_manifest
 from ccmusic.workshop.evaluate import fit_temperature, held_out, infer, measure
 from ccmusic.workshop.runs import load_weights, read_log
@@ -143,14 +143,6 @@ def _forget_origin(path: Path) -> None:
         del part.metadata_props[:]
         part.ClearField("doc_string")
     onnx.save(model, path)
-
-
-def open_onnx(path: Path, *, threads: int = 0) -> onnxruntime.InferenceSession:
-    """Load a network that has no card yet."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _relative_latency(path: Path, preprocessing: Preprocessing) -> float:

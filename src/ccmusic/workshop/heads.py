@@ -104,8 +104,12 @@ def read_classifier(
     layers = _group(tensors)
     if not layers:
         return None
-    exact = _as_original(layers, original, prefix)
-    modules = list(exact) or [*_reused(layers, original, prefix), *_chain(layers, activation)]
+    modules = list(_as_original(layers, original, prefix))
+    assumed: list[str] = []
+    if not modules:
+        reused = _reused(layers, original, prefix)  # which takes its layer out
+        chain, assumed = _chain(layers, activation)
+        modules = reused + chain
     linear = [m for m in modules if isinstance(m, nn.Linear)]
     if not linear or not _chained(modules, linear[0].in_features):
         return None
@@ -119,22 +123,19 @@ def read_classifier(
     widths = (start, *(m.out_features for m in linear))
     if not any(isinstance(m, nn.Flatten) for m in modules):
         modules.insert(0, nn.Flatten())
-    assumed = [] if exact or is_ccmusic(widths) else _assumptions(modules, layers)
+    assumed = [] if is_ccmusic(widths) else assumed
     return Classifier(tuple(modules), side, widths[-1], widths, tuple(assumed))
 
 
 def _chained(modules: Sequence[nn.Module], width: int) -> bool:
     """Whether each layer takes as many values as the one before it gives."""
     for module in modules:
-        if isinstance(module, nn.Linear):
-            if module.in_features != width:
-                return False
-            width = module.out_features
-        elif isinstance(module, nn.BatchNorm1d):
-            if module.num_features != width:
-                return False
-        elif isinstance(module, nn.LayerNorm) and module.normalized_shape != (width,):
+        takes = getattr(module, "in_features", getattr(module, "num_features", width))
+        if isinstance(module, nn.LayerNorm):
+            (takes,) = module.normalized_shape
+        if takes != width:
             return False
+        width = getattr(module, "out_features", width)
     return True
 
 
@@ -207,12 +208,14 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
     return linear
 
 
-def _chain(layers: _Layers, activation: Activation) -> list[nn.Module]:
+def _chain(layers: _Layers, activation: Activation) -> tuple[list[nn.Module], list[str]]:
     """Layers with parameters, and an activation where one is missing between two linear layers.
 
-    Of several free positions the first is taken: the others usually held dropout.
+    Of several free positions the first is taken: the others usually held dropout. The second list
+    tells these activations.
     """
     modules: list[nn.Module] = []
+    assumed: list[str] = []
     before: str | None = None  # path of the last layer, while a linear one waits for an activation
     for path, tensors in layers.items():
         weight, bias = tensors.get("weight"), tensors.get("bias")
@@ -221,6 +224,7 @@ def _chain(layers: _Layers, activation: Activation) -> list[nn.Module]:
             raise UnknownLayerError(f"{path}.{name}", tuple(tensors[name].shape))
         if before is not None and _gap(before, path):
             modules.append(_ACTIVATIONS[activation]())
+            assumed.append(f"{type(modules[-1]).__name__} after {before}")
             before = None
         linear = weight.ndim == 2 or (weight.ndim == 4 and weight.shape[2:] == (1, 1))
         if linear:
@@ -236,7 +240,7 @@ def _chain(layers: _Layers, activation: Activation) -> list[nn.Module]:
         else:
             raise UnknownLayerError(f"{path}.weight", tuple(weight.shape))
         before = path if linear or before is not None else None
-    return modules
+    return modules, assumed
 
 
 def _gap(before: str, after: str) -> bool:
@@ -245,17 +249,6 @@ def _gap(before: str, after: str) -> bool:
     *other, second = after.split(".")
     numbered = parent == other and first.isdigit() and second.isdigit()
     return not numbered or int(second) - int(first) > 1
-
-
-def _assumptions(modules: Sequence[nn.Module], layers: _Layers) -> list[str]:
-    paths = iter(layers)
-    found, path = [], ""
-    for module in modules:
-        if isinstance(module, (nn.Linear, nn.BatchNorm1d)) or type(module) is nn.LayerNorm:
-            path = next(paths, path)
-        elif isinstance(module, tuple(_ACTIVATIONS.values())):
-            found.append(f"{type(module).__name__} after {path}")
-    return found
 
 
 def pull_back(layer: nn.Module, inputs: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:

@@ -22,11 +22,12 @@ from ccmusic.errors import CheckpointError, WeightsError, reason_of
 from ccmusic.genres import CCMUSIC_CLASSES
 from ccmusic.options import ImportOptions, Normalisation
 from ccmusic.picture import Floats, Picture, Preprocessing
+from ccmusic.runtime import open_onnx
 from ccmusic.sandbox import Sandbox
 from ccmusic.spectrogram import TransformName
 from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import family_of
-from ccmusic.workshop.export import count_multiply_adds, open_onnx, to_fp16, to_onnx
+from ccmusic.workshop.export import count_multiply_adds, to_fp16, to_onnx
 from ccmusic.workshop.mapping import Mapping, map_weights
 from ccmusic.workshop.weights import StateDict, check_size, read_weights, run_apart
 from ccmusic.zoo import Checkpoint, scan, store, user_folder

@@ -344,8 +344,37 @@ def _rest(tensors: Tensors, fit: _Fit) -> dict[str, str]:
 
 def _renamed(tensors: Tensors) -> tuple[Tensors, list[tuple[str, str]]]:
     renamed = [(k, _OLD_DENSENET.sub(r"\1\2", k)) for k in tensors if _OLD_DENSENET.match(k)]
-    new = dict(renamed)
-    return {new.get(k, k): v for k, v in tensors.items()}, renamed
+    renamed += _averages(tensors)
+    new, replaced = dict(renamed), {name for _, name in renamed}
+    return {new.get(k, k): v for k, v in tensors.items() if k in new or k not in replaced}, renamed
+
+
+def _averages(tensors: Tensors) -> list[tuple[str, str]]:
+    """Averaged parameters that lost the dots of their names, and what they are averages of.
+
+    So does ``LitEma`` of latent diffusion, which many programs have copied.
+    """
+    found: list[tuple[str, str]] = []
+    for start in {key.rpartition(".")[0] for key in tensors}:
+        if not is_averaged(start.rpartition(".")[2]):
+            continue
+        mine = f"{start}."
+        flat = {key.removeprefix(mine): key for key in tensors if key.startswith(mine)}
+        others = [key for key in tensors if not key.startswith(mine)]
+        prefixes = {"", *(key[: dot.end()] for key in others for dot in re.finditer(r"\.", key))}
+        pairs: list[list[tuple[str, str]]] = [
+            [
+                (flat[name], key)
+                for key in others
+                if key.startswith(prefix)
+                and (name := key.removeprefix(prefix).replace(".", "")) in flat
+                and tensors[flat[name]].shape == tensors[key].shape
+            ]
+            for prefix in prefixes
+        ]
+        _, most = max(enumerate(pairs), key=lambda each: len(each[1]))
+        found += most
+    return found
 
 
 def _auxiliary(key: str) -> bool:

@@ -71,7 +71,7 @@ def train(manifest: Path, out: Path, options: TrainOptions) -> Path:
         If the data cannot be trained on, the start does not fit, or the folder holds another plan.
     """
     if not (options.epochs or options.final_epochs or options.init_from):
-        raise DataError("nothing to do: give --epochs, --final-epochs, or --init-from")
+        raise DataError("nothing to do: give `epochs`, `final_epochs`, or `init_from`")
     init_from = locate(options.init_from) if options.init_from else None
     feature_teacher = options.feature_teacher
     recordings = read_manifest(manifest)
@@ -98,7 +98,7 @@ def train(manifest: Path, out: Path, options: TrainOptions) -> Path:
     # What is missing is told before hours of spectrograms.
     _check((r for r in usable if r.path.is_file()), classes)
     if plan.patience and not any(r.split == "valid" and r.genre for r in recordings):
-        raise DataError(f"{manifest}: --patience needs recordings in valid")
+        raise DataError(f"{manifest}: `patience` needs recordings in valid")
     preprocessing = Preprocessing.default(plan.transform)
     out.mkdir(parents=True, exist_ok=True)
     run = _Run(plan, preprocessing, out, init_from, feature_teacher, manifest)
@@ -108,7 +108,7 @@ def train(manifest: Path, out: Path, options: TrainOptions) -> Path:
     _check(material.recordings, classes)
     valid = load_pictures([r for r in recordings if r.split == "valid" and r.genre], preprocessing)
     if plan.patience and not valid[0]:
-        raise DataError(f"{manifest}: --patience needs recordings in valid")
+        raise DataError(f"{manifest}: `patience` needs recordings in valid")
     run.fit(material, _Targets(material, soft, verdicts, plan), valid)
     return out / "weights.pt"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import safe_open
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from torch.serialization import get_unsafe_globals_in_checkpoint
@@ -173,7 +175,7 @@ def _read_content(path: Path) -> Any:
         if foreign:
             raise WeightsError("weights_foreign", file=path, kind=foreign)
         if head[8:9] == b"{":
-            return load_file(path)
+            return {**_metadata(path), **load_file(path)}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PyTorch's advice on a file that is odd
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -187,6 +189,19 @@ def _read_content(path: Path) -> Any:
         if "allocate" in text:
             raise MemoryError from None
         raise WeightsError("weights_damaged", file=path, reason=type(error).__name__) from None
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """What a safetensors file says beside its tensors: text, which may be JSON or a list."""
+    with safe_open(path, "pt") as file:
+        said: dict[str, str] = file.metadata() or {}
+    values: dict[str, Any] = {}
+    for key, text in said.items():
+        try:
+            values[key] = json.loads(text)
+        except ValueError:
+            values[key] = text.split(",")
+    return values
 
 
 def _foreign(path: Path, head: bytes) -> str:
@@ -300,11 +315,11 @@ def _class_lists(content: Any) -> tuple[tuple[str, ...], ...]:
 def _class_list(value: Any) -> tuple[str, ...]:
     if isinstance(value, Mapping):
         pairs = list(value.items())
-        if all(isinstance(name, str) and isinstance(number, int) for name, number in pairs):
+        if not any(isinstance(number, str) for _, number in pairs):
             pairs = [(number, name) for name, number in pairs]  # class_to_idx, else id2label
         try:
             numbered = {int(number): name for number, name in pairs}
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError):  # as of a tensor of several values
             return ()
         if sorted(numbered) != list(range(len(pairs))):
             return ()

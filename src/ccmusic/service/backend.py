@@ -28,7 +28,7 @@ from ccmusic.zoo import scan
 T = TypeVar("T")
 
 
-class Work:
+class Backend:
     """Engine and open models; requests are served in the order of their arrival."""
 
     def __init__(self, limits: Limits) -> None:
