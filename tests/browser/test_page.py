@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("playwright")
 pytest.importorskip("streamlit")
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from ccmusic import Panel
@@ -187,6 +188,47 @@ def test_cqt_turns_with_one_click(visit: Callable[..., Page]) -> None:
     page.wait_for_function(f"() => {time_axis} == 'x'")
     page.locator(".st-key-as_networks label").first.click()
     page.wait_for_function(f"() => {time_axis} == 'y'")
+
+
+def test_a_picture_zooms_moves_is_saved_and_fills_the_screen(visit: Callable[..., Page]) -> None:
+    page = visit()
+    picture = plot(page, "spectrogram_cqt")
+    shown = "({ figure: { x, y } }) => [x.from, x.to, y.from, y.to]"
+    whole = picture.evaluate(shown)
+    box = picture.locator(".area").bounding_box()
+    assert box
+
+    def press(name: str) -> None:
+        picture.get_by_role("button", name=translate("en", f"figure.{name}")).click()
+
+    def drag(*places: tuple[float, float]) -> None:
+        for place, (x, y) in enumerate(places):
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+            page.mouse.down() if place == 0 else page.mouse.up()
+
+    press("zoom")
+    drag((0.25, 0.5), (0.75, 0.75))
+    begin, end, top, bottom = picture.evaluate(shown)
+    seconds, bins = whole[1] - whole[0], whole[2] - whole[3]
+    assert begin == pytest.approx(whole[0] + 0.25 * seconds, abs=0.05)
+    assert end == pytest.approx(whole[0] + 0.75 * seconds, abs=0.05)
+    assert (top, bottom) == pytest.approx((whole[2] - bins / 2, whole[2] - 0.75 * bins), abs=0.5)
+    press("pan")
+    drag((0.5, 0.5), (0.25, 0.5))
+    moved, *_ = picture.evaluate(shown)
+    assert moved == pytest.approx(begin + 0.25 * (end - begin), abs=0.1)
+    assert page.evaluate("window.ccmusic.region ?? null") is None  # none was selected
+    press("reset")
+    assert picture.evaluate(shown) == whole
+    with page.expect_download() as waiting:
+        press("download")
+    assert waiting.value.suggested_filename == "Rain - CQT.png"
+    with Image.open(waiting.value.path()) as saved:
+        width = picture.evaluate("(plot) => plot.clientWidth")
+        assert saved.width == 2 * width
+        assert len(saved.convert("RGB").getcolors(saved.width * saved.height) or ()) > 100
+    press("fullscreen")
+    page.wait_for_function("() => document.fullscreenElement?.dataset.key === 'spectrogram_cqt'")
 
 
 def test_slider_and_player_are_there_for_the_keyboard(visit: Callable[..., Page]) -> None:

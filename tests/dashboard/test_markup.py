@@ -1,7 +1,11 @@
+import re
+
 import pytest
 
+from ccmusic import Panel
 from ccmusic.card import Band
 from ccmusic.dashboard import markup
+from ccmusic.dashboard.examples import find_examples
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
 
@@ -46,3 +50,19 @@ def test_a_warning_that_makes_the_verdict_worthless_is_the_headline() -> None:
     assert '<h2 class="answer sentence">Speech, not music</h2>' in answer
     assert "Jazz" not in answer
     assert "70%" not in answer
+
+
+def test_the_two_closest_genres_stand_model_by_model() -> None:
+    with Panel.open("cqt") as panel:
+        verdicts = panel.analyze(find_examples()["vibe_ace"]).verdicts.values()
+    table = markup.tie(verdicts, ("reggae", "jazz"), "en")
+    rows = {}
+    for name, cells in re.findall('<th scope="row">(.*?)</th>(.*?)</tr>', table):
+        rows[name] = re.findall(r"(\d+%)</span>", cells)
+    assert rows == {
+        v.card.title(): [f"{v.probabilities[genre]:.0%}" for genre in ("reggae", "jazz")]
+        for v in verdicts
+    }
+    # First who prefers the one, last who prefers the other.
+    lead = {v.card.title(): v.probabilities["reggae"] - v.probabilities["jazz"] for v in verdicts}
+    assert list(rows) == sorted(rows, key=lambda name: -lead[name])

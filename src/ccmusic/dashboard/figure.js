@@ -422,7 +422,7 @@ class Figure {
     this.show(moved(this.x, across), moved(this.y, down));
   }
   fullscreen() {
-    this.root.style.background = this.paper();
+    document.documentElement.style.setProperty("--paper", this.paper());
     if (document.fullscreenElement) document.exitFullscreen();
     else this.root.requestFullscreen();
   }
