@@ -17,7 +17,7 @@ from ccmusic.texts import translate
 from live_page import browser, dashboard, settle
 
 WATCH = """async ([title]) => {
-    const pills = [...document.querySelectorAll("[class*=st-key-example_] button")];
+    const pills = [...document.querySelectorAll(".st-key-example button")];
     const frame = () => new Promise(requestAnimationFrame);
     const times = {};
     const start = performance.now();

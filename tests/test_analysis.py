@@ -117,7 +117,7 @@ def test_a_clip_has_been_cropped_already(small_zoo: Path) -> None:
         analyze(load(SONG), crop=1.0)
 
 
-@pytest.mark.parametrize("crop", ["centre", "whole", "", -1, -0.5, np.nan, np.inf])
+@pytest.mark.parametrize("crop", ["centre", "whole", "", -1, -0.5, np.nan, np.inf, None, True])
 def test_a_crop_is_honoured_or_refused(small_zoo: Path, crop: Any) -> None:
     for judge in (analyze, load):
         with pytest.raises(ParameterError, match=r"crop cannot be .*'center'"):
@@ -164,6 +164,7 @@ def test_every_source_gives_what_the_file_gives(small_zoo: Path, kind: str) -> N
         ((np.zeros(44_100), "44100"), AudioError, "44100 is no sample rate"),
         ((np.zeros(44_100), None), AudioError, "None is no sample rate"),
         ((np.zeros((9, 44_100)), 44_100), AudioError, "at most 8 channels; these are float64"),
+        ((np.zeros((0, 44_100)), 44_100), AudioError, "at most 8 channels; these are float64"),
         ((np.zeros(0), 44_100), AudioError, "no audio"),
         ((np.full(44_100, np.nan), 44_100), AudioError, "invalid samples"),
         ((np.full(44_100, 1e300), 44_100), AudioError, "invalid samples"),

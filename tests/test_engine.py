@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ccmusic.api import analyze_many
 from ccmusic.audio import Recording, load
 from ccmusic.engine import Engine
-from ccmusic.errors import AudioError, CCMusicError
+from ccmusic.errors import AudioError, CCMusicError, ParameterError
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
 from ccmusic.prepare import prepare
@@ -104,3 +106,17 @@ def test_one_child_serves_many_recordings(song: Path, monkeypatch: pytest.Monkey
             engine.prepare(song, CQT)
             with pytest.raises(AudioError):
                 engine.prepare(b"no music", CQT)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "2"])
+def test_a_number_of_workers_is_honoured_or_refused(count: Any) -> None:
+    with pytest.raises(ParameterError, match=r"workers cannot be .* it must be int >= 1"):
+        Engine(count)
+    with pytest.raises(ParameterError, match=r"concurrency cannot be .* it must be int >= 1"):
+        Panel([], concurrency=count)
+
+
+@pytest.mark.parametrize("one", ["song.mp3", b"RIFF"])
+def test_one_recording_is_not_taken_for_many(one: Any) -> None:
+    with pytest.raises(TypeError, match="this is one"):
+        list(analyze_many(one))

@@ -204,19 +204,20 @@ def test_silence_has_no_importance(home: Path) -> None:
         assert not list(panel.importance((np.zeros(10 * RATE), RATE)))
 
 
-def test_a_model_that_fails_on_covered_pictures_says_so() -> None:
+@pytest.mark.parametrize(("then", "said"), [(None, "once is enough"), (np.nan, "not numbers")])
+def test_a_model_that_fails_on_covered_pictures_says_so(then: float | None, said: str) -> None:
     asked: list[int] = []
 
     def once(pictures: Any) -> Any:
         asked.append(len(pictures))
-        if len(asked) > 1:
+        if len(asked) > 1 and then is None:
             raise RuntimeError("once is enough")
-        return [[1.0, 0.0]]
+        return [[1.0, 0.0]] if len(asked) == 1 else [[then, 0.0]] * len(pictures)
 
     model = Checkpoint.from_function(
         once, name="once", classes=CLASSES, preprocessing=Preprocessing.default("cqt")
     )
-    with Panel([model]) as panel, pytest.raises(CheckpointError, match="once is enough"):
+    with Panel([model]) as panel, pytest.raises(CheckpointError, match=said):
         last(panel, (noise(10, RATE), RATE))
 
 

@@ -42,6 +42,7 @@ def test_every_front_writes_what_the_schema_says(
     ]
     assert timeless[0] == timeless[1]
     assert mapped["models"]["jazz_cqt"]["attention"]["genre"] == "jazz"
+    assert mapped["models"]["jazz_cqt"]["attention"]["kind"] == "activation"
     assert mapped["message"] == analysis.message("zh")
 
 

@@ -4,6 +4,7 @@ import re
 from importlib import resources
 from pathlib import Path
 from string import Formatter
+from typing import Any
 
 import pytest
 
@@ -114,3 +115,9 @@ def test_reasons_and_stand_ins_for_names_within_an_error_are_translated_too() ->
     assert DataError("a.csv: cannot be written (No space left on device)").message("zh") == (
         "a.csv：无法写入（磁盘空间不足）"
     )
+
+
+def test_another_language_is_refused_in_one_line() -> None:
+    wrong: Any = "fr"
+    with pytest.raises(ValueError, match=r"language cannot be 'fr'; it must be zh \| en"):
+        translate(wrong, "attention.title")

@@ -10,7 +10,7 @@ import pytest
 import ccmusic.decode
 from ccmusic.analysis import Analysis
 from ccmusic.audio import MAX_SECONDS, Recording, load
-from ccmusic.errors import AudioError
+from ccmusic.errors import AudioError, ParameterError
 from ccmusic.panel import Panel, available_cores
 from ccmusic.prepare import Prepared, prepare
 from ccmusic.zoo import user_folder
@@ -197,6 +197,7 @@ def test_errors_come_at_once(
 ) -> None:
     with pytest.raises(AudioError):
         panel.timeline(tmp_path / "nowhere.mp3")
-    for hop in (0, -1, float("nan")):
-        with pytest.raises(ValueError, match="positive"):
+    wrong: list[Any] = [0, -1, float("nan"), None, "5", True, 1e-9]  # of the last, too many
+    for hop in wrong:
+        with pytest.raises(ParameterError, match="hop cannot be"):
             panel.timeline(write_sound("song.wav", tone(440, 12)), hop=hop)

@@ -134,7 +134,7 @@ def test_what_was_measured_speaks_where_it_was(analysis: Analysis) -> None:
     assert why.region is None  # these maps are no better than chance
     line = region_line(measured, name, genre, "en")
     assert "loses most without" in line
-    assert "agreement with the activation map" in line
+    assert "rank correlation with the activation map" in line
     assert "mostly" in region_line(analysis, name, genre, "en")
     page = measured.select([name])
     assert escape(translate("en", "occlusion.help")) in render(page, "html")

@@ -114,7 +114,7 @@ def analyze_many(
     CheckpointError
         If a named model is unknown.
     ParameterError
-        If ``crop`` or ``transform`` is something else.
+        If ``crop``, ``transform`` or ``workers`` is something else.
     SandboxError
         If no process can be started.
     """

@@ -35,7 +35,7 @@ from ccmusic.decode import (
     window_start,
 )
 from ccmusic.edits import Change, Edit, OneChannel, Without
-from ccmusic.errors import AudioError, ParameterError
+from ccmusic.errors import AudioError, ParameterError, not_one_of
 from ccmusic.frames import carry
 from ccmusic.quality import AudioWarning, audible_seconds, find_warnings
 from ccmusic.values import Value
@@ -66,6 +66,7 @@ __all__ = [
 SAMPLE_RATE = 22_050
 CLIP_SECONDS = 10.0
 MAX_SECONDS = 1800.0
+_LEAST_HOP = 0.1  # seconds between windows: half an hour has 18,000 of them
 
 # Suffixes of recordings in folders; a file that is named directly may have any suffix.
 # fmt: off
@@ -403,8 +404,8 @@ class Recording:
 
         Raises
         ------
-        ValueError
-            If ``hop`` is not positive.
+        ParameterError
+            If ``hop`` is less than 0.1 s.
         """
         return window_starts(self.duration, hop)
 
@@ -504,8 +505,9 @@ def _with_edited(warnings: tuple[AudioWarning, ...]) -> tuple[AudioWarning, ...]
 
 def window_starts(duration: float, hop: float) -> tuple[float, ...]:
     """Where the windows of a recording of this many seconds begin: :meth:`Recording.starts`."""
-    if not hop > 0:
-        raise ValueError(f"hop must be positive, not {hop}")
+    number = isinstance(hop, Real) and not isinstance(hop, bool)
+    if not (number and hop >= _LEAST_HOP):
+        raise not_one_of("timeline", "hop", hop, f"float >= {_LEAST_HOP}")
     begin = max(0.0, (duration - MAX_SECONDS) / 2)
     last = min(duration, MAX_SECONDS) - CLIP_SECONDS
     starts = np.arange(0, max(last, 0) + 1e-6, hop)
@@ -568,7 +570,8 @@ def _checked(samples: npt.ArrayLike, rate: float, name: str) -> tuple[npt.NDArra
     """Samples as [channels, n] of the type that they have, and their rate in hertz."""
     values = np.atleast_2d(np.asarray(samples))
     known = values.dtype.kind == "f" or values.dtype in (np.uint8, np.int8, np.int16, np.int32)
-    if not known or values.ndim > 2 or len(values) > min(max(1, values.shape[1]), 8):
+    most = min(max(1, values.shape[-1]), 8)
+    if not known or values.ndim > 2 or not 1 <= len(values) <= most:
         shape = " x ".join(map(str, np.shape(samples)))
         raise AudioError("not_samples", file=name, dtype=values.dtype, shape=shape or "1")
     number = isinstance(rate, Real) and not isinstance(rate, bool)

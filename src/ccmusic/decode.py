@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import zip_longest
+from numbers import Real
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias, cast, get_args
 
@@ -701,7 +702,8 @@ def _is_disguised(planes: Samples) -> bool:
 def check_crop(crop: Crop | float) -> None:
     """Refuse what is neither a place nor a second."""
     places = get_args(Crop)
-    if crop not in places and (isinstance(crop, str) or not 0 <= crop < float("inf")):
+    second = isinstance(crop, Real) and not isinstance(crop, bool) and 0 <= crop < float("inf")
+    if crop not in places and not second:
         raise not_one_of("load", "crop", crop, *map(repr, places), "float >= 0")
 
 

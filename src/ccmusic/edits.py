@@ -237,6 +237,26 @@ Edit: TypeAlias = Without | Change | OneChannel
 carry(Without, Change, OneChannel)
 
 
+def arrange(
+    channel: Channel | None, regions: Iterable[Without], change: Mapping[str, float]
+) -> tuple[Edit, ...]:
+    """Edits in the order in which they are done: the channel, then the regions, then the changes.
+
+    >>> arrange(None, [Without(band=(64, 127))], {"pitch": 2})[1].message("en")
+    'pitch +2 semitones'
+
+    Raises
+    ------
+    ParameterError
+        If a change has a value that it cannot have.
+    """
+    return (
+        *([OneChannel(channel=channel)] if channel else ()),
+        *regions,
+        *([Change(**change)] if change else ()),
+    )
+
+
 def read(plain: Iterable[Mapping[str, Any]]) -> tuple[Edit, ...]:
     """Edits from plain values, as the JSON of an analysis has them.
 

@@ -13,7 +13,7 @@ from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, Clip, Crop, Envelope, Recording, Source
 from ccmusic.decode import check_crop, check_kind, name_of
 from ccmusic.edits import Edit
-from ccmusic.errors import AudioError, CCMusicError, attempt
+from ccmusic.errors import AudioError, CCMusicError, attempt, check_count
 from ccmusic.frames import carry
 from ccmusic.panel import Panel, available_cores, in_order
 from ccmusic.picture import Preprocessing
@@ -55,6 +55,7 @@ class Engine(AbstractContextManager["Engine"]):
         minutes: float | None = None,
         keep_sound: bool = False,
     ) -> None:
+        check_count("Engine", "workers", workers)
         self.workers = workers or available_cores()
         self._sandbox = Sandbox(self.workers, seconds=seconds)
         self._minutes, self._keep_sound = minutes, keep_sound
@@ -164,6 +165,8 @@ class Engine(AbstractContextManager["Engine"]):
     ) -> Iterator[Analysis | CCMusicError]:
         """Analyse many recordings, several at once; see :func:`ccmusic.analyze_many`."""
         check_crop(crop)
+        if isinstance(sources, str | bytes):  # whose characters would be taken for files
+            raise TypeError("several recordings are a list or another iterable; this is one")
 
         def one(source: Item) -> Analysis | CCMusicError:
             return attempt(lambda: self.run(panel, source, crop=crop), _name_of(source))

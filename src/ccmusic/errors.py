@@ -162,6 +162,12 @@ def reason_of(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
+def check_count(owner: str, name: str, count: int | None) -> None:
+    """Refuse what is no number of workers; None is one by default."""
+    if count is not None and (not isinstance(count, int) or count < 1):
+        raise not_one_of(owner, name, count, "int >= 1", "None")
+
+
 def attempt(work: Callable[[], T], name: str) -> T | CCMusicError:
     """What work on a recording gives, or the error that it met; one must not stop the others.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import queue
 import time
@@ -23,7 +22,7 @@ from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, Clip, Crop, Source
 from ccmusic.card import ModelCard, select
 from ccmusic.edits import Edit
-from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, reason_of
+from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, check_count, reason_of
 from ccmusic.importance import Importance, Occlusion, Part, together
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared, prepare, prepare_windows
@@ -57,6 +56,7 @@ class Panel(AbstractContextManager["Panel"]):
     def __init__(
         self, checkpoints: Sequence[Checkpoint], *, concurrency: int | None = None
     ) -> None:
+        check_count("Panel", "concurrency", concurrency)
         cores = available_cores()
         # Two cores shared by five models: one core each, two at a time, beats all cores for one
         # model after the other, which wait for each other at every layer (benchmarks/panel.py).
@@ -207,6 +207,8 @@ class Panel(AbstractContextManager["Panel"]):
         name: str | None = None,
     ) -> Analysis:
         """Analyse a recording in a thread, without blocking the event loop; see :meth:`analyze`."""
+        import asyncio  # takes longer to load than a picture to be judged by one model
+
         return await asyncio.to_thread(self.analyze, source, crop=crop, edits=edits, name=name)
 
     def predict(self, sources: Iterable[Source | Clip]) -> list[str | None]:
@@ -284,8 +286,8 @@ class Panel(AbstractContextManager["Panel"]):
         ------
         AudioError
             If the file cannot be read.
-        ValueError
-            If ``hop`` is not positive.
+        ParameterError
+            If ``hop`` is less than 0.1 s.
         """
         self._check_open()
         windows = prepare_windows(source, self.preprocessings, hop=hop, name=name)
@@ -513,7 +515,10 @@ def _cover(occlusion: Occlusion, session: Future[Session], row: int) -> Part:
         raise
     except Exception as error:
         raise CheckpointError("failed", file=occlusion.model, reason=reason_of(error)) from None
-    return occlusion, row, np.concatenate(logits)
+    found = np.concatenate(logits)
+    if not np.isfinite(found).all():
+        raise CheckpointError("not_finite", file=occlusion.model)
+    return occlusion, row, found
 
 
 def _ask(

@@ -192,8 +192,8 @@ def prepare_windows(
     ------
     AudioError
         If the file cannot be read.
-    ValueError
-        If ``hop`` is not positive.
+    ParameterError
+        If ``hop`` is less than 0.1 s.
     """
     wanted = set(preprocessings)
     clips = Recording(source, name=name).slide(hop)

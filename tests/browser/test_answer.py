@@ -81,7 +81,7 @@ def test_an_old_frame_is_dimmed_until_the_new_one_stands(visit: Callable[..., Pa
             }).observe(document.body, { childList: true, subtree: true });
         }"""
     )
-    page.locator(".st-key-example_en button", has_text="Rain").click()
+    page.locator(".st-key-example button", has_text="Rain").click()
     expect(page.locator("h1.piece")).to_have_text("Rain")
     settle(page)
     seen = page.evaluate("window.seen")

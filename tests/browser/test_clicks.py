@@ -22,7 +22,7 @@ def test_a_double_click_shows_an_example_at_its_middle(
     visit: Callable[..., Page], pause: int
 ) -> None:
     page = visit("lang=en&example=vibe_ace&start=2")
-    example = page.locator(".st-key-example_en button", has_text="Enemy Unknown")
+    example = page.locator(".st-key-example button", has_text="Enemy Unknown")
     example.click()
     page.wait_for_timeout(pause)
     example.click()
@@ -37,7 +37,7 @@ def test_the_address_names_the_last_of_two_quick_clicks(
     visit: Callable[..., Page], pause: int
 ) -> None:
     page = visit("lang=en&example=vibe_ace")
-    examples = page.locator(".st-key-example_en")
+    examples = page.locator(".st-key-example")
     examples.locator("button", has_text="Enemy Unknown").click()
     page.wait_for_timeout(pause)
     examples.locator("button", has_text="Rain").click()
@@ -50,7 +50,7 @@ def test_all_models_are_on_in_a_menu_that_is_opened_late(visit: Callable[..., Pa
     page = visit("lang=en&example=vibe_ace")
     lines = page.locator(".models .model")
     models = lines.count()
-    page.locator(".st-key-example_en button", has_text="Rain").click()
+    page.locator(".st-key-example button", has_text="Rain").click()
     settle(page)
     page.get_by_role("button", name="Models").click()
     menu = page.locator("[class*=st-key-models_] button")
@@ -60,3 +60,24 @@ def test_all_models_are_on_in_a_menu_that_is_opened_late(visit: Callable[..., Pa
     assert pressed == ["true"] * models
     menu.first.click()
     expect(lines).to_have_count(models - 1)
+
+
+def test_what_was_taken_back_does_not_come_again_from_a_closed_menu(
+    visit: Callable[..., Page],
+) -> None:
+    page = visit("lang=en&example=rain")
+    lines = page.locator(".models .model")
+    models = lines.count()
+    page.get_by_role("button", name="Models").click()
+    page.locator("[class*=st-key-models_] button").first.click()
+    expect(lines).to_have_count(models - 1)
+    page.keyboard.press("Escape")
+    settle(page)
+    page.go_back()
+    expect(lines).to_have_count(models)
+    settle(page)
+    page.locator(".st-key-as_networks label").first.click()
+    expect(page).to_have_url(re.compile("networks=1"))
+    settle(page)
+    assert "off=" not in page.url
+    expect(lines).to_have_count(models)

@@ -17,6 +17,7 @@ pytest.importorskip("streamlit")
 
 import numpy as np
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import ButtonGroup
 
 from ccmusic import dashboard, zoo
 from ccmusic.analysis import Analysis
@@ -126,6 +127,12 @@ def charts(app: AppTest) -> int:
     return len(figures(app))
 
 
+def others(app: AppTest) -> ButtonGroup[Any]:
+    """Choice of the piece to compare with."""
+    (found,) = [pills for pills in app.pills if str(pills.key).startswith("other_")]
+    return found
+
+
 def assert_no_traceback(app: AppTest) -> None:
     assert not app.exception
 
@@ -137,7 +144,7 @@ def test_page_speaks_the_language_of_the_browser(locale: str, language: Language
     app = open_page(locale)
     assert_no_traceback(app)
     assert translate(language, "page.tagline") in texts(app)
-    assert app.session_state.language == language
+    assert app.session_state.page.language == language
 
 
 def test_link_goes_before_browser_and_leads_back() -> None:
@@ -151,8 +158,8 @@ def test_link_goes_before_browser_and_leads_back() -> None:
 def test_nonsense_in_the_link_is_ignored() -> None:
     app = open_page(lang="xx", example="../../etc/passwd", transform="dct")
     assert_no_traceback(app)
-    assert app.session_state.transform == "cqt"
-    assert app.session_state.example in EXAMPLES
+    assert app.session_state.page.transform == "cqt"
+    assert app.session_state.page.example in EXAMPLES
 
 
 @needs_cqt
@@ -198,7 +205,7 @@ def test_language_recomputes_nothing(analyses: Counter[str]) -> None:
     app.segmented_control(key="language").set_value("en").run()
     assert_no_traceback(app)
     assert translate("en", "page.tagline") in texts(app)
-    assert app.session_state.example == "rain"
+    assert app.session_state.page.example == "rain"
     assert charts(app) == before
     assert analyses == {"cqt": 1}
 
@@ -209,7 +216,7 @@ def test_maps_show_any_genre_and_recompute_nothing(
     analyses: Counter[str], language: Language
 ) -> None:
     app = open_page(lang=language, example="vibe_ace")
-    chooser = app.selectbox(key=f"map_genre_{language}")
+    chooser = app.selectbox(key="map_genre")
     assert chooser.value == ""
     before = charts(app)
     chooser.set_value("reggae").run()
@@ -275,7 +282,7 @@ def test_maps_have_a_scale_each_or_one_for_all() -> None:
 @in_both_languages
 def test_a_tile_says_what_the_shipped_models_say(language: Language) -> None:
     app = open_page(lang=language, example="rain")
-    tiles = app.pills(key=f"example_{language}").options
+    tiles = app.pills(key="example").options
     golden = json.loads((Path(__file__).parents[1] / "golden" / "verdicts.json").read_text())
     assert len(tiles) == len(EXAMPLES)
     for stem, tile in zip(EXAMPLES, tiles, strict=True):
@@ -292,7 +299,7 @@ def test_a_tile_says_what_the_shipped_models_say(language: Language) -> None:
         assert str(votes.most_common(1)[0][1]) in said[0]
     # Who votes first is told nothing, not even by a colour.
     app.toggle(key="vote_first").set_value(True).run()
-    assert all(t.count("\n") == 1 for t in app.pills(key=f"example_{language}").options)
+    assert all(t.count("\n") == 1 for t in app.pills(key="example").options)
     assert "--genre:" not in "".join(markup(app))
 
 
@@ -394,17 +401,17 @@ def test_upload_replaces_the_example_and_an_example_the_upload() -> None:
     assert_no_traceback(app)
     assert headline(app)[0] == "mine.ogg"
     assert "example" not in app.query_params
-    app.pills(key="example_en").set_value("vibe_ace").run()
+    app.pills(key="example").set_value("vibe_ace").run()
     assert_no_traceback(app)
     assert headline(app)[0] == translate("en", "example.vibe_ace")
 
 
 def test_an_example_cannot_be_unchosen_into_an_empty_page() -> None:
     app = open_page(example="rain", transform="mel")
-    app.pills(key="example_en").set_value(None).run()
+    app.pills(key="example").set_value(None).run()
     assert_no_traceback(app)
     assert headline(app)[0] == translate("en", "example.rain")
-    assert app.pills(key="example_en").value == "rain"
+    assert app.pills(key="example").value == "rain"
 
 
 def test_a_link_brings_back_window_models_and_views() -> None:
@@ -471,7 +478,7 @@ def test_a_vote_first_covers_the_verdicts(language: Language) -> None:
     assert genre_name("blues", language) in own
     assert makers in texts(app)
     # Somebody who asks for another piece votes anew.
-    app.pills(key=f"example_{language}").set_value("rain").run()
+    app.pills(key="example").set_value("rain").run()
     assert headline(app)[1] == translate(language, "vote.ask")
     # No other view gives it away.
     app.segmented_control(key="view").set_value("way").run()
@@ -529,7 +536,7 @@ def test_a_second_piece_stands_beside_the_first(language: Language, analyses: Co
     app = open_page(lang=language, example="vibe_ace")
     alone = charts(app)
     assert translate(language, "compare.title") not in texts(app)
-    app.pills(key=f"other_{language}").set_value("rain").run()
+    others(app).set_value("rain").run()
     assert_no_traceback(app)
     assert dict(app.query_params)["other"] in ("rain", ["rain"])
     assert charts(app) == alone + 2
@@ -548,7 +555,7 @@ def test_a_second_piece_stands_beside_the_first(language: Language, analyses: Co
     )
     (sentence,) = [m.value for m in app.markdown if genre_name("environment", language) in m.value]
     assert rows[0][1] in sentence.replace("\\", "")
-    app.pills(key=f"other_{language}").set_value(None).run()
+    others(app).set_value(None).run()
     assert_no_traceback(app)
     assert charts(app) == alone
     assert "other" not in app.query_params
@@ -558,21 +565,21 @@ def test_a_second_piece_stands_beside_the_first(language: Language, analyses: Co
 def test_a_link_brings_the_second_piece_and_a_file_can_be_one() -> None:
     app = open_page(lang="en", example="vibe_ace", other="rain")
     assert_no_traceback(app)
-    assert app.pills(key="other_en").value == "rain"
+    assert others(app).value == "rain"
     # What is no music is one line; the first piece stands.
     app.file_uploader(key="upload").upload("broken.mp3", b"no music in here", "audio/mpeg").run()
-    token = app.session_state.own
-    app.pills(key="example_en").set_value("vibe_ace").run()
-    app.pills(key="other_en").set_value(token).run()
+    token = app.session_state.page.own
+    app.pills(key="example").set_value("vibe_ace").run()
+    others(app).set_value(token).run()
     assert_no_traceback(app)
     expected = AudioError("unknown_format", file="broken.mp3").message("en")
     assert expected in texts(app).replace("\\", "")
     assert app.query_params["other"] in (token, [token])
     assert headline(app)[0] == translate("en", "example.vibe_ace")
     # A piece is not compared with itself.
-    app.pills(key="other_en").set_value("rain").run()
-    app.pills(key="example_en").set_value("rain").run()
-    assert app.pills(key="other_en").value is None
+    others(app).set_value("rain").run()
+    app.pills(key="example").set_value("rain").run()
+    assert others(app).value is None
 
 
 @needs_cqt
@@ -705,7 +712,7 @@ def test_another_piece_is_dimmed_until_it_is_whole(monkeypatch: pytest.MonkeyPat
     assert left[-1] == set()
     assert all(later <= earlier for earlier, later in pairwise(left))
     left.clear()
-    app.pills(key="example_en").set_value("vibe_ace").run()
+    app.pills(key="example").set_value("vibe_ace").run()
     assert_no_traceback(app)
     assert headline(app)[0] == "Vibe Ace"
     assert (left[0], left[-1]) == (whole, set())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def test_uploads_survive_a_reload_and_nobody_else_opens_them(
     app = visit(monkeypatch, "mine", lang=language, own=own)
     assert title(app) == "celtica.ogg"
     assert len(app.dataframe) == 1
-    (which,) = [box for box in app.selectbox if str(box.key).startswith("which_")]
+    (which,) = [box for box in app.selectbox if str(box.key).startswith("which")]
     assert which.options == ["rain.ogg", "celtica.ogg"]
     # Who knows the address, but not the secret, is told.
     for secret in ("theirs", None):
@@ -152,7 +153,7 @@ def test_uploads_survive_a_reload_and_nobody_else_opens_them(
         assert [i.value for i in app.info] == [translate(language, "page.lost")]
     # Another session in the same browser does not list them.
     app = visit(monkeypatch, "mine", lang=language)
-    assert not [box for box in app.selectbox if str(box.key).startswith("which_")]
+    assert not [box for box in app.selectbox if str(box.key).startswith("which")]
 
 
 @pytest.mark.usefixtures("small_panel")
@@ -172,12 +173,12 @@ def test_an_example_leaves_the_uploads_at_hand(monkeypatch: pytest.MonkeyPatch) 
     app = visit(monkeypatch, "mine", example="rain")
     upload(app, "celtica")
     token = asked(app).rpartition("-")[2]
-    app.pills(key="example_en").set_value("vibe_ace").run()
+    app.pills(key="example").set_value("vibe_ace").run()
     assert title(app) == translate("en", "example.vibe_ace")
     link = {"example": "vibe_ace", "own": asked(app)}
     app = visit(monkeypatch, "mine", **link)  # reloaded
     assert title(app) == translate("en", "example.vibe_ace")
-    app.selectbox(key="which_en").set_value(token).run()
+    app.selectbox(key="which").set_value(token).run()
     assert not app.exception
     assert title(app) == "celtica.ogg"
 
@@ -194,12 +195,14 @@ def test_a_session_holds_no_more_than_a_visitor_may(monkeypatch: pytest.MonkeyPa
     app = visit(monkeypatch, "mine")
     upload(app, *contents)
     assert title(app) == "vibe_ace.ogg"
-    held = {brought.piece.name for brought in kept.get("mine" + app.session_state.shelf).values()}
+    shelf = "mine" + app.session_state.page.shelf
+    held = {brought.piece.name for brought in kept.get(shelf).values()}
     assert held == {"rain.ogg", "vibe_ace.ogg"}
     assert len(released) == 1
     told = translate("en", "page.upload_gone", mb=inputs.LARGEST_MB)
     assert told in [caption.value for caption in app.caption]
-    assert "pieces" not in app.session_state
+    session = pickle.dumps(app.session_state.page)
+    assert not any(content in session for content in contents.values())
 
 
 def keep_of_pieces(most: int) -> Keep[inputs._Brought]:

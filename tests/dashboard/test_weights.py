@@ -188,7 +188,7 @@ def test_a_model_that_comes_after_its_window_was_closed_is_announced(tmp_path: P
     app = open_window("en", "late_mel.pt", weights())
     app.text_area(key="weights_classes").set_value("fado, morna, samba").run()
     click(app, translate("en", "weights.import"))
-    app.session_state.dialog = None  # as Escape leaves it
+    app.session_state.page.dialog = None  # as Escape leaves it
     app.run()
     done = translate("en", "weights.done", name="late_mel", transform="Mel")
     assert [toast.value.replace("\\", "") for toast in app.toast] == [done]

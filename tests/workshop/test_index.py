@@ -88,6 +88,7 @@ TABLES = {
     "carriage returns": "path,genre\r\n{rows}",
     "blank lines": "path,genre\n\n,\n{rows}\n,\n\n",
     "backslashes": "path,genre\n{rows}",
+    "spaces around": "path, genre\n{rows}",
 }
 
 
@@ -98,7 +99,11 @@ def test_label_tables_of_spreadsheets_are_read(tmp_path: Path, table: str, encod
     separator = ";" if "path;genre" in TABLES[table] else "\t" if table == "tabs" else ","
     slash = "\\" if table == "backslashes" else "/"
     names = [("摇滚/一.wav", "摇滚"), ("jazz/two.wav", "jazz")]
-    rows = "\n".join(f"{name.replace('/', slash)}{separator}{genre}" for name, genre in names)
+    around = " " if table == "spaces around" else ""
+    rows = "\n".join(
+        f"{name.replace('/', slash)}{around}{separator}{around}{genre}{around}"
+        for name, genre in names
+    )
     path.write_bytes(TABLES[table].format(rows=rows).encode(encoding))
     for name, _ in names:
         (tmp_path / name).parent.mkdir()
@@ -114,6 +119,9 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ("path,genre\nCaf\xe9.wav,jazz".encode("latin-1"), "not text in UTF-8, UTF-16 or GBK"),
         (b"name,style\na,b", "has no column genre, path"),
         (b"", "has no column genre, path"),
+        (b"PK\3\4\x14\0\6\0\x08\0\0\0", "not text"),  # a workbook
+        ("path,genre\na.wav,jazz".encode("utf-32"), "not text"),
+        (b'path,genre\n"a.wav,jazz\nb.wav,rock', "cannot be read as a table"),
     ):
         path.write_bytes(content)
         with pytest.raises(DataError, match=said):

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 from ccmusic.audio import Channel, Crop, Source, named
-from ccmusic.edits import Change, Edit, OneChannel, Without
+from ccmusic.edits import Change, Edit, Without, arrange
 from ccmusic.errors import CCMusicError, ParameterError
 from ccmusic.escaping import CONTROL, printable
 from ccmusic.spectrogram import TransformChoice, TransformName
@@ -116,12 +116,9 @@ class EditOptions(BaseModel):
         ParameterError
             If one has a value that it cannot have, or the whole piece is to be judged.
         """
-        changes = {name: getattr(self, name) for name in Change.names}
-        found = (
-            *([OneChannel(channel=self.channel)] if self.channel else ()),
-            *(Without.parse(region) for region in self.without or ()),
-            *([Change(**changes)] if any(v is not None for v in changes.values()) else ()),
-        )
+        given = {name: getattr(self, name) for name in Change.names}
+        changes = {name: value for name, value in given.items() if value is not None}
+        found = arrange(self.channel, map(Without.parse, self.without or ()), changes)
         if found and crop == "whole":
             raise ParameterError("edited_whole")
         return found

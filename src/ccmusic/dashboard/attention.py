@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 
 import streamlit as st
@@ -13,6 +14,7 @@ from ccmusic.axes import Orientation
 from ccmusic.dashboard.importance import wanted
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import attention_figure, show_figure
+from ccmusic.dashboard.state import bound, field_of_state, state
 from ccmusic.genres import genre_name
 from ccmusic.report import map_help, map_line
 from ccmusic.texts import Language, translate
@@ -48,22 +50,22 @@ def attention(
         return False, None
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
-    state, key = st.session_state, f"map_genre_{language}"
-    choices = ["", *analysis.genres]
-    state[key] = state.map_genre if state.map_genre in choices else ""
-
-    def choose() -> None:
-        state.map_genre = state[key]
-
+    choices, asked = ["", *analysis.genres], state().map_genre
+    known = asked if asked in choices else ""
     chosen = chooser.selectbox(
         translate(language, "attention.genre"),
         choices,
         format_func=lambda genre: (
             genre_name(genre, language) if genre else translate(language, "attention.first")
         ),
-        key=key,
-        on_change=choose,
         help=map_help("attention.map_help", map(analysis.evidence, given), language),
+        **bound(
+            "map_genre",
+            known,
+            partial(setattr, state(), "map_genre"),
+            anew=True,
+            options=choices,
+        ),
     )
     genre = chosen or None
     looked = {name: analysis.evidence(name, genre) for name in given}
@@ -77,7 +79,7 @@ def attention(
             width="content",
         )
         one_scale = st.toggle(
-            translate(language, "attention.one_scale"), key="one_scale", persist_state="session"
+            translate(language, "attention.one_scale"), **field_of_state("one_scale")
         )
         measured = wanted(language)
     progress = st.empty() if measured else None

@@ -9,16 +9,14 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ccmusic.audio import Clip
 from ccmusic.dashboard.compute import start_variants
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.shown import Shown
 from ccmusic.dashboard.signal_figures import show_figure
+from ccmusic.dashboard.state import bound, state
 from ccmusic.dashboard.verdict_figures import slider_figure
-from ccmusic.dashboard.whatif import edit_now, edits_of
-from ccmusic.edits import Change, Edit, OneChannel, Without
+from ccmusic.edits import Change, Edit, OneChannel, Without, arrange
 from ccmusic.errors import CCMusicError
-from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
 
 # Steps of each slider; the first named is the sound as it is.
@@ -66,12 +64,8 @@ def with_value(edits: Collection[Edit], name: str, value: float | str) -> tuple[
     """
     values = {other: value_of(edits, other) for other in _AS_IS} | {name: value}
     moved: dict[str, Any] = {n: v for n, v in values.items() if v != _AS_IS[n]}
-    channel = moved.pop("channel", None)
-    return (
-        *([OneChannel(channel=channel)] if channel else ()),
-        *(edit for edit in edits if isinstance(edit, Without)),
-        *([Change(**moved)] if moved else ()),
-    )
+    regions = [edit for edit in edits if isinstance(edit, Without)]
+    return arrange(moved.pop("channel", None), regions, moved)
 
 
 def steps_of(edits: Collection[Edit], name: str, sample_rate: int) -> list[Any]:
@@ -89,16 +83,11 @@ def steps_of(edits: Collection[Edit], name: str, sample_rate: int) -> list[Any]:
     return sorted(steps, reverse=name == "noise")  # which grows to the right as all else does
 
 
-def change(piece: Piece, clip: Clip, language: Language) -> DeltaGenerator | None:
-    """Draw a slider; room for its curve, where that was asked for.
-
-    Parameters
-    ----------
-    clip
-        The window before any edit.
-    """
-    state, edits = st.session_state, edits_of(piece)
-    names = [name for name in _AS_IS if name != "channel" or clip.info.channels == 2]
+def change(shown: Shown) -> DeltaGenerator | None:
+    """Draw a slider; room for its curve, where that was asked for."""
+    page, language, info = state(), shown.language, shown.clip.info
+    edits = page.edits
+    names = [name for name in _AS_IS if name != "channel" or info.channels == 2]
 
     def label(step: Any) -> str:
         if step == _AS_IS[name]:
@@ -115,28 +104,26 @@ def change(piece: Piece, clip: Clip, language: Language) -> DeltaGenerator | Non
             names,
             format_func=lambda name: translate(language, f"change.{name}"),
             default=names[0],
-            key=f"change_what_{language}",
+            key="change_what",
             required=True,
             label_visibility="collapsed",
             wrap=True,
         )
         name = chosen or names[0]  # a browser can send that nothing is
-        key = f"change_{name}_{language}"
-        state[key] = value_of(edits, name)
-
-        def move() -> None:
-            edit_now(with_value(edits, name, state[key]))
-
         st.select_slider(
             translate(language, f"change.{name}"),
-            steps_of(edits, name, clip.info.sample_rate),
+            steps_of(edits, name, info.sample_rate),
             format_func=label,
-            key=key,
-            on_change=move,
+            **bound(
+                f"change_{name}",
+                value_of(edits, name),
+                lambda value: page.edit(with_value(edits, name, value)),
+                anew=True,
+            ),
         )
 
         def ask() -> None:
-            state.curve = None if state.get("curve") == name else name
+            page.curve = None if page.curve == name else name
 
         st.button(
             translate(language, "change.curve"),
@@ -144,38 +131,23 @@ def change(piece: Piece, clip: Clip, language: Language) -> DeltaGenerator | Non
             key="ask_curve",
             on_click=ask,
         )
-        return st.empty() if state.get("curve") == name else None
+        return st.empty() if page.curve == name else None
 
 
-def curve(
-    slot: DeltaGenerator,
-    piece: Piece,
-    transform: TransformChoice,
-    clip: Clip,
-    start: float | None,
-    on: Collection[str],
-    language: Language,
-) -> None:
-    """Draw how the verdict changes along the slider.
-
-    Parameters
-    ----------
-    start
-        Second at which the window begins; None for the middle of the piece.
-    on
-        Names of the models that are switched on.
-    """
-    edits, name = edits_of(piece), st.session_state.curve
-    steps = steps_of(edits, name, clip.info.sample_rate)
+def curve(slot: DeltaGenerator, shown: Shown) -> None:
+    """Draw how the verdict changes along the slider."""
+    language, edits, name = shown.language, state().edits, state().curve
+    assert name is not None
+    steps = steps_of(edits, name, shown.clip.info.sample_rate)
     if len(steps) > _MOST:
         steps = [step for step in steps if step in {*_STEPS[name][::2], value_of(edits, name)}]
     variants = tuple(with_value(edits, name, step) for step in steps)
     try:
-        asked = start_variants(piece, transform, start, variants)
+        asked = start_variants(shown.piece, shown.transform, shown.start, variants)
         done = 0
         for done, _ in enumerate(asked.follow(), 1):
             slot.caption(translate(language, "change.progress", done=done, all=len(steps)))
-        means = [analysis.select(on).mean for analysis in asked.result()]
+        means = [analysis.select(shown.on).mean for analysis in asked.result()]
     except CCMusicError as error:
         slot.caption(plain(told(error, language)))
         return
@@ -187,7 +159,7 @@ def curve(
         language,
     )
     words = translate(language, "change.curve_of", name=translate(language, f"change.{name}"))
-    show_figure(figure, language, piece.title, words, key="curve", alt=words, slot=slot)
+    show_figure(figure, language, shown.piece.title, words, key="curve", alt=words, slot=slot)
 
 
 def _short(step: float | str, language: Language) -> str:

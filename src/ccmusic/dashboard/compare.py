@@ -2,64 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from html import escape
-from typing import cast
 
 import numpy as np
 import streamlit as st
 
 from ccmusic.analysis import Analysis
-from ccmusic.axes import Orientation
 from ccmusic.dashboard.compute import prepared, start_analysis
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.markup import differences
 from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import window_button
+from ccmusic.dashboard.shown import Shown
 from ccmusic.dashboard.signal_figures import spectrogram_chart
 from ccmusic.dashboard.verdicts import panel_answer
 from ccmusic.dashboard.voting import ballot, is_covered, own_vote
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
-from ccmusic.spectrogram import Spectrogram, TransformChoice, transforms_of
+from ccmusic.spectrogram import Spectrogram, transforms_of
 from ccmusic.texts import Language, translate
 
 _HEIGHT = 340  # pixels of a spectrogram
 
 
-def compare(
-    piece: Piece,
-    analysis: Analysis,
-    start: float | None,
-    other: Piece,
-    on: Collection[str],
-    language: Language,
-    *,
-    orientation: Orientation,
-) -> None:
-    """Draw the piece of the page beside another one, of which the middle is judged.
-
-    Parameters
-    ----------
-    start
-        Second at which the window of the first piece begins; None for its middle.
-    on
-        Names of the models that are asked.
-    orientation
-        Of a CQT; of others time is along x.
-    """
+def compare(shown: Shown, analysis: Analysis, other: Piece) -> None:
+    """Draw the piece of the page beside another one, of which the middle is judged."""
+    piece, language, choice = shown.piece, shown.language, shown.transform
     st.subheader(translate(language, "compare.title"), anchor=False)
-    choice = cast("TransformChoice", analysis.transform)  # checkpoints of files name ours
     try:
-        judged = start_analysis(other, choice).result().select(on)
+        judged = start_analysis(other, choice).result().select(shown.on)
     except CCMusicError as error:
         st.info(plain(told(error, language)))
         return
     transforms = [Preprocessing.default(n).transform for n in transforms_of(choice)]
-    first = prepared(piece, choice, start)
-    second = prepared(other, choice)
+    first, second = shown.window, prepared(other, choice)
     sides = {"first": (piece, analysis, first), "second": (other, judged, second)}
     loudest = {
         kind: max(peak(window.spectrograms[kind]) for window in (first, second))
@@ -67,29 +46,29 @@ def compare(
     }
     with st.container(key="comparison"):
         columns = st.columns(2, gap="medium")
-        for column, (side, (shown, said, window)) in zip(columns, sides.items(), strict=True):
+        for column, (side, (one, said, window)) in zip(columns, sides.items(), strict=True):
             with column.container(key=side):
-                st.html(f'<h4 class="side">{escape(shown.title)}</h4>')
+                st.html(f'<h4 class="side">{escape(one.title)}</h4>')
                 silent = said.judged == "silent"  # it would be black
                 for kind in () if silent else transforms:
                     spectrogram_chart(
                         window,
                         kind,
-                        shown.title,
+                        one.title,
                         language,
                         key=side,
-                        orientation=orientation,
+                        orientation=shown.orientation,
                         height=_HEIGHT,
                         below=loudest[kind] - peak(window.spectrograms[kind]),
                     )
                 st.html(window_button(language, said.clip.info if side == "second" else None))
                 if side == "second":  # not seen: the button and the spectrograms play it
-                    sound(shown)
-                if is_covered(shown):
+                    sound(one)
+                if is_covered(one):
                     st.html(f'<p class="said">{escape(translate(language, "vote.ask"))}</p>')
-                    ballot(shown, language)
+                    ballot(one, language)
                 else:
-                    st.html(panel_answer(said, language, own=own_vote(shown)))
+                    st.html(panel_answer(said, language, own=own_vote(one)))
     if is_covered(other):
         return
     titles, means = (piece.title, other.title), (analysis.mean, judged.mean)

@@ -53,13 +53,16 @@ def _by_content(value: object) -> Hashable:
     return value
 
 
-_caches: list[Cached[..., Any]] = []
+_caches: dict[bool, list[Cached[..., Any]]] = {False: [], True: []}
+"""By whether models have a part in the results."""
 
 
-def _cached(most: int, *, of_visitor: bool = False) -> Callable[[Callable[P, R]], Cached[P, R]]:
+def _cached(
+    most: int, *, of_models: bool = False, of_visitor: bool = False
+) -> Callable[[Callable[P, R]], Cached[P, R]]:
     def decorate(function: Callable[P, R]) -> Cached[P, R]:
         cached = (_OfVisitor if of_visitor else Cached)(function, most, _by_content)
-        _caches.append(cached)
+        _caches[of_models or of_visitor].append(cached)
         return cached
 
     return decorate
@@ -75,7 +78,7 @@ class _OfVisitor(Cached[P, R]):
 
 def forget_all() -> None:
     """Compute everything anew."""
-    for cached in _caches:
+    for cached in _caches[False] + _caches[True]:
         cached.clear()
 
 
@@ -101,7 +104,7 @@ def _own(transform: TransformChoice) -> _Own:
     return tuple(c for c in private_models() if c.card.transform in transforms_of(transform))
 
 
-@_cached(4)
+@_cached(4, of_models=True)
 def _open_panel(transform: TransformChoice) -> Panel:
     if transform == "both" and {"cqt", "mel"} <= _transforms():
         return _open_panel("cqt").combine(_open_panel("mel"))
@@ -125,12 +128,12 @@ def has_models(transform: TransformName) -> bool:
     return transform in _transforms() or bool(_own(transform))
 
 
-@_cached(4)
+@_cached(4, of_models=True)
 def _transforms() -> set[str]:
     return {checkpoint.card.transform for checkpoint in zoo.scan()[0]}
 
 
-@_cached(4)
+@_cached(4, of_models=True)
 def faulty_checkpoints() -> list[CheckpointError]:
     """What is wrong with the checkpoints that cannot be asked."""
     return zoo.scan()[1]
@@ -336,16 +339,5 @@ def forget_models() -> None:
     Where others come, only models of one visitor do, and theirs are asked for by name: no visitor
     makes the others wait.
     """
-    if others_come():
-        return
-    for known in (
-        _open_panel,
-        _transforms,
-        faulty_checkpoints,
-        start_analysis,
-        start_variants,
-        start_importance,
-        start_piece,
-        cached_analysis,
-    ):
+    for known in [] if others_come() else _caches[True]:
         known.clear()

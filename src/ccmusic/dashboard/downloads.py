@@ -12,6 +12,7 @@ from ccmusic.dashboard.media import offer
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.share import share_card
 from ccmusic.dashboard.signal_figures import file_name
+from ccmusic.dashboard.state import state
 from ccmusic.texts import Language, translate
 from ccmusic.whole import WholePiece
 
@@ -36,17 +37,17 @@ def downloads(
     quick: tuple[report.Kind, ...] = "json", "csv"
     shown, window = (whole, analysis) if whole else (analysis, None)
     written = {kind: report.render(shown, kind, language) for kind in quick}
-    state = st.session_state
+    page, told = state(), (analysis.clip.info, analysis.measured, written)
     # These take a third of a second. The other two hold all times, which no analysis shares.
-    told = analysis.clip.info, analysis.measured, written
-    if state.get("report_of") != told:
-        state.report_of = told
-        state.report = report.render(shown, "html", language, window=window)
+    if page.written[0] != told:
+        html = report.render(shown, "html", language, window=window)
         picture = next(iter(analysis.spectrograms.values()))
-        state.card = share_card(piece.title, shown, picture, language) if shown.mean else None
+        drawn = share_card(piece.title, shown, picture, language) if shown.mean else None
+        page.written = told, html, drawn
+    _, html, card = page.written
     with st.container(horizontal=True, vertical_alignment="center"):
         for kind, mime in _KINDS.items():
-            content = state.report if kind == "html" else written[kind]
+            content = html if kind == "html" else written[kind]
             offer(
                 translate(language, f"report.{kind}"),
                 content.encode(),
@@ -54,21 +55,21 @@ def downloads(
                 mime=mime,
                 key=f"report_{kind}",
             )
-        if state.card:
+        if card:
             offer(
                 translate(language, "share.card"),
-                state.card,
+                card,
                 file_name=f"{stem}.png",
                 mime="image/png",
                 key="share_card",
             )
-        if state.own is None:
+        if page.own is None:
             words = {w: escape(translate(language, f"share.{w}")) for w in ("link", "copied")}
             st.html(
                 f'<button class="copy-link" data-copied="{words["copied"]}">'
                 f"{words['link']}</button>",
                 width="content",
             )
-    if state.own is not None:
+    if page.own is not None:
         st.caption(translate(language, "share.own"))
     st.caption(translate(language, "report.png"))

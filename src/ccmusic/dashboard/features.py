@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -18,6 +16,7 @@ from PIL import Image
 
 from ccmusic.dashboard.compute import features_of
 from ccmusic.dashboard.markdown import plain, told
+from ccmusic.dashboard.media import embedded, png
 from ccmusic.errors import CCMusicError
 from ccmusic.features import Stage
 from ccmusic.picture import Picture, magma, scale
@@ -111,6 +110,4 @@ def _row(number: int, stage: Stage, picture: Picture, language: Language) -> str
 
 
 def _png(pixels: npt.NDArray[np.uint8]) -> str:
-    memory = io.BytesIO()
-    Image.fromarray(pixels).save(memory, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(memory.getvalue()).decode()}"
+    return embedded(png(Image.fromarray(pixels)), "png")

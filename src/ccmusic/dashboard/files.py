@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -14,6 +14,7 @@ from ccmusic.dashboard.compute import cached_analysis
 from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.media import offer
 from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.state import sent, state
 from ccmusic.dashboard.voting import is_covered
 from ccmusic.errors import CCMusicError
 from ccmusic.escaping import cell
@@ -21,11 +22,8 @@ from ccmusic.genres import genre_name
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
 
-_COLUMNS = ("file", "genre", "votes", "share", "sureness", "warnings")
 
-
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
     file: str
     genre: str = ""
     votes: str = ""
@@ -34,20 +32,16 @@ class _Row:
     warnings: str = ""
 
 
+_COLUMNS = _Row._fields
+
+
 def files_table(
     pieces: Sequence[Piece],
     transform: TransformChoice,
     on: Collection[str],
     language: Language,
-    choose: Callable[[int], None],
 ) -> None:
-    """Draw the table as it fills, sortable; who clicks a row sees that recording above.
-
-    Parameters
-    ----------
-    choose
-        Called with the place of the recording whose row was clicked.
-    """
+    """Draw the table as it fills, sortable; who clicks a row sees that recording above."""
     st.subheader(translate(language, "files.title"), anchor=False)
     slot = st.empty()
     words = [translate(language, f"files.{column}") for column in _COLUMNS]
@@ -57,14 +51,12 @@ def files_table(
         rows.append(_row(piece, transform, on, language))
 
     def picked() -> None:
-        chosen = st.session_state.files_table.selection.rows
-        if chosen:
-            choose(chosen[0])
+        if chosen := sent("files_table").selection.rows:
+            state().show(own=pieces[chosen[0]].token)
 
     slot.dataframe(
         [
-            dict(zip(words, (getattr(row, column) for column in _COLUMNS), strict=True))
-            | {words[3]: row.share and 100 * row.share}
+            dict(zip(words, row._replace(share=row.share and 100 * row.share), strict=True))
             for row in rows
         ],
         hide_index=True,
@@ -111,5 +103,5 @@ def _csv(words: Sequence[str], rows: Sequence[_Row]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(words)
-    writer.writerows([cell(getattr(row, column)) for column in _COLUMNS] for row in rows)
+    writer.writerows(map(cell, row) for row in rows)
     return text.getvalue().encode("utf-8-sig")  # the mark tells spreadsheets that it is UTF-8

@@ -10,6 +10,7 @@ from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.compute import measured_analysis, start_analysis, start_importance
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.state import field_of_state, state
 from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError
 from ccmusic.importance import Importance
@@ -17,16 +18,13 @@ from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
 
-_SWITCH = "activation_maps"
-
 
 def wanted(language: Language) -> bool:
     """Draw the switch to the activation maps; whether what counts is to be measured instead."""
     return not st.toggle(
         translate(language, "occlusion.switch"),
-        key=_SWITCH,
-        persist_state="session",
         help=translate(language, "occlusion.switch_help"),
+        **field_of_state("activation_maps"),
     )
 
 
@@ -40,7 +38,7 @@ def known_analysis(
 
     Errors are those of :func:`~ccmusic.dashboard.compute.start_analysis`.
     """
-    known = start_analysis if st.session_state.get(_SWITCH) else measured_analysis
+    known = start_analysis if state().activation_maps else measured_analysis
     return known(piece, transform, start, edits)
 
 

@@ -23,6 +23,7 @@ from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.markup import race
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import wav
+from ccmusic.dashboard.state import sent, state
 from ccmusic.dashboard.verdicts import opinion, panel_answer
 from ccmusic.errors import CCMusicError
 from ccmusic.spectrogram import TransformChoice
@@ -46,28 +47,26 @@ _microphone = st.components.v2.component(
 def live_window(transform: TransformChoice, language: Language) -> None:
     """Draw the window if it is open; whoever stops finds the last 10 s judged by all models."""
     if not dialog.is_open("live"):
-        st.session_state.live_answer = (0, "", ())
+        state().live_answer = (0, "", ())
     title = translate(language, "live.title")
-    dialog.window("live", title, partial(_window, transform, language), width="large")
+    dialog.window("live", title, partial(_window, transform, language))
 
 
 def _window(transform: TransformChoice, language: Language) -> None:
-    state = st.session_state
-
     def judge() -> None:
-        sound = state.live.sound
+        sound = sent("live").sound
         if received := _samples(sound):
-            *_, since = state.live_answer
+            *_, since = state().live_answer
             answer = _judge(*received, transform, language, since)
-            state.live_answer = sound.get("number"), *answer
+            state().live_answer = sound.get("number"), *answer
 
     def take() -> None:
-        if received := _samples(state.live.piece):
+        if received := _samples(sent("live").piece):
             hold(Piece("recording.wav", "", wav(*received)))
             dialog.close()
 
     st.caption(translate(language, "live.intro"))
-    number, said, _ = state.live_answer
+    number, said, _ = state().live_answer
     _microphone(
         key="live",
         data={"answered": number, **{word: translate(language, f"live.{word}") for word in _WORDS}},

@@ -23,6 +23,12 @@ def changing(parts: Collection[str]) -> str:
     return f'<i class="changing {" ".join(sorted(parts))}"></i>'
 
 
+def style_words(selector: str, words: Mapping[str, str]) -> str:
+    """Words that the style sheet draws below a selector, by the names of its variables."""
+    rules = " ".join(f'--{name}: "{word}";' for name, word in words.items())
+    return f"<style>{selector} {{ {rules} }}</style>"
+
+
 def group(title: str) -> str:
     """Name of a group of choices."""
     return f'<h3 class="group">{escape(title)}</h3>'
@@ -37,7 +43,7 @@ def makers_genre(genre: str, language: Language) -> str:
 def headline(title: str, sentence: str, warnings: Iterable[str] = ()) -> str:
     """Title of the piece, and a sentence in the place of the answer."""
     return (
-        f'{_title(title)}<h2 class="answer sentence opinion">{escape(sentence)}</h2>'
+        f'{piece_title(title)}<h2 class="answer sentence opinion">{escape(sentence)}</h2>'
         f"{_warnings(warnings)}"
     )
 
@@ -45,8 +51,9 @@ def headline(title: str, sentence: str, warnings: Iterable[str] = ()) -> str:
 def progress(title: str, sentence: str, dots: Iterable[str], language: Language) -> str:
     """As :func:`answer`, while the models are asked."""
     return (
-        f'{_title(title)}<h2 class="answer"><b class="large">…</b></h2>{_ballot(dots, language)}'
-        f'<div class="sentences"><p class="opinion">{escape(sentence)}</p></div>'
+        f'{piece_title(title)}<h2 class="answer"><b class="large">…</b></h2>'
+        f'{_ballot(dots, language)}<div class="sentences">'
+        f'<p class="opinion">{escape(sentence)}</p></div>'
     )
 
 
@@ -77,21 +84,24 @@ def answer(
         How sure the mean is, see :func:`sureness`.
     """
     (genre, share), *others = choices
+    first = large(genre, share, _rest(others, language), language)
     if worthless:
-        large = f'<h2 class="answer sentence">{escape(worthless)}</h2>'
-    else:
-        rest = f"<small>{_rest(others, language)}</small>"
-        large = (
-            f'<h2 class="answer"><b class="large" style="--genre:{genre_colour(genre)}">'
-            f"{escape(genre_name(genre, language))}</b> "
-            f'<span class="mean">{share:.0%}</span> {rest}</h2>'
-        )
+        first = f'<h2 class="answer sentence">{escape(worthless)}</h2>'
     opinion, *more = sentences
     below = "".join(f"<p>{escape(sentence)}</p>" for sentence in more)
     return (
-        f'{_title(title)}{large}{_ballot(dots, language, sureness)}<div class="sentences">'
+        f'{piece_title(title)}{first}{_ballot(dots, language, sureness)}<div class="sentences">'
         f'<p class="opinion">{escape(opinion)}</p></div>{_warnings(warnings)}'
         f'<div class="sentences">{below}</div>'
+    )
+
+
+def large(genre: str, share: float, beside: str, language: Language) -> str:
+    """The likeliest genre in large type, its share, and in small type what stands beside."""
+    return (
+        f'<h2 class="answer"><b class="large" style="--genre:{genre_colour(genre)}">'
+        f"{escape(genre_name(genre, language))}</b> "
+        f'<span class="mean">{share:.0%}</span> <small>{beside}</small></h2>'
     )
 
 
@@ -108,7 +118,8 @@ def _warnings(warnings: Iterable[str]) -> str:
     return f'<ul class="warnings">{told}</ul>' if told else ""
 
 
-def _title(title: str) -> str:
+def piece_title(title: str) -> str:
+    """Title of the piece, if there is one to tell."""
     return f'<h1 class="piece">{escape(title)}</h1>' if title else ""
 
 
@@ -184,19 +195,6 @@ def bar(genre: str, share: float, *, since: float | None = None) -> str:
         '<span class="bar" aria-hidden="true">'
         f'<i style="{moved}width:{share:.1%};background:{genre_colour(genre)}"></i></span>'
     )
-
-
-def card(
-    name: str, shares: Sequence[tuple[str, float]], notes: Iterable[str], language: Language
-) -> str:
-    """A model's likeliest genres as bars, and what else there is to know about it."""
-    rows = "".join(
-        f"<li>{genre_mark(genre, language)}<span class='share'>{share:.0%}</span>"
-        f"{bar(genre, share)}</li>"
-        for genre, share in shares
-    )
-    said = "".join(f"<p>{escape(note)}</p>" for note in notes)
-    return f'<section class="card"><h4>{escape(name)}</h4><ol>{rows}</ol>{said}</section>'
 
 
 def race(

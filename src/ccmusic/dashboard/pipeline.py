@@ -18,7 +18,7 @@ from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.compute import open_panel
 from ccmusic.dashboard.features import features, planes
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.media import offer
+from ccmusic.dashboard.media import offer, png
 from ccmusic.dashboard.player import sixteen, wav
 from ccmusic.dashboard.signal_figures import (
     Figure,
@@ -162,12 +162,12 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
     shown = round(_PICTURE_WIDTH * width / max(height, width))
     st.image(picture.scaled, width=shown, output_format="PNG", alt=alt)
     _download("logarithm.npy", _npy(logarithm))
-    _download("scaled.png", _png(picture.scaled))
+    _download("scaled.png", png(Image.fromarray(picture.scaled)))
     if preprocessing.resizing == "bilinear":
         _stage(language, "pixels", size=preprocessing.size, mean=picture.pixels.mean())
         alt = translate(language, "report.picture")
         st.image(picture.pixels, width=_PICTURE_WIDTH, output_format="PNG", alt=alt)
-        _download("pixels.png", _png(picture.pixels))
+        _download("pixels.png", png(Image.fromarray(picture.pixels)))
     _stage(
         language,
         "input" if preprocessing.scaling == "minmax" else "input_levels",
@@ -212,12 +212,6 @@ def _prediction(verdict: Verdict, language: Language) -> None:
 def _npy(values: npt.NDArray[np.floating]) -> bytes:
     memory = io.BytesIO()
     np.save(memory, values)
-    return memory.getvalue()
-
-
-def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
-    memory = io.BytesIO()
-    Image.fromarray(pixels).save(memory, format="PNG")
     return memory.getvalue()
 
 

@@ -13,18 +13,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.audio import CLIP_SECONDS, AudioInfo, Clip, Envelope, Samples
 from ccmusic.dashboard.background import Background
-from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.shown import STEP, Shown
 from ccmusic.dashboard.signal_figures import show_figure, waveform_figure
+from ccmusic.dashboard.state import bound, state
 from ccmusic.errors import CCMusicError
-from ccmusic.prepare import Prepared
 from ccmusic.report import info_line, window_line
-from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
-
-_STEP = 0.1  # seconds by which the window moves
 
 
 def wav(samples: npt.NDArray[np.int16], rate: int) -> bytes:
@@ -67,51 +64,38 @@ def window_button(
     )
 
 
-def player(piece: Piece, window: Prepared, language: Language) -> None:
+def player(shown: Shown) -> None:
     """What to know about the piece, and for the keyboard the whole of it and its window.
 
     Who sees the waveform has a button and the window there; the style sheet hides the browser's own
     player and the slider until they have the focus.
     """
-    clip = window.clip
+    clip, language = shown.clip, shown.language
     with st.container(key="plain_controls"):
         if clip.info.duration > CLIP_SECONDS:
-            _slider(piece, clip, language)
-        sound(piece)
+            _slider(shown.piece, clip, language)
+        sound(shown.piece)
     st.caption(f"{plain(info_line(clip, language))} · {plain(window_line(clip, language))}")
 
 
 def _slider(piece: Piece, clip: Clip, language: Language) -> None:
     """First second of the window."""
-    state, key = st.session_state, f"window_{piece.key[1][:16]}"
-    state[key] = clip.info.window_start
-    chosen = state.example, state.own
+    page = state()
+    chosen = page.example, page.own
 
-    def move() -> None:
+    def move(start: float) -> None:
         # Streamlit takes the slider of the piece before for moved when clicks are quick.
-        if (state.example, state.own) == chosen:
-            state.asked_start = state[key]
+        if (page.example, page.own) == chosen:
+            page.start = start
 
     st.slider(
         translate(language, "page.move_window"),
         0.0,
         clip.info.duration - CLIP_SECONDS,
-        step=_STEP,
+        step=STEP,
         format="%.1f",
-        key=key,
-        on_change=move,
+        **bound(f"window_{piece.token}", clip.info.window_start, move, anew=True),
     )
-
-
-def window_start(piece: Piece, transform: TransformChoice) -> float | None:
-    """Second to which the window was moved; None while it lies in the middle."""
-    start: float | None = st.session_state.asked_start
-    if start is None:
-        return None
-    middle = prepared(piece, transform).clip.info
-    last = max(0.0, middle.duration - CLIP_SECONDS)
-    start = min(max(0.0, start), last)
-    return None if abs(start - middle.window_start) < _STEP else start
 
 
 def move_to(clip: Clip, middle: float) -> None:
@@ -119,7 +103,7 @@ def move_to(clip: Clip, middle: float) -> None:
     if clip.info.duration > CLIP_SECONDS:
         last = clip.info.duration - CLIP_SECONDS
         start = min(max(0.0, middle - CLIP_SECONDS / 2), last)
-        st.session_state.asked_start = round(start, 1)
+        state().start = round(start, 1)
 
 
 def waveform(

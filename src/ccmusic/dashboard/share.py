@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from functools import cache
 
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ccmusic.axes import RANGE_DB, orient
+from ccmusic.dashboard.media import png
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.picture import magma
 from ccmusic.result import PanelResult
@@ -95,9 +95,7 @@ def share_card(
             top += 1.25 * size
         top += 14
     pen.text((_LEFT, SIZE[1] - 72), "CCMusic", _GREY, font(26))
-    memory = io.BytesIO()
-    card.save(memory, "PNG")
-    return memory.getvalue()
+    return png(card)
 
 
 def _picture(spectrogram: Spectrogram) -> Image.Image:

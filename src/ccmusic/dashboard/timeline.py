@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from itertools import pairwise
 
@@ -14,13 +14,12 @@ from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, AudioInfo, Clip, window_sta
 from ccmusic.card import titles
 from ccmusic.dashboard.compute import start_piece
 from ccmusic.dashboard.markdown import told
-from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.shown import Shown
 from ccmusic.dashboard.signal_figures import show_figure
 from ccmusic.dashboard.verdict_figures import timeline_figure
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_colour
 from ccmusic.report import clock, genre_mark
-from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
 from ccmusic.whole import ranking
 
@@ -33,11 +32,7 @@ def has_course(clip: Clip) -> bool:
 def timeline(
     strip: DeltaGenerator,
     curves: DeltaGenerator,
-    piece: Piece,
-    clip: Clip,
-    transform: TransformChoice,
-    on: Collection[str],
-    language: Language,
+    shown: Shown,
     tell: Callable[[int, int], None],
 ) -> bool:
     """Draw the verdicts on the windows of the piece as they come; whether all have come.
@@ -50,28 +45,29 @@ def timeline(
     tell
         Called with the number of windows that are judged, and of all, as long as some are not.
     """
-    starts = window_starts(clip.info.duration, CLIP_SECONDS)
+    info, language = shown.clip.info, shown.language
+    starts = window_starts(info.duration, CLIP_SECONDS)
     try:
-        pending = start_piece(piece, transform)
-        windows = [window.select(on) for window in pending.results]
-        strip.html(strip_of(windows, clip.info, language))
+        pending = start_piece(shown.piece, shown.transform)
+        windows = [window.select(shown.on) for window in pending.results]
+        strip.html(strip_of(windows, info, language))
         if not pending.finished:
             tell(len(windows), len(starts))
             for done, window in enumerate(pending.follow(), 1):
                 if done > len(windows):
-                    windows.append(window.select(on))
-                    strip.html(strip_of(windows, clip.info, language))
+                    windows.append(window.select(shown.on))
+                    strip.html(strip_of(windows, info, language))
                     tell(done, len(starts))
-        windows = [window.select(on) for window in pending.result().windows]
+        windows = [window.select(shown.on) for window in pending.result().windows]
     except CCMusicError as error:
         strip.caption(escape(told(error, language)))
         return False
     with curves.container(), st.expander(translate(language, "timeline.title"), key="course"):
-        if clip.info.duration > MAX_SECONDS:
+        if info.duration > MAX_SECONDS:
             st.caption(translate(language, "timeline.longest", minutes=MAX_SECONDS / 60))
         title = translate(language, "timeline.title")
         figure = timeline_figure({w.clip.info.window_start: w.mean for w in windows}, language)
-        show_figure(figure, language, piece.title, title, key="timeline", alt=title)
+        show_figure(figure, language, shown.piece.title, title, key="timeline", alt=title)
         st.caption(translate(language, "timeline.click"))
     return True
 

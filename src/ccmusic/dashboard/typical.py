@@ -5,7 +5,6 @@ Those of the examples can be heard as well; of the others only the picture came 
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -21,8 +20,9 @@ from ccmusic.audio import CLIP_SECONDS
 from ccmusic.axes import note_name
 from ccmusic.dashboard.examples import example, find_examples
 from ccmusic.dashboard.markdown import plain
-from ccmusic.dashboard.media import sound
+from ccmusic.dashboard.media import embedded, sound
 from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.state import field_of_state, state
 from ccmusic.genres import GENRES, genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.spectrogram import TRANSFORM_TITLES, TransformChoice, TransformName, transforms_of
@@ -66,22 +66,15 @@ def typical(slot: DeltaGenerator, analysis: Analysis, language: Language) -> Non
     # Imported networks may have classes of their own.
     genres = list(GENRES)
     first = max(genres, key=lambda genre: analysis.mean.get(genre, 0.0))
-    state, key = st.session_state, f"typical_genre_{language}"
-    if state.get("typical_first") != first:
-        state.typical_first = state.typical_genre = first
-    state[key] = state.typical_genre
-
-    def choose() -> None:
-        state.typical_genre = state[key]
-
+    if state().typical_first != first:
+        state().typical_first = state().typical_genre = first
     label = translate(language, "typical.open", genre=genre_name(first, language))
     with slot.popover(label, icon=":material/gallery_thumbnail:", key="typical"):
         genre = st.selectbox(
             translate(language, "typical.genre"),
             genres,
             format_func=lambda genre: genre_name(genre, language),
-            key=key,
-            on_change=choose,
+            **field_of_state("typical_genre", late=True, options=genres),
         )
         if typical_pictures()[genre]:
             st.caption(translate(language, "typical.intro"))
@@ -92,7 +85,7 @@ def typical(slot: DeltaGenerator, analysis: Analysis, language: Language) -> Non
         for transform in transforms_of(choice):
             if both:
                 st.markdown(f"**{TRANSFORM_TITLES[transform]}**")
-            turned = transform == "cqt" and (both or not state.as_networks)
+            turned = transform == "cqt" and (both or not state().as_networks)
             st.html(_figures(genre, transform, language, turned=turned))
         for piece in _examples_of(genre, language):
             st.caption(plain(piece.title))
@@ -105,7 +98,7 @@ def _figures(genre: str, transform: TransformName, language: Language, *, turned
     name = genre_name(genre, language)
     figures, axes = "", _axes(transform, turned=turned)
     for place, one in enumerate(found):
-        content = base64.b64encode(picture_path(genre, place, transform).read_bytes()).decode()
+        content = picture_path(genre, place, transform).read_bytes()
         alt = translate(
             language,
             "typical.alt",
@@ -118,7 +111,7 @@ def _figures(genre: str, transform: TransformName, language: Language, *, turned
         facts = (one.title, one.credit, generated, one.licence, f"{one.probability:.0%}")
         figures += (
             f'<figure><div class="framed">{axes}'
-            f'<img alt="{escape(alt)}" src="data:image/webp;base64,{content}"'
+            f'<img alt="{escape(alt)}" src="{embedded(content, "webp")}"'
             f"{' class=turned' if turned else ''}></div>"
             f"<figcaption>{escape(' · '.join(filter(None, facts)))}</figcaption></figure>"
         )

@@ -14,6 +14,8 @@ from ccmusic.card import ModelCard, titles
 from ccmusic.dashboard import markup
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.markdown import plain, told
+from ccmusic.dashboard.shown import Shown
+from ccmusic.dashboard.voting import own_vote
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.report import shares_table
@@ -27,12 +29,10 @@ _CHOICES = 3  # genres of each model, and of the mean
 
 def verdicts(
     slot: DeltaGenerator,
-    title: str,
+    shown: Shown,
     pending: Background[Any, Analysis],
     cards: Sequence[ModelCard],
-    language: Language,
-    own: str | None = None,
-    piece: WholePiece | None = None,
+    whole: WholePiece | None,
 ) -> Analysis | None:
     """Fill the first screen's answer as the models decide; the analysis once it stands.
 
@@ -40,13 +40,12 @@ def verdicts(
     ----------
     cards
         Of the models that are switched on.
-    own
-        Genre that the visitor voted for, to stand among the others.
-    piece
+    whole
         What is known of the whole piece: the answer is then that of the piece.
     """
+    title, language, own = shown.piece.title, shown.language, own_vote(shown.piece)
     names = titles(cards)
-    if not pending.finished and not piece:
+    if not pending.finished and not whole:
         waiting = translate(language, "page.waiting")
         rows = {n: markup.notice(text, waiting, kind="waiting") for n, text in names.items()}
         dots = {n: markup.dot(text, None, language) for n, text in names.items()}
@@ -70,7 +69,7 @@ def verdicts(
     except CCMusicError as error:
         slot.html(markup.headline(title, told(error, language)))
         return None
-    slot.html(panel_answer(piece or analysis, language, title=title, own=own, window=analysis))
+    slot.html(panel_answer(whole or analysis, language, title=title, own=own, window=analysis))
     return analysis
 
 

@@ -18,22 +18,20 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ccmusic.dashboard.gate import COOKIE
+from ccmusic.dashboard.state import state
 
 T = TypeVar("T")
 
 
 def visitor() -> str:
     """Secret of the visitor; of this session alone where the browser keeps no cookie."""
-    state = st.session_state
-    if "visitor" not in state:
-        state.visitor = cookie() or secrets.token_urlsafe(24)
-    secret: str = state.visitor
+    secret = state().visitor = known_visitor() or secrets.token_urlsafe(24)
     return secret
 
 
 def known_visitor() -> str | None:
     """Secret of the visitor; None if nothing of theirs was ever kept."""
-    return st.session_state.get("visitor") or cookie()
+    return state().visitor or cookie()
 
 
 def cookie() -> str | None:

@@ -14,7 +14,9 @@ from streamlit.runtime.uploaded_file_manager import DeletedFile
 from ccmusic.dashboard import dialog
 from ccmusic.dashboard.compute import forget_models
 from ccmusic.dashboard.markdown import plain, told
+from ccmusic.dashboard.markup import style_words
 from ccmusic.dashboard.models import import_model, others_come, own_models, remove_model
+from ccmusic.dashboard.state import state
 from ccmusic.dashboard.visitors import largest_upload, release_upload
 from ccmusic.errors import CCMusicError
 from ccmusic.options import Activation, ImportOptions
@@ -32,28 +34,26 @@ _ACTIVATIONS = get_args(Activation)
 
 def weights_window(language: Language) -> None:
     """Draw the button, and the window that it opens."""
-    state = st.session_state
+    page = state()
     if not dialog.is_open("weights"):
-        if state.get("imported"):  # the window was closed meanwhile
-            st.toast(plain(_done(state.imported, language)), icon=":material/check:")
-        for file_id in state.pop("weights_held", ()):
+        if page.imported:  # the window was closed meanwhile
+            st.toast(plain(_done(page.imported, language)), icon=":material/check:")
+        for file_id in page.weights_held:
             release_upload()(file_id)
-        state.imported = state.leaving = None
+        page.imported, page.leaving, page.weights_held = None, None, ()
     label = translate(language, "weights.open")
     dialog.opener("weights", label, ":material/upload_file:")
-    dialog.window("weights", label, partial(_window, language), width="large")
+    dialog.window("weights", label, partial(_window, language))
 
 
 def _window(language: Language) -> None:
     mb = largest_upload(_LARGEST_MB)
-    words = "".join(
-        f'--upload-{part}: "{translate(language, f"weights.{part}", mb=mb)}"; '
-        for part in ("hint", "refused")
-    )
-    st.html(f"<style>.st-key-weights {{ {words} }}</style>")
+    parts = ("hint", "refused")
+    words = {f"upload-{part}": translate(language, f"weights.{part}", mb=mb) for part in parts}
+    st.html(style_words(".st-key-weights", words))
     _own(language)
-    if st.session_state.imported:
-        _outcome(st.session_state.imported, language)
+    if imported := state().imported:
+        _outcome(imported, language)
         return
     st.markdown(translate(language, "weights.intro"))
     if others_come():
@@ -67,7 +67,7 @@ def _window(language: Language) -> None:
             max_upload_size=mb,
         )
     uploads = [upload for upload in chosen if not isinstance(upload, DeletedFile)]
-    st.session_state.weights_held = [upload.file_id for upload in uploads]
+    state().weights_held = [upload.file_id for upload in uploads]
     # The last one of each: who is refused adds another.
     weights = next((u for u in reversed(uploads) if not _is_card(u.name)), None)
     card = next((u for u in reversed(uploads) if _is_card(u.name)), None)
@@ -84,7 +84,7 @@ def _window(language: Language) -> None:
             files[_hidden_name(card.name)] = card.getvalue()
         try:
             with outcome, st.spinner(translate(language, "weights.working")):
-                st.session_state.imported = _import(files, ImportOptions(name=name, **options))
+                state().imported = _import(files, ImportOptions(name=name, **options))
         except CCMusicError as error:
             said = told(error, language).replace(_hidden_name(weights.name), weights.name)
             outcome.error(plain(said))
@@ -96,7 +96,7 @@ def _outcome(imported: ImportReport, language: Language) -> None:
     """What has just been imported, in the place of the form."""
 
     def again() -> None:
-        st.session_state.imported = None
+        state().imported = None
 
     st.success(plain(_done(imported, language)))
     st.markdown("\n".join(f"- {plain(line)}" for line in imported.message(language)))
@@ -172,7 +172,7 @@ def _import(files: Mapping[str, bytes], options: ImportOptions) -> ImportReport:
 
 def _own(language: Language) -> None:
     """The visitor's models, each with a button to remove it, which asks back."""
-    state, own = st.session_state, own_models()
+    page, own = state(), own_models()
     if not own:
         return
     st.markdown(f"**{translate(language, 'weights.own')}**")
@@ -183,9 +183,9 @@ def _own(language: Language) -> None:
         left.markdown(f"`{card.name}` · {facts}")
 
         def ask(name: str | None) -> None:
-            state.leaving = name
+            page.leaving = name
 
-        if state.leaving != card.name:
+        if page.leaving != card.name:
             remove = translate(language, "weights.remove")
             key = f"remove_{card.name}"
             right.button(remove, key=key, on_click=ask, args=(card.name,))
@@ -196,6 +196,6 @@ def _own(language: Language) -> None:
             if st.button(translate(language, "weights.remove"), key="remove", type="primary"):
                 remove_model(card.name)
                 forget_models()
-                state.leaving = state.imported = None
+                page.leaving = page.imported = None
                 st.rerun()
     st.divider()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from html import escape
 from math import isfinite
 from pathlib import Path
@@ -14,26 +13,30 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip
-from ccmusic.axes import Orientation
 from ccmusic.card import titles
-from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.compare import peak
 from ccmusic.dashboard.compute import prepared
-from ccmusic.dashboard.importance import known_analysis
 from ccmusic.dashboard.markdown import told
-from ccmusic.dashboard.markup import bar
+from ccmusic.dashboard.markup import (
+    bar,
+    headline,
+    large,
+    piece_title,
+    style_words,
+)
 from ccmusic.dashboard.media import sound
 from ccmusic.dashboard.piece import Piece
 from ccmusic.dashboard.player import sixteen, wav, window_button
+from ccmusic.dashboard.shown import Shown
 from ccmusic.dashboard.signal_figures import spectrogram_chart
+from ccmusic.dashboard.state import sent, state
 from ccmusic.dashboard.verdicts import opinion
 from ccmusic.edits import Change, Edit, Without, message
 from ccmusic.errors import CCMusicError
-from ccmusic.genres import genre_colour, genre_name
+from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
-from ccmusic.prepare import Prepared
 from ccmusic.report import genre_mark
-from ccmusic.spectrogram import TransformChoice, transforms_of
+from ccmusic.spectrogram import transforms_of
 from ccmusic.texts import Language, capitalized, translate
 
 _script = st.components.v2.component(
@@ -42,81 +45,24 @@ _script = st.components.v2.component(
 _LEAD = 1.0  # seconds that are heard before a region that is missing
 
 
-@dataclass(frozen=True)
-class Edited:
-    """The sound as it was edited, and what is said of it, or why it cannot be."""
-
-    window: Prepared
-    pending: Background[Any, Analysis] | None
-    """None without models."""
-
-
-def edits_of(piece: Piece) -> tuple[Edit, ...]:
-    """What is done to the sound of this piece; what was done to another one is forgotten."""
-    state = st.session_state
-    if state.edits_of not in (None, piece.token):
-        state.edits, state.edits_before = (), []
-    state.edits_of = piece.token
-    edits: tuple[Edit, ...] = state.edits
-    return edits
-
-
-def edited(
-    piece: Piece, transform: TransformChoice, start: float | None, *, asked: bool
-) -> Edited | CCMusicError | None:
-    """Edit the sound and begin to judge it; None where nothing is edited.
-
-    Parameters
-    ----------
-    start
-        Second at which the window begins; None for the middle of the piece.
-    asked
-        Whether there are models to ask.
-    """
-    edits = edits_of(piece)
-    if not edits:
-        return None
+def before_and_after(slot: DeltaGenerator, shown: Shown) -> tuple[Analysis | None, Analysis | None]:
+    """Draw each model's first choice before and after; both analyses, so far as they stand."""
+    language, before, after, said = shown.language, None, None, ""
     try:
-        window = prepared(piece, transform, start, edits)
-        pending = known_analysis(piece, transform, start, edits) if asked else None
-    except CCMusicError as error:
-        return error
-    return Edited(window, pending)
-
-
-def before_and_after(
-    slot: DeltaGenerator,
-    title: str,
-    pending: Background[Any, Analysis],
-    shown: Edited | CCMusicError,
-    on: Collection[str],
-    language: Language,
-) -> tuple[Analysis | None, Analysis | None]:
-    """Draw each model's first choice before and after; both analyses, so far as they stand.
-
-    Parameters
-    ----------
-    shown
-        As :func:`edited` gave it.
-    on
-        Names of the models that are switched on.
-    """
-    before, after, said = None, None, ""
-    try:
-        before = pending.result().select(on)
-        if isinstance(shown, CCMusicError):
-            raise shown
         if shown.pending:
-            after = shown.pending.result().select(on)
-        said = opinion(before if after and after.mean else after or before, language)
+            before = shown.pending.result().select(shown.on)
+        if isinstance(shown.after, CCMusicError):
+            raise shown.after
+        if shown.after and shown.after.pending:
+            after = shown.after.pending.result().select(shown.on)
+        if leading := before if after and after.mean else after or before:
+            said = opinion(leading, language)
     except CCMusicError as error:
         said = told(error, language)
-    done = message(st.session_state.edits, language)
-    above = (
-        f'<h1 class="piece">{escape(title)}</h1><p class="edited">{escape(capitalized(done))}</p>'
-    )
+    done = message(state().edits, language)
+    above = f'{piece_title(shown.piece.title)}<p class="edited">{escape(capitalized(done))}</p>'
     if not (before and before.mean and after and after.mean):
-        slot.html(f'{above}<h2 class="answer sentence opinion">{escape(said)}</h2>')
+        slot.html(above + headline("", said))
     else:
         slot.html(above + _answer(before, after, language) + _table(before, after, language))
     return before, after
@@ -127,9 +73,7 @@ def _answer(before: Analysis, after: Analysis, language: Language) -> str:
     ((genre, share),), ((was, had),) = after.top(1), before.top(1)
     since = translate(language, "what_if.since", genre=genre_name(was, language), share=had)
     return (
-        f'<h2 class="answer"><b class="large" style="--genre:{genre_colour(genre)}">'
-        f'{escape(genre_name(genre, language))}</b> <span class="mean">{share:.0%}</span> '
-        f"<small>{escape(since)}</small></h2>"
+        f"{large(genre, share, escape(since), language)}"
         f'<p class="opinion">{escape(opinion(after, language))}</p>'
     )
 
@@ -182,99 +126,46 @@ def _cell(genre: str, share: float, since: float, note: str, language: Language)
     )
 
 
-def pictures(
-    piece: Piece,
-    before: Prepared,
-    shown: Edited,
-    transform: TransformChoice,
-    language: Language,
-    *,
-    orientation: Orientation,
-) -> None:
-    """Draw the spectrograms of the edited sound, in the colours of those before.
-
-    Parameters
-    ----------
-    orientation
-        Of a CQT; of others time is along x.
-    """
-    words = (
-        f'--{side}: "{translate(language, f"what_if.{side}")}"' for side in ("before", "after")
-    )
-    st.html(f"<style>:root {{ {'; '.join(words)} }}</style>")
+def pictures(shown: Shown, after: Shown) -> None:
+    """Draw the spectrograms of the edited sound, in the colours of those before."""
+    words = {side: translate(shown.language, f"what_if.{side}") for side in ("before", "after")}
+    st.html(style_words(":root", words))
     with st.container(key="edited", horizontal=True, gap="small"):
-        for name in transforms_of(transform):
+        for name in transforms_of(shown.transform):
             kind = Preprocessing.default(name).transform
             spectrogram_chart(
-                shown.window,
+                after.window,
                 kind,
-                piece.title,
-                language,
+                shown.piece.title,
+                shown.language,
                 key="edited",
-                orientation=orientation,
-                below=peak(before.spectrograms[kind]) - peak(shown.window.spectrograms[kind]),
+                orientation=shown.orientation,
+                below=peak(shown.window.spectrograms[kind]) - peak(after.window.spectrograms[kind]),
             )
 
 
-def what_if(
-    piece: Piece,
-    transform: TransformChoice,
-    clip: Clip,
-    start: float | None,
-    shown: Edited | CCMusicError | None,
-    language: Language,
-) -> None:
-    """Draw what can be done to the sound, and what takes it back; and listen to page.js.
-
-    Parameters
-    ----------
-    clip, start
-        The window before any edit, and the second at which it begins, if not in the middle.
-    """
-    state = st.session_state
-    edits = edits_of(piece)
+def what_if(shown: Shown) -> None:
+    """Draw what can be done to the sound, and what takes it back; and listen to page.js."""
+    page, language = state(), shown.language
+    edits, of = page.edits, (shown.piece.token, shown.start, page.edits)
 
     def asked(name: str) -> Without | None:
-        return _region(state.what_if_script[name], clip, edits)
+        return _region(sent("what_if_script")[name], shown.clip, edits)
 
     def remove() -> None:
         if region := asked("remove"):
-            edit_now(_without(edits, region))
+            page.edit(_without(edits, region))
 
     def rest() -> None:
         if region := asked("rest"):
-            state.rest = state.get("rest", (0,))[0] + 1, (piece.token, start, edits), region
-
-    def undo() -> None:
-        state.edits = state.edits_before.pop() if state.edits_before else ()
+            page.rest = page.rest[0] + 1, of, region
 
     if edits:
-        with st.container(key="edited_sound", horizontal=True, vertical_alignment="center"):
-            if isinstance(shown, Edited):
-                info = shown.window.clip.info
-                _sound(shown.window.clip, piece.title)
-                st.html(
-                    f'<div data-offset="{info.window_start:.3f}">'
-                    f"{window_button(language, info, play='what_if.play')}</div>",
-                    width="content",
-                )
-            st.button(
-                translate(language, "what_if.undo"),
-                key="undo",
-                icon=":material/undo:",
-                on_click=undo,
-            )
-            if len(edits) > 1 or len(state.edits_before) > 1:
-                st.button(
-                    translate(language, "what_if.original"),
-                    key="original",
-                    on_click=edit_now,
-                    args=[()],
-                )
-    number, of, region = state.get("rest", (0, None, None))
-    if of == (piece.token, start, edits):
-        rest_of = prepared(piece, transform, start, _without(edits, region)).clip
-        _rest(rest_of, region, number, piece.title)
+        _take_back(shown)
+    number, heard, region = page.rest
+    if region and heard == of:
+        left = prepared(shown.piece, shown.transform, shown.start, _without(edits, region)).clip
+        _rest(left, region, number, shown.piece.title)
     words = {word: translate(language, f"what_if.{word}") for word in ("alone", "rest", "remove")}
     _script(
         key="what_if_script",
@@ -284,11 +175,27 @@ def what_if(
     )
 
 
-def edit_now(edits: Collection[Edit]) -> None:
-    """Edit the sound like this from the next run of the page on; it can be undone."""
-    state = st.session_state
-    state.edits_before = [*state.edits_before, state.edits]
-    state.edits = tuple(edits)
+def _take_back(shown: Shown) -> None:
+    """The edited sound to listen to, and the buttons that undo what was done."""
+    page, language = state(), shown.language
+    with st.container(key="edited_sound", horizontal=True, vertical_alignment="center"):
+        if isinstance(shown.after, Shown):
+            clip = shown.after.clip
+            _sound(clip, shown.piece.title)
+            st.html(
+                f'<div data-offset="{clip.info.window_start:.3f}">'
+                f"{window_button(language, clip.info, play='what_if.play')}</div>",
+                width="content",
+            )
+        st.button(
+            translate(language, "what_if.undo"),
+            key="undo",
+            icon=":material/undo:",
+            on_click=page.undo,
+        )
+        if len(page.edits) > 1 or len(page.edits_before) > 1:
+            original = translate(language, "what_if.original")
+            st.button(original, key="original", on_click=page.edit, args=[()])
 
 
 def _without(edits: tuple[Edit, ...], region: Without) -> tuple[Edit, ...]:

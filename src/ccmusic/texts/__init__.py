@@ -31,6 +31,8 @@ def default_language() -> Language:
 @cache
 def catalogue(language: Language) -> dict[str, str]:
     """All sentences of a language by key."""
+    if language not in LANGUAGES:
+        raise ValueError(f"language cannot be {language!r}; it must be {' | '.join(LANGUAGES)}")
     text = resources.files(__package__).joinpath(f"{language}.json").read_text("utf-8")
     sentences: dict[str, str] = json.loads(text)
     return sentences

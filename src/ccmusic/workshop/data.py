@@ -17,6 +17,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -121,7 +122,10 @@ def read_table(path: Path, columns: Set[str]) -> list[dict[str, str]]:
         If it is missing, damaged, or lacks a column or a value.
     """
     try:
-        lines = _decoded(path.read_bytes()).splitlines(keepends=True)
+        text = _decoded(path.read_bytes())
+        if "\0" in text:  # a workbook, or UTF-32
+            raise UnicodeError
+        lines = text.splitlines(keepends=True)
         while lines and not lines[0].strip(" \t\r\n,;"):
             del lines[0]
         named = lines[:1] and re.fullmatch(r'"?sep=(.)"?', lines[0].strip(), re.IGNORECASE)
@@ -129,7 +133,7 @@ def read_table(path: Path, columns: Set[str]) -> list[dict[str, str]]:
             lines = lines[1:]
         # The header tells what separates the columns, and spreadsheets like capitals in it.
         separators = named[1] if named else ",;\t"
-        headers = {each: next(csv.reader(lines[:1], delimiter=each), []) for each in separators}
+        headers = {each: next(_rows(lines[:1], each), []) for each in separators}
         separator = max(headers, key=lambda each: len(headers[each]))
         known = columns | _COLUMNS | _OPTIONAL
         header = [
@@ -139,15 +143,24 @@ def read_table(path: Path, columns: Set[str]) -> list[dict[str, str]]:
         missing = columns - set(header)
         if missing:
             raise DataError(f"{path}: has no column {', '.join(sorted(missing))}")
-        reader = csv.DictReader(lines[1:], header, restval="", delimiter=separator)
+        rows = (
+            dict(zip_longest(header, row[: len(header)], fillvalue=""))
+            for row in _rows(lines[1:], separator)
+        )
         # Rows of separators alone are what spreadsheets leave of empty ones.
-        return [row for row in reader if any(row.get(name, "").strip() for name in header)]
-    except UnicodeDecodeError:
+        return [row for row in rows if any(row.values())]
+    except UnicodeError:
         raise DataError(
             f"{path}: is not text in UTF-8, UTF-16 or GBK; save it again as UTF-8"
         ) from None
     except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a table ({error})") from None
+
+
+def _rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """Cells without the spaces around them, which are nobody's genre."""
+    for row in csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True):
+        yield [cell.strip() for cell in row]
 
 
 def _decoded(content: bytes) -> str:
