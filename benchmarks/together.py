@@ -7,7 +7,6 @@ judgement without a region, from the clip to the JSON; all five networks.
 
 import json
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
@@ -54,8 +53,7 @@ def main() -> None:
             "without_ms": without_ms(panel, clip, repeats=15),
         }
     stacks = {c.card.backbone: picture_ms(c.open(threads=1), repeats=5) for c in find("cqt")}
-    gains = [min(of.values()) / of[1] for of in stacks.values()]
-    keep("together", {**rows, "stacks": stacks, "median_gain": median(gains)})
+    keep("together", {**rows, "stacks": stacks})
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ import soxr
 import torch
 import torch.nn.functional as F
 
-from ccmusic.audio import Samples
+from ccmusic.audio import Samples, load
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
 from ccmusic.spectrogram import Mel
-from ccmusic.workshop.data import load_clips, read_manifest
+from ccmusic.workshop.data import read_each, read_manifest
 from tensorflow_graph import tensors
 
 _TRAININGS = ("MTT_musicnn", "MSD_musicnn")
@@ -60,7 +60,8 @@ def tag(manifest: Path, wheel: Path, features: Path, soft_targets: Path) -> None
     networks = [read_weights(wheel, training) for training in _TRAININGS]
     keys: list[str] = []
     rows: list[npt.NDArray[np.float32]] = []
-    for recording, clip in load_clips(read_manifest(manifest), "tagging", seconds=_SECONDS):
+    clips = read_each(read_manifest(manifest), "tagging", lambda r: load(r.path, seconds=_SECONDS))
+    for recording, clip in clips:
         patches = _patches(soxr.resample(clip.original, clip.info.sample_rate, _RATE))
         with torch.inference_mode():
             outputs = [musicnn(patches, weights) for weights in networks]

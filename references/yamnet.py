@@ -17,8 +17,9 @@ import numpy.typing as npt
 import soxr
 from ai_edge_litert.interpreter import Interpreter
 
+from ccmusic.audio import load
 from ccmusic.files import replacing
-from ccmusic.workshop.data import load_clips, read_manifest
+from ccmusic.workshop.data import read_each, read_manifest
 
 RATE = 16_000
 SECONDS = 15.0
@@ -38,7 +39,8 @@ def main() -> None:
 
     look = open_network(options.model)
     keys, features, scores = [], [], []
-    clips = load_clips(read_manifest(options.data), "YAMNet", seconds=SECONDS, loop=False)
+    recordings = read_manifest(options.data)
+    clips = read_each(recordings, "YAMNet", lambda r: load(r.path, seconds=SECONDS, loop=False))
     for recording, clip in clips:
         sound = soxr.resample(clip.original, clip.info.sample_rate, RATE)
         activation, score = look(sound)

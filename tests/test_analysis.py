@@ -126,6 +126,13 @@ def test_a_crop_is_honoured_or_refused(small_zoo: Path, crop: Any) -> None:
         list(analyze_many([SONG], crop=crop))
 
 
+@pytest.mark.parametrize("seconds", [0, -1, np.nan, np.inf, None, "5", True, 1e-9])
+def test_a_length_is_honoured_or_refused(seconds: Any) -> None:
+    for loop in (True, False):
+        with pytest.raises(ParameterError, match=r"load: seconds cannot be .* float >= 0.1"):
+            load(SONG, seconds=seconds, loop=loop)
+
+
 def test_a_transform_is_honoured_or_refused(small_zoo: Path) -> None:
     wrong: Any = "CQT"
     with pytest.raises(ParameterError, match="transform cannot be 'CQT'; it must be 'cqt'"):

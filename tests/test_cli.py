@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from PIL import Image
@@ -720,3 +721,9 @@ def test_a_parameter_of_the_library_is_an_option_here(
     monkeypatch.setenv("CCMUSIC_LANGUAGE", "zh")
     complain(CheckpointError("other_transform", name="jazz_cqt", transform="cqt"))
     assert "--transform" in capsys.readouterr().err
+
+
+def test_silence_names_the_option_that_looks_elsewhere(run, write_sound, tone) -> None:
+    pause = np.concatenate([tone(440, 12), tone(440, 20, amplitude=0), tone(440, 12)])
+    _, out, _ = run("classify", str(write_sound("pause.wav", pause)))
+    assert re.search(r"silent from 17.0 to 27.0\s+s: .* that\s+\(--crop\)", " ".join(out.split()))

@@ -35,7 +35,7 @@ from ccmusic.decode import (
     window_start,
 )
 from ccmusic.edits import Change, Edit, OneChannel, Without
-from ccmusic.errors import AudioError, ParameterError, not_one_of
+from ccmusic.errors import AudioError, ParameterError, check_seconds
 from ccmusic.frames import carry
 from ccmusic.quality import AudioWarning, audible_seconds, find_warnings
 from ccmusic.values import Value
@@ -66,7 +66,6 @@ __all__ = [
 SAMPLE_RATE = 22_050
 CLIP_SECONDS = 10.0
 MAX_SECONDS = 1800.0
-_LEAST_HOP = 0.1  # seconds between windows: half an hour has 18,000 of them
 
 # Suffixes of recordings in folders; a file that is named directly may have any suffix.
 # fmt: off
@@ -434,6 +433,7 @@ class Recording:
         AudioError
             As :func:`load`.
         """
+        check_seconds("load", "seconds", seconds)
         for decoded in self._decode([(start, seconds) for start in starts]):
             yield self._clip(decoded, seconds, loop)
 
@@ -492,7 +492,7 @@ class Recording:
             window_end=round(start + taken, 3),
             looped=loop and taken < seconds - 0.01,
         )
-        warnings = find_warnings(decoded, samples, SAMPLE_RATE, info.duration, audible)
+        warnings = tuple(find_warnings(decoded, samples, SAMPLE_RATE, info.duration, audible))
         if self._edits:
             warnings = _with_edited(warnings)
         return Clip(name, samples, sound.original, info, audible, warnings, self._edits)
@@ -505,9 +505,7 @@ def _with_edited(warnings: tuple[AudioWarning, ...]) -> tuple[AudioWarning, ...]
 
 def window_starts(duration: float, hop: float) -> tuple[float, ...]:
     """Where the windows of a recording of this many seconds begin: :meth:`Recording.starts`."""
-    number = isinstance(hop, Real) and not isinstance(hop, bool)
-    if not (number and hop >= _LEAST_HOP):
-        raise not_one_of("timeline", "hop", hop, f"float >= {_LEAST_HOP}")
+    check_seconds("timeline", "hop", hop)
     begin = max(0.0, (duration - MAX_SECONDS) / 2)
     last = min(duration, MAX_SECONDS) - CLIP_SECONDS
     starts = np.arange(0, max(last, 0) + 1e-6, hop)

@@ -66,7 +66,6 @@ class _Strict(BaseModel):
         """
         try:
             status = path.stat()
-            # Another file, or another content, has another of these three.
             card: Self = _read(cls, path, status.st_ino, status.st_size, status.st_mtime_ns)
             return card
         except FileNotFoundError:
@@ -82,7 +81,7 @@ class _Strict(BaseModel):
 
 @lru_cache(maxsize=1024)
 def _read(cls: type[BaseModel], path: Path, *_: int) -> Any:
-    """Every analysis looks for the cards of all models."""
+    """Kept as long as the file is the same: every analysis looks for the cards of all models."""
     return cls.model_validate_json(path.read_bytes())
 
 

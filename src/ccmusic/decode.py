@@ -22,7 +22,7 @@ import av.stream
 import numpy as np
 import numpy.typing as npt
 
-from ccmusic.errors import AudioError, not_one_of
+from ccmusic.errors import AudioError, check_seconds, not_one_of
 from ccmusic.files import NotAFileError, Reader, open_regular
 from ccmusic.headers import (
     Part,
@@ -497,6 +497,7 @@ def _span(packets: Iterable[AudioPacket]) -> _Span:
 def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
     """Seconds from the start of a recording to that of the window."""
     check_crop(crop)
+    check_seconds("load", "seconds", seconds)
     last = max(0.0, duration - seconds)
     named = {"start": 0.0, "center": last / 2, "end": last}
     return named[crop] if isinstance(crop, str) else min(max(0.0, crop), last)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import TypeVar
 
 from ccmusic.texts import Language, localized, translate
 
 T = TypeVar("T")
+_LEAST_SECONDS = 0.1
 
 
 class CCMusicError(Exception):
@@ -166,6 +168,13 @@ def check_count(owner: str, name: str, count: int | None) -> None:
     """Refuse what is no number of workers; None is one by default."""
     if count is not None and (not isinstance(count, int) or count < 1):
         raise not_one_of(owner, name, count, "int >= 1", "None")
+
+
+def check_seconds(owner: str, name: str, seconds: float) -> None:
+    """Refuse what is no time, or one too short for sound: of a nanosecond there are too many."""
+    number = isinstance(seconds, Real) and not isinstance(seconds, bool)
+    if not (number and _LEAST_SECONDS <= seconds < float("inf")):
+        raise not_one_of(owner, name, seconds, f"float >= {_LEAST_SECONDS}")
 
 
 def attempt(work: Callable[[], T], name: str) -> T | CCMusicError:

@@ -193,11 +193,8 @@ class Picture(Value):
 
     @cached_property
     def input(self) -> Floats:
-        """float32 [channels, height, width], normalised with the preprocessing's mean and std.
-
-        Made of the pixels or levels when it is first asked for: a picture that goes to another
-        process weighs a third without it.
-        """
+        """float32 [channels, height, width], normalised with the preprocessing's mean and std."""
+        # Not a field: a picture that goes to another process weighs a third without it.
         preprocessing = self.preprocessing
         if preprocessing.scaling == "minmax":
             return normalise(self.pixels, preprocessing)

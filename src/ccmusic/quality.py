@@ -129,7 +129,7 @@ def judgeable(audible: float) -> Judged:
 
 def find_warnings(
     decoded: Decoded, samples: Samples, sample_rate: int, duration: float, audible: float
-) -> tuple[AudioWarning, ...]:
+) -> Iterator[AudioWarning]:
     """All warnings of a decoded window.
 
     Parameters
@@ -141,30 +141,7 @@ def find_warnings(
     audible
         :func:`audible_seconds` of the window.
     """
-    return (
-        *_file_warnings(decoded, duration),
-        *_signal_warnings(decoded, samples, sample_rate, audible),
-    )
-
-
-def _file_warnings(decoded: Decoded, duration: float) -> Iterator[AudioWarning]:
-    header, rate = decoded.header, decoded.sound.rate
-    bit_rate = header.bit_rate
-    if header.cut_off:
-        yield AudioWarning("truncated", {"duration": duration})
-    if decoded.sound.errors:
-        yield AudioWarning("damaged", {"errors": decoded.sound.errors})
-    if header.codec == "mp3" and bit_rate and bit_rate < _LOW_BIT_RATE:
-        yield AudioWarning("low_bit_rate", {"kbps": bit_rate / 1000})
-    if rate not in _COMMON_RATES:
-        yield AudioWarning("unusual_rate", {"rate": rate})
-    if duration < _SHORT:
-        yield AudioWarning("short", {"duration": duration})
-
-
-def _signal_warnings(
-    decoded: Decoded, samples: Samples, sample_rate: int, audible: float
-) -> Iterator[AudioWarning]:
+    yield from _file_warnings(decoded, duration)
     sound = decoded.sound
     if audible == 0:
         end = decoded.start + sound.taken / sound.rate
@@ -175,13 +152,33 @@ def _signal_warnings(
     clipped = sound.clipped / (sound.taken * sound.channels)
     if clipped > _CLIPPED_SHARE:
         yield AudioWarning("clipping", {"share": clipped})
+    level = _high_band(samples, sample_rate)
+    if level < _HIGH_BAND_DB:
+        yield AudioWarning("dull", {"level": level})
+    if speech.is_speech(samples, sample_rate):
+        yield AudioWarning("speech", {})
+
+
+def _file_warnings(decoded: Decoded, duration: float) -> Iterator[AudioWarning]:
+    header, sound = decoded.header, decoded.sound
+    bit_rate = header.bit_rate
+    if header.cut_off:
+        yield AudioWarning("truncated", {"duration": duration})
+    if sound.errors:
+        yield AudioWarning("damaged", {"errors": sound.errors})
+    if header.codec == "mp3" and bit_rate and bit_rate < _LOW_BIT_RATE:
+        yield AudioWarning("low_bit_rate", {"kbps": bit_rate / 1000})
+    if sound.rate not in _COMMON_RATES:
+        yield AudioWarning("unusual_rate", {"rate": sound.rate})
+    if duration < _SHORT:
+        yield AudioWarning("short", {"duration": duration})
+
+
+def _high_band(samples: Samples, sample_rate: int) -> float:
+    """Level of what is above 5 kHz, in dB of all that is above 30 Hz."""
     blocks = samples[: len(samples) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
     few = np.array_split(blocks, math.ceil(len(blocks) / 32))  # half an hour is 19,000 blocks
     parts = (np.fft.rfft(some * _HANN).view(np.float32) for some in few)  # real, imaginary in turn
     power = np.sum([np.square(part).sum(axis=0) for part in parts], axis=0)
     lowest, edge = (2 * round(f * _BLOCK / sample_rate) for f in (_LOWEST + 10, _HIGH_BAND))
-    level = 10 * math.log10(max(float(power[edge:].sum() / power[lowest:].sum()), 1e-12))
-    if level < _HIGH_BAND_DB:
-        yield AudioWarning("dull", {"level": level})
-    if speech.is_speech(samples, sample_rate):
-        yield AudioWarning("speech", {})
+    return 10 * math.log10(max(float(power[edge:].sum() / power[lowest:].sum()), 1e-12))

@@ -71,7 +71,7 @@ class PanelResult(ClipResult):
 
     def document(self, *, top_k: int = 3, language: Language = "en") -> AnalysisDocument:
         """The JSON form of all front ends, with so many genres in ``top`` of each model."""
-        raise NotImplementedError
+        return self._document(top_k=top_k, language=language)
 
     def _document(
         self,

@@ -13,7 +13,6 @@ from ccmusic.analysis import Analysis
 from ccmusic.audio import AudioWarning
 from ccmusic.genres import genre_name
 from ccmusic.result import PanelResult
-from ccmusic.schema import AnalysisDocument
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import average
 
@@ -88,10 +87,6 @@ class WholePiece(PanelResult):
     def select(self, names: Collection[str]) -> Self:
         """The same restricted to some of its models; errors as of :meth:`Analysis.select`."""
         return self.of(window.select(names) for window in self.windows)
-
-    def document(self, *, top_k: int = 3, language: Language = "en") -> AnalysisDocument:
-        """The piece in the JSON form of all front ends, with its ``windows``."""
-        return self._document(top_k=top_k, language=language)
 
 
 def ranking(choices: Sequence[tuple[str, float]], language: Language) -> str:

@@ -122,13 +122,13 @@ def test_own_weights_turn_with_the_picture(run: Path) -> None:
 
 def test_turned_there_and_back_a_kernel_is_the_same() -> None:
     kernel, bias = torch.randn(4, 3, 5, 5), torch.randn(4)
-    there = turn(kernel, upright="pitch_along_x")
-    assert torch.equal(turn(there, upright="time_along_x"), kernel)
+    there = turn(kernel, orientation="pitch_along_x")
+    assert torch.equal(turn(there, orientation="time_along_x"), kernel)
     assert not torch.equal(there, kernel)
     # The lowest note, left at first, is at the bottom then; the first moment goes from top to left.
     assert torch.equal(there[:, :, -1, 0], kernel[:, :, 0, 0])
     assert torch.equal(there[:, :, 0, 0], kernel[:, :, 0, -1])
-    assert turn(bias, upright="pitch_along_x") is bias
+    assert turn(bias, orientation="pitch_along_x") is bias
 
 
 @pytest.mark.parametrize("backbone", [SMALLEST, *LARGE[1:2]])

@@ -202,7 +202,7 @@ def options_of(model: type[BaseModel]) -> Callable[[Callable[..., None]], Callab
     """Let a command take every field of a model as an option; it gets them as ``options``."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = [
+        arguments = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             for name, parameter in inspect.signature(command, eval_str=True).parameters.items()
             if name != "options"
@@ -214,7 +214,7 @@ def options_of(model: type[BaseModel]) -> Callable[[Callable[..., None]], Callab
             options = model(**{field.name: given.pop(field.name) for field in fields})
             command(**given, options=options)
 
-        parameters = [*own, *fields]
+        parameters = [*arguments, *fields]
         del wrapper.__wrapped__  # which has other parameters
         wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -159,7 +159,8 @@ def curve(slot: DeltaGenerator, shown: Shown) -> None:
         language,
     )
     words = translate(language, "change.curve_of", name=translate(language, f"change.{name}"))
-    show_figure(figure, language, shown.piece.title, words, key="curve", alt=words, slot=slot)
+    title = shown.piece.title
+    show_figure(figure, language, title, words, key="curve", alt=words, slot=slot)
 
 
 def _short(step: float | str, language: Language) -> str:

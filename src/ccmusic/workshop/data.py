@@ -26,7 +26,6 @@ import numpy.typing as npt
 from rich.progress import track
 
 from ccmusic import audio
-from ccmusic.audio import Clip
 from ccmusic.card import DataSource
 from ccmusic.errors import AudioError, DataError
 from ccmusic.files import replacing
@@ -241,20 +240,7 @@ class Material:
     frames as the recording has, up to 30 s."""
 
 
-def load_clips(
-    recordings: Iterable[Recording],
-    description: str,
-    *,
-    seconds: float = audio.CLIP_SECONDS,
-    loop: bool = True,
-) -> Iterator[tuple[Recording, Clip]]:
-    """Decode recordings one by one; those that cannot be read are reported and skipped."""
-    return _readable(
-        recordings, description, lambda r: audio.load(r.path, seconds=seconds, loop=loop)
-    )
-
-
-def _readable(
+def read_each(
     recordings: Iterable[Recording], description: str, function: Callable[[Recording], T]
 ) -> Iterator[tuple[Recording, T]]:
     """Call a function on recordings one by one; those that cannot be read are reported."""
@@ -272,7 +258,7 @@ def load_material(recordings: Iterable[Recording], preprocessing: Preprocessing)
     the file and the transform; the folder may be deleted at any time.
     """
     description = localized(f"{preprocessing.transform.name} spectrograms")
-    found = list(_readable(recordings, description, lambda r: _logarithm(r.path, preprocessing)))
+    found = list(read_each(recordings, description, lambda r: _logarithm(r.path, preprocessing)))
     return Material(tuple(r for r, _ in found), tuple(values for _, values in found))
 
 
@@ -324,7 +310,7 @@ def draw_recordings(
         raise DataError("only networks that see pixels can be measured: this one sees levels")
     names = ", ".join(sorted({p.transform.name for p in preprocessings}))
     description = localized(f"{names} pictures")
-    found = _readable(recordings, description, lambda r: prepare(r.path, preprocessings))
+    found = read_each(recordings, description, lambda r: prepare(r.path, preprocessings))
     for recording, drawn in found:
         yield recording, {p: [each.pixels for each in of] for p, of in drawn.pictures.items()}
 

@@ -16,7 +16,7 @@ from ccmusic.decode import read_tags
 from ccmusic.errors import AudioError, DataError
 from ccmusic.files import is_hidden, replacing
 from ccmusic.texts import localized
-from ccmusic.workshop.data import LONGEST, Recording, load_clips, read_table
+from ccmusic.workshop.data import LONGEST, Recording, read_each, read_table
 from ccmusic.workshop.fingerprint import find_duplicates, landmarks
 
 _FEW_GROUPS = 10
@@ -83,7 +83,9 @@ def index(
     split_is_given = any(recording.split for recording in found)
     readable, warnings = [], not_followed
     marks = []
-    for recording, clip in load_clips(found, localized("listening"), seconds=LONGEST, loop=False):
+    for recording, clip in read_each(
+        found, localized("listening"), lambda r: audio.load(r.path, seconds=LONGEST, loop=False)
+    ):
         readable.append(recording)
         marks.append(landmarks(clip.samples))
     if len(readable) < len(found):
@@ -166,7 +168,7 @@ def _artist(path: Path) -> str:
     try:
         artist = read_tags(path).get("artist", "").strip()
     except AudioError:
-        return ""  # load_clips reports files that cannot be read
+        return ""  # read_each() reports files that cannot be read
     return "" if artist.lower() in _ANYBODY else artist
 
 

@@ -109,7 +109,7 @@ def initialise(
         if theirs != backbone:
             raise DataError(f"these weights are of {theirs}")
         if before != Preprocessing.default(transform).orientation:
-            tensors = {name: turn(tensor, upright=before) for name, tensor in tensors.items()}
+            tensors = {name: turn(tensor, orientation=before) for name, tensor in tensors.items()}
         heads, values = tuple(known) == classes, network.state_dict()
         tensors = {
             name: _widen_with_noise(tensor, values[name].shape, noise)
@@ -248,18 +248,18 @@ def widen(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     return tensor
 
 
-def turn(tensor: torch.Tensor, *, upright: str) -> torch.Tensor:
+def turn(tensor: torch.Tensor, *, orientation: str) -> torch.Tensor:
     """Turn a kernel with its picture, from one orientation of :class:`Preprocessing` to the other.
 
     Parameters
     ----------
     tensor
         float32 [outputs, inputs, height, width]; anything but a kernel is left as it is.
-    upright
+    orientation
         Orientation of the pictures for which it was learnt.
     """
     if tensor.ndim != 4:
         return tensor
-    if upright == "pitch_along_x":  # low notes go from the left to the bottom
+    if orientation == "pitch_along_x":  # low notes go from the left to the bottom
         return tensor.transpose(2, 3).flip(2).contiguous()
     return tensor.flip(2).transpose(2, 3).contiguous()
