@@ -37,6 +37,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             clip = {"duration": float(Path(file).stat().st_size), "warnings": []}
             document = {
                 "file": file, "clip": clip, "judged": "yes", "models": {}, "mean": {"jazz": 1.0},
+                "message": "all 5 models say Jazz",
                 "agreement": None,
             }  # fmt: skip
             yield file, [document] if "broken" not in file else [{"file": file, "error": "broken"}]

@@ -86,7 +86,7 @@ def test_music_that_is_not_read_and_linked_folders_are_told(music: Path, tmp_pat
 
 
 def test_nothing_found_and_no_such_folder_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="--recursive"):
+    with pytest.raises(DataError, match="need `recursive`"):
         batch.find_audio([str(tmp_path)])
     with pytest.raises(DataError, match=r"nowhere: no such file"):
         batch.find_audio(["nowhere"])
@@ -156,7 +156,7 @@ def test_votes_are_those_of_the_genre_beside_them() -> None:
     mean = {"jazz": 0.4, "rock": 0.45}
     document = {
         "file": "a.mp3", "clip": {"warnings": []}, "judged": "yes", "models": {}, "mean": mean,
-        "agreement": agreement,
+        "agreement": agreement, "message": "1 of 5 models says Rock",
     }  # fmt: skip
     row = row_of(document)
     assert (row["genre"], row["votes"], row["models"]) == ("rock", 1, 5)
