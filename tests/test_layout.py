@@ -7,6 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "ccmusic"
+# What a result saves is a report of itself: its type is known below it, and nothing else.
+TYPES_ABOVE = {"report.py": {"analysis", "result"}}
 
 
 def documented() -> list[str]:
@@ -19,17 +21,11 @@ def documented() -> list[str]:
 
 
 def imports(file: Path, names: set[str]) -> Iterator[str]:
-    tree = ast.parse(file.read_text("utf-8"))
-    tree.body = [node for node in tree.body if not _for_types_alone(node)]
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ccmusic"):
             _, *parts = (node.module or "").split(".")
             found = parts[:1] or [alias.name for alias in node.names]
             yield from (name for name in found if name in names)
-
-
-def _for_types_alone(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def test_every_module_is_documented() -> None:
@@ -47,7 +43,7 @@ def test_no_import_points_back() -> None:
         single = PACKAGE / f"{name}.py"
         files = [single] if single.exists() else (PACKAGE / name).rglob("*.py")
         for file in files:
-            found = set(imports(file, set(order))) - {name}
+            found = set(imports(file, set(order))) - {name} - TYPES_ABOVE.get(file.name, set())
             assert found <= set(order[:place]), f"{file.name} imports {found - set(order[:place])}"
 
 

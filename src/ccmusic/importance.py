@@ -7,9 +7,8 @@ section 4.2.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +18,6 @@ from ccmusic.axes import orient
 from ccmusic.card import MapKind
 from ccmusic.picture import Picture
 from ccmusic.verdict import Verdict
-
-if TYPE_CHECKING:
-    from ccmusic.analysis import Analysis
 
 Floats = npt.NDArray[np.float32]
 
@@ -167,23 +163,6 @@ class Occlusion:
 
 Part: TypeAlias = tuple[Occlusion, int, Floats]
 """A row of a picture, and the logits without each of its places, [columns, n_classes]."""
-
-
-def together(analysis: Analysis, genre: str | None, parts: Iterable[Part]) -> Iterator[Importance]:
-    """Gather rows of the models of an analysis into maps, one after each row."""
-    given = {name: replace(v, covered=None) for name, v in analysis.verdicts.items()}
-    for occlusion, row, logits in parts:
-        before = given[occlusion.model].covered
-        covered = (
-            np.full((*occlusion.grid, logits.shape[1]), np.nan, np.float32)
-            if before is None
-            else before.copy()
-        )
-        covered[row] = logits
-        given[occlusion.model] = replace(occlusion.verdict, covered=covered)
-        found = replace(analysis, verdicts=given).evidence(occlusion.model, genre)
-        assert isinstance(found, Importance)
-        yield found
 
 
 def _ranks(values: Floats) -> npt.NDArray[np.float64]:

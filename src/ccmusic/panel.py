@@ -23,7 +23,7 @@ from ccmusic.audio import CLIP_SECONDS, Clip, Crop, Source
 from ccmusic.card import ModelCard, select
 from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError, CheckpointError, ClosedError, check_count, reason_of
-from ccmusic.importance import Importance, Occlusion, Part, together
+from ccmusic.importance import Importance, Occlusion, Part
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.prepare import Prepared, prepare, prepare_windows
 from ccmusic.spectrogram import TransformChoice
@@ -371,7 +371,7 @@ class Panel(AbstractContextManager["Panel"]):
             ),
             most=self._workers,
         )
-        return together(analysis, genre, parts)
+        return _together(analysis, genre, parts)
 
     def measure(
         self, analysis: Analysis, *, on_part: Callable[[Importance], None] | None = None
@@ -519,6 +519,23 @@ def _cover(occlusion: Occlusion, session: Future[Session], row: int) -> Part:
     if not np.isfinite(found).all():
         raise CheckpointError("not_finite", file=occlusion.model)
     return occlusion, row, found
+
+
+def _together(analysis: Analysis, genre: str | None, parts: Iterable[Part]) -> Iterator[Importance]:
+    """Gather rows of the models of an analysis into maps, one after each row."""
+    given = {name: replace(v, covered=None) for name, v in analysis.verdicts.items()}
+    for occlusion, row, logits in parts:
+        before = given[occlusion.model].covered
+        covered = (
+            np.full((*occlusion.grid, logits.shape[1]), np.nan, np.float32)
+            if before is None
+            else before.copy()
+        )
+        covered[row] = logits
+        given[occlusion.model] = replace(occlusion.verdict, covered=covered)
+        found = replace(analysis, verdicts=given).evidence(occlusion.model, genre)
+        assert isinstance(found, Importance)
+        yield found
 
 
 def _ask(

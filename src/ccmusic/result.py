@@ -21,6 +21,7 @@ from ccmusic.schema import (
     AdviceDocument,
     AgreementDocument,
     AnalysisDocument,
+    Choice,
     ClipDocument,
     WindowDocument,
     model_document,
@@ -96,7 +97,18 @@ class PanelResult(ClipResult):
             agreement=self.agreement and AgreementDocument.of(self.agreement, language),
             advice=advice and AdviceDocument.of(advice, language),
             elapsed_ms=self.elapsed_ms,
-            windows=[WindowDocument.of(w) for w in self.windows] or None,
+            windows=[window._as_window() for window in self.windows] or None,
+        )
+
+    def _as_window(self) -> WindowDocument:
+        info = self.clip.info
+        first = {name: v.top(1)[0] for name, v in self.verdicts.items() if not v.error}
+        return WindowDocument(
+            start=info.window_start,
+            end=info.window_end,
+            judged=self.judged,
+            mean=self.mean,
+            choices={n: Choice(genre=g, probability=p) for n, (g, p) in first.items()},
         )
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -21,9 +21,6 @@ from ccmusic.errors import DataError
 from ccmusic.quality import Judged
 from ccmusic.texts import Language
 from ccmusic.verdict import Verdict
-
-if TYPE_CHECKING:
-    from ccmusic.result import PanelResult
 
 VERSION: Literal[1] = 1
 """Incremented when a key changes its meaning or is removed; new keys may be added."""
@@ -212,19 +209,6 @@ class WindowDocument(Document):
     judged: Judged
     mean: dict[str, Share] = Field(description="Empty without a verdict.")
     choices: dict[str, Choice] = Field(description="First choice of each model, by its name.")
-
-    @classmethod
-    def of(cls, window: PanelResult) -> WindowDocument:
-        """Convert the analysis of a window."""
-        info = window.clip.info
-        first = {name: v.top(1)[0] for name, v in window.verdicts.items() if not v.error}
-        return cls(
-            start=info.window_start,
-            end=info.window_end,
-            judged=window.judged,
-            mean=window.mean,
-            choices={n: Choice(genre=g, probability=p) for n, (g, p) in first.items()},
-        )
 
 
 class _Versioned(Document):
