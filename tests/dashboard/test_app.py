@@ -26,7 +26,7 @@ from ccmusic.card import Band, Pair, PanelCard
 from ccmusic.dashboard import compute
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.examples import find_examples
-from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.piece import Piece, Sound
 from ccmusic.errors import AudioError, CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.panel import Panel
@@ -193,7 +193,7 @@ def test_example_gives_a_verdict_of_every_model() -> None:
 
 def analyze_example(stem: str) -> Background[Verdict, Analysis]:
     path = EXAMPLES[stem]
-    return compute.start_analysis(Piece(path.name, "", path.read_bytes()), "cqt", None)
+    return compute.start_analysis(Sound(Piece(path.name, "", path.read_bytes())), "cqt")
 
 
 @needs_cqt
@@ -638,7 +638,7 @@ def test_the_whole_piece_is_judged_by_itself(language: Language, write_sound: Wr
     assert answer(app) == (genre_name(genre, language), f"{share:.0%}")
     said = below_the_answer(app)
     assert said[0] == translate(language, "whole.scope", windows=3)
-    window = compute.start_analysis(piece, "cqt").result()
+    window = compute.start_analysis(Sound(piece), "cqt").result()
     ((own, own_share),) = window.top(1)
     differs = translate(
         language,

@@ -220,8 +220,10 @@ def _show_verdicts(shown: Shown, stage: _Stage, dimmed: _Dimmed) -> None:
         if done and not (answer.whole or shown.after or enlarged):
             st.rerun()  # the answer is now that of the piece
     if measuring and not enlarged:
-        maps = {(): analysis, **({state().edits: answer.changed} if answer.changed else {})}
-        if importance(measuring, piece, shown.transform, shown.start, maps, language):
+        maps = {shown.sound: analysis}
+        if answer.changed and isinstance(shown.after, Shown):
+            maps[shown.after.sound] = answer.changed
+        if importance(measuring, shown.transform, maps, language):
             st.rerun()
 
 

@@ -143,7 +143,7 @@ def curve(slot: DeltaGenerator, shown: Shown) -> None:
         steps = [step for step in steps if step in {*_STEPS[name][::2], value_of(edits, name)}]
     variants = tuple(with_value(edits, name, step) for step in steps)
     try:
-        asked = start_variants(shown.piece, shown.transform, shown.start, variants)
+        asked = start_variants(shown.sound, shown.transform, variants)
         done = 0
         for done, _ in enumerate(asked.follow(), 1):
             slot.caption(translate(language, "change.progress", done=done, all=len(steps)))

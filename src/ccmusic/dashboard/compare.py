@@ -13,7 +13,7 @@ from ccmusic.dashboard.compute import prepared, start_analysis
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.markup import differences
 from ccmusic.dashboard.media import sound
-from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.piece import Piece, Sound
 from ccmusic.dashboard.player import window_button
 from ccmusic.dashboard.shown import Shown
 from ccmusic.dashboard.signal_figures import spectrogram_chart
@@ -33,12 +33,12 @@ def compare(shown: Shown, analysis: Analysis, other: Piece) -> None:
     piece, language, choice = shown.piece, shown.language, shown.transform
     st.subheader(translate(language, "compare.title"), anchor=False)
     try:
-        judged = start_analysis(other, choice).result().select(shown.on)
+        judged = start_analysis(Sound(other), choice).result().select(shown.on)
     except CCMusicError as error:
         st.info(plain(told(error, language)))
         return
     transforms = [Preprocessing.default(n).transform for n in transforms_of(choice)]
-    first, second = shown.window, prepared(other, choice)
+    first, second = shown.window, prepared(Sound(other), choice)
     sides = {"first": (piece, analysis, first), "second": (other, judged, second)}
     loudest = {
         kind: max(peak(window.spectrograms[kind]) for window in (first, second))

@@ -19,7 +19,7 @@ from ccmusic.audio import Clip, Crop, Envelope
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.cache import Cached
 from ccmusic.dashboard.models import others_come, private_models
-from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.piece import Piece, Sound
 from ccmusic.edits import Edit, OneChannel
 from ccmusic.engine import Engine
 from ccmusic.errors import CCMusicError, CheckpointError, without_paths
@@ -44,6 +44,8 @@ _PATIENCE, _PATIENCE_WITH_PIECES = 3.0, 30.0
 def _by_content(value: object) -> Hashable:
     if isinstance(value, Piece):
         return value.key
+    if isinstance(value, Sound):
+        return value.piece.key, value.start, value.edits
     if isinstance(value, Checkpoint):
         return str(value.path), value.card.sha256
     if isinstance(value, Picture):
@@ -154,13 +156,8 @@ def warm_up() -> None:
     engine().warm_up()
 
 
-def prepared(
-    piece: Piece,
-    transform: TransformChoice,
-    start: float | None = None,
-    edits: tuple[Edit, ...] = (),
-) -> Prepared:
-    """Window of the recording, from a second on or its centre, and the pictures of the models.
+def prepared(sound: Sound, transform: TransformChoice) -> Prepared:
+    """The window of a recording, and the pictures of the models.
 
     CQT and Mel are computed in any case: whoever turns to the other one need not wait.
 
@@ -175,32 +172,22 @@ def prepared(
     with suppress(CheckpointError):  # of a transform without models
         wanted |= open_panel(transform).preprocessings
     both = {Preprocessing.default("cqt"), Preprocessing.default("mel")}
-    return _prepared(piece, start, frozenset(wanted | both), edits).restrict(wanted)
+    return _prepared(sound, frozenset(wanted | both)).restrict(wanted)
 
 
 @_cached(16)
-def _prepared(
-    piece: Piece,
-    start: float | None,
-    preprocessings: frozenset[Preprocessing],
-    edits: tuple[Edit, ...],
-) -> Prepared:
-    clip = _prepared(piece, start, preprocessings, ()).clip if edits else None
-    return _edited(piece, start, clip, preprocessings, edits)
+def _prepared(sound: Sound, preprocessings: frozenset[Preprocessing]) -> Prepared:
+    plain = _prepared(replace(sound, edits=()), preprocessings).clip if sound.edits else None
+    return _edited(sound, plain, preprocessings)
 
 
-def _edited(
-    piece: Piece,
-    start: float | None,
-    clip: Clip | None,
-    preprocessings: frozenset[Preprocessing],
-    edits: tuple[Edit, ...],
-) -> Prepared:
+def _edited(sound: Sound, clip: Clip | None, preprocessings: frozenset[Preprocessing]) -> Prepared:
     """Prepare what is edited from its window, or anew where that is not enough."""
+    piece, edits = sound.piece, sound.edits
     channel = any(isinstance(edit, OneChannel) for edit in edits)
     if clip and not channel and not any(p.slice_seconds for p in preprocessings):
         return engine().prepare(clip, preprocessings, edits=edits)
-    crop: Crop | float = "center" if start is None else start
+    crop: Crop | float = "center" if sound.start is None else sound.start
     return engine().prepare(piece.content, preprocessings, crop=crop, edits=edits, name=piece.name)
 
 
@@ -211,33 +198,25 @@ def start_waveform(piece: Piece) -> Background[None, Envelope]:
 
 
 @_cached(16, of_visitor=True)
-def start_analysis(
-    piece: Piece,
-    transform: TransformChoice,
-    start: float | None = None,
-    edits: tuple[Edit, ...] = (),
-) -> Background[Verdict, Analysis]:
+def start_analysis(sound: Sound, transform: TransformChoice) -> Background[Verdict, Analysis]:
     """Start an analysis; raises what :func:`prepared` and :func:`open_panel` raise."""
-    panel, window = open_panel(transform), prepared(piece, transform, start, edits)
+    panel, window = open_panel(transform), prepared(sound, transform)
     return Background(lambda tell: _public(panel.analyze_prepared(window, on_verdict=tell)))
 
 
 @_cached(8, of_visitor=True)
 def start_variants(
-    piece: Piece,
-    transform: TransformChoice,
-    start: float | None,
-    variants: tuple[tuple[Edit, ...], ...],
+    sound: Sound, transform: TransformChoice, variants: tuple[tuple[Edit, ...], ...]
 ) -> Background[int, list[Analysis]]:
     """Start to judge one window after each of several edits; errors as :func:`start_analysis`.
 
     Several are judged at once; each that is done is told.
     """
     panel = open_panel(transform)
-    clip, wanted = prepared(piece, transform, start).clip, frozenset(panel.preprocessings)
+    clip, wanted = prepared(sound, transform).clip, frozenset(panel.preprocessings)
 
     def judge(edits: tuple[Edit, ...]) -> Analysis:
-        window = _edited(piece, start, clip, wanted, edits)
+        window = _edited(replace(sound, edits=edits), clip, wanted)
         return panel.analyze_prepared(window).compact()
 
     def work(tell: Callable[[int], None]) -> list[Analysis]:
@@ -251,33 +230,23 @@ def start_variants(
 
 
 @_cached(16, of_visitor=True)
-def start_importance(
-    piece: Piece,
-    transform: TransformChoice,
-    start: float | None = None,
-    edits: tuple[Edit, ...] = (),
-) -> Background[Importance, Analysis]:
+def start_importance(sound: Sound, transform: TransformChoice) -> Background[Importance, Analysis]:
     """Start to measure what counts, see :meth:`Panel.measure`; errors as :func:`start_analysis`."""
     panel = open_panel(transform)
-    pending = start_analysis(piece, transform, start, edits)
+    pending = start_analysis(sound, transform)
     return Background(
         lambda tell: panel.measure(pending.result(), on_part=tell), patience=_PATIENCE
     )
 
 
-def measured_analysis(
-    piece: Piece,
-    transform: TransformChoice,
-    start: float | None = None,
-    edits: tuple[Edit, ...] = (),
-) -> Background[Any, Analysis]:
+def measured_analysis(sound: Sound, transform: TransformChoice) -> Background[Any, Analysis]:
     """What :func:`start_importance` has found, if it is done; else :func:`start_analysis`."""
-    pending = start_importance.known(piece, transform, start, edits)
+    pending = start_importance.known(sound, transform)
     if pending and pending.finished:
         with suppress(CCMusicError):
             pending.result()
             return pending
-    return start_analysis(piece, transform, start, edits)
+    return start_analysis(sound, transform)
 
 
 @_cached(16)

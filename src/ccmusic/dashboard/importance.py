@@ -9,9 +9,8 @@ from ccmusic.analysis import Analysis
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.compute import measured_analysis, start_analysis, start_importance
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.piece import Sound
 from ccmusic.dashboard.state import field_of_state, state
-from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError
 from ccmusic.importance import Importance
 from ccmusic.spectrogram import TransformChoice
@@ -29,25 +28,20 @@ def wanted(language: Language) -> bool:
 
 
 def known_analysis(
-    piece: Piece,
-    transform: TransformChoice,
-    start: float | None,
-    edits: tuple[Edit, ...] = (),
+    sound: Sound, transform: TransformChoice
 ) -> Background[Verdict, Analysis] | Background[Importance, Analysis]:
     """The analysis, started now or earlier, with what was measured since.
 
     Errors are those of :func:`~ccmusic.dashboard.compute.start_analysis`.
     """
     known = start_analysis if state().activation_maps else measured_analysis
-    return known(piece, transform, start, edits)
+    return known(sound, transform)
 
 
 def importance(
     slot: DeltaGenerator,
-    piece: Piece,
     transform: TransformChoice,
-    start: float | None,
-    shown: dict[tuple[Edit, ...], Analysis],
+    shown: dict[Sound, Analysis],
     language: Language,
 ) -> bool:
     """Measure what counts, telling how far it is; whether the page now knows more than it shows.
@@ -58,14 +52,14 @@ def importance(
     Parameters
     ----------
     shown
-        The analyses that are shown, by what was done to the sound.
+        The analyses that are shown.
     """
     news = False
-    for edits, analysis in shown.items():
+    for sound, analysis in shown.items():
         if analysis.measured:
             continue
         try:
-            measuring = start_importance(piece, transform, start, edits)
+            measuring = start_importance(sound, transform)
             for part in measuring.follow():
                 slot.caption(translate(language, "occlusion.progress", done=part.done))
             measuring.result()

@@ -16,7 +16,7 @@ from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.examples import Facts, example, example_facts, example_title, find_examples
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.markup import group
-from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.piece import Piece, Sound
 from ccmusic.dashboard.state import bound, sent, state
 from ccmusic.dashboard.visitors import (
     Keep,
@@ -189,7 +189,7 @@ def _take_uploads() -> None:
             hold(new[-1], partial(release, upload.file_id))
     for piece in reversed(new) if len(new) > 1 else ():
         with suppress(CCMusicError):
-            prepared(piece, page.transform)
+            prepared(Sound(piece), page.transform)
             page.show(own=piece.token)
             break
     _drop([token for token in before.values() if token not in page.uploaded.values()])

@@ -1,10 +1,12 @@
-"""A recording that a visitor looks at."""
+"""A recording that a visitor looks at, and ten seconds of it."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+
+from ccmusic.edits import Edit
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,13 @@ class Piece:
     def token(self) -> str:
         """What the page's address calls it."""
         return hashlib.sha256("\0".join(self.key).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Ten seconds of a piece, as they are or edited."""
+
+    piece: Piece
+    start: float | None = None
+    """Second at which they begin; None for the middle of the piece."""
+    edits: tuple[Edit, ...] = ()

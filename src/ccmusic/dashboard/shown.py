@@ -12,9 +12,8 @@ from ccmusic.axes import Orientation
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.importance import known_analysis
-from ccmusic.dashboard.piece import Piece
+from ccmusic.dashboard.piece import Piece, Sound
 from ccmusic.dashboard.state import state
-from ccmusic.edits import Edit
 from ccmusic.errors import CCMusicError
 from ccmusic.prepare import Prepared
 from ccmusic.spectrogram import TransformChoice
@@ -28,18 +27,21 @@ STEP = 0.1
 class Shown:
     """What one run of the page is about."""
 
-    piece: Piece
+    sound: Sound
     transform: TransformChoice
     on: Sequence[str]
     """Names of the models that are switched on."""
     language: Language
-    start: float | None
-    """Second at which the window begins; None for the middle of the piece."""
     window: Prepared
     pending: Background[Any, Analysis] | None
     """Begun before anything is drawn, so that the models run meanwhile; None without models."""
     after: Shown | CCMusicError | None = None
     """The same as it was edited, or why it cannot be; None where nothing is."""
+
+    @property
+    def piece(self) -> Piece:
+        """Of which the sound is."""
+        return self.sound.piece
 
     @property
     def clip(self) -> Clip:
@@ -68,18 +70,17 @@ def show(
     AudioError
         If the recording cannot be read.
     """
-    start = _window_start(piece, transform)
 
-    def sound(edits: tuple[Edit, ...]) -> Shown:
-        window = prepared(piece, transform, start, edits)
-        pending = known_analysis(piece, transform, start, edits) if judged else None
-        return Shown(piece, transform, on, language, start, window, pending)
+    def shown(sound: Sound) -> Shown:
+        window = prepared(sound, transform)
+        pending = known_analysis(sound, transform) if judged else None
+        return Shown(sound, transform, on, language, window, pending)
 
-    plain = sound(())
+    plain = shown(Sound(piece, _window_start(piece, transform)))
     if not (edits := state().edits):
         return plain
     try:
-        return replace(plain, after=sound(edits))
+        return replace(plain, after=shown(replace(plain.sound, edits=edits)))
     except CCMusicError as error:
         return replace(plain, after=error)
 
@@ -89,7 +90,7 @@ def _window_start(piece: Piece, transform: TransformChoice) -> float | None:
     start = state().start
     if start is None:
         return None
-    middle = prepared(piece, transform).clip.info
+    middle = prepared(Sound(piece), transform).clip.info
     last = max(0.0, middle.duration - CLIP_SECONDS)
     start = min(max(0.0, start), last)
     return None if abs(start - middle.window_start) < STEP else start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 from math import isfinite
 from pathlib import Path
@@ -147,7 +148,7 @@ def pictures(shown: Shown, after: Shown) -> None:
 def what_if(shown: Shown) -> None:
     """Draw what can be done to the sound, and what takes it back; and listen to page.js."""
     page, language = state(), shown.language
-    edits, of = page.edits, (shown.piece.token, shown.start, page.edits)
+    edits, of = page.edits, (shown.piece.token, shown.sound.start, page.edits)
 
     def asked(name: str) -> Without | None:
         return _region(sent("what_if_script")[name], shown.clip, edits)
@@ -164,7 +165,8 @@ def what_if(shown: Shown) -> None:
         _take_back(shown)
     number, heard, region = page.rest
     if region and heard == of:
-        left = prepared(shown.piece, shown.transform, shown.start, _without(edits, region)).clip
+        others = replace(shown.sound, edits=_without(edits, region))
+        left = prepared(others, shown.transform).clip
         _rest(left, region, number, shown.piece.title)
     words = {word: translate(language, f"what_if.{word}") for word in ("alone", "rest", "remove")}
     _script(
