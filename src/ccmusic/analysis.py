@@ -91,13 +91,13 @@ class Analysis(Prepared, PanelResult):
         """
         return self._map(attend, name, genre)
 
-    def _map(self, draw: Callable[..., Map | None], name: str, genre: str | None) -> Map | None:
+    def _map(self, explain: Callable[..., Map | None], name: str, genre: str | None) -> Map | None:
         verdict = self.verdict(name)
         self.check_genre(genre)
         if verdict.maps is None and verdict.covered is None:
             return None  # nor need there be a picture
         shown = self.whole if verdict.card.preprocessing.slice_seconds else self.clip.info
-        return draw(
+        return explain(
             verdict,
             self.picture(name),
             genre,

@@ -197,8 +197,8 @@ def attend(
     genre = genre or verdict.top(1)[0][0]
     index = card.classes.index(genre)
     against = verdict.maps[index] - np.tensordot(_rivals(verdict, index), verdict.maps, 1)
-    upright = orient(against / card.temperature, card.preprocessing.orientation)
-    coarse = np.ascontiguousarray(upright, np.float32)
+    oriented = orient(against / card.temperature, card.preprocessing.orientation)
+    coarse = np.ascontiguousarray(oriented, np.float32)
     return Attention(genre, coarse, picture, start, length)
 
 

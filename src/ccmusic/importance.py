@@ -105,8 +105,8 @@ def weigh(
     lost = log_odds(np.asarray(whole) / card.temperature, index) - log_odds(
         covered / card.temperature, index
     )
-    upright = orient(np.nan_to_num(lost), card.preprocessing.orientation)
-    coarse = np.ascontiguousarray(upright, np.float32)
+    oriented = orient(np.nan_to_num(lost), card.preprocessing.orientation)
+    coarse = np.ascontiguousarray(oriented, np.float32)
     return Importance(
         genre=genre, coarse=coarse, picture=picture, start=start, length=length, verdict=verdict
     )

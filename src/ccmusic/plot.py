@@ -183,7 +183,7 @@ def picture(seen: Picture, *, start: float = 0) -> Plot:
     return _plot(seen.pixels, seen.spectrogram, seen.preprocessing, start, scale)
 
 
-def attention(looked: Attention, *, strongest: float) -> Plot:
+def attention(evidence: Attention, *, strongest: float) -> Plot:
     """Draw the spectrogram in grey, and over it in orange the regions that support the genre.
 
     Parameters
@@ -191,12 +191,12 @@ def attention(looked: Attention, *, strongest: float) -> Plot:
     strongest
         Weight of the brightest orange, so that several maps share a scale.
     """
-    spectrogram, preprocessing = looked.picture.spectrogram, looked.picture.preprocessing
-    shares = np.clip(looked.values / max(strongest, 1e-6), 0, 1)
+    spectrogram, preprocessing = evidence.picture.spectrogram, evidence.picture.preprocessing
+    shares = np.clip(evidence.values / max(strongest, 1e-6), 0, 1)
     opacity = 0.8 * orient(shares, preprocessing.orientation)[..., None]
     grey = _brightness(spectrogram, preprocessing)[..., None]
     mixed = (1 - opacity) * grey + opacity * np.array(ORANGE, np.float32)
-    return _plot(mixed.round().astype(np.uint8), spectrogram, preprocessing, looked.start)
+    return _plot(mixed.round().astype(np.uint8), spectrogram, preprocessing, evidence.start)
 
 
 def _brightness(spectrogram: Spectrogram, preprocessing: Preprocessing) -> Pixels:

@@ -122,25 +122,25 @@ def region_line(analysis: Analysis, name: str, genre: str | None, language: Lang
     return map_line(analysis.verdicts[name], analysis.evidence(name, genre), language)
 
 
-def map_line(verdict: Verdict, looked: Attention | None, language: Language) -> str:
+def map_line(verdict: Verdict, evidence: Attention | None, language: Language) -> str:
     """Sentence about the map of a verdict, or why there is none.
 
     It says how much such places mattered in tests, and how far two kinds of maps agree.
     """
-    if looked is None:
+    if evidence is None:
         has_maps = verdict.maps is not None
         return translate(language, "attention.unknown" if has_maps else "attention.none")
-    named = {"genre": genre_name(looked.genre, language)}
-    if looked.region is None:
-        return translate(language, f"{looked.kind}.nowhere", **named)
-    if looked.everywhere:
-        line = translate(language, f"{looked.kind}.everywhere", **named)
+    named = {"genre": genre_name(evidence.genre, language)}
+    if evidence.region is None:
+        return translate(language, f"{evidence.kind}.nowhere", **named)
+    if evidence.everywhere:
+        line = translate(language, f"{evidence.kind}.everywhere", **named)
     else:
-        region = looked.region.message(language)
-        line = translate(language, f"{looked.kind}.strongest", region=region, **named)
-        if worth := looked.worth(verdict.card):
+        region = evidence.region.message(language)
+        line = translate(language, f"{evidence.kind}.strongest", region=region, **named)
+        if worth := evidence.worth(verdict.card):
             line += translate(language, "attention.worth", worth=worth.message(language))
-    agreement = looked.rank_correlation if isinstance(looked, Importance) else None
+    agreement = evidence.rank_correlation if isinstance(evidence, Importance) else None
     if agreement is None:
         return line
     figure = f"{agreement:.2f}".replace("-", "−")
@@ -149,7 +149,7 @@ def map_line(verdict: Verdict, looked: Attention | None, language: Language) -> 
 
 def map_help(look: str, maps: Iterable[Attention | None], language: Language) -> str:
     """How to read maps of this look, and how they were made, by the kinds that there are."""
-    kinds = sorted({f"{looked.kind}.help" for looked in maps if looked})
+    kinds = sorted({f"{evidence.kind}.help" for evidence in maps if evidence})
     return " ".join(translate(language, key) for key in (look, *kinds, "attention.help"))
 
 
@@ -210,7 +210,7 @@ def _figures(analysis: PanelResult, language: Language) -> list[str]:
 
 
 def _evidence(analysis: PanelResult, language: Language) -> list[str]:
-    """Of ten seconds the spectrograms and where each model looked; of a piece its windows."""
+    """Of ten seconds the spectrograms and where each model evidence; of a piece its windows."""
     if analysis.windows:
         title = translate(language, "timeline.title")
         return [_heading(title), _windows(analysis.windows, language)]
@@ -346,13 +346,13 @@ def _maps(analysis: Analysis, language: Language) -> list[str]:
     both = analysis.transform == "both"
     figures = [
         _figure(
-            plot.attention(looked, strongest=strongest),
+            plot.attention(evidence, strongest=strongest),
             f"{analysis.verdicts[name].card.title(with_transform=both)}: "
-            f"{map_line(analysis.verdicts[name], looked, language)}",
+            f"{map_line(analysis.verdicts[name], evidence, language)}",
             language,
         )
-        for name, looked in maps.items()
-        if looked
+        for name, evidence in maps.items()
+        if evidence
     ]
     help_text = map_help("report.map_help", maps.values(), language)
     return [_paragraph(help_text), '<div class="row">', *figures, "</div>"]

@@ -622,7 +622,7 @@ def test_the_whole_piece_is_judged_by_itself(language: Language, write_sound: Wr
     song = write_sound("song.wav", rng.normal(0, 0.1, 22 * 44_100).astype(np.float32))
     app = open_page(lang=language, example="rain")
     before = charts(app)
-    assert "data-at" not in "".join(markup(app))  # so short a piece has no course
+    assert "data-at" not in "".join(markup(app))  # so short a piece has no timeline
     app.file_uploader(key="upload").upload("song.wav", song.read_bytes(), "audio/wav").run()
     assert_no_traceback(app)
     assert charts(app) == before + 1

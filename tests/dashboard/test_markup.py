@@ -14,7 +14,7 @@ CHOICES = [("jazz", 0.7), ("blues", 0.2), ("pop", 0.06)]
 
 def test_a_line_says_the_first_large_and_two_others_small() -> None:
     band = Band(level="low", above=0, accuracy=0.4, accuracy_interval=(0.3, 0.5), recordings=70)
-    line = markup.line("<i>VGG", CHOICES, "zh", band=band, advice="38 % & so")
+    line = markup.model_row("<i>VGG", CHOICES, "zh", band=band, advice="38 % & so")
     assert "&lt;i&gt;VGG" in line
     assert "爵士" in line
     assert "70%" in line

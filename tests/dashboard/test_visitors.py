@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from ccmusic import dashboard, zoo
 from ccmusic.dashboard import compute, inputs, visitors
 from ccmusic.dashboard.examples import find_examples
-from ccmusic.dashboard.visitors import Keep
+from ccmusic.dashboard.visitors import VisitorStore
 from ccmusic.texts import LANGUAGES, Language, translate
 from small_models import make_checkpoint
 
@@ -23,11 +23,11 @@ APP = Path(dashboard.__file__).with_name("app.py")
 EXAMPLES = find_examples()
 
 
-def keep(**limits: int) -> tuple[Keep[bytes], list[float], list[bytes]]:
-    """Keep of byte strings, its clock, and what it discarded."""
+def keep(**limits: int) -> tuple[VisitorStore[bytes], list[float], list[bytes]]:
+    """Store of byte strings, its clock, and what it discarded."""
     clock, gone = [0.0], list[bytes]()
     options = {"seconds": 100, "most": 100, "each": 50, **limits}
-    kept = Keep[bytes](**options, size=len, discard=gone.append, clock=lambda: clock[0])
+    kept = VisitorStore[bytes](**options, size=len, discard=gone.append, clock=lambda: clock[0])
     return kept, clock, gone
 
 
@@ -92,7 +92,7 @@ def test_tidying_is_no_more_work_for_many_owners() -> None:
         sizes.append(thing)
         return len(thing)
 
-    kept = Keep[bytes](seconds=100, most=10**9, each=10**9, size=size)
+    kept = VisitorStore[bytes](seconds=100, most=10**9, each=10**9, size=size)
     for i in range(2000):
         kept.put(f"owner {i}", {"a": b"1"})
         kept.get(f"owner {i}")
@@ -205,8 +205,8 @@ def test_a_session_holds_no_more_than_a_visitor_may(monkeypatch: pytest.MonkeyPa
     assert not any(content in session for content in contents.values())
 
 
-def keep_of_pieces(most: int) -> Keep[inputs._Brought]:
-    return Keep[inputs._Brought](
+def keep_of_pieces(most: int) -> VisitorStore[inputs._Brought]:
+    return VisitorStore[inputs._Brought](
         seconds=3600,
         most=most,
         each=most,

@@ -49,7 +49,7 @@ from ccmusic.dashboard.player import move_to, play_button, player, waveform
 from ccmusic.dashboard.shown import Shown, show
 from ccmusic.dashboard.signal_figures import figure_script, spectrogram_chart
 from ccmusic.dashboard.state import TRANSFORMS, VIEWS, bound, field_of_state, sent, state
-from ccmusic.dashboard.timeline import has_course, strip_of, timeline
+from ccmusic.dashboard.timeline import has_timeline, strip_of, timeline
 from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
 from ccmusic.dashboard.verdicts import details, opinion, panel_answer, verdicts
@@ -215,7 +215,7 @@ def _show_verdicts(shown: Shown, stage: _Stage, dimmed: _Dimmed) -> None:
         return
     if along and not enlarged:
         curve(along, shown)
-    if has_course(shown.clip):
+    if has_timeline(shown.clip):
         done = timeline(strip, curves, shown, partial(_tell, shown, stage, analysis))
         if done and not (answer.whole or shown.after or enlarged):
             st.rerun()  # the answer is now that of the piece
@@ -252,7 +252,7 @@ def _answer(shown: Shown, stage: _Stage, dimmed: _Dimmed) -> _Answer:
             before, changed = before_and_after(slot, shown)
             return _Answer(before, changed=changed)
         cards = [card for card in stage.panel.cards if card.name in shown.on]
-        known = finished_piece(piece, shown.transform) if has_course(shown.clip) else None
+        known = finished_piece(piece, shown.transform) if has_timeline(shown.clip) else None
         whole = known and known.select(shown.on)
         return _Answer(verdicts(slot, shown, shown.pending, cards, whole), whole)
     return _Answer()
@@ -446,7 +446,7 @@ def _pictures(shown: Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
         play_button(language)
         with st.container(key="piece"):
             wave, strip = st.empty(), st.empty()
-            if has_course(shown.clip):  # its room is kept from the start
+            if has_timeline(shown.clip):  # its room is kept from the start
                 strip.html(strip_of((), shown.clip.info, language))
     player(shown)
     hints = f"{translate(language, 'term.decibel')}\n\n{translate(language, 'keyboard.help')}"

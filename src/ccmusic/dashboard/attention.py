@@ -68,8 +68,8 @@ def attention(
         ),
     )
     genre = chosen or None
-    looked = {name: analysis.evidence(name, genre) for name in given}
-    strongest = max((float(m.coarse.max()) for m in looked.values() if m), default=0.0)
+    maps = {name: analysis.evidence(name, genre) for name in given}
+    strongest = max((float(m.coarse.max()) for m in maps.values() if m), default=0.0)
     with st.container(horizontal=True, vertical_alignment="center"):
         # The style sheet fades the maps; nothing has to be asked of the server.
         word = escape(translate(language, "attention.opacity"))
@@ -85,18 +85,16 @@ def attention(
     progress = st.empty() if measured else None
     both = analysis.transform == "both"
     # The first of each transform: the others beside it have the same axis.
-    labelled = {
-        given[name].card.transform: name for name in reversed(looked) if looked[name]
-    }.values()
+    labelled = {given[name].card.transform: name for name in reversed(maps) if maps[name]}.values()
 
-    def draw(name: str, key: str, verdict: Verdict, looked_at: Attention | None) -> None:
-        if looked_at:
+    def draw(name: str, key: str, verdict: Verdict, evidence: Attention | None) -> None:
+        if evidence:
             large = key == "large"
-            time_first = looked_at.picture.preprocessing.orientation == "time_along_x"
+            time_first = evidence.picture.preprocessing.orientation == "time_along_x"
             figure = attention_figure(
-                looked_at,
+                evidence,
                 language,
-                strongest=strongest if one_scale else float(looked_at.coarse.max()),
+                strongest=strongest if one_scale else float(evidence.coarse.max()),
                 orientation="time_along_x" if time_first else orientation,
                 large=large,
                 labelled=name in labelled,
@@ -111,39 +109,39 @@ def attention(
                 key=f"{key}_{name}",
                 alt=translate(language, "page.alt_attention", name=title),
             )
-        st.html(_region(verdict, looked_at, language))
+        st.html(_region(verdict, evidence, language))
 
     word = translate(language, "attention.enlarge")
     opened = False
     with st.container(key="maps"):
-        for name, looked_at in looked.items():
+        for name, evidence in maps.items():
             title_of = plain(given[name].card.title(with_transform=both))
             with st.container(border=True):
                 with st.container(horizontal=True, vertical_alignment="center"):
                     st.markdown(f"**{title_of}**")
-                    enlarged = looked_at and st.button(
+                    enlarged = evidence and st.button(
                         word,
                         key=f"enlarge_{name}",
                         icon=":material/open_in_full:",
                         type="tertiary",
                         help=word,
                     )
-                draw(name, "map", given[name], looked_at)
+                draw(name, "map", given[name], evidence)
                 if after and name in after.verdicts:
                     st.caption(translate(language, "what_if.after"))
                     draw(name, "map_after", after.verdicts[name], after.evidence(name, genre))
                 opened |= bool(enlarged)
                 if enlarged:  # the style sheet gives it what height there is
-                    st.dialog(title_of, width="large")(draw)(name, "large", given[name], looked_at)
+                    st.dialog(title_of, width="large")(draw)(name, "large", given[name], evidence)
     return opened, progress
 
 
-def _region(verdict: Verdict, looked: Attention | None, language: Language) -> str:
+def _region(verdict: Verdict, evidence: Attention | None, language: Language) -> str:
     """Where a model saw the genre, and a button to hear just that; page.js plays it."""
-    said = f'<p class="region-line">{escape(map_line(verdict, looked, language))}</p>'
-    if looked is None or looked.region is None or looked.everywhere:
+    said = f'<p class="region-line">{escape(map_line(verdict, evidence, language))}</p>'
+    if evidence is None or evidence.region is None or evidence.everywhere:
         return said
-    region = looked.region
+    region = evidence.region
     data = {
         "start": region.start,
         "end": region.end,

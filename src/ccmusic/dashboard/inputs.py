@@ -19,7 +19,7 @@ from ccmusic.dashboard.markup import group
 from ccmusic.dashboard.piece import Piece, Sound
 from ccmusic.dashboard.state import bound, sent, state
 from ccmusic.dashboard.visitors import (
-    Keep,
+    VisitorStore,
     known_visitor,
     largest_upload,
     release_upload,
@@ -42,7 +42,7 @@ class _Brought:
     """Frees what Streamlit's uploader holds of it."""
 
 
-_KEPT = Keep[_Brought](
+_KEPT = VisitorStore[_Brought](
     seconds=3600,
     most=2**30,
     each=LARGEST_MB * 2**20,

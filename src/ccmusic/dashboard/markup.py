@@ -134,7 +134,7 @@ def dot(name: str, genre: str | None, language: Language) -> str:
     )
 
 
-def line(
+def model_row(
     name: str,
     choices: Sequence[tuple[str, float]],
     language: Language,
@@ -171,7 +171,7 @@ def own_line(genre: str, language: Language) -> str:
     return f'<li class="own"><span class="name">{name}</span>{genre_mark(genre, language)}</li>'
 
 
-def lines(rows: Iterable[str], language: Language) -> str:
+def model_rows(rows: Iterable[str], language: Language) -> str:
     """All lines of the panel."""
     label = escape(translate(language, "page.verdicts"))
     return f'<ol class="models" aria-label="{label}">{"".join(rows)}</ol>'

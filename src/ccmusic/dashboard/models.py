@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ccmusic import zoo
-from ccmusic.dashboard.visitors import Keep, known_visitor, visitor
+from ccmusic.dashboard.visitors import VisitorStore, known_visitor, visitor
 from ccmusic.errors import CheckpointError, MissingExtraError
 from ccmusic.options import ImportOptions
 from ccmusic.zoo import Checkpoint
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ccmusic.workshop.importer import ImportReport
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_KEPT = Keep[Checkpoint](
+_KEPT = VisitorStore[Checkpoint](
     seconds=86_400,
     most=2**32,
     each=2**30,

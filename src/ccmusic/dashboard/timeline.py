@@ -24,8 +24,8 @@ from ccmusic.texts import Language, translate
 from ccmusic.whole import ranking
 
 
-def has_course(clip: Clip) -> bool:
-    """Whether a piece is so much longer than its window that it has a course."""
+def has_timeline(clip: Clip) -> bool:
+    """Whether a piece is so much longer than its window that its genres over time are shown."""
     return clip.info.duration >= 1.5 * CLIP_SECONDS
 
 

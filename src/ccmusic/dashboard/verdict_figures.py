@@ -12,22 +12,21 @@ from ccmusic.texts import Language, translate
 _CURVES = 6
 
 
-def timeline_figure(course: Mapping[float, Mapping[str, float]], language: Language) -> Figure:
+def timeline_figure(means: Mapping[float, Mapping[str, float]], language: Language) -> Figure:
     """Probabilities over time; a point stands at the middle of its window.
 
     Parameters
     ----------
-    course
+    means
         Start of each window, seconds, and the mean of the panel there.
     """
-    middles = [start + CLIP_SECONDS / 2 for start in course]
-    means = list(course.values())
+    middles = [start + CLIP_SECONDS / 2 for start in means]
     x = {
         "from": 0,
         "to": middles[-1] + CLIP_SECONDS / 2,
         "title": translate(language, "figure.time"),
     }
-    figure = _figure(middles, means, language)
+    figure = _figure(middles, list(means.values()), language)
     return figure | {"x": x, "height": 320, "time": "x", "window": True}
 
 

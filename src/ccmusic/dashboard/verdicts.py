@@ -54,7 +54,7 @@ def verdicts(
             said = translate(language, "page.progress", done=done, models=len(cards))
             slot.html(
                 markup.progress(title, said, dots.values(), language)
-                + markup.lines([*rows.values(), *_own(own, language)], language)
+                + markup.model_rows([*rows.values(), *_own(own, language)], language)
             )
 
         show(0)
@@ -100,7 +100,7 @@ def panel_answer(
     found.pop("silence", None)  # what is said of the window tells it
     warnings = [capitalized(w.message(language)) for w in found.values()]
     if not shown.mean:
-        lines = markup.lines([*rows, *_own(own, language)], language) if rows else ""
+        lines = markup.model_rows([*rows, *_own(own, language)], language) if rows else ""
         return markup.headline(title, said, warnings) + lines
     advice, why = (None, None) if speech else (shown.advice, shown.why())
     worth = advice.message(language) if advice else []
@@ -119,7 +119,7 @@ def panel_answer(
         language,
         worthless=capitalized(speech.message(language)) if speech else "",
         sureness=markup.sureness(advice.band if advice else None, " ".join(worth), language),
-    ) + markup.lines([*rows, *_own(own, language)], language)
+    ) + markup.model_rows([*rows, *_own(own, language)], language)
 
 
 def _scope(
@@ -172,7 +172,7 @@ def _line(verdict: Verdict, name: str, language: Language) -> str:
     if verdict.error:
         return markup.notice(name, told(verdict.error, language), kind="failed")
     advice = verdict.advice(language, verdict.card.title())
-    return markup.line(
+    return markup.model_row(
         name, verdict.top(_CHOICES), language, band=verdict.band, advice=capitalized(advice)
     )
 

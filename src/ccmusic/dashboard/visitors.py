@@ -70,7 +70,7 @@ class _Kept(Generic[T]):
     since: float
 
 
-class Keep(Generic[T]):
+class VisitorStore(Generic[T]):
     """Things of many owners, in memory for a limited time and up to a limited size.
 
     Where there is too much, what was not asked for the longest goes first. May be shared between
