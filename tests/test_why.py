@@ -10,7 +10,7 @@ from ccmusic import Panel, analyze
 from ccmusic.analysis import Analysis
 from ccmusic.attention import Region
 from ccmusic.card import Faithfulness
-from ccmusic.report import region_line, render
+from ccmusic.report import map_line, render
 from ccmusic.texts import LANGUAGES, Language, translate
 from ccmusic.whole import WholePiece
 from ccmusic.why import Why, reasons, shared
@@ -102,7 +102,9 @@ def test_a_map_that_is_no_better_than_chance_says_so(
         given = {"activation": measured} if measured else {}
         card = verdict.card.model_copy(update={"faithfulness": given})
         verdicts = {**analysis.verdicts, name: replace(verdict, card=card)}
-        return region_line(replace(analysis, verdicts=verdicts), name, None, language)
+        return map_line(
+            verdicts[name], replace(analysis, verdicts=verdicts).evidence(name), language
+        )
 
     assert "%" not in line(None)
     assert "80%" in line(faithfulness(0.6))
@@ -132,10 +134,10 @@ def test_what_was_measured_speaks_where_it_was(analysis: Analysis) -> None:
     why = replace(measured, verdicts=unmeasured).why(genre)
     assert why is not None
     assert why.region is None  # these maps are no better than chance
-    line = region_line(measured, name, genre, "en")
+    line = map_line(measured.verdicts[name], measured.evidence(name, genre), "en")
     assert "loses most without" in line
     assert "rank correlation with the activation map" in line
-    assert "mostly" in region_line(analysis, name, genre, "en")
+    assert "mostly" in map_line(analysis.verdicts[name], analysis.evidence(name, genre), "en")
     page = measured.select([name])
     assert escape(translate("en", "occlusion.help")) in render(page, "html")
     assert escape(translate("en", "activation.help")) in render(analysis, "html")

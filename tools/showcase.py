@@ -28,7 +28,7 @@ from ccmusic import Analysis, Panel
 from ccmusic.agreement import Agreement
 from ccmusic.card import Metrics, ModelCard, titles
 from ccmusic.genres import genre_name
-from ccmusic.report import region_line
+from ccmusic.report import map_line
 from ccmusic.spectrogram import TRANSFORM_TITLES
 from ccmusic.texts import LANGUAGES, Language, capitalized
 from ccmusic.zoo import SHIPPED, Checkpoint
@@ -257,7 +257,8 @@ def verdicts(analysis: Analysis) -> dict[str, Any]:
         "mean": rounded(analysis.mean),
         "where": {
             language: {
-                name: region_line(analysis, name, None, language) for name in analysis.verdicts
+                name: map_line(verdict, analysis.evidence(name), language)
+                for name, verdict in analysis.verdicts.items()
             }
             for language in LANGUAGES
         },

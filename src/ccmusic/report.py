@@ -117,11 +117,6 @@ def window_line(clip: Clip, language: Language) -> str:
     return translate(language, key, start=clip.info.window_start, end=clip.info.window_end)
 
 
-def region_line(analysis: Analysis, name: str, genre: str | None, language: Language) -> str:
-    """Sentence about where a model found a genre, or why it has no map."""
-    return map_line(analysis.verdicts[name], analysis.evidence(name, genre), language)
-
-
 def map_line(verdict: Verdict, evidence: Attention | None, language: Language) -> str:
     """Sentence about the map of a verdict, or why there is none.
 

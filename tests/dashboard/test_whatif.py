@@ -36,7 +36,7 @@ from ccmusic.dashboard.verdict_figures import slider_figure
 from ccmusic.edits import Edit, message
 from ccmusic.genres import genre_name
 from ccmusic.panel import Panel
-from ccmusic.report import region_line
+from ccmusic.report import map_line
 from ccmusic.texts import LANGUAGES, Language, translate
 from figures import figures
 from sounds import noise
@@ -322,7 +322,10 @@ def test_the_maps_are_of_what_counts_as_soon_as_it_is_measured(
     measurements.clear()
 
     def drawn(analysis: Analysis, genre: str | None = None) -> bool:
-        lines = [region_line(analysis, name, genre, language) for name in analysis.verdicts]
+        lines = [
+            map_line(analysis.verdicts[name], analysis.evidence(name, genre), language)
+            for name in analysis.verdicts
+        ]
         return all(line in markup(app) for line in lines)
 
     why = best.why()
@@ -348,7 +351,7 @@ def test_before_and_after_are_measured_alike(measurements: list[tuple[Edit, ...]
         for edits in ((), (edit,)):
             best = panel.measure(panel.analyze(EXAMPLE, edits=edits))
             for name in best.verdicts:
-                assert region_line(best, name, None, "en") in markup(app)
+                assert map_line(best.verdicts[name], best.evidence(name), "en") in markup(app)
 
 
 def test_nothing_is_measured_that_nobody_sees(measurements: list[tuple[Edit, ...]]) -> None:
@@ -373,5 +376,8 @@ def test_a_model_that_cannot_be_measured_keeps_its_map(
     app = open_page()
     with Panel.open("cqt") as panel:
         quick = panel.analyze(EXAMPLE)
-    assert all(region_line(quick, name, None, "en") in markup(app) for name in quick.verdicts)
+    assert all(
+        map_line(quick.verdicts[name], quick.evidence(name), "en") in markup(app)
+        for name in quick.verdicts
+    )
     assert any("out of memory" in caption.value for caption in app.caption)
