@@ -6,6 +6,7 @@ import pytest
 from ccmusic.card import ModelCard, fastest
 from ccmusic.errors import CheckpointError
 from ccmusic.files import replacing
+from ccmusic.zoo import find
 from small_models import make_checkpoint
 
 
@@ -80,3 +81,9 @@ def test_the_fastest_is_known_from_measurements_before_multiply_adds(tmp_path: P
     few, many = build("few", None, 1), build("many", None, 9)
     assert fastest([many, few]) == few
     assert fastest([few, slow]) == slow
+
+
+def test_parts_of_a_chinese_sentence_are_divided_by_its_own_semicolon() -> None:
+    told = find("mel", ["resnet50"])[0].card.maps_message("zh")
+    assert "；" in told
+    assert ";" not in told

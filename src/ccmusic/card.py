@@ -354,7 +354,7 @@ class ModelCard(_Strict):
         ...     panel.cards[0].maps_message().partition(" ")[0]
         'measured'
         """
-        return "; ".join(
+        return translate(language, "list.parts").join(
             f"{translate(language, f'{kind}.name')} {worth.message(language)}"
             for kind, worth in self.faithfulness.items()
         )

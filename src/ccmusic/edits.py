@@ -181,7 +181,7 @@ class Change(_Edit):
         """What was changed, in a language."""
         given = ((name, getattr(self, name)) for name in self.names)
         told = [translate(language, f"edit.{n}", value=v) for n, v in given if v is not None]
-        return translate(language, "edit.and").join(told)
+        return translate(language, "list.parts").join(told)
 
     def apply(self, sound: Samples, rate: int) -> Samples:
         """Change mono samples, float32 [n].
@@ -280,7 +280,7 @@ def read(plain: Iterable[Mapping[str, Any]]) -> tuple[Edit, ...]:
 
 def message(edits: Sequence[Edit], language: Language) -> str:
     """One line about all of them: ``edited: without 64–127 Hz; pitch +2 semitones``."""
-    told = translate(language, "edit.and").join(edit.message(language) for edit in edits)
+    told = translate(language, "list.parts").join(edit.message(language) for edit in edits)
     return translate(language, "edit.title", edits=told)
 
 

@@ -69,21 +69,35 @@ def test_the_whole_piece_is_the_answer_and_the_moment_follows_the_sound(
         expect(page.locator(".strip .now")).to_have_count(1)
 
 
-def test_an_old_frame_is_dimmed_until_the_new_one_stands(visit: Callable[..., Page]) -> None:
+def test_what_is_left_of_another_piece_is_dimmed(visit: Callable[..., Page]) -> None:
     page = visit("lang=en&example=vibe_ace")
     page.evaluate(
         """() => {
             window.seen = [];
-            const parts = [".st-key-verdict", ".st-key-picture", ".st-key-below"];
-            new MutationObserver(() => {
-                const found = parts.map((name) => document.querySelector(name));
-                window.seen.push(found.map((part) => Number(getComputedStyle(part).opacity)));
-            }).observe(document.body, { childList: true, subtree: true });
+            window.look = () => {
+                const parts = [".st-key-picture", ".st-key-below"].map((name) => {
+                    const part = document.querySelector(name);
+                    const figures = [...part.querySelectorAll("[data-figure]")];
+                    const files = figures.map((one) => JSON.parse(one.dataset.figure).file);
+                    return [Number(getComputedStyle(part).opacity), files.join()];
+                });
+                window.seen.push([document.querySelector("h1.piece")?.textContent, parts]);
+            };
+            window.look();
+            const all = { childList: true, subtree: true };
+            new MutationObserver(window.look).observe(document.body, all);
         }"""
     )
     page.locator(".st-key-example button", has_text="Rain").click()
     expect(page.locator("h1.piece")).to_have_text("Rain")
     settle(page)
-    seen = page.evaluate("window.seen")
-    assert any(max(frame) < 0.5 for frame in seen)
-    assert seen[-1] == [1, 1, 1]
+    page.evaluate("window.look()")
+    first, *changing, last = page.evaluate("window.seen")
+    for (title, parts), other in ((first, "Rain"), (last, "Vibe Ace")):
+        for opacity, files in parts:
+            assert opacity == 1
+            assert title in files
+            assert other not in files
+    for title, parts in changing:
+        for opacity, files in parts:
+            assert opacity < 0.5 or title != "Rain" or "Vibe Ace" not in files

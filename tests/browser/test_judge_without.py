@@ -63,6 +63,13 @@ def test_a_region_is_heard_left_out_and_brought_back(
     assert (before["width"], before["height"]) == pytest.approx(
         (after["width"], after["height"]), abs=4
     )
+    # The region keeps its place in its picture, whose size is another now.
+    picture = plot(page, "spectrogram_cqt").locator(".area")
+    region, area = picture.locator(".region").bounding_box(), picture.bounding_box()
+    assert region
+    assert area
+    places = [(region["x"] - area["x"]) / area["width"], region["width"] / area["width"]]
+    assert places == pytest.approx([0.1, 0.4], abs=0.03)
     main = "document.querySelector('[data-testid=stMain]')"
     assert page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")
     # The edited sound begins with the window, and its playhead runs over its own picture alone.

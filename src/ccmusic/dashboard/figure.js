@@ -371,7 +371,7 @@ class Figure {
     for (const name of ["spike upright", "spike level", "hover"]) this.mark(name, null);
   }
   // An element of these classes over the picture, at left, top, width and height in pixels, as far
-  // as they are given; null takes it away.
+  // as they are given, and there too when the picture gets another size; null takes it away.
   mark(name, box) {
     if (!box) {
       this.marks[name]?.remove();
@@ -380,7 +380,7 @@ class Figure {
     const element = (this.marks[name] ??= this.area.appendChild(document.createElement("div")));
     element.className = name;
     ["left", "top", "width", "height"].forEach((side, i) => {
-      if (box[i] !== undefined) element.style[side] = `${box[i]}px`;
+      if (box[i] !== undefined) element.style[side] = `${(100 * box[i]) / this[i % 2 ? "y" : "x"].length}%`;
     });
     return element;
   }

@@ -83,7 +83,7 @@ def _row(piece: Piece, transform: TransformChoice, on: Collection[str], language
         return _Row(piece.title, warnings=told(error, language))
     if is_covered(piece):
         return _Row(piece.title, translate(language, "vote.ask"))
-    said = "; ".join(w.message(language) for w in analysis.warnings)
+    said = translate(language, "list.parts").join(w.message(language) for w in analysis.warnings)
     if analysis.agreement is None:
         return _Row(piece.title, warnings=analysis.message(language))
     genre, share = max(analysis.mean.items(), key=lambda item: item[1])
