@@ -401,14 +401,16 @@ def test_a_pause_in_the_centre_is_named_with_a_way_out(tone):
     assert "silence" not in codes(audio.load((song, 44_100), crop="end"))
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.1])
 @pytest.mark.parametrize("channels", [2, 6])
-def test_opposite_channels_are_not_silence(write_sound, piece, channels):
+def test_opposite_channels_are_not_silence(write_sound, piece, channels, offset):
+    """Nor is an offset, which does not cancel, the sound that is left of them."""
     mono = piece(12)[0]
-    planes = np.stack([mono, -mono] * (channels // 2))
+    planes = np.stack([mono, -mono] * (channels // 2)) + np.float32(offset)
     path = write_sound("a.wav", planes, encoder="pcm_f32le")
     clip = audio.load(path, crop="start")
     assert codes(clip) == ["opposite_phase"]
-    np.testing.assert_allclose(clip.original, mono[:441_000], atol=1e-6)
+    np.testing.assert_allclose(clip.original, mono[:441_000] + offset, atol=1e-6)
     wide = np.stack([mono, -0.9 * mono])  # as some effects are
     assert "opposite_phase" not in codes(audio.load((wide, 44_100)))
 

@@ -404,7 +404,7 @@ def test_a_periodic_sound_is_not_taken_for_frames(marks):
 # --- tags before, songs after --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [200, 150_000])
+@pytest.mark.parametrize("size", [200, 150_000, 2_000_000])
 @pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.m4a", "a.ogg", "a.opus", "a.mp3", "a.flac",
                                   "a.aac", "a.caf", "a.wv", "a.tta"])  # fmt: skip
 def test_a_tag_before_any_file(write_sound, piece, name, size):

@@ -15,11 +15,13 @@ _OGG_PAGE = 65_307  # bytes, at most
 # what is searched, the faster.
 _OGG_FIRST = b"OggS\0\x02" + bytes(8)
 
-# What FFmpeg does not find behind ID3v2 tags, which some programs write before every file.
+# What FFmpeg does not find behind ID3v2 tags, some only from a megabyte on; some programs write
+# them before every file.
 # fmt: off
 _NOT_AFTER_ID3 = (
     b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"FRM8", b"OggS", b"caff", b".snd", b"DSD ",
-    b"wvpk", b"tBaK", b"MAC ", b"MPCK", b"\x30\x26\xb2\x75", b"\x1aE\xdf\xa3",
+    b"wvpk", b"tBaK", b"MAC ", b"MPCK", b"MP+", b"fLaC", b"TTA1", b"\x30\x26\xb2\x75",
+    b"\x1aE\xdf\xa3", b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9",  # ADTS
 )
 # fmt: on
 
