@@ -147,6 +147,17 @@ def test_an_avi_with_a_false_clock(write_sound):
     assert pitch(clip) == pytest.approx(600, abs=1)
 
 
+@pytest.mark.parametrize(("place", "value"), [(20, 0xFFF_FFFF), (24, 0xFFF_FFFF), (28, 0xFFF_FFFF)])
+def test_an_avi_of_mp3_with_a_false_clock(write_sound, place, value):
+    """Scale, rate or beginning of its times; frames are counted."""
+    data = bytearray(write_sound("a.avi", middle(), encoder="libmp3lame").read_bytes())
+    struct.pack_into("<I", data, data.find(b"auds") + place, value)
+    clip = load(data)
+    assert clip.info.duration == pytest.approx(30, abs=0.1)
+    assert clip.info.window_start == pytest.approx(10, abs=0.1)
+    assert pitch(clip) == pytest.approx(600, abs=1)
+
+
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.avi", "a.caf", "a.aiff"])
 def test_facts_are_possible(write_sound, name):
     """Whatever damage does to a header: windows lie within, and bit rates are what a file holds."""

@@ -200,12 +200,16 @@ def read_header(source: Stored, *, name: str) -> Header:
                 if inexact:  # the time to which it was sought may be wrong
                     found.last = min(found.last, announced)
             pcm = _pcm_rate(stream, codec)
+            each = _seconds_each(stream, found) if kind == "avi" and not pcm else 0.0
+            inexact |= each > 0
         tells = kind == "mp3" or found.last - _RUN_UP <= announced <= found.end + _RUN_UP
-        if found.end <= 0 or not tells or (pcm and announced > 8 * size / pcm + _RUN_UP):
+        too_long = pcm and announced > 8 * size / pcm + _RUN_UP
+        if found.end <= 0 or not tells or each or too_long:
             found = _length(file, parts, name)
-            held = 8 * found.size / pcm if pcm else 0.0
-            # A clock that is wrong. There may be gaps, but not in an AVI, which has no timestamps.
-            if pcm and (found.end if kind == "avi" else found.lasting) > held + _RUN_UP:
+            held = 8 * found.size / pcm if pcm else each * found.packets
+            # A clock that is wrong. There may be gaps, but not in an AVI.
+            excess = abs(found.end - held) if kind == "avi" else found.lasting - held
+            if held and excess > _RUN_UP:
                 found.last = found.end = held
                 inexact = True
         near = found.last - _RUN_UP <= announced <= found.end + _RUN_UP
@@ -467,6 +471,7 @@ class _Span:
     """Seconds that all of them last; less than ``end`` where there are gaps."""
     size: int = 0
     """Bytes in them."""
+    packets: int = 0
 
 
 def _length(file: BinaryIO, parts: Sequence[Part], name: str) -> _Span:
@@ -477,14 +482,16 @@ def _length(file: BinaryIO, parts: Sequence[Part], name: str) -> _Span:
         whole.last, whole.end = whole.end + span.last, whole.end + span.end
         whole.lasting += span.lasting
         whole.size += span.size
+        whole.packets += span.packets
     return whole
 
 
 def _span(packets: Iterable[AudioPacket]) -> _Span:
-    begin = end = lasting = size = 0
+    begin = end = lasting = size = count = 0
     tick, origin = Fraction(0), 0.0
     for packet in packets:
         size += packet.size
+        count += packet.size > 0  # the last is empty
         duration = packet.duration or 0
         lasting += duration
         if packet.pts is not None and packet.pts + duration > end:
@@ -492,8 +499,22 @@ def _span(packets: Iterable[AudioPacket]) -> _Span:
             if not tick:  # the container is closed after the last packet
                 tick, origin = packet.stream.time_base or tick, _origin(packet.stream)
     return _Span(
-        float(begin * tick) - origin, float(end * tick) - origin, float(lasting * tick), size
+        float(begin * tick) - origin,
+        float(end * tick) - origin,
+        float(lasting * tick),
+        size,
+        count,
     )
+
+
+def _seconds_each(stream: av.audio.AudioStream, found: _Span) -> float:
+    """Seconds of a packet of an AVI whose clock is far from them; 0 if it is right.
+
+    An AVI has no timestamps: its header says how long a packet is. Codecs of one frame length know.
+    """
+    each = stream.codec_context.frame_size / (stream.codec_context.sample_rate or 1)
+    right = each / 10 < found.end - found.last < 10 * each and found.lasting <= found.end + _RUN_UP
+    return 0.0 if right else each
 
 
 def window_start(duration: float, seconds: float, crop: Crop | float) -> float:
