@@ -46,6 +46,8 @@ WORDS = {
         "disk": "a clean installation, on disk (download {download:.0f} MB)",
         "wheels": "PyTorch for processors, torchvision, librosa",
         "page": "dashboard: an example chosen, all verdicts on the screen",
+        "picture": "dashboard: an example chosen, its picture on the screen",
+        "turned": "dashboard: the picture turned, for which no model is asked",
         "page_ms": "median {median:.0f} ms, worst {worst:.0f} ms",
         "decode": "decoding the centre of a five-minute MP3",
         "load": "`librosa.load` of the same 10 s",
@@ -235,6 +237,8 @@ WORDS = {
         "disk": "全新安装占用的磁盘（下载 {download:.0f} MB）",
         "wheels": "PyTorch（仅 CPU）、torchvision、librosa",
         "page": "仪表盘：选定示例，到全部判断显示在屏幕上",
+        "picture": "仪表盘：选定示例，到频谱图显示在屏幕上",
+        "turned": "仪表盘：转换频谱图的方向（不需要模型）",
         "page_ms": "中位数 {median:.0f} ms，最长 {worst:.0f} ms",
         "decode": "解码一首五分钟 MP3 的正中 10 秒",
         "load": "`librosa.load` 同样的 10 秒",
@@ -470,6 +474,8 @@ def speed(language: str) -> str:
         ],
         [words["first_verdict"], words["page_ms"].format(**page["first_verdict_ms"]), "", ""],
         [words["page"], words["page_ms"].format(**page["all_verdicts_ms"]), "", ""],
+        [words["picture"], words["page_ms"].format(**page["picture_ms"]), "", ""],
+        [words["turned"], words["page_ms"].format(**page["turned_ms"]), "", ""],
         *(
             [
                 words[f"batch{kind}"].format(n=many["files"]),
