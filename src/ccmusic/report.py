@@ -205,7 +205,7 @@ def _figures(analysis: PanelResult, language: Language) -> list[str]:
 
 
 def _evidence(analysis: PanelResult, language: Language) -> list[str]:
-    """Of ten seconds the spectrograms and where each model evidence; of a piece its windows."""
+    """Of ten seconds the spectrograms and what each model relied on; of a piece its windows."""
     if analysis.windows:
         title = translate(language, "timeline.title")
         return [_heading(title), _windows(analysis.windows, language)]
