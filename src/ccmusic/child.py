@@ -38,10 +38,12 @@ def serve(answers: BinaryIO) -> None:
     setup = pickle.load(requests)
     for module in setup["modules"]:
         import_module(module)
+    # One thread for linear algebra per child: all children share the same cores. Before the rights
+    # go, because threadpoolctl 3.5 looks for the C library with a temporary file.
+    threadpool_limits(1)
     confine(setup["memory"], writable=setup["writable"])
     frames.write(answers, ("ready", None))
-    # One thread for linear algebra per child: all children share the same cores.
-    with threadpool_limits(1), contextlib.suppress(EOFError, OSError, MemoryError):
+    with contextlib.suppress(EOFError, OSError, MemoryError):
         while True:
             function, args = pickle.load(requests)
             started = time.process_time()
