@@ -49,8 +49,9 @@ class Analysis(Prepared, PanelResult):
 
     @property
     def measured(self) -> bool:
-        """Whether all its evidence is measured, not told from features: see :meth:`evidence`."""
-        return all(v.error or v.covered is not None for v in self.verdicts.values())
+        """Whether its evidence is measured, not told from features: see :meth:`evidence`."""
+        voices = [verdict for verdict in self.verdicts.values() if not verdict.error]
+        return not voices or any(verdict.covered is not None for verdict in voices)
 
     def picture(self, name: str) -> Picture:
         """What a model saw, of several slices the middle one; errors as :meth:`verdict`."""

@@ -197,9 +197,12 @@ def attend(
     genre = genre or verdict.top(1)[0][0]
     index = card.classes.index(genre)
     against = verdict.maps[index] - np.tensordot(_rivals(verdict, index), verdict.maps, 1)
-    oriented = orient(against / card.temperature, card.preprocessing.orientation)
-    coarse = np.ascontiguousarray(oriented, np.float32)
-    return Attention(genre, coarse, picture, start, length)
+    return Attention(genre, upright(against / card.temperature, card), picture, start, length)
+
+
+def upright(values: npt.NDArray[np.floating[Any]], card: ModelCard) -> Floats:
+    """Turn a map from how the model sees its picture, [h, w], to that of ``coarse``."""
+    return np.ascontiguousarray(orient(values, card.preprocessing.orientation), np.float32)
 
 
 def _rivals(verdict: Verdict, index: int) -> npt.NDArray[np.float64]:
