@@ -34,8 +34,6 @@ class PitchTick(NamedTuple):
 
     place: float
     """Counted in bins from the first one's centre."""
-    frequency: float
-    """Hertz."""
     label: str
     """``C4`` over ``262 Hz``, ``500``, or ``C♯``."""
 
@@ -67,10 +65,10 @@ def pitch_ticks(spectrogram: Spectrogram) -> list[PitchTick]:
     frequencies = spectrogram.frequencies
     classes = [note_name(frequency).rstrip("0123456789") for frequency in frequencies]
     if spectrogram.transform == "chroma":
-        return [PitchTick(float(i), f, classes[i]) for i, f in enumerate(frequencies.tolist())]
+        return [PitchTick(float(i), name) for i, name in enumerate(classes)]
     if spectrogram.transform == "cqt":
         return [
-            PitchTick(float(i), f, f"{note_name(f)}\n{f:.0f} Hz")
+            PitchTick(float(i), f"{note_name(f)}\n{f:.0f} Hz")
             for i, f in enumerate(frequencies.tolist())
             if classes[i] == "C"
         ]
@@ -79,7 +77,7 @@ def pitch_ticks(spectrogram: Spectrogram) -> list[PitchTick]:
         marked = frequencies[[0, -1]]
     places = np.interp(marked, frequencies, np.arange(len(frequencies)))
     return [
-        PitchTick(place, f, f"{f:.0f}")
+        PitchTick(place, f"{f:.0f}")
         for place, f in zip(places.tolist(), marked.tolist(), strict=True)
     ]
 

@@ -18,7 +18,7 @@ import soxr
 from pydantic import ConfigDict, Field, model_validator
 
 from ccmusic.decode import Channel, Samples, change_tempo
-from ccmusic.errors import ParameterError, not_one_of
+from ccmusic.errors import ParameterError
 from ccmusic.frames import carry
 from ccmusic.texts import Language, translate
 from ccmusic.values import Parameters
@@ -266,27 +266,6 @@ def arrange(
         *regions,
         *([Change(**change)] if change else ()),
     )
-
-
-def read(plain: Iterable[Mapping[str, Any]]) -> tuple[Edit, ...]:
-    """Edits from plain values, as the JSON of an analysis has them.
-
-    >>> read([{"edit": "change", "pitch": 2}, {"edit": "without", "band": [64, 127]}])[0].pitch
-    2.0
-
-    Raises
-    ------
-    ParameterError
-        If one is no edit, or has a value that it cannot have.
-    """
-    kinds: dict[str, type[Edit]] = {"without": Without, "change": Change, "channel": OneChannel}
-    found: list[Edit] = []
-    for values in plain:
-        kind = str(values.get("edit"))
-        if kind not in kinds:
-            raise not_one_of("Edit", "edit", kind, *map(repr, kinds))
-        found.append(kinds[kind](**values))
-    return tuple(found)
 
 
 def message(edits: Sequence[Edit], language: Language) -> str:
