@@ -44,14 +44,7 @@ class Region:
 
     def message(self, language: Language = "en") -> str:
         """Time and frequency range: ``0–2 s, 60–250 Hz``."""
-        return translate(
-            language,
-            "attention.region",
-            start=self.start,
-            end=self.end,
-            lowest=self.lowest,
-            highest=self.highest,
-        )
+        return translate(language, "attention.region", **vars(self))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
