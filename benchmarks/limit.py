@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper
 
-from ccmusic import Panel, analyze, zoo
+from ccmusic import Panel, zoo
 from ccmusic.panel import available_cores
 from ccmusic.runtime import onnxruntime
 from timing import keep, median_ms
@@ -67,7 +67,7 @@ def main() -> None:
         }
         least_ms += card.multiply_adds / peaks[cores] / 1e6
     with Panel(checkpoints) as panel:
-        pictures = analyze(SONG, panel=panel).pictures
+        pictures = panel.analyze(SONG).pictures
         (five_ms,) = median_ms(lambda: list(panel.run(pictures)), repeats=REPEATS)
     kept = {
         "peak": {f"fp32_{threads}": speed for threads, speed in peaks.items()},

@@ -24,7 +24,7 @@ def main() -> None:
 
     import torch
 
-    from ccmusic import Panel, analyze
+    from ccmusic import Panel
     from ccmusic.panel import available_cores
     from ccmusic.workshop.backbones import BACKBONES, build
     from ccmusic.zoo import find
@@ -48,10 +48,10 @@ def main() -> None:
 
     shipped = {c.card.backbone: c.card.width_divisor for c in find("cqt")}
     with Panel.open("cqt") as panel:
-        analysis = analyze(SONG, panel=panel)
+        analysis = panel.analyze(SONG)
 
         def file_to_json() -> None:
-            json.dumps(analyze(SONG, panel=panel).to_dict())
+            json.dumps(panel.analyze(SONG).to_dict())
 
         def at_once() -> None:
             for _ in panel.run(analysis.pictures):

@@ -62,7 +62,7 @@ def long_song(folder: Path, minutes: float, suffix: str = "mp3") -> Path:
 def main() -> None:
     import librosa
 
-    from ccmusic import Panel, analyze, audio
+    from ccmusic import Panel, audio
     from ccmusic.panel import available_cores
 
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def main() -> None:
             whole_ms, all_ms, loop_ms = median_ms(
                 lambda: list(several.timeline(four, hop=HOP)),
                 lambda: list(five_models.timeline(four, hop=HOP)),
-                lambda: [analyze(four, crop=start, panel=alone) for start in starts],
+                lambda: [alone.analyze(four, crop=start) for start in starts],
                 repeats=15,
             )
     rows = {

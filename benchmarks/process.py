@@ -27,10 +27,10 @@ print(int(status.split("VmRSS:")[1].split()[0]) / 1024)
 """
 OURS = """
 import sys
-from ccmusic import Panel, analyze
+from ccmusic import Panel
 panel = Panel.open("cqt")
 for _ in range(3):
-    analyze(sys.argv[1], panel=panel)
+    panel.analyze(sys.argv[1])
 """
 REFERENCE = """
 import sys

@@ -87,18 +87,9 @@ def test_an_open_panel_knows_its_transform(small_zoo: Path) -> None:
         assert cqt.combine(mel).transform == "both"
         assert both.select(["pop"]).transform == "mel"
         assert both.select("pop").transform == "mel"
-        analysis = analyze(SONG, panel=mel)
+        analysis = mel.analyze(SONG)
         assert analysis.transform == "mel"
         assert analysis.to_dict()["transform"] == "mel"
-
-
-def test_what_contradicts_an_open_panel_is_refused(small_zoo: Path) -> None:
-    with Panel.open("mel") as panel:
-        with pytest.raises(ValueError, match="looks at mel, not at cqt"):
-            analyze(SONG, transform="cqt", panel=panel)
-        with pytest.raises(ValueError, match=r"use panel\.select\(models\)"):
-            analyze(SONG, models=["pop"], panel=panel)
-        assert analyze(SONG, transform="mel", panel=panel).transform == "mel"
 
 
 def test_a_panels_analysis_is_that_of_the_module(small_zoo: Path) -> None:
@@ -482,9 +473,9 @@ def test_a_stream_gives_what_the_file_gives(small_zoo: Path) -> None:
 def test_a_kept_panel_is_shared_by_threads(small_zoo: Path) -> None:
     songs = sorted(EXAMPLES.glob("*.ogg"))
     with Panel.open("cqt") as panel:
-        alone = [analyze(song, panel=panel).mean for song in songs]
+        alone = [panel.analyze(song).mean for song in songs]
         with ThreadPoolExecutor(4) as pool:
-            together = list(pool.map(lambda song: analyze(song, panel=panel).mean, songs))
+            together = list(pool.map(lambda song: panel.analyze(song).mean, songs))
     assert together == alone
 
 

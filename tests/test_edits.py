@@ -212,21 +212,6 @@ EDITS: tuple[Edit, ...] = (
 )
 
 
-def test_edits_are_read_back_from_json() -> None:
-    plain = json.loads(json.dumps([edit.model_dump(mode="json") for edit in EDITS]))
-    assert plain[1] == {"edit": "without", "band": [64, 127], "seconds": None}
-    assert edits.read(plain) == EDITS
-    assert edits.read([edit.model_dump() for edit in EDITS]) == EDITS
-
-
-@pytest.mark.parametrize(
-    "plain", [{}, {"edit": "reverb"}, {"edit": "change", "reverb": 1}, {"edit": "change"}]
-)
-def test_what_is_no_edit_is_refused(plain: dict[str, Any]) -> None:
-    with pytest.raises(ParameterError):
-        edits.read([plain])
-
-
 def test_a_line_tells_every_edit_in_both_languages() -> None:
     assert edits.message(EDITS, "en") == (
         "edited: left channel alone; without 64–127 Hz; without 2.0–4.0 s; "

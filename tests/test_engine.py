@@ -43,7 +43,7 @@ def test_it_gives_what_the_panel_gives(engine: Engine, panel: Panel, song: Path)
     found = engine.run(panel, song, crop="end", on_verdict=lambda v: seen.append(v.card.name))
     assert found == expected
     assert sorted(seen) == sorted(found.verdicts)
-    assert list(engine.windows(panel, song, hop=5)) == list(panel.timeline(song, hop=5))
+    assert list(engine.windows(panel, song)) == list(panel.timeline(song, hop=10))
 
 
 def test_every_kind_of_source_is_taken(engine: Engine, song: Path) -> None:

@@ -221,6 +221,35 @@ def test_a_model_that_fails_on_covered_pictures_says_so(then: float | None, said
         last(panel, (noise(10, RATE), RATE))
 
 
+def test_a_model_that_fails_leaves_the_others_measured(home: Path) -> None:
+    asked: list[int] = []
+
+    def twice(pictures: Any) -> Any:
+        asked.append(len(pictures))
+        if len(asked) > 2:
+            raise RuntimeError("twice is enough")
+        return [[1.0, 0.0]]
+
+    model = Checkpoint.from_function(
+        twice, name="twice", classes=CLASSES, preprocessing=Preprocessing.default("cqt")
+    )
+    with Panel([model]) as alone, Panel.open("cqt") as panel:
+        both = alone.combine(panel)
+        analysis = both.analyze((noise(10, RATE), RATE))
+        measured = both.measure(analysis)
+        with pytest.raises(CheckpointError, match="twice is enough"):
+            list(both.importance(analysis))
+        with pytest.raises(CheckpointError, match="twice is enough"):
+            alone.measure(analysis.select(["twice"]))
+    assert measured.measured
+    assert {name: v.covered is not None for name, v in measured.verdicts.items()} == {
+        "twice": False,
+        "jazz_cqt": True,
+        "rock_cqt": True,
+    }
+    assert measured.verdicts["twice"] == analysis.verdicts["twice"]
+
+
 def test_it_is_drawn_like_an_activation_map(home: Path) -> None:
     pytest.importorskip("matplotlib")
     from matplotlib.figure import Figure

@@ -289,9 +289,9 @@ def test_ticks_lie_within_the_axis() -> None:
         bins = np.arange(len(spectrogram.frequencies))
         for tick in ticks:
             assert 0 <= tick.place <= bins[-1]
-            assert np.interp(tick.place, bins, spectrogram.frequencies) == pytest.approx(
-                tick.frequency
-            )
+            if told := re.search(r"(\d+)( Hz)?$", tick.label):
+                frequency = np.interp(tick.place, bins, spectrogram.frequencies)
+                assert frequency == pytest.approx(float(told[1]), abs=0.5)
     chroma = pitch_ticks(Chroma()(np.ones(22_050, np.float32)))
     assert [tick.place for tick in chroma] == list(range(12))
     assert [tick.label for tick in chroma][:3] == ["C", "C♯", "D"]

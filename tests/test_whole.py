@@ -67,6 +67,7 @@ def test_it_is_the_mean_over_windows_with_a_verdict(panel: Panel, song: Path) ->
     assert f"(4 windows): Jazz {share:.0%}, " in piece.message("en")
     assert genre == "jazz"
     assert "全曲（4 个片段）：爵士" in piece.message("zh")
+    assert panel.analyze_whole(song.read_bytes(), name="a song").file == "a song"
 
 
 def test_models_can_be_left_out(panel: Panel, song: Path) -> None:

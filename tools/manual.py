@@ -1,8 +1,9 @@
-"""What the manual needs beyond MkDocs: links out of ``docs/``, and docstrings as Markdown.
+"""What the manual needs beyond MkDocs: links out of ``docs/``, docstrings as Markdown, and fields.
 
 MkDocs loads this file as a hook, and Griffe, which reads the docstrings, as an extension.
 """
 
+import ast
 import logging
 import re
 from pathlib import Path
@@ -34,9 +35,14 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
 
 
 class Docstrings(griffe.Extension):
-    """Roles become code, examples fenced blocks."""
+    """Roles become code, examples fenced blocks, descriptions of fields docstrings."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        if isinstance(obj, griffe.Attribute) and isinstance(obj.value, griffe.ExprCall):
+            for told in obj.value.arguments:
+                if isinstance(told, griffe.ExprKeyword) and told.name == "description":
+                    text = ast.literal_eval(str(told.value))
+                    obj.docstring = griffe.Docstring(text, parent=obj)
         if obj.docstring:
             text = ROLE.sub(r"`\1`", obj.docstring.value)
             obj.docstring.value = DOCTEST.sub(r"```pycon\n\g<0>\n```", text)

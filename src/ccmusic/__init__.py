@@ -13,16 +13,7 @@ Several recordings share a :class:`Panel`, whose models stay open:
 ...     [panel.analyze(f"examples/{name}.ogg").transform for name in ("rain", "celtica")]
 ['mel', 'mel']
 
-Errors that are raised on purpose are :class:`CCMusicError`:
-
-- :class:`AudioError`: a recording cannot be read
-- :class:`CheckpointError`: a model is unknown, missing or damaged
-- :class:`ClosedError`: a panel was used after it was closed, or in a forked process
-- :class:`WeightsError`: a weights file cannot be imported
-- :class:`DataError`: training data, a table or the database of a batch cannot be used
-- :class:`ParameterError`: a parameter is unknown, or has a value that it cannot have
-- :class:`MissingExtraError`: an optional dependency is not installed
-- :class:`SandboxError`: no process can be started to decode in
+Errors that are raised on purpose are :class:`CCMusicError`; :mod:`ccmusic.errors` tells them apart.
 
 What is named here, and :mod:`ccmusic.schema`, is public.
 """

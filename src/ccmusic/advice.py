@@ -59,8 +59,7 @@ class Advice:
         """One sentence for each piece of advice."""
         lines = []
         if self.band:
-            worth = {"accuracy": self.band.accuracy, "recordings": self.band.recordings}
-            lines.append(translate(language, f"advice.{self.band.level}", **worth))
+            lines.append(translate(language, f"advice.{self.band.level}", **dict(self.band)))
         if self.pair:
             a, b = (self.titles[name] for name in self.pair.models)
             shares = {"accuracy": self.pair.accuracy, "alone": self.accuracy}

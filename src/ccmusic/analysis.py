@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ccmusic.agreement import agree, mean_probabilities
-from ccmusic.attention import Attention, Region, attend
+from ccmusic.attention import Attention, attend
 from ccmusic.card import select
 from ccmusic.importance import weigh
 from ccmusic.picture import Picture
 from ccmusic.prepare import Prepared
 from ccmusic.result import PanelResult
-from ccmusic.schema import AnalysisDocument
 from ccmusic.texts import Language, translate
 
 Map = TypeVar("Map", bound=Attention)
@@ -38,19 +37,11 @@ class Analysis(Prepared, PanelResult):
             return translate(language, "judged.doubtful", opinion=agreement, seconds=self.audible)
         return agreement
 
-    def _regions(self, genre: str) -> list[Region]:
-        found = []
-        for name, verdict in self.verdicts.items():
-            at = self.evidence(name, genre)
-            worth = at and at.worth(verdict.card)
-            if at and at.region and not at.everywhere and worth and worth.better_than_chance:
-                found.append(at.region)
-        return found
-
     @property
     def measured(self) -> bool:
-        """Whether all its evidence is measured, not told from features: see :meth:`evidence`."""
-        return all(v.error or v.covered is not None for v in self.verdicts.values())
+        """Whether its evidence is measured, not told from features: see :meth:`evidence`."""
+        voices = [verdict for verdict in self.verdicts.values() if not verdict.error]
+        return not voices or any(verdict.covered is not None for verdict in voices)
 
     def picture(self, name: str) -> Picture:
         """What a model saw, of several slices the middle one; errors as :meth:`verdict`."""
@@ -126,26 +117,6 @@ class Analysis(Prepared, PanelResult):
         voices = list(verdicts.values())
         return replace(
             self, verdicts=verdicts, mean=mean_probabilities(voices), agreement=agree(voices)
-        )
-
-    def document(
-        self, *, top_k: int = 3, attention: bool = False, language: Language = "en"
-    ) -> AnalysisDocument:
-        """The analysis in the JSON form of all front ends.
-
-        Parameters
-        ----------
-        top_k
-            Number of genres in ``top`` of each model.
-        attention
-            Whether to include the maps of the first choices, see :meth:`evidence`.
-        language
-            Language of the sentences.
-        """
-        return self._document(
-            top_k=top_k,
-            language=language,
-            attention=self.evidence if attention else lambda name: None,
         )
 
     def compact(self) -> Analysis:

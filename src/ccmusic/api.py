@@ -17,12 +17,11 @@ from ccmusic.verdict import Verdict
 def analyze(
     source: Source | Clip,
     *,
-    transform: TransformChoice | None = None,
+    transform: TransformChoice = "cqt",
     models: Sequence[str] | None = None,
     crop: Crop | float = "center",
     edits: Sequence[Edit] = (),
     name: str | None = None,
-    panel: Panel | None = None,
     on_verdict: Callable[[Verdict], None] | None = None,
 ) -> Analysis:
     """Analyse a recording.
@@ -36,7 +35,7 @@ def analyze(
         A path, the bytes of a file, a binary file object, samples with their rate, or a clip; see
         :func:`ccmusic.audio.load`.
     transform
-        Transform of the models: CQT by default, ``both`` for all of CQT and Mel.
+        Transform of the models; ``both`` for all of CQT and Mel.
     models
         Names of checkpoints or backbones; all of the transform by default.
     crop
@@ -47,8 +46,6 @@ def analyze(
     name
         What messages and results call the recording; by default its path, or the name of the
         stream.
-    panel
-        An open panel to reuse; ``transform`` and ``models`` are left out then.
     on_verdict
         Called in this thread with each verdict as it comes.
 
@@ -60,20 +57,9 @@ def analyze(
         If a named model is unknown. A model that fails later has its error in its verdict.
     ParameterError
         If ``crop`` or ``transform`` is something else, or an edit cannot be applied.
-    ValueError
-        If ``transform`` or ``models`` contradict the panel.
     """
-    if panel is None:
-        with Panel.open(transform or "cqt", models) as opened:
-            return opened.analyze(source, crop=crop, edits=edits, name=name, on_verdict=on_verdict)
-    if models is not None:
-        raise ValueError("an open panel has its models: use panel.select(models) for some of them")
-    if transform not in (None, panel.transform):
-        raise ValueError(
-            f"the open panel looks at {panel.transform}, not at {transform}: "
-            "leave transform out, or open another panel"
-        )
-    return panel.analyze(source, crop=crop, edits=edits, name=name, on_verdict=on_verdict)
+    with Panel.open(transform, models) as panel:
+        return panel.analyze(source, crop=crop, edits=edits, name=name, on_verdict=on_verdict)
 
 
 def analyze_many(

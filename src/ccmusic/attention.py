@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from ccmusic.axes import ORANGE, axes_or_current, orient, show
 from ccmusic.card import Faithfulness, MapKind, ModelCard
@@ -45,14 +44,7 @@ class Region:
 
     def message(self, language: Language = "en") -> str:
         """Time and frequency range: ``0–2 s, 60–250 Hz``."""
-        return translate(
-            language,
-            "attention.region",
-            start=self.start,
-            end=self.end,
-            lowest=self.lowest,
-            highest=self.highest,
-        )
+        return translate(language, "attention.region", **vars(self))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -197,9 +189,12 @@ def attend(
     genre = genre or verdict.top(1)[0][0]
     index = card.classes.index(genre)
     against = verdict.maps[index] - np.tensordot(_rivals(verdict, index), verdict.maps, 1)
-    oriented = orient(against / card.temperature, card.preprocessing.orientation)
-    coarse = np.ascontiguousarray(oriented, np.float32)
-    return Attention(genre, coarse, picture, start, length)
+    return Attention(genre, upright(against / card.temperature, card), picture, start, length)
+
+
+def upright(values: npt.NDArray[np.floating[Any]], card: ModelCard) -> Floats:
+    """Turn a map from how the model sees its picture, [h, w], to that of ``coarse``."""
+    return np.ascontiguousarray(orient(values, card.preprocessing.orientation), np.float32)
 
 
 def _rivals(verdict: Verdict, index: int) -> npt.NDArray[np.float64]:
@@ -240,17 +235,11 @@ def _connected(
     strong: npt.NDArray[np.bool_], start: tuple[np.intp, ...]
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """First and last row and column of the region connected with a place."""
-    place = (int(start[0]), int(start[1]))
-    seen, waiting = {place}, deque([place])
-    while waiting:
-        row, column = waiting.popleft()
-        for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
-            inside = 0 <= r < strong.shape[0] and 0 <= c < strong.shape[1]
-            if inside and strong[r, c] and (r, c) not in seen:
-                seen.add((r, c))
-                waiting.append((r, c))
-    rows, columns = zip(*seen, strict=True)
-    return (min(rows), max(rows)), (min(columns), max(columns))
+    image = Image.fromarray(strong.astype(np.uint8)).copy()  # that can be drawn on
+    ImageDraw.floodfill(image, (int(start[1]), int(start[0])), 2)
+    places = np.argwhere(np.asarray(image) == 2)
+    (top, left), (bottom, right) = places.min(axis=0).tolist(), places.max(axis=0).tolist()
+    return (top, bottom), (left, right)
 
 
 def _frequency(frequencies: npt.NDArray[np.float64], share: float) -> float:

@@ -228,17 +228,9 @@ class Clip(Value):
 
         Parameters
         ----------
-        pitch
-            Semitones up, -12 to 12; the tempo stays.
-        tempo
-            How many times as fast, 0.5 to 2; the pitch stays. A slower window loses its end, a
-            faster one is looped.
-        highpass, lowpass
-            Hertz below, or above, which all is removed.
-        noise
-            Ratio of the sound to white noise that is added, dB, -20 to 80.
-        gain
-            Decibels, -60 to 40; what passes full scale is cut off.
+        pitch, tempo, highpass, lowpass, noise, gain
+            As those of :class:`ccmusic.Change`. A slower window loses its end, a faster one is
+            looped.
 
         Raises
         ------
@@ -442,15 +434,12 @@ class Recording:
 
         Of a recording of more than half an hour, the middle. Errors as :func:`load`.
         """
-        lengths = {"window": CLIP_SECONDS, "whole": MAX_SECONDS}
-        starts = {
-            "window": window_start(self.duration, CLIP_SECONDS, crop),
-            "whole": window_start(self.duration, MAX_SECONDS, "center"),
-        }
-        order = sorted(starts, key=starts.__getitem__)
-        found = zip(order, self._decode([(starts[n], lengths[n]) for n in order]), strict=True)
-        clips = {n: self._clip(decoded, lengths[n], n == "window") for n, decoded in found}
-        return clips["window"], clips["whole"]
+        window = window_start(self.duration, CLIP_SECONDS, crop), CLIP_SECONDS
+        whole = window_start(self.duration, MAX_SECONDS, "center"), MAX_SECONDS
+        spans = sorted([window, whole])
+        found = zip(spans, self._decode(spans), strict=True)
+        clips = {span: self._clip(decoded, span[1], span == window) for span, decoded in found}
+        return clips[window], clips[whole]
 
     def _decode(self, spans: Sequence[Span]) -> Iterator[Decoded]:
         if isinstance(self._source, tuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ from ccmusic.errors import MissingExtraError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
+
+    from ccmusic.spectrogram import Spectrogram
 
 Axis = npt.NDArray[np.float64]
 Orientation = Literal["pitch_along_x", "time_along_x"]
@@ -27,29 +29,11 @@ _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", 
 _ROUND = np.array([200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0])  # hertz; lower would touch
 
 
-class TimeAndPitch(Protocol):
-    """Anything with the axes of a spectrogram."""
-
-    @property
-    def transform(self) -> str:
-        """Name of the transform."""
-
-    @property
-    def times(self) -> Axis:
-        """Seconds, at the centre of each frame."""
-
-    @property
-    def frequencies(self) -> Axis:
-        """Hertz, at the centre of each bin."""
-
-
 class PitchTick(NamedTuple):
     """A mark on the axis of pitch."""
 
     place: float
     """Counted in bins from the first one's centre."""
-    frequency: float
-    """Hertz."""
     label: str
     """``C4`` over ``262 Hz``, ``500``, or ``C♯``."""
 
@@ -76,15 +60,15 @@ def note_name(frequency: float) -> str:
     return f"{name} {cents:+d}¢" if cents else name
 
 
-def pitch_ticks(spectrogram: TimeAndPitch) -> list[PitchTick]:
+def pitch_ticks(spectrogram: Spectrogram) -> list[PitchTick]:
     """Where to mark the axis of pitch: every C of a CQT, every class, else round frequencies."""
     frequencies = spectrogram.frequencies
     classes = [note_name(frequency).rstrip("0123456789") for frequency in frequencies]
     if spectrogram.transform == "chroma":
-        return [PitchTick(float(i), f, classes[i]) for i, f in enumerate(frequencies.tolist())]
+        return [PitchTick(float(i), name) for i, name in enumerate(classes)]
     if spectrogram.transform == "cqt":
         return [
-            PitchTick(float(i), f, f"{note_name(f)}\n{f:.0f} Hz")
+            PitchTick(float(i), f"{note_name(f)}\n{f:.0f} Hz")
             for i, f in enumerate(frequencies.tolist())
             if classes[i] == "C"
         ]
@@ -93,12 +77,12 @@ def pitch_ticks(spectrogram: TimeAndPitch) -> list[PitchTick]:
         marked = frequencies[[0, -1]]
     places = np.interp(marked, frequencies, np.arange(len(frequencies)))
     return [
-        PitchTick(place, f, f"{f:.0f}")
+        PitchTick(place, f"{f:.0f}")
         for place, f in zip(places.tolist(), marked.tolist(), strict=True)
     ]
 
 
-def pitch_title(spectrogram: TimeAndPitch) -> str:
+def pitch_title(spectrogram: Spectrogram) -> str:
     """Key in the catalogues of the title of the axis of pitch."""
     known = spectrogram.transform in ("cqt", "chroma")
     return f"figure.pitch_{spectrogram.transform if known else 'mel'}"
@@ -124,7 +108,7 @@ def axes_or_current(ax: Axes | None) -> Axes:
 def show(
     ax: Axes,
     values: npt.NDArray[Any],
-    spectrogram: TimeAndPitch,
+    spectrogram: Spectrogram,
     *,
     orientation: Orientation,
     start: float,

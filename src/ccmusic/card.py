@@ -104,9 +104,8 @@ class Calibration(_Strict):
 class Band(_Strict):
     """A range of confidence, and how often verdicts in it were right.
 
-    >>> from ccmusic import Panel
-    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
-    ...     card = panel.cards[0]
+    >>> from ccmusic import zoo
+    >>> card = zoo.find_one("mobilenet_v3_large_cqt").card
     >>> card.reliability.band(0.99).level
     'high'
     >>> card.reliability.band(0.99).accuracy > card.reliability.band(0.1).accuracy
@@ -125,9 +124,8 @@ class Band(_Strict):
 class Metrics(_Strict):
     """What was measured on held-out recordings, one verdict per recording.
 
-    >>> from ccmusic import Panel
-    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
-    ...     card = panel.cards[0]
+    >>> from ccmusic import zoo
+    >>> card = zoo.find_one("mobilenet_v3_large_cqt").card
     >>> low, high = card.metrics.accuracy_interval
     >>> low < card.metrics.accuracy < high
     True
@@ -256,9 +254,8 @@ class Faithfulness(_Strict):
 class DataSource(_Strict):
     """Training material of one origin and licence.
 
-    >>> from ccmusic import Panel
-    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
-    ...     card = panel.cards[0]
+    >>> from ccmusic import zoo
+    >>> card = zoo.find_one("mobilenet_v3_large_cqt").card
     >>> sum(source.recordings for source in card.sources) > 1000
     True
     """
@@ -275,9 +272,8 @@ class DataSource(_Strict):
 class ModelCard(_Strict):
     """The card beside an ONNX file; see ``docs/architecture.md`` for the contract of the graph.
 
-    >>> from ccmusic import Panel
-    >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
-    ...     card = panel.cards[0]
+    >>> from ccmusic import zoo
+    >>> card = zoo.find_one("mobilenet_v3_large_cqt").card
     >>> card.title(with_transform=True), len(card.classes), card.explanation
     ('MobileNetV3 · CQT', 13, 'exact')
     """
@@ -349,9 +345,8 @@ class ModelCard(_Strict):
     def maps_message(self, language: Language = "en") -> str:
         """How often the regions of its maps mattered in tests, by kind; empty if not measured.
 
-        >>> from ccmusic import Panel
-        >>> with Panel.open("mel", ["resnet50"]) as panel:
-        ...     panel.cards[0].maps_message().partition(" ")[0]
+        >>> from ccmusic import zoo
+        >>> zoo.find_one("resnet50_mel").card.maps_message().partition(" ")[0]
         'measured'
         """
         return translate(language, "list.parts").join(

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccmusic.errors import AudioError, check_seconds, not_one_of
-from ccmusic.files import NotAFileError, Reader, open_regular
+from ccmusic.files import NotAFileError, open_regular
 from ccmusic.headers import (
     Part,
     View,
@@ -364,7 +364,7 @@ def _container(file: BinaryIO, part: Part, name: str) -> Iterator[av.container.I
     """Open through Python's own file object: FFmpeg never sees a path, so no name is a URL."""
     try:
         container = av.open(
-            Reader(cast(BinaryIO, View(file, part))),
+            View(file, part),
             format=part.format,
             # Without the limit FFmpeg searches megabytes of a WAV for another codec in disguise.
             options={

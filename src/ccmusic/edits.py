@@ -18,7 +18,7 @@ import soxr
 from pydantic import ConfigDict, Field, model_validator
 
 from ccmusic.decode import Channel, Samples, change_tempo
-from ccmusic.errors import ParameterError, not_one_of
+from ccmusic.errors import ParameterError
 from ccmusic.frames import carry
 from ccmusic.texts import Language, translate
 from ccmusic.values import Parameters
@@ -39,7 +39,6 @@ class _Edit(Parameters):
     """Base of edits, which are a part of the JSON of an analysis, with what is None as null."""
 
     model_config = ConfigDict(
-        use_attribute_docstrings=True,
         json_schema_serialization_defaults_required=True,
         json_schema_extra=lambda schema: schema.update(
             description=schema["description"].partition("\n")[0]  # without the example
@@ -58,10 +57,14 @@ class Without(_Edit):
     """
 
     edit: Literal["without"] = "without"
-    band: _Span | None = Field(None, examples=[[64, 127]])
-    """Lowest and highest frequency, hertz; None for all."""
-    seconds: _Span | None = None
-    """Begin and end, in seconds of the piece, as regions have them; None for the whole window."""
+    band: _Span | None = Field(
+        None, examples=[[64, 127]], description="Lowest and highest frequency, hertz; None for all."
+    )
+    seconds: _Span | None = Field(
+        None,
+        description="Begin and end, in seconds of the piece, as regions have them; "
+        "None for the whole window.",
+    )
 
     @model_validator(mode="after")
     def _is_a_region(self) -> Self:
@@ -155,19 +158,27 @@ class Change(_Edit):
     names: ClassVar = ("pitch", "tempo", "highpass", "lowpass", "noise", "gain")
 
     edit: Literal["change"] = "change"
-    pitch: float | None = Field(None, ge=-12, le=12, examples=[2])
-    """Semitones up; the tempo stays."""
-    tempo: float | None = Field(None, ge=0.5, le=2)
-    """How many times as fast; the pitch stays."""
-    highpass: float | None = Field(None, gt=0)
-    """Hertz; all below is removed."""
-    lowpass: float | None = Field(None, gt=0)
-    """Hertz; all above is removed."""
-    noise: float | None = Field(None, ge=-20, le=80)
-    """White noise is added: dB by which the sound is louder than it. The same sound gets the same
-    noise."""
-    gain: float | None = Field(None, ge=-60, le=40)
-    """Decibels; what passes full scale is cut off, as every player would."""
+    pitch: float | None = Field(
+        None, ge=-12, le=12, examples=[2], description="Semitones up; the tempo stays."
+    )
+    tempo: float | None = Field(
+        None, ge=0.5, le=2, description="How many times as fast; the pitch stays."
+    )
+    highpass: float | None = Field(None, gt=0, description="Hertz; all below is removed.")
+    lowpass: float | None = Field(None, gt=0, description="Hertz; all above is removed.")
+    noise: float | None = Field(
+        None,
+        ge=-20,
+        le=80,
+        description="White noise is added: dB by which the sound is louder than it. The same "
+        "sound gets the same noise.",
+    )
+    gain: float | None = Field(
+        None,
+        ge=-60,
+        le=40,
+        description="Decibels; what passes full scale is cut off, as every player would.",
+    )
 
     @model_validator(mode="after")
     def _changes(self) -> Self:
@@ -255,27 +266,6 @@ def arrange(
         *regions,
         *([Change(**change)] if change else ()),
     )
-
-
-def read(plain: Iterable[Mapping[str, Any]]) -> tuple[Edit, ...]:
-    """Edits from plain values, as the JSON of an analysis has them.
-
-    >>> read([{"edit": "change", "pitch": 2}, {"edit": "without", "band": [64, 127]}])[0].pitch
-    2.0
-
-    Raises
-    ------
-    ParameterError
-        If one is no edit, or has a value that it cannot have.
-    """
-    kinds: dict[str, type[Edit]] = {"without": Without, "change": Change, "channel": OneChannel}
-    found: list[Edit] = []
-    for values in plain:
-        kind = str(values.get("edit"))
-        if kind not in kinds:
-            raise not_one_of("Edit", "edit", kind, *map(repr, kinds))
-        found.append(kinds[kind](**values))
-    return tuple(found)
 
 
 def message(edits: Sequence[Edit], language: Language) -> str:

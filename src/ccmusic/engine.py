@@ -128,19 +128,17 @@ class Engine(AbstractContextManager["Engine"]):
         panel: Panel,
         source: Source,
         *,
-        hop: float = CLIP_SECONDS,
         name: str | None = None,
-        cancelled: threading.Event | None = None,
     ) -> Iterator[Analysis]:
-        """Analyse a whole recording: as :meth:`ccmusic.panel.Panel.timeline`, in a child process.
+        """Analyse a whole recording 10 s after 10 s: a ``timeline``, decoded in a child process.
 
         Raises
         ------
         CCMusicError
             As :meth:`prepare`.
         """
-        options = {"hop": hop, "name": name}
-        prepared = self._decode(prepare_windows, source, panel.preprocessings, options, cancelled)
+        options = {"hop": CLIP_SECONDS, "name": name}
+        prepared = self._decode(prepare_windows, source, panel.preprocessings, options)
         return in_order(panel.analyze_prepared, prepared, workers=available_cores())
 
     def warm_up(self) -> None:
@@ -179,7 +177,7 @@ class Engine(AbstractContextManager["Engine"]):
         source: Item,
         preprocessings: Iterable[Preprocessing],
         options: Mapping[str, object],
-        cancelled: threading.Event | None,
+        cancelled: threading.Event | None = None,
     ) -> Iterator[Prepared]:
         preprocessings = tuple(preprocessings)
         carry(*(type(preprocessing.transform) for preprocessing in preprocessings))

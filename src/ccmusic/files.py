@@ -57,37 +57,6 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
-class Reader:
-    """A stream for a C library, which may seek to any position; -1 is returned for impossible ones.
-
-    An exception would make PyAV print a traceback.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._position = file, file.tell()
-
-    def read(self, size: int) -> bytes:
-        """Read from where this reader is: others may read the stream meanwhile."""
-        self._file.seek(self._position)
-        data = self._file.read(size)
-        self._position += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Seek; return -1 if the position is impossible."""
-        try:
-            if whence == os.SEEK_CUR:
-                self._file.seek(self._position)
-            self._position = self._file.seek(offset, whence)
-        except (OSError, OverflowError, ValueError):
-            return -1
-        return self._position
-
-    def tell(self) -> int:
-        """Position of this reader."""
-        return self._position
-
-
 @contextmanager
 def temporary_sibling(path: Path) -> Iterator[Path]:
     """Create an empty file with a unique name in the folder of another; removed at the end."""

@@ -79,8 +79,8 @@ class Part:
     """Seconds of the recording before this stretch."""
 
 
-class View(io.BufferedIOBase):
-    """A part of a file as a stream; reading it moves the position of the file."""
+class View:
+    """A part of a file as a stream for a C library; reading it moves the position of the file."""
 
     def __init__(self, file: BinaryIO, part: Part) -> None:
         self._file, self._head = file, part.head
@@ -90,11 +90,11 @@ class View(io.BufferedIOBase):
         self._size = max(end - self._begin, len(part.head))
         self._position = 0
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """As of any stream."""
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Seek; -1 if the position is impossible: of an exception PyAV would print a traceback."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            raise ValueError("negative position")
+            return -1
         self._position = base + offset
         return self._position
 
@@ -102,10 +102,10 @@ class View(io.BufferedIOBase):
         """As of any stream."""
         return self._position
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """As of any stream."""
-        first, left = self._position, max(0, self._size - self._position)
-        wanted = left if size is None or size < 0 else min(size, left)
+    def read(self, size: int) -> bytes:
+        """As of any stream; others may read the file meanwhile."""
+        first = self._position
+        wanted = min(size, max(0, self._size - first))
         data = self._head[first : first + wanted]
         if len(data) < wanted:
             self._file.seek(self._begin + first + len(data))

@@ -13,9 +13,9 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ccmusic.attention import Attention, attend, log_odds
-from ccmusic.axes import orient
+from ccmusic.attention import Attention, attend, log_odds, upright
 from ccmusic.card import MapKind
+from ccmusic.errors import CheckpointError
 from ccmusic.picture import Picture
 from ccmusic.verdict import Verdict
 
@@ -105,8 +105,7 @@ def weigh(
     lost = log_odds(np.asarray(whole) / card.temperature, index) - log_odds(
         covered / card.temperature, index
     )
-    oriented = orient(np.nan_to_num(lost), card.preprocessing.orientation)
-    coarse = np.ascontiguousarray(oriented, np.float32)
+    coarse = upright(np.nan_to_num(lost), card)
     return Importance(
         genre=genre, coarse=coarse, picture=picture, start=start, length=length, verdict=verdict
     )
@@ -161,7 +160,7 @@ class Occlusion:
         return rows, columns
 
 
-Part: TypeAlias = tuple[Occlusion, int, Floats]
+Part: TypeAlias = tuple[Occlusion, int, Floats | CheckpointError]
 """A row of a picture, and the logits without each of its places, [columns, n_classes]."""
 
 

@@ -312,9 +312,6 @@ class Panel(AbstractContextManager["Panel"]):
         self,
         source: Source | Clip | Analysis,
         genre: str | None = None,
-        *,
-        crop: Crop | float = "center",
-        name: str | None = None,
     ) -> Iterator[Importance]:
         """Measure what counts: cover one place of a picture after the other, and ask again.
 
@@ -331,7 +328,7 @@ class Panel(AbstractContextManager["Panel"]):
 
         Parameters
         ----------
-        source, crop, name
+        source
             As in :meth:`analyze`; or an analysis by this panel.
         genre
             By default the first choice of each model.
@@ -346,13 +343,13 @@ class Panel(AbstractContextManager["Panel"]):
         AudioError
             If the file cannot be read.
         CheckpointError
-            If a model fails.
+            If a model fails; after the maps of the others.
         ValueError
             If no model knows the genre.
         """
         self._check_open()
         if not isinstance(source, Analysis):
-            source = self.analyze(source, crop=crop, name=name)
+            source = self.analyze(source)
         mine = {checkpoint.card.name: session for checkpoint, session in self._sessions}
         given = {name: source.verdicts[name] for name in mine if name in source.verdicts}
         analysis = replace(source, verdicts=given)
@@ -380,7 +377,7 @@ class Panel(AbstractContextManager["Panel"]):
 
         Its :meth:`~ccmusic.Analysis.evidence` for any genre, the sentence of
         :meth:`~ccmusic.Analysis.why` and its reports are then of what counts, not of the
-        activation maps.
+        activation maps. A model that fails at it keeps its activation map.
 
         >>> with Panel.open("cqt", ["mobilenet_v3_large"]) as panel:
         ...     analysis = panel.measure(panel.analyze("examples/rain.ogg"))
@@ -395,14 +392,19 @@ class Panel(AbstractContextManager["Panel"]):
         Raises
         ------
         CheckpointError
-            If a model fails.
+            If every model fails.
         """
-        verdicts = dict(analysis.verdicts)
-        for part in self.importance(analysis):
-            verdicts[part.model] = part.verdict
-            if on_part:
-                on_part(part)
-        return replace(analysis, verdicts=verdicts)
+        measured: dict[str, Verdict] = {}
+        try:
+            for part in self.importance(analysis):
+                if part.done == 1:
+                    measured[part.model] = part.verdict
+                if on_part:
+                    on_part(part)
+        except CheckpointError:
+            if not measured:
+                raise
+        return replace(analysis, verdicts=analysis.verdicts | measured)
 
     def close(self) -> None:
         """Release the models after their running inferences.
@@ -511,20 +513,24 @@ def _cover(occlusion: Occlusion, session: Future[Session], row: int) -> Part:
         opened, pictures = session.result(), occlusion.covered(row)
         # On CPUs, several together take longer than one after the other (benchmarks/batch.py).
         logits = [opened.run(["logits"], {"picture": each[None]})[0] for each in pictures]
-    except CCMusicError:
-        raise
-    except Exception as error:
-        raise CheckpointError("failed", file=occlusion.model, reason=reason_of(error)) from None
-    found = np.concatenate(logits)
-    if not np.isfinite(found).all():
-        raise CheckpointError("not_finite", file=occlusion.model)
-    return occlusion, row, found
+        found = np.concatenate(logits)
+        if np.isfinite(found).all():
+            return occlusion, row, found
+        failure = CheckpointError("not_finite", file=occlusion.model)
+    except Exception as error:  # a failing model must not affect the others
+        failure = CheckpointError("failed", file=occlusion.model, reason=reason_of(error))
+    return occlusion, row, failure
 
 
 def _together(analysis: Analysis, genre: str | None, parts: Iterable[Part]) -> Iterator[Importance]:
     """Gather rows of the models of an analysis into maps, one after each row."""
     given = {name: replace(v, covered=None) for name, v in analysis.verdicts.items()}
+    failures: dict[str, CheckpointError] = {}
     for occlusion, row, logits in parts:
+        if isinstance(logits, CheckpointError):
+            failures.setdefault(occlusion.model, logits)
+        if isinstance(logits, CheckpointError) or occlusion.model in failures:
+            continue
         before = given[occlusion.model].covered
         covered = (
             np.full((*occlusion.grid, logits.shape[1]), np.nan, np.float32)
@@ -536,6 +542,8 @@ def _together(analysis: Analysis, genre: str | None, parts: Iterable[Part]) -> I
         found = replace(analysis, verdicts=given).evidence(occlusion.model, genre)
         assert isinstance(found, Importance)
         yield found
+    if failures:
+        raise next(iter(failures.values()))
 
 
 def _ask(

@@ -143,12 +143,9 @@ class Preprocessing(Parameters):
 
     @classmethod
     def ccmusic(cls, transform: TransformName) -> Preprocessing:
-        """Preprocessing of the original CCMusic checkpoints: coloured slices of the whole piece.
+        """That of the original CCMusic checkpoints: coloured slices of the whole piece.
 
-        Raises
-        ------
-        ParameterError
-            If there is no such transform.
+        Errors as :meth:`default`.
         """
         return cls(
             transform=_named(transform),

@@ -58,10 +58,9 @@ def kind_of(path: Path) -> Kind:
     CCMusicError
         If its ending is none of ``.html``, ``.json``, ``.csv``.
     """
-    for kind in get_args(Kind):
-        if path.suffix.lower() == f".{kind}":
-            known: Kind = kind
-            return known
+    kind = path.suffix.lower().removeprefix(".")
+    if kind in get_args(Kind):
+        return cast("Kind", kind)
     raise CCMusicError(f"{path}: the name of a report must end in .html, .json or .csv")
 
 

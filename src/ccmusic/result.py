@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,17 +70,20 @@ class PanelResult(ClipResult):
         """The sentence, from that about the agreement of the panel."""
         raise NotImplementedError
 
-    def document(self, *, top_k: int = 3, language: Language = "en") -> AnalysisDocument:
-        """The JSON form of all front ends, with so many genres in ``top`` of each model."""
-        return self._document(top_k=top_k, language=language)
-
-    def _document(
-        self,
-        *,
-        top_k: int,
-        language: Language,
-        attention: Callable[[str], Attention | None] = lambda name: None,
+    def document(
+        self, *, top_k: int = 3, attention: bool = False, language: Language = "en"
     ) -> AnalysisDocument:
+        """The JSON form of all front ends.
+
+        Parameters
+        ----------
+        top_k
+            Number of genres in ``top`` of each model.
+        attention
+            Whether to include the maps of the first choices; a whole piece has none.
+        language
+            Language of the sentences.
+        """
         advice = self.advice
         return AnalysisDocument(
             file=self.file,
@@ -90,7 +93,9 @@ class PanelResult(ClipResult):
             judged=self.judged,
             message=self.message(language),
             models={
-                name: model_document(verdict, top_k, language, attention(name))
+                name: model_document(
+                    verdict, top_k, language, self.evidence(name) if attention else None
+                )
                 for name, verdict in self.verdicts.items()
             },
             mean=self.mean,
@@ -140,11 +145,19 @@ class PanelResult(ClipResult):
         if genre not in self.mean:
             return None
         voices = [verdict.probabilities for verdict in comparable(list(self.verdicts.values()))]
-        return reasons(genre, self.mean, voices, self._regions(genre))
+        return reasons(genre, self.mean, voices, list(self._regions(genre)))
 
-    def _regions(self, genre: str) -> list[Region]:
+    def evidence(self, name: str, genre: str | None = None) -> Attention | None:
+        """Where a model finds a genre, as well as is known; None of a whole piece."""
+        return None
+
+    def _regions(self, genre: str) -> Iterator[Region]:
         """The strongest places of the maps that were measured to be better than chance."""
-        return []
+        for name, verdict in self.verdicts.items():
+            at = self.evidence(name, genre)
+            worth = at and at.worth(verdict.card)
+            if at and at.region and not at.everywhere and worth and worth.better_than_chance:
+                yield at.region
 
     @property
     def genres(self) -> list[str]:

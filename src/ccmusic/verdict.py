@@ -76,13 +76,7 @@ class Verdict(Value):
         band = self.band
         if band is None:
             return ""
-        return translate(
-            language,
-            f"band.{band.level}",
-            name=name,
-            accuracy=band.accuracy,
-            recordings=band.recordings,
-        )
+        return translate(language, f"band.{band.level}", name=name, **dict(band))
 
 
 def average(verdicts: Sequence[Verdict]) -> Verdict:

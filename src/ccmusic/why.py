@@ -46,13 +46,9 @@ class Why:
     def message(self, language: Language = "en") -> str:
         """One or two sentences."""
         values: dict[str, object] = {
+            **vars(self),
             "genre": genre_name(self.genre, language),
             "rival": genre_name(self.rival, language),
-            "share": self.share,
-            "rival_share": self.rival_share,
-            "prefer": self.prefer_rival,
-            "models": self.models,
-            "named_by": self.named_by,
         }
         sentence = translate(language, "why.against", **values)
         if self.prefer_rival:
@@ -60,8 +56,8 @@ class Why:
         sentence += translate(language, "why.end")
         if self.region is None:
             return sentence
-        region = self.region.message(language)
-        return translate(language, "why.for", region=region, **values) + sentence
+        values["region"] = self.region.message(language)
+        return translate(language, "why.for", **values) + sentence
 
 
 def reasons(

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -110,7 +110,24 @@ class Checkpoint:
         CheckpointError
             If the name cannot be used, or the classes are fewer than two or not distinct.
         """
-        return _in_memory(function, name, classes, preprocessing, parameters=0)
+        try:
+            card = ModelCard(
+                name="unnamed",
+                backbone=name,
+                preprocessing=preprocessing,
+                classes=tuple(classes),
+                parameters=0,
+                multiply_adds=0,
+                precision="fp32",
+                explanation="none",
+                sha256="0" * 64,
+                data="A model in memory.",
+                licence="that of the model",
+            )
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise CheckpointError("bad_classes", name=name, reason=reason) from None
+        return _InMemory(card.renamed(name), Path(name), function)
 
     @staticmethod
     def from_module(
@@ -147,9 +164,14 @@ class Checkpoint:
                 logits = module(torch.from_numpy(pictures).to(device))
             return np.asarray(logits.float().cpu().numpy())
 
+        found = Checkpoint.from_function(
+            function,
+            name=name or type(module).__name__,
+            classes=classes,
+            preprocessing=preprocessing,
+        )
         count = sum(parameter.numel() for parameter in module.parameters())
-        name = name or type(module).__name__
-        return _in_memory(function, name, classes, preprocessing, parameters=count)
+        return replace(found, card=found.card.model_copy(update={"parameters": count}))
 
     def verify(self) -> None:
         """Check that the ONNX file exists and has the sha256 of the card.
@@ -220,33 +242,6 @@ class _InMemory(Checkpoint):
 
     def run(self, names: Sequence[str] | None, inputs: Mapping[str, Floats]) -> Sequence[Any]:
         return [np.asarray(self.function(inputs["picture"]), np.float32)]
-
-
-def _in_memory(
-    function: Callable[[Floats], Any],
-    name: str,
-    classes: Sequence[str],
-    preprocessing: Preprocessing,
-    *,
-    parameters: int,
-) -> Checkpoint:
-    try:
-        card = ModelCard(
-            name="unnamed",
-            backbone=name,
-            preprocessing=preprocessing,
-            classes=tuple(classes),
-            parameters=parameters,
-            multiply_adds=0,
-            precision="fp32",
-            explanation="none",
-            sha256="0" * 64,
-            data="A model in memory.",
-            licence="that of the model",
-        )
-    except ValidationError as error:
-        raise CheckpointError("bad_classes", name=name, reason=error.errors()[0]["msg"]) from None
-    return _InMemory(card.renamed(name), Path(name), function)
 
 
 @cache

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ccmusic import analyze
 from ccmusic.card import Metrics
 from ccmusic.panel import Panel
 from ccmusic.picture import Preprocessing
@@ -139,7 +138,7 @@ def test_what_is_measured_is_what_users_get(
             sound = tone(pitch, 40) * np.linspace(1, 0, 40 * 44_100) ** 6
             song = write_sound(f"{number}.wav", sound.astype(np.float32))
             rows.append(f"{song},{CLASSES[number % 2]},{number},valid")
-            (verdict,) = analyze(song, transform="mel", panel=panel).verdicts.values()
+            (verdict,) = panel.analyze(song).verdicts.values()
             assert sum(verdict.votes.values()) == 3
             expected.append(max(verdict.probabilities.values()))
     manifest = tmp_path / "m.csv"

@@ -222,7 +222,8 @@ def _print_analysis(console: Any, analysis: PanelResult, top_k: int) -> None:  #
         if apart:
             say(translate(language, "page.apart", models=agreement.models, apart=apart))
         divergence = agreement.divergence_message(language)
-        opinion += f" ({divergence})" if divergence else ""
+        if divergence:
+            opinion = translate(language, "cli.opinion", opinion=opinion, aside=divergence)
     why = analysis.why()
     reasons = [why.message(language)] if why else []
     for line in (opinion, *reasons, *(advice.message(language) if advice else ())):

@@ -88,25 +88,23 @@ ManifestOption = Annotated[
 class EditOptions(BaseModel):
     """What commands can do to the sound before it is judged."""
 
-    model_config = {"use_attribute_docstrings": True}
-
-    without: list[str] | None = Field(None, json_schema_extra={"metavar": "64-127Hz,2-4s"})
-    """Remove this band, or these seconds of the piece, or the band in the seconds; may be given
-    several times."""
-    pitch: float | None = None
-    """Semitones up, -12 to 12; the tempo stays."""
-    tempo: float | None = None
-    """How many times as fast, 0.5 to 2; the pitch stays."""
-    highpass: float | None = None
-    """Remove what is below this, hertz."""
-    lowpass: float | None = None
-    """Remove what is above this, hertz."""
-    noise: float | None = None
-    """Add white noise, so many dB below the sound."""
-    gain: float | None = None
-    """Make it louder by so many dB."""
-    channel: Channel | None = None
-    """Take this channel alone, not the mean of all."""
+    without: list[str] | None = Field(
+        None,
+        json_schema_extra={"metavar": "64-127Hz,2-4s"},
+        description="Remove this band, or these seconds of the piece, or the band in the seconds; "
+        "may be given several times.",
+    )
+    pitch: float | None = Field(None, description="Semitones up, -12 to 12; the tempo stays.")
+    tempo: float | None = Field(
+        None, description="How many times as fast, 0.5 to 2; the pitch stays."
+    )
+    highpass: float | None = Field(None, description="Remove what is below this, hertz.")
+    lowpass: float | None = Field(None, description="Remove what is above this, hertz.")
+    noise: float | None = Field(None, description="Add white noise, so many dB below the sound.")
+    gain: float | None = Field(None, description="Make it louder by so many dB.")
+    channel: Channel | None = Field(
+        None, description="Take this channel alone, not the mean of all."
+    )
 
     def edits(self, crop: str | float) -> tuple[Edit, ...]:
         """The channel first, then what is removed, then the changes.
