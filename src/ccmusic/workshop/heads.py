@@ -110,11 +110,8 @@ def read_classifier(
     if not linear or not _chained(modules, linear[0].in_features):
         return None
     start = linear[0].in_features
-    if start == width * pool * pool:
-        side = pool
-    elif start == width:
-        side = 1
-    else:
+    side = {width: 1, width * pool**2: pool}.get(start)
+    if side is None:
         return None
     widths = (start, *(m.out_features for m in linear))
     if not any(isinstance(m, nn.Flatten) for m in modules):
@@ -273,21 +270,15 @@ def _through_layer_norm(
     return back.reshape(*back.shape, *places) if places else back
 
 
-def _gelu(x: torch.Tensor) -> torch.Tensor:
-    density = torch.exp(-x.square() / 2) / (2 * torch.pi) ** 0.5
-    slope: torch.Tensor = 0.5 * (1 + torch.erf(x / 2**0.5)) + x * density
-    return slope
-
-
-def _silu(x: torch.Tensor) -> torch.Tensor:
-    gate = torch.sigmoid(x)
-    return gate * (1 + x * (1 - gate))
-
-
 _ACTIVATIONS: dict[Activation, tuple[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]]] = {
     "relu": (nn.ReLU, lambda x: (x > 0).to(x.dtype)),
-    "gelu": (nn.GELU, _gelu),
-    "silu": (nn.SiLU, _silu),
+    "gelu": (
+        nn.GELU,
+        lambda x: (
+            (1 + torch.erf(x / 2**0.5)) / 2 + x * torch.exp(-(x**2) / 2) / (2 * torch.pi) ** 0.5
+        ),
+    ),
+    "silu": (nn.SiLU, lambda x: torch.sigmoid(x) * (1 + x * torch.sigmoid(-x))),
     "hardswish": (
         nn.Hardswish,
         lambda x: torch.where(x <= -3, 0.0, torch.where(x >= 3, 1.0, (2 * x + 3) / 6)),

@@ -210,8 +210,14 @@ def _recognise(path: Path, tensors: Tensors, backbone: str | None) -> _Fit:
     found: list[_Fit] = []
     complete: dict[frozenset[str], _Fit] = {}
     for names in _candidates(tensors, backbone):
-        for fit in (fit for each in names for fit in _fits(each, tensors)):
-            found.append(fit)
+        fits = [
+            _fit(name, naming, prefix, tensors)
+            for name in names
+            for naming in namings(name)
+            for prefix in _prefixes(name, naming, tensors) or [""]
+        ]
+        found += fits
+        for fit in fits:
             if fit.coverage == 1:
                 # Of two namings of the same tensors the first: the other may know fewer modules.
                 complete.setdefault(frozenset(fit.keys.values()), fit)
@@ -265,12 +271,6 @@ def _prefixes(name: str, naming: Naming, tensors: Tensors) -> list[str]:
         for key, tensor in tensors.items()
         if (key == theirs or key.endswith(f".{theirs}")) and tensor.ndim == n
     ]
-
-
-def _fits(name: str, tensors: Tensors) -> Iterator[_Fit]:
-    for naming in namings(name):
-        for prefix in _prefixes(name, naming, tensors) or [""]:
-            yield _fit(name, naming, prefix, tensors)
 
 
 def _fit(name: str, naming: Naming, prefix: str, tensors: Tensors) -> _Fit:
@@ -373,7 +373,8 @@ def _averages(tensors: Tensors) -> list[tuple[str, str]]:
             ]
             for prefix in prefixes
         ]
-        found += max(pairs, key=len)
+        most = max(pairs, key=len)
+        found += most
     return found
 
 
