@@ -161,7 +161,8 @@ def _as_original(layers: _Layers, original: nn.Module, prefix: str) -> tuple[nn.
     *others, last = layers
     for path in others:
         # A convolution over all places is a linear layer, which timm writes so.
-        if layers[path]["weight"].flatten(1).shape != paths[path].weight.flatten(1).shape:
+        given, known = layers[path]["weight"], paths[path].weight
+        if (len(given), given.numel()) != (len(known), known.numel()):
             return ()
     final, weight = paths[last], layers[last]["weight"].flatten(1)
     if not isinstance(final, nn.Linear) or weight.shape[1] != final.in_features:
