@@ -14,7 +14,6 @@ torchvision; values that the donor does not have are random.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
 import zipfile
@@ -33,6 +32,7 @@ from ccmusic.errors import DataError
 from ccmusic.files import replacing
 from ccmusic.workshop.backbones import family_of, skeleton, torchvision_models
 from ccmusic.workshop.weights import Tensors, read_weights
+from shared import parser_of
 
 _WEIGHTS = (".pt", ".pth", ".safetensors")
 _NORM = ("weight", "bias", "running_mean", "running_var")
@@ -324,10 +324,7 @@ _DONORS = (
 
 def main() -> None:
     """Write the file."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("donor", type=Path)
+    parser = parser_of(__doc__, "donor")
     parser.add_argument("backbone")
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0)

@@ -19,7 +19,6 @@ not measured again: run it after a shipment, and after a stop.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -41,6 +40,7 @@ from ccmusic.workshop.data import read_manifest
 from ccmusic.workshop.evaluate import wilson
 from ccmusic.zoo import SHIPPED, Checkpoint, Session
 from networks import names
+from shared import checkpoint, parser_of
 
 RESULTS = Path(__file__).parent / "results/faithfulness.json"
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -72,25 +72,22 @@ class Outcome(NamedTuple):
 def main(material: Path, checkpoints: Path, only: Sequence[str]) -> None:
     """Measure every network that was not measured, and write results and cards."""
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    chosen = [
-        Checkpoint(ModelCard.read(path), path.with_suffix(".onnx"))
-        for path in (checkpoints / f"{name}.json" for name in only or names())
-    ]
+    chosen = [checkpoint(checkpoints, name) for name in only or names()]
     due = [c for c in chosen if found.get(c.card.name, {}).get("sha256") != c.card.sha256]
     measured, others = recordings(material) if due else ([], [])
-    preprocessings = {checkpoint.card.preprocessing for checkpoint in due}
+    preprocessings = {each.card.preprocessing for each in due}
     of_measured, of_others = (
         [prepare(path, preprocessings) for path in paths] for paths in (measured, others)
     )
-    for checkpoint in due:
-        name = checkpoint.card.name
-        found[name] = measure(checkpoint, of_measured, of_others)
+    for each in due:
+        name = each.card.name
+        found[name] = measure(each, of_measured, of_others)
         write(RESULTS, (json.dumps(found, indent=1) + "\n").encode())
         print(name, {k: v.get("removed") for k, v in found[name]["kinds"].items()}, flush=True)
-    for checkpoint in chosen:
-        figures = shipped(found[checkpoint.card.name]["kinds"])
-        card = ModelCard.model_validate({**dict(checkpoint.card), "faithfulness": figures})
-        write(checkpoint.path.with_suffix(".json"), card.to_json().encode())
+    for each in chosen:
+        figures = shipped(found[each.card.name]["kinds"])
+        card = ModelCard.model_validate({**dict(each.card), "faithfulness": figures})
+        write(each.path.with_suffix(".json"), card.to_json().encode())
 
 
 def shipped(kinds: dict[str, Any]) -> dict[MapKind, Any]:
@@ -237,10 +234,7 @@ def summary(outcomes: Sequence[Outcome | None]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("material", type=Path)
+    parser = parser_of(__doc__, "material")
     parser.add_argument("--checkpoints", type=Path, default=SHIPPED)
     parser.add_argument("--only", action="append", choices=names(), default=[])
     main(**vars(parser.parse_args()))

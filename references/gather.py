@@ -16,8 +16,6 @@ Sounds that are there already are not made again.
 
 from __future__ import annotations
 
-import argparse
-import csv
 import importlib.util
 from collections import Counter
 from collections.abc import Sequence
@@ -32,6 +30,7 @@ from rich.progress import track
 from ccmusic.audio import SAMPLE_RATE
 from ccmusic.files import replacing
 from ccmusic.workshop.data import read_soft_targets, read_table
+from shared import parser_of, write_table
 
 Floats = npt.NDArray[np.float32]
 
@@ -132,16 +131,5 @@ def _module(path: Path) -> Any:
     return module
 
 
-def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Write a CSV file."""
-    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    print(gather(**vars(parser.parse_args())))
+    print(gather(**vars(parser_of(__doc__, "data", "out").parse_args())))

@@ -14,7 +14,6 @@ ended are exported.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from ccmusic.workshop.train import train
 from ccmusic.zoo import SHIPPED, Checkpoint, store
 from gather import gather
 from networks import NETWORKS, names, options, views
+from shared import checkpoint, parser_of
 from teach import teach
 
 LICENCE = (
@@ -58,27 +58,30 @@ def finish(work: Path) -> None:
     what users bring, and probabilities must be true for them.
     """
     material, out = work / "material", work / "checkpoints"
-    candidates = [*map(former, names()), *(exported(work, name) for name in trained(work))]
+    candidates = [
+        *(checkpoint(SHIPPED, name) for name in names()),
+        *(exported(work, name) for name in trained(work)),
+    ]
     recordings, logits = predict_split(candidates, material / "clips.csv", "valid")
     sure = {r.key for r in read_manifest(material / "songs.csv") if r.split == "high"}
     songs = [number for number, recording in enumerate(recordings) if recording.key in sure]
     their = [recordings[number] for number in songs]
     best: dict[str, tuple[ModelCard, Sequence[Logits]]] = {}
     worth: dict[str, float] = {}
-    for checkpoint, everything in zip(candidates, logits, strict=True):
-        of_songs, classes = [everything[number] for number in songs], checkpoint.card.classes
+    for candidate, everything in zip(candidates, logits, strict=True):
+        of_songs, classes = [everything[number] for number in songs], candidate.card.classes
         temperature = fit_temperature(of_songs, their, classes)
         unknown = measure(of_songs, their, classes, temperature=temperature, split="songs")
         metrics = measure(
             everything, recordings, classes, temperature=temperature, split="valid", refit=False
         )
-        card = checkpoint.card.model_copy(
+        card = candidate.card.model_copy(
             update={"temperature": temperature, "metrics": metrics, "unknown_sources": unknown}
         )
         print(f"{card.name}: {unknown.accuracy:.3f} / {unknown.macro_recall:.3f}")
         if unknown.accuracy > worth.get(card.name, -1):
             worth[card.name], best[card.name] = unknown.accuracy, (card, everything)
-            store(card, checkpoint.path.read_bytes(), out)
+            store(card, candidate.path.read_bytes(), out)
     unrated = [f"--only {name}" for name, (card, _) in best.items() if not card.faithfulness]
     if unrated:
         print("maps not rated; run:", "python references/faithfulness.py", material, end=" ")
@@ -93,12 +96,6 @@ def finish(work: Path) -> None:
         update = {"unknown_sources": their_worth.metrics, "pairs": their_worth.pairs}
         measured = measured.model_copy(update=update)
         write(out / "panels" / f"{panel}.json", measured.to_json().encode())
-
-
-def former(name: str) -> Checkpoint:
-    """The shipped checkpoint of a name."""
-    path = SHIPPED / f"{name}.json"
-    return Checkpoint(ModelCard.read(path), path.with_suffix(".onnx"))
 
 
 def trained(work: Path) -> list[str]:
@@ -126,11 +123,7 @@ def exported(work: Path, name: str) -> Checkpoint:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("work", type=Path)
+    parser = parser_of(__doc__, "data", "work")
     parser.add_argument("--only", action="append", choices=names(), default=[])
     parser.add_argument("--ship", action="store_true")
     make(**vars(parser.parse_args()))

@@ -11,7 +11,6 @@ which two windows are at hand, by one window and by both.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,30 +21,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ccmusic.card import Metrics, ModelCard
+from ccmusic.card import Metrics
 from ccmusic.files import write
 from ccmusic.verdict import softmax
 from ccmusic.workshop.data import Recording, read_soft_targets
 from ccmusic.workshop.evaluate import measure, predict_split
-from ccmusic.zoo import SHIPPED, Checkpoint
+from ccmusic.zoo import SHIPPED
 from gather import SONGS
 from networks import names
+from shared import checkpoint, parser_of
 
 
 def main(material: Path, out: Path, checkpoints: Path) -> None:
     """Measure and write everything."""
-    panel = [
-        Checkpoint(ModelCard.read(path), path.with_suffix(".onnx"))
-        for path in (checkpoints / f"{name}.json" for name in names())
-    ]
+    panel = [checkpoint(checkpoints, name) for name in names()]
     classes = panel[0].card.classes
     sure, of_sure = predict_split(panel, material / "songs.csv", "high")
     unsure, of_unsure = predict_split(panel, material / "songs.csv", "medium")
     recordings = [*sure, *unsure]
     shares = {}
-    for checkpoint, *logits in zip(panel, of_sure, of_unsure, strict=True):
+    for member, *logits in zip(panel, of_sure, of_unsure, strict=True):
         rows = np.concatenate([*logits[0], *logits[1]])
-        shares[checkpoint.card.name] = softmax(rows / checkpoint.card.temperature)
+        shares[member.card.name] = softmax(rows / member.card.temperature)
     for transform in ("cqt", "mel"):
         shares[f"mean of {transform}"] = np.mean(
             [shares[name] for name in names(transform)], axis=0
@@ -87,10 +84,6 @@ def _figures(
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("material", type=Path)
-    parser.add_argument("out", type=Path)
+    parser = parser_of(__doc__, "material", "out")
     parser.add_argument("--checkpoints", type=Path, default=SHIPPED)
     main(**vars(parser.parse_args()))

@@ -117,16 +117,8 @@ ESPEAK = (
         f"{language}+{variant}"
         for language in ("en-gb", "en-gb-x-rp", "en-029", "cmn", "yue", "es", "ru")
         for variant in (
-            "m2",
-            "m4",
-            "m7",
-            "f2",
-            "f4",
-            "Alicia",
-            "Michael",
-            "klatt4",
-            "linda",
-            "belinda",
+            *("m2", "m4", "m7", "f2", "f4"),
+            *("Alicia", "Michael", "klatt4", "linda", "belinda"),
         )
     ],
 )

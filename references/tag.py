@@ -11,8 +11,6 @@ not be installed. The computation is our own, in PyTorch.
 
 from __future__ import annotations
 
-import argparse
-import csv
 import zipfile
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from ccmusic.errors import DataError
 from ccmusic.files import replacing
 from ccmusic.spectrogram import Mel
 from ccmusic.workshop.data import read_each, read_manifest
+from shared import parser_of, write_table
 from tensorflow_graph import tensors
 
 _TRAININGS = ("MTT_musicnn", "MSD_musicnn")
@@ -74,11 +73,12 @@ def tag(manifest: Path, wheel: Path, features: Path, soft_targets: Path) -> None
     width = networks[0]["dense/bias"].numel() * len(networks)
     with replacing(features) as beside, beside.open("wb") as binary:
         np.savez(binary, path=np.array(keys), features=table[:, :width].astype(np.float16))
-    with replacing(soft_targets) as beside, beside.open("w", newline="", encoding="utf-8") as text:
-        writer = csv.writer(text)
-        writer.writerow(["path", *(f"tag{i}" for i in range(table.shape[1] - width))])
-        for key, row in zip(keys, table, strict=True):
-            writer.writerow([key, *(f"{value:.4f}" for value in row[width:])])
+    header = ["path", *(f"tag{i}" for i in range(table.shape[1] - width))]
+    lines = (
+        [key, *(f"{value:.4f}" for value in row[width:])]
+        for key, row in zip(keys, table, strict=True)
+    )
+    write_table(soft_targets, header, lines)
 
 
 def musicnn(patches: torch.Tensor, weights: Weights) -> tuple[torch.Tensor, torch.Tensor]:
@@ -146,9 +146,5 @@ def read_weights(wheel: Path, training: str) -> Weights:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    for name in ("manifest", "wheel", "features", "soft_targets"):
-        parser.add_argument(name, type=Path)
+    parser = parser_of(__doc__, "manifest", "wheel", "features", "soft_targets")
     tag(**vars(parser.parse_args()))

@@ -11,8 +11,6 @@ their verdicts are averaged geometrically.
 
 from __future__ import annotations
 
-import argparse
-import csv
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -25,8 +23,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from ccmusic.errors import DataError
-from ccmusic.files import replacing
 from ccmusic.workshop.data import classes_of, read_manifest, read_soft_targets
+from shared import parser_of, write_table
 
 Floats = npt.NDArray[np.float32]
 Chosen = npt.NDArray[np.bool_]
@@ -146,11 +144,11 @@ def teach(manifest: Path, out: Path, views: Sequence[Sequence[Path]]) -> Path:
     known = Views(manifest, views)
     verdicts = known.judge(known.labelled)
     verdicts[known.labelled] = known.judge_unseen(known.labelled)[known.labelled]
-    with replacing(out) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", *known.classes])
-        for recording, verdict in zip(known.recordings, verdicts, strict=True):
-            writer.writerow([recording.key, *(f"{share:.5f}" for share in verdict)])
+    rows = (
+        [recording.key, *(f"{share:.5f}" for share in verdict)]
+        for recording, verdict in zip(known.recordings, verdicts, strict=True)
+    )
+    write_table(out, ["path", *known.classes], rows)
     return out
 
 
@@ -206,10 +204,7 @@ def _view(text: str) -> list[Path]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("manifest", type=Path)
+    parser = parser_of(__doc__, "manifest")
     parser.add_argument("out", type=Path, help="CSV of verdicts")
     parser.add_argument("--view", type=_view, action="append", required=True, dest="views")
     teach(**vars(parser.parse_args()))

@@ -13,7 +13,6 @@ fitted and measured (accuracy and mean recall over genres) on
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from functools import partial
@@ -30,6 +29,7 @@ from ccmusic.files import write
 from ccmusic.workshop.data import read_manifest
 from gather import SONGS, weigh
 from networks import views
+from shared import parser_of
 from teach import LABEL_SMOOTHING, Chosen, Floats, Views, linear
 
 RESULTS = Path(__file__).parent / "results/teacher.json"
@@ -144,9 +144,6 @@ def main(material: Path, only: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("material", type=Path)
+    parser = parser_of(__doc__, "material")
     parser.add_argument("--only", action="append", choices=TRIES, default=[])
     main(**vars(parser.parse_args()))

@@ -289,8 +289,8 @@ class ModelCard(_Strict):
     parameters: int = Field(ge=0)
     """Number of weights; 0 if it is not known, as of a function."""
     multiply_adds: int = Field(ge=0)
-    """Multiply-adds of one inference, counted over convolutions and linear layers; 0 if they are
-    not known, as of a model in memory."""
+    """Multiply-adds of one inference, counted over convolutions, matrix products and attention; 0
+    if they are not known, as of a model in memory."""
     precision: Literal["fp32", "fp16"]
     """How the weights are stored."""
     explanation: Explanation = "exact"

@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from ccmusic.errors import DataError
-from ccmusic.workshop.backbones import BACKBONES, build
+from ccmusic.picture import Preprocessing
+from ccmusic.workshop.backbones import BACKBONES, build, torchvision_models
+from ccmusic.workshop.export import count_multiply_adds
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -37,3 +39,11 @@ def test_channels_are_divided_where_they_can_be() -> None:
         DataError, match="efficientnet_b0: the channels of a layer cannot be divided by 4"
     ):
         build("efficientnet_b0", n_classes=2, width_divisor=4)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "swin_t", "vit_b_32"])
+def test_multiply_adds_are_those_that_torchvision_publishes(name: str) -> None:
+    models = torchvision_models()
+    published = models.get_model_weights(name).DEFAULT.meta["_ops"]  # in billions
+    counted = count_multiply_adds(models.get_model(name), Preprocessing.default("cqt"))
+    assert counted / 1e9 == pytest.approx(published, rel=0.02)

@@ -287,6 +287,22 @@ def test_vgg_with_places_apart_and_averaged() -> None:
         torch.testing.assert_close(maps.mean(dim=(2, 3)), without_bias, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("deeper", [False, True])
+def test_convnext_keeps_its_normalisation(deeper: bool) -> None:
+    network = torchvision("convnext_tiny")
+    head = nn.Linear(768, 4)
+    network.classifier[2] = (
+        nn.Sequential(nn.Linear(768, 768), nn.ReLU(), nn.Dropout(), head) if deeper else head
+    )
+    nn.init.normal_(network.classifier[0].weight)
+    network.eval()
+    imported, mapping = map_weights(Path("x.pt"), StateDict(network.state_dict(), "", ()))
+    assert (mapping.backbone, bool(mapping.assumed)) == ("convnext_tiny", deeper)
+    torch.testing.assert_close(
+        imported(pictures(64))[0], network(pictures(64)), atol=1e-4, rtol=1e-4
+    )
+
+
 def test_a_classifier_of_1x1_convolutions() -> None:
     network = torchvision("mobilenet_v3_small").eval()
     convolution = nn.Conv2d(576, 3, 1)

@@ -227,7 +227,8 @@ def test_label_and_teacher_have_their_shares(
         f"{r.key},{float('hum' in r.key)},{float('hiss' in r.key)}" for r in read_manifest(manifest)
     ]
     verdicts.write_text("\n".join(["path,hiss,hum", *wrong]))
-    options = {**OPTIONS, "label_teacher": verdicts, "teacher_share": share}
+    # Six passes are too few on one core, where sums are rounded otherwise than on two.
+    options = {**OPTIONS, "epochs": 9, "label_teacher": verdicts, "teacher_share": share}
     train(manifest, tmp_path / "run", TrainOptions(**options))
     accuracy = float(_log(tmp_path / "run")[-1]["valid_accuracy"])
     assert accuracy >= 0.75 if follows == "label" else accuracy <= 0.25

@@ -24,30 +24,25 @@ app = App(
 )
 app.callback()(doctor.root)
 
-# Groups are listed in the order of their first command.
-app.command(rich_help_panel=_USE)(analyse.classify)
-app.command(rich_help_panel=_USE)(analyse.report)
-app.command(rich_help_panel=_USE)(analyse.spectrogram)
-app.command(rich_help_panel=_USE)(library.batch)
-app.command(rich_help_panel=_USE)(library.tags)
-app.command(rich_help_panel=_USE)(doctor.doctor)
-
 models_app = App(invoke_without_command=True)
 models_app.callback()(models.models)
 models_app.command("remove")(models.models_remove)
-app.add_typer(models_app, name="models", rich_help_panel=_OWN)
-app.command("import", rich_help_panel=_OWN)(models.import_)
-
 data_app = App(no_args_is_help=True, help="Prepare recordings to train and measure on.")
 data_app.command("index")(training.data_index)
-app.add_typer(data_app, name="data", rich_help_panel=_TRAINING)
-app.command(rich_help_panel=_TRAINING)(training.train)
-app.command(rich_help_panel=_TRAINING)(training.evaluate)
-app.command(rich_help_panel=_TRAINING)(training.calibrate)
-app.command(rich_help_panel=_TRAINING)(training.export)
 
-app.command(rich_help_panel=_SERVERS)(servers.dashboard)
-app.command(rich_help_panel=_SERVERS)(servers.serve)
+# Groups are listed in the order of their first command.
+for command in (
+    *(analyse.classify, analyse.report, analyse.spectrogram),
+    *(library.batch, library.tags, doctor.doctor),
+):
+    app.command(rich_help_panel=_USE)(command)
+app.add_typer(models_app, name="models", rich_help_panel=_OWN)
+app.command("import", rich_help_panel=_OWN)(models.import_)
+app.add_typer(data_app, name="data", rich_help_panel=_TRAINING)
+for command in (training.train, training.evaluate, training.calibrate, training.export):
+    app.command(rich_help_panel=_TRAINING)(command)
+for command in (servers.dashboard, servers.serve):
+    app.command(rich_help_panel=_SERVERS)(command)
 
 
 def main() -> None:

@@ -29,11 +29,12 @@ PanelOption = Annotated[
 ]
 
 
-def crop_option(*names: str, help: str) -> Any:
-    """Option for the window: one of these names, or its first second.
+def _crop_option(*others: str, more: str = "") -> Any:
+    """Option for the window: one of the names, or its first second.
 
     Typer knows no type that is either; what the command gets has been checked here.
     """
+    names = (*get_args(Crop), *others)
 
     def parse(text: str) -> str | float:
         if text in names:
@@ -50,25 +51,14 @@ def crop_option(*names: str, help: str) -> Any:
         parser=parse,
         metavar=f"[{'|'.join(names)}|SECONDS]",
         autocompletion=lambda: list(names),
-        help=f"{help} Of a piece that ends before: its last 10 s.",
+        help=f"The 10 s to judge: where in the piece, or from which second on{more}. Of a piece "
+        "that ends before: its last 10 s.",
     )
 
 
-CropOption = Annotated[
-    Any,
-    crop_option(
-        *get_args(Crop),
-        help="The 10 s to judge: where in the piece, or from which second on.",
-    ),
-]
+CropOption = Annotated[Any, _crop_option()]
 CropOrWholeOption = Annotated[
-    Any,
-    crop_option(
-        *get_args(Crop),
-        "whole",
-        help="The 10 s to judge: where in the piece, or from which second on; `whole`: all of it, "
-        "10 s after 10 s, and the mean.",
-    ),
+    Any, _crop_option("whole", more="; `whole`: all of it, 10 s after 10 s, and the mean")
 ]
 ModelsOption = Annotated[
     str | None, typer.Option(metavar="NAME,...", help="Only these checkpoints or backbones.")
@@ -224,23 +214,17 @@ def options_of(model: type[BaseModel]) -> Callable[[Callable[..., None]], Callab
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     """Parameter of a command, as Typer reads it."""
     extra = field.json_schema_extra
-    limits = {
-        limit: value
-        for part in field.metadata
-        for limit, attribute in (("min", "ge"), ("max", "le"))
-        if (value := getattr(part, attribute, None)) is not None
-    }
     option = typer.Option(
         metavar=str(extra["metavar"]) if isinstance(extra, dict) else None,
         help=" ".join((field.description or "").split()),
-        **limits,
+        min=next((limit.ge for limit in field.metadata if hasattr(limit, "ge")), None),
+        max=next((limit.le for limit in field.metadata if hasattr(limit, "le")), None),
     )
     # What may be several kinds is given as text.
     kind = str | None if str in get_args(field.annotation) else field.annotation
-    required = field.is_required()
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty if required else field.default,
+        default=inspect.Parameter.empty if field.is_required() else field.default,
         annotation=Annotated[kind, option],
     )

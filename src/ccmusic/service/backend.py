@@ -113,14 +113,17 @@ class Backend:
         AudioError
             As :meth:`classify`.
         """
-        preprocessing = Preprocessing.default(transform)
-
-        def job(gone: threading.Event) -> Prepared:
-            content = upload.file.read()  # into memory when its turn has come
-            name = _name(upload)
-            return self._engine.prepare(content, [preprocessing], name=name, cancelled=gone)
-
-        return await self._run(request, job)
+        preprocessing, name = Preprocessing.default(transform), _name(upload)
+        return await self._run(
+            request,
+            lambda gone: self._engine.prepare(
+                # Into memory when its turn has come.
+                upload.file.read(),
+                [preprocessing],
+                name=name,
+                cancelled=gone,
+            ),
+        )
 
     async def _run(self, request: Request, job: Callable[[threading.Event], T]) -> T:
         """Run a job in its turn; cancel it when the client disconnects."""

@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -72,6 +72,8 @@ class Gate:
     ) -> None:
         self._app, self._token, self._limits = app, token, limits
         self._public, self._uploads = public, uploads
+        self._most_bytes = limits.megabytes * 1_000_000
+        self._too_large = f"an upload has at most {limits.megabytes} MB"
         self._inside = 0
         self._pace = 0.0  # seconds between answers when busy, smoothed
         self._answered = 0.0
@@ -116,7 +118,7 @@ class Gate:
             elif upload:
                 self._inside += 1
                 try:
-                    await self._limited(scope, receive, counted_send)
+                    await self._limited(scope, receive, counted_send, lambda: status > 0)
                 finally:
                     self._inside -= 1
                     self._note_pace()
@@ -143,17 +145,13 @@ class Gate:
         if not upload:
             return None
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._limits.megabytes * 1_000_000:
+        if not length.isdecimal() or int(length) > self._most_bytes:
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._too_large)
         if self._inside >= self._limits.queue:
             return problem(
                 HTTPStatus.TOO_MANY_REQUESTS, "too many requests at once", headers=self._later()
             )
         return None
-
-    @property
-    def _too_large(self) -> str:
-        return f"an upload has at most {self._limits.megabytes} MB"
 
     def _may(self, headers: Headers) -> bool:
         kind, _, given = headers.get("authorization", "").partition(" ")
@@ -173,7 +171,9 @@ class Gate:
             self._pace += 0.1 * (min(now - self._answered, 10.0) - self._pace)
         self._answered = now
 
-    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _limited(
+        self, scope: Scope, receive: Receive, send: Send, answering: Callable[[], bool]
+    ) -> None:
         size, complete = 0, False
 
         async def counted_receive() -> Message:
@@ -181,22 +181,15 @@ class Gate:
             message = await receive()
             size += len(message.get("body", b""))
             complete = not message.get("more_body", False)
-            if size > self._limits.megabytes * 1_000_000:
+            if size > self._most_bytes:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._too_large)
             return message
 
-        answering = False
-
-        async def watched_send(message: Message) -> None:
-            nonlocal answering
-            answering = True
-            await send(message)
-
         try:
             async with asyncio.timeout(self._limits.seconds):
-                await self._app(scope, counted_receive, watched_send)
+                await self._app(scope, counted_receive, send)
         except TimeoutError:
-            if answering:
+            if answering():
                 return  # too late for another answer; the connection is closed
             late = HTTPStatus.SERVICE_UNAVAILABLE if complete else HTTPStatus.REQUEST_TIMEOUT
             detail = f"not finished within {self._limits.seconds:.0f} s"

@@ -76,7 +76,8 @@ def _recording(
 ) -> npt.NDArray[np.float32]:
     """Part of a spectrogram at another pitch and through another equaliser."""
     picture = _crop_and_loop(values, n_frames, rng).astype(np.float32)
-    picture = _shift_pitch(picture, int(rng.integers(-1, 2)))
+    shifted = np.arange(len(picture)) - int(rng.integers(-1, 2))
+    picture = picture[np.clip(shifted, 0, len(picture) - 1)]  # the edge is repeated
     return picture + _equaliser(frequencies, rng) * np.float32(db)
 
 
@@ -92,12 +93,6 @@ def _crop_and_loop(
     start = rng.integers(0, available - length + 1)
     steps = np.arange(n_frames) * speed + rng.uniform(0, length)
     return values[:, start + steps.astype(int) % length]
-
-
-def _shift_pitch(picture: npt.NDArray[np.float32], bins: int) -> npt.NDArray[np.float32]:
-    """Shift by some bins; the edge is repeated."""
-    rows = np.clip(np.arange(len(picture)) - bins, 0, len(picture) - 1)
-    return picture[rows]
 
 
 def _equaliser(

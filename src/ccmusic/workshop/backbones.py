@@ -205,12 +205,8 @@ def build(name: str, *, n_classes: int, n_soft: int = 0, width_divisor: int = 1)
     features, width = family.features(getattr(torchvision_models(), name)()), _WIDTHS[name]
     if width_divisor > 1:
         for module in features.modules():
-            try:
-                _divide_width(module, width_divisor)
-            except ValueError:
-                raise DataError(
-                    f"{name}: the channels of a layer cannot be divided by {width_divisor}"
-                ) from None
+            if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+                _divide_width(name, module, width_divisor)
     for module in features.modules():
         if isinstance(module, nn.BatchNorm2d):
             # torchvision gives MobileNet and EfficientNet 0.01: in a short training the running
@@ -219,17 +215,16 @@ def build(name: str, *, n_classes: int, n_soft: int = 0, width_divisor: int = 1)
     return Backbone(features, width // width_divisor, n_classes, n_soft)
 
 
-def _divide_width(module: nn.Module, width_divisor: int) -> None:
-    """Divide the channels of a layer and give it new random weights.
+def _divide_width(backbone: str, module: nn.Conv2d | nn.BatchNorm2d, width_divisor: int) -> None:
+    """Divide the channels of a layer and give it new random weights; errors as :func:`build`.
 
-    The three inputs of the picture stay; a depthwise convolution has one input per output. Raises
-    :class:`ValueError` if the channels cannot be divided.
+    The three inputs of the picture stay; a depthwise convolution has one input per output.
     """
-    if not isinstance(module, nn.Conv2d | nn.BatchNorm2d):
-        return
     for name, tensor in module.state_dict(keep_vars=True).items():
         if any(n % width_divisor for n in tensor.shape[:2] if n not in (1, 3)):
-            raise ValueError
+            raise DataError(
+                f"{backbone}: the channels of a layer cannot be divided by {width_divisor}"
+            )
         kept = tuple(slice(n if n in (1, 3) else n // width_divisor) for n in tensor.shape[:2])
         less = tensor.detach()[kept].clone()
         setattr(module, name, nn.Parameter(less) if isinstance(tensor, nn.Parameter) else less)

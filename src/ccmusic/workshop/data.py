@@ -67,12 +67,9 @@ class Recording:
             key=row["path"],
             path=locate(folder, row["path"]),
             genre=row["genre"],
-            source=row.get("source") or "",
-            licence=row.get("licence") or "",
             group=row.get("group") or row["path"],
-            split=row.get("split") or "",
-            recording=row.get("recording") or "",
             weight=_weight(row, table),
+            **{name: row.get(name, "") for name in ("source", "licence", "split", "recording")},
         )
 
     @property
@@ -208,22 +205,24 @@ def classes_of(recordings: Sequence[Recording]) -> tuple[str, ...]:
     return tuple(g for g in GENRES if g in found) if found <= set(GENRES) else tuple(sorted(found))
 
 
-def read_soft_targets(path: Path) -> tuple[dict[str, npt.NDArray[np.float32]], list[str]]:
+def read_soft_targets(path: Path | None) -> tuple[dict[str, npt.NDArray[np.float32]], list[str]]:
     """Read a CSV of ``path`` and columns of values in 0..1; values by path, names of columns.
+
+    Without a file there are none.
 
     Raises
     ------
     DataError
         If it cannot be read or a value lies outside 0..1.
     """
+    if path is None:
+        return {}, []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = next(reader)
+            _, *names = next(reader := csv.reader(file))
             targets = {row[0]: np.array(row[1:], np.float32) for row in reader}
     except (OSError, ValueError, StopIteration, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as soft targets ({error})") from None
-    names = header[1:]
     for key, values in targets.items():
         if len(values) != len(names) or not ((values >= 0) & (values <= 1)).all():
             raise DataError(f"{path}: {key}: expected {len(names)} values between 0 and 1")

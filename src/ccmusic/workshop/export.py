@@ -8,13 +8,13 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ccmusic.card import ModelCard
 from ccmusic.errors import CheckpointError
@@ -147,14 +147,9 @@ def _forget_origin(path: Path) -> None:
 
 def _relative_latency(path: Path, preprocessing: Preprocessing) -> float:
     """Time of a network divided by that of the shipped MobileNetV3: one thread, in turn, median."""
-    reference = ModelCard.read(SHIPPED / "mobilenet_v3_large_cqt.json")
-    timed = (
-        (open_onnx(path, threads=1), preprocessing),
-        (
-            Checkpoint(reference, SHIPPED / f"{reference.name}.onnx").open(threads=1),
-            reference.preprocessing,
-        ),
-    )
+    card = ModelCard.read(SHIPPED / "mobilenet_v3_large_cqt.json")
+    reference = Checkpoint(card, SHIPPED / f"{card.name}.onnx").open(threads=1)
+    timed = ((open_onnx(path, threads=1), preprocessing), (reference, card.preprocessing))
     seconds = np.zeros((_TIMINGS, len(timed)))
     for row in seconds:
         for column, (session, its) in enumerate(timed):
@@ -194,19 +189,8 @@ def to_fp16(path: Path, *, source: Path) -> None:
 
 
 def count_multiply_adds(network: nn.Module, preprocessing: Preprocessing) -> int:
-    """Multiply-adds of one picture through convolutions and linear layers."""
-    total = 0
-
-    def count(module: nn.Module, _: Any, output: torch.Tensor) -> None:
-        nonlocal total
-        if isinstance(module, nn.Conv2d):
-            total += output[0].numel() * module.weight[0].numel()
-        elif isinstance(module, nn.Linear):
-            total += output[0].numel() * module.in_features
-
-    hooks = [module.register_forward_hook(count) for module in network.modules()]
-    with torch.inference_mode():
+    """Multiply-adds of one picture through convolutions, linear layers and attention."""
+    # Not in inference mode, in which PyTorch fuses the layers around an attention.
+    with FlopCounterMode(display=False) as counter:
         network.eval()(torch.zeros(1, *preprocessing.shape))
-    for hook in hooks:
-        hook.remove()
-    return total
+    return int(counter.get_total_flops()) // 2

@@ -19,13 +19,6 @@ from ccmusic.options import Activation
 from ccmusic.workshop.weights import Tensors
 
 _AFFINE = (nn.Linear, nn.BatchNorm1d, nn.Flatten, nn.Dropout, nn.Identity)
-_ACTIVATIONS: dict[Activation, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "hardswish": nn.Hardswish,
-    "tanh": nn.Tanh,
-}
 
 
 @dataclass(frozen=True)
@@ -107,18 +100,18 @@ def read_classifier(
     modules = list(_as_original(layers, original, prefix))
     assumed: list[str] = []
     if not modules:
-        reused = _reused(layers, original, prefix)  # which takes its layer out
+        first, path = next(original.children(), None), f"{prefix}.0"
+        if isinstance(first, nn.LayerNorm) and path in layers:
+            # ConvNeXt's normalisation before the flattening, which new classifiers keep.
+            modules = [_filled(first, layers.pop(path)), nn.Flatten()]
         chain, assumed = _chain(layers, activation)
-        modules = reused + chain
+        modules += chain
     linear = [m for m in modules if isinstance(m, nn.Linear)]
     if not linear or not _chained(modules, linear[0].in_features):
         return None
     start = linear[0].in_features
-    if start == width * pool * pool:
-        side = pool
-    elif start == width:
-        side = 1
-    else:
+    side = {width: 1, width * pool**2: pool}.get(start)
+    if side is None:
         return None
     widths = (start, *(m.out_features for m in linear))
     if not any(isinstance(m, nn.Flatten) for m in modules):
@@ -168,7 +161,8 @@ def _as_original(layers: _Layers, original: nn.Module, prefix: str) -> tuple[nn.
     *others, last = layers
     for path in others:
         # A convolution over all places is a linear layer, which timm writes so.
-        if layers[path]["weight"].flatten(1).shape != paths[path].weight.flatten(1).shape:
+        given, known = layers[path]["weight"], paths[path].weight
+        if (len(given), given.numel()) != (len(known), known.numel()):
             return ()
     final, weight = paths[last], layers[last]["weight"].flatten(1)
     if not isinstance(final, nn.Linear) or weight.shape[1] != final.in_features:
@@ -178,24 +172,11 @@ def _as_original(layers: _Layers, original: nn.Module, prefix: str) -> tuple[nn.
     return tuple(_filled(m, layers[path_of[m]]) if m in path_of else m for m in modules)
 
 
-def _reused(layers: _Layers, original: nn.Module, prefix: str) -> list[nn.Module]:
-    """The normalisation before the flattening of ConvNeXt, which new classifiers keep."""
-    path = f"{prefix}.0"
-    first = next(original.children(), None)
-    if isinstance(first, nn.LayerNorm) and path in layers:
-        return [_filled(first, layers.pop(path)), nn.Flatten()]
-    return []
-
-
 def _filled(module: nn.Module, tensors: Tensors) -> nn.Module:
-    """A module of the same kind with the file's tensors."""
-    weight = tensors["weight"]
+    """A linear layer or a normalisation with the file's tensors."""
     if isinstance(module, nn.Linear):
-        return _linear(weight, tensors.get("bias"))
-    if isinstance(module, nn.LayerNorm):
-        norm = type(module)(module.normalized_shape, eps=module.eps)
-        norm.load_state_dict(tensors)
-        return norm
+        return _linear(tensors["weight"], tensors.get("bias"))
+    module.load_state_dict(tensors, assign=True)
     return module
 
 
@@ -223,20 +204,16 @@ def _chain(layers: _Layers, activation: Activation) -> tuple[list[nn.Module], li
             name = next(iter(tensors))
             raise UnknownLayerError(f"{path}.{name}", tuple(tensors[name].shape))
         if before is not None and _gap(before, path):
-            modules.append(_ACTIVATIONS[activation]())
+            modules.append(_ACTIVATIONS[activation][0]())
             assumed.append(f"{type(modules[-1]).__name__} after {before}")
             before = None
         linear = weight.ndim == 2 or (weight.ndim == 4 and weight.shape[2:] == (1, 1))
         if linear:
             modules.append(_linear(weight, bias))
-        elif weight.ndim == 1 and "running_mean" in tensors:
-            norm: nn.Module = nn.BatchNorm1d(len(weight))
-            norm.load_state_dict(tensors, strict=False)
-            modules.append(norm)
         elif weight.ndim == 1 and bias is not None:
-            norm = nn.LayerNorm(len(weight))
-            norm.load_state_dict(tensors)
-            modules.append(norm)
+            norm = nn.BatchNorm1d if "running_mean" in tensors else nn.LayerNorm
+            modules.append(norm(len(weight)))
+            modules[-1].load_state_dict(tensors, strict=False)
         else:
             raise UnknownLayerError(f"{path}.weight", tuple(weight.shape))
         before = path if linear or before is not None else None
@@ -275,9 +252,7 @@ def pull_back(layer: nn.Module, inputs: torch.Tensor, slopes: torch.Tensor) -> t
         return slopes * (layer.weight / torch.sqrt(layer.running_var + layer.eps))
     if isinstance(layer, nn.LayerNorm):
         return _through_layer_norm(layer, inputs, slopes)
-    derivative = _DERIVATIVES.get(type(layer))
-    if derivative is None:
-        raise TypeError(f"no way back through {type(layer).__name__}")
+    derivative = dict(_ACTIVATIONS.values())[type(layer)]
     return slopes * derivative(inputs)[:, None]
 
 
@@ -296,26 +271,22 @@ def _through_layer_norm(
     return back.reshape(*back.shape, *places) if places else back
 
 
-def _gelu(x: torch.Tensor) -> torch.Tensor:
-    density = torch.exp(-x.square() / 2) / (2 * torch.pi) ** 0.5
-    slope: torch.Tensor = 0.5 * (1 + torch.erf(x / 2**0.5)) + x * density
-    return slope
-
-
-def _silu(x: torch.Tensor) -> torch.Tensor:
-    gate = torch.sigmoid(x)
-    return gate * (1 + x * (1 - gate))
-
-
-_DERIVATIVES: dict[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]] = {
-    nn.ReLU: lambda x: (x > 0).to(x.dtype),
-    nn.GELU: _gelu,
-    nn.SiLU: _silu,
-    nn.Hardswish: lambda x: torch.where(
-        x <= -3, torch.zeros_like(x), torch.where(x >= 3, torch.ones_like(x), (2 * x + 3) / 6)
+_ACTIVATIONS: dict[Activation, tuple[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]]] = {
+    "relu": (nn.ReLU, lambda x: (x > 0).to(x.dtype)),
+    "gelu": (
+        nn.GELU,
+        lambda x: (
+            (1 + torch.erf(x / 2**0.5)) / 2 + x * torch.exp(-(x**2) / 2) / (2 * torch.pi) ** 0.5
+        ),
     ),
-    nn.Tanh: lambda x: 1 - torch.tanh(x).square(),
+    "silu": (nn.SiLU, lambda x: torch.sigmoid(x) * (1 + x * torch.sigmoid(-x))),
+    "hardswish": (
+        nn.Hardswish,
+        lambda x: torch.where(x <= -3, 0.0, torch.where(x >= 3, 1.0, (2 * x + 3) / 6)),
+    ),
+    "tanh": (nn.Tanh, lambda x: 1 - torch.tanh(x).square()),
 }
+"""Activations and their derivatives."""
 
 
 class ImportedNetwork(nn.Module):

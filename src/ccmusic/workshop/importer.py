@@ -22,7 +22,7 @@ from ccmusic.errors import CheckpointError, WeightsError, reason_of
 from ccmusic.genres import CCMUSIC_CLASSES
 from ccmusic.options import ImportOptions, Normalisation
 from ccmusic.picture import Floats, Picture, Preprocessing
-from ccmusic.runtime import open_onnx
+from ccmusic.runtime import onnxruntime, open_onnx
 from ccmusic.sandbox import Sandbox
 from ccmusic.spectrogram import TransformName
 from ccmusic.texts import Language, translate
@@ -107,7 +107,9 @@ def import_weights(
     network, mapping = map_weights(
         path, state, backbone=options.backbone, activation=options.activation
     )
-    notes = _leftovers(state)
+    notes: list[Note] = [("nested", {"key": state.taken_from})] if state.taken_from else []
+    if state.left:
+        notes.append(("others", {"keys": ", ".join(key or "/" for key in state.left)}))
     card = _describe(path, state, network, mapping, options, notes).renamed(name)
     content = _convert(path, network, card)
     card = card.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
@@ -146,11 +148,10 @@ def _describe(
 
 def _convert(path: Path, network: nn.Module, card: ModelCard) -> bytes:
     """ONNX file of a network that gives PyTorch's scores."""
-    outputs = ["logits"] if card.explanation == "none" else ["logits", "maps"]
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             converted = Path(scratch) / "network.onnx"
-            to_onnx(network, card.preprocessing, converted, outputs=outputs)
+            to_onnx(network, card.preprocessing, converted, outputs=_outputs(card))
             if card.precision == "fp16":
                 to_fp16(converted, source=path)
             _compare(path, converted, network, card)
@@ -160,18 +161,13 @@ def _convert(path: Path, network: nn.Module, card: ModelCard) -> bytes:
         raise CheckpointError("conversion", file=path, reason=reason) from None
 
 
+def _outputs(card: ModelCard) -> list[str]:
+    return ["logits"] if card.explanation == "none" else ["logits", "maps"]
+
+
 def _name_of(path: Path) -> str:
     stem = path.resolve().parent.name if path.stem.lower() in _ANY_NAME else path.stem
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-") or "imported"
-
-
-def _leftovers(state: StateDict) -> list[Note]:
-    notes: list[Note] = []
-    if state.taken_from:
-        notes.append(("nested", {"key": state.taken_from}))
-    if state.left:
-        notes.append(("others", {"keys": ", ".join(key or "/" for key in state.left)}))
-    return notes
 
 
 def _preprocessing_by_name(path: Path, mapping: Mapping) -> str:
@@ -306,11 +302,9 @@ def _try_onnx(path: Path, alone: Path, card: ModelCard) -> None:
             if tensor.data_location == onnx.TensorProto.EXTERNAL:
                 raise WeightsError("onnx_external", file=path, name=_printable(tensor.name))
         session = open_onnx(alone, threads=1)
-        inputs = {i.name for i in session.get_inputs()}
-        outputs = {o.name: o.shape for o in session.get_outputs()}
-        _check_contract(path, card, inputs, outputs)
-        names = ["logits"] if card.explanation == "none" else ["logits", "maps"]
-        logits = session.run(names, {"picture": _picture(card.preprocessing)})[0]
+        if reason := _breach(session, card):
+            raise WeightsError("onnx_contract", file=path, reason=_printable(reason))
+        logits = session.run(_outputs(card), {"picture": _picture(card.preprocessing)})[0]
     except (WeightsError, MemoryError):
         raise
     except Exception as error:  # neither ONNX nor ONNX Runtime has a base class for its errors
@@ -318,8 +312,8 @@ def _try_onnx(path: Path, alone: Path, card: ModelCard) -> None:
         if "alloc" in reason:
             raise MemoryError from None
         raise CheckpointError("bad_weights", file=path, reason=_printable(reason)) from None
-    if logits.shape != (1, len(card.classes)):
-        n = len(card.classes)
+    n = len(card.classes)
+    if logits.shape != (1, n):
         raise CheckpointError("wrong_width", file=path, k=logits.shape[-1], n=n)
     if not np.isfinite(logits).all():
         raise CheckpointError("onnx_not_finite", file=path)
@@ -330,19 +324,17 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)[:200]
 
 
-def _check_contract(
-    path: Path, card: ModelCard, inputs: set[str], outputs: dict[str, list[object]]
-) -> None:
-    reason = ""
+def _breach(session: onnxruntime.InferenceSession, card: ModelCard) -> str:
+    """What a network does otherwise than its card says; empty if nothing."""
+    inputs = {each.name for each in session.get_inputs()}
+    outputs = {each.name: each.shape for each in session.get_outputs()}
     if inputs != {"picture"}:
-        reason = f"its inputs are {', '.join(sorted(inputs))}, not picture"
-    elif "logits" not in outputs:
-        reason = "it has no output called logits"
-    elif "maps" not in outputs and card.explanation != "none":
-        reason = "it has no output called maps, and the card does not say explanation: none"
-    elif not outputs["logits"] or outputs["logits"][-1] != len(card.classes):
-        reason = (
-            f"it gives {(outputs['logits'] or ['no'])[-1]} scores for {len(card.classes)} classes"
-        )
-    if reason:
-        raise WeightsError("onnx_contract", file=path, reason=_printable(reason))
+        return f"its inputs are {', '.join(sorted(inputs))}, not picture"
+    if "logits" not in outputs:
+        return "it has no output called logits"
+    if "maps" not in outputs and card.explanation != "none":
+        return "it has no output called maps, and the card does not say explanation: none"
+    given = (outputs["logits"] or ["no"])[-1]
+    if given != len(card.classes):
+        return f"it gives {given} scores for {len(card.classes)} classes"
+    return ""

@@ -76,8 +76,7 @@ def index(
     out = out or folder / "clips.csv"
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
-    found, linked = (_from_labels(folder, labels), []) if labels else _from_folders(folder)
-    not_followed = _not_followed(linked)
+    found, not_followed = (_from_labels(folder, labels), []) if labels else _from_folders(folder)
     if not found:
         raise DataError("; ".join([f"{labels or folder}: no recording found", *not_followed]))
     split_is_given = any(recording.split for recording in found)
@@ -91,10 +90,19 @@ def index(
     if len(readable) < len(found):
         warnings.append(f"{len(found) - len(readable)} of {len(found)} files could not be read")
     pairs = [(readable[a], readable[b]) for a, b, _ in find_duplicates(marks)]
-    warnings += _label_conflicts(pairs)
+    warnings += [
+        f"{a.key} and {b.key} hold the same sound but stand under {a.genre} and {b.genre}"
+        for a, b in pairs
+        if a.genre and b.genre and a.genre != b.genre
+    ]
     if split_is_given:
         recordings = readable
-        warnings += _leaks(pairs)
+        warnings += [
+            f"{a.key} ({a.split}) and {b.key} ({b.split}) hold the same sound on two sides of the "
+            "split"
+            for a, b in pairs
+            if (a.split == "valid") != (b.split == "valid")
+        ]
     else:
         grouped = _join(readable, pairs)
         recordings = _split(grouped, valid_share, np.random.default_rng(seed))
@@ -111,7 +119,7 @@ def index(
 
 
 def _from_folders(folder: Path) -> tuple[list[Recording], list[str]]:
-    """Recordings below a folder, and linked folders, which are not followed."""
+    """Recordings below a folder, and a warning of links to folders, which are not followed."""
     found, linked = [], []
     paths: list[Path] = []
     for place, below, names in os.walk(folder):
@@ -134,18 +142,14 @@ def _from_folders(folder: Path) -> tuple[list[Recording], list[str]]:
                 recording="/".join(parts),
             )
         )
-    labelled = [r for r in found if r.genre]
-    # Without a genre there is nothing to split.
-    names = sorted(path.relative_to(folder).as_posix() for path in linked)
-    return labelled and found, names
-
-
-def _not_followed(linked: Sequence[str]) -> list[str]:
+    if not any(r.genre for r in found):
+        found = []  # there is nothing to split
     if not linked:
-        return []
+        return found, []
+    some = ", ".join(sorted(path.relative_to(folder).as_posix() for path in linked)[:3])
     more = f" and {len(linked) - 3} more" if len(linked) > 3 else ""
-    names = ", ".join(linked[:3])
-    return [f"links to folders are not followed: {names}{more}; move or copy the recordings"]
+    told = f"links to folders are not followed: {some}{more}; move or copy the recordings"
+    return found, [told]
 
 
 def _from_labels(folder: Path, labels: Path) -> list[Recording]:
@@ -213,22 +217,6 @@ def _split(
     return [
         r if r.split == "pool" and side.get(r.group) != "valid" else replace(r, split=side[r.group])
         for r in recordings
-    ]
-
-
-def _label_conflicts(pairs: Iterable[tuple[Recording, Recording]]) -> list[str]:
-    return [
-        f"{a.key} and {b.key} hold the same sound but stand under {a.genre} and {b.genre}"
-        for a, b in pairs
-        if a.genre and b.genre and a.genre != b.genre
-    ]
-
-
-def _leaks(pairs: Iterable[tuple[Recording, Recording]]) -> list[str]:
-    return [
-        f"{a.key} ({a.split}) and {b.key} ({b.split}) hold the same sound on two sides of the split"
-        for a, b in pairs
-        if (a.split == "valid") != (b.split == "valid")
     ]
 
 

@@ -112,7 +112,7 @@ def initialise(
             tensors = {name: turn(tensor, orientation=before) for name, tensor in tensors.items()}
         heads, values = tuple(known) == classes, network.state_dict()
         tensors = {
-            name: _widen_with_noise(tensor, values[name].shape, noise)
+            name: widen(tensor, values[name].shape, noise)
             for name, tensor in tensors.items()
             if name.startswith(_parts(heads)) and name in values
         }
@@ -135,13 +135,6 @@ def initialise(
 def _parts(heads: bool) -> tuple[str, ...]:
     """What the names of the tensors to take begin with."""
     return ("features.", "head.") if heads else ("features.",)
-
-
-def _widen_with_noise(tensor: torch.Tensor, shape: torch.Size, noise: float) -> torch.Tensor:
-    wide = widen(tensor, shape)
-    if tensor.ndim == 4 and len(wide) > len(tensor):
-        wide = wide * (1 + noise * torch.randn_like(wide))
-    return wide
 
 
 @torch.no_grad()
@@ -233,19 +226,20 @@ def _read_onnx(path: Path) -> tuple[Tensors, Tensors]:
     }
 
 
-def widen(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def widen(tensor: torch.Tensor, shape: torch.Size, noise: float = 0) -> torch.Tensor:
     """Repeat channels so that a network of wider layers does what the narrow one did.
 
     Copies lie next to their channel, so that concatenated channels of several layers keep the order
     that the next layer expects. Weights that read a repeated channel are divided by the number of
-    copies.
+    copies; those of kernels get relative noise.
     """
+    noisy = tensor.ndim == 4 and shape[0] > len(tensor)
     for axis, size in enumerate(shape[:2]):
         times = size // tensor.shape[axis]
         tensor = tensor.repeat_interleave(times, axis)
         if axis == 1:
             tensor = tensor / times
-    return tensor
+    return tensor * (1 + noise * torch.randn_like(tensor)) if noisy else tensor
 
 
 def turn(tensor: torch.Tensor, *, orientation: str) -> torch.Tensor:

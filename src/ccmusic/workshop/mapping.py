@@ -20,7 +20,6 @@ from ccmusic.texts import Language, translate
 from ccmusic.workshop.backbones import (
     BACKBONES,
     FAMILIES,
-    Family,
     family_of,
     importable,
     skeleton,
@@ -78,20 +77,15 @@ class Mapping:
             ("backbone", vars(self)),
             ("classifier", {"widths": " → ".join(map(str, self.classifier))}),
         ]
-        if self.prefix:
-            told.append(("prefix", {"prefix": self.prefix}))
-        if self.library:
-            told.append(("library", {"library": self.library}))
+        told += [(key, vars(self)) for key in ("prefix", "library") if getattr(self, key)]
         if self.renamed:
             old, new = self.renamed[0]
             told.append(("renamed", {"n": len(self.renamed), "old": old, "new": new}))
         if self.ignored:
             told.append(("ignored", {"n": len(self.ignored), "names": _some(self.ignored)}))
-        if self.ccmusic:
-            told.append(("ccmusic", {}))
+        told += [("ccmusic", {})] if self.ccmusic else []
         told += [("assumed", {"what": what}) for what in self.assumed]
-        if self.pooled:
-            told.append(("pooled", {}))
+        told += [("pooled", {})] if self.pooled else []
         told.append((f"map_{self.explanation}", {}))
         return [translate(language, f"import.{key}", **values) for key, values in told]
 
@@ -121,14 +115,13 @@ def map_weights(
         raise WeightsError("unknown_backbone", name=backbone, known=", ".join(importable()))
     tensors, renamed = _renamed(state.tensors)
     best = _recognise(path, tensors, backbone)
-    network, family = skeleton(best.name), family_of(best.name)
+    network, family = best.network(tensors), family_of(best.name)
     rest = _rest(tensors, best)
     classifier, used = _classifier(
         path, {name: tensors[key] for name, key in rest.items()}, best.name, network, activation
     )
     if classifier.n_classes == 1:
         raise WeightsError("weights_one_output", file=path)
-    _fill(network, best.values(tensors), family)
     best.naming.adapt(network)
     imported: nn.Module
     explanation: Explanation
@@ -168,10 +161,9 @@ def map_features(path: Path, state: StateDict, backbone: str) -> nn.Module:
     """
     tensors, _ = _renamed(state.tensors)
     best = _recognise(path, tensors, backbone)
-    network, family = skeleton(backbone), family_of(backbone)
-    assert family.features is not None
-    _fill(network, best.values(tensors), family)
-    return family.features(network)
+    features = family_of(backbone).features
+    assert features is not None
+    return features(best.network(tensors))
 
 
 @dataclass(frozen=True)
@@ -190,9 +182,18 @@ class _Fit:
     surplus: list[str]
     """Tensors in modules of the backbone that the backbone does not have."""
 
-    def values(self, tensors: Tensors) -> Tensors:
-        """The backbone's tensors by torchvision's names."""
-        return {name: tensors[key] for name, key in self.keys.items()}
+    def network(self, tensors: Tensors) -> Any:
+        """The network with the file's values; what is only needed in training becomes zero."""
+        network, family = skeleton(self.name), family_of(self.name)
+        state = {
+            key: tensors[self.keys[key]]
+            if key in self.keys
+            else torch.zeros_like(value, device="cpu")
+            for key, value in network.state_dict().items()
+            if not key.startswith(f"{family.classifier}.")
+        }
+        network.load_state_dict(state, strict=False, assign=True)
+        return network
 
     @property
     def root(self) -> str:
@@ -209,8 +210,14 @@ def _recognise(path: Path, tensors: Tensors, backbone: str | None) -> _Fit:
     found: list[_Fit] = []
     complete: dict[frozenset[str], _Fit] = {}
     for names in _candidates(tensors, backbone):
-        for fit in (fit for each in names for fit in _fits(each, tensors)):
-            found.append(fit)
+        fits = [
+            _fit(name, naming, prefix, tensors)
+            for name in names
+            for naming in namings(name)
+            for prefix in _prefixes(name, naming, tensors) or [""]
+        ]
+        found += fits
+        for fit in fits:
             if fit.coverage == 1:
                 # Of two namings of the same tensors the first: the other may know fewer modules.
                 complete.setdefault(frozenset(fit.keys.values()), fit)
@@ -266,12 +273,6 @@ def _prefixes(name: str, naming: Naming, tensors: Tensors) -> list[str]:
     ]
 
 
-def _fits(name: str, tensors: Tensors) -> Iterator[_Fit]:
-    for naming in namings(name):
-        for prefix in _prefixes(name, naming, tensors) or [""]:
-            yield _fit(name, naming, prefix, tensors)
-
-
 def _fit(name: str, naming: Naming, prefix: str, tensors: Tensors) -> _Fit:
     shapes = _shapes(name)
     keys = {key: prefix + theirs for key, theirs in naming.names.items()}
@@ -294,7 +295,7 @@ def _fit(name: str, naming: Naming, prefix: str, tensors: Tensors) -> _Fit:
             and key.removeprefix(prefix).split(".")[0] in modules
             and key not in known
             and not key.endswith(_COUNTER)
-            and not _auxiliary(key.removeprefix(prefix))
+            and not key.removeprefix(prefix).startswith(_AUXILIARY)
         ],
     )
 
@@ -336,7 +337,7 @@ def _rest(tensors: Tensors, fit: _Fit) -> dict[str, str]:
             if name.startswith(f"{theirs}.") and start == fit.prefix:
                 name = torchvisions + name.removeprefix(theirs)
                 break
-        if not _auxiliary(name):
+        if not name.startswith(_AUXILIARY):
             # The outer of two layers of the same name keeps it.
             rest[key if name in rest else name] = key
     return rest
@@ -372,18 +373,14 @@ def _averages(tensors: Tensors) -> list[tuple[str, str]]:
             ]
             for prefix in prefixes
         ]
-        _, most = max(enumerate(pairs), key=lambda each: len(each[1]))
+        most = max(pairs, key=len)
         found += most
     return found
 
 
-def _auxiliary(key: str) -> bool:
-    return key.startswith(_AUXILIARY)
-
-
 def _classifier(
     path: Path, rest: Tensors, name: str, network: Any, activation: Activation
-) -> tuple[Classifier, set[str]]:
+) -> tuple[Classifier, list[str]]:
     """Rebuild the classifier from what is not the backbone's; return it and the names it took."""
     family = family_of(name)
     original = getattr(network, family.classifier)
@@ -391,10 +388,10 @@ def _classifier(
     width = first.in_features // family.pool**2
     unknown: list[UnknownLayerError] = []
 
-    def read(names: set[str]) -> Classifier | None:
+    def read(names: Iterable[str]) -> Classifier | None:
         try:
             return read_classifier(
-                {key: rest[key] for key in rest if key in names},
+                {key: rest[key] for key in names},
                 original,
                 prefix=family.classifier,
                 width=width,
@@ -405,11 +402,10 @@ def _classifier(
             unknown.append(error)
             return None
 
-    everything = {key for key in rest if not _LOSS.search(key)}
-    parts: defaultdict[str, set[str]] = defaultdict(set)
-    for key in rest:  # in the order of the file
-        if key in everything:
-            parts[key.split(".")[0]].add(key)
+    everything = [key for key in rest if not _LOSS.search(key)]
+    parts: defaultdict[str, list[str]] = defaultdict(list)
+    for key in everything:
+        parts[key.split(".")[0]].append(key)
     for names in (everything, parts[family.classifier]):
         if classifier := read(names):
             return classifier, names
@@ -426,16 +422,6 @@ def _classifier(
         layer, shape = unknown[0].args
         raise WeightsError("weights_head", file=path, name=layer, shape=shape)
     raise WeightsError("weights_no_head", file=path, backbone=name, width=width)
-
-
-def _fill(network: Any, tensors: Tensors, family: Family) -> None:
-    """Fill the network with the file's values; tensors only needed in training become zero."""
-    state = {
-        key: tensors.get(key, torch.zeros(value.shape, dtype=value.dtype))
-        for key, value in network.state_dict().items()
-        if not key.startswith(f"{family.classifier}.")
-    }
-    network.load_state_dict(state, strict=False, assign=True)
 
 
 def _some(names: Iterable[str]) -> str:

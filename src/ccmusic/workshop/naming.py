@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from torch import nn
 
-from ccmusic.workshop.backbones import BACKBONES, family_of, skeleton
+from ccmusic.workshop.backbones import family_of, skeleton
 
-_LAYERS = {
-    "timm": {
-        "expand": ("conv_pw", "bn1"),
-        "depthwise": ("conv_dw", "bn2"),
-        "project": ("conv_pwl", "bn3"),
-        "fc1": "se.conv_reduce",
-        "fc2": "se.conv_expand",
-    },
-    # A block without expansion.
-    "timm, short": {
-        "depthwise": ("conv_dw", "bn1"),
-        "project": ("conv_pw", "bn2"),
-        "fc1": "se.conv_reduce",
-        "fc2": "se.conv_expand",
-    },
-    "transformers": {
-        "expand": ("expansion.expand_conv", "expansion.expand_bn"),
-        "depthwise": ("depthwise_conv.depthwise_conv", "depthwise_conv.depthwise_norm"),
-        "project": ("projection.project_conv", "projection.project_bn"),
-        "fc1": "squeeze_excite.reduce",
-        "fc2": "squeeze_excite.expand",
-    },
+# Layers of a block: expansion, depthwise convolution, gate, projection.
+_BLOCKS = {
+    "timm": "conv_pw bn1 conv_dw bn2 se.conv_reduce se.conv_expand conv_pwl bn3",
+    "timm, bare": "conv_dw bn1 se.conv_reduce se.conv_expand conv_pw bn2",
+    "transformers": "expansion.expand_conv expansion.expand_bn"
+    " depthwise_conv.depthwise_conv depthwise_conv.depthwise_norm"
+    " squeeze_excite.reduce squeeze_excite.expand"
+    " projection.project_conv projection.project_bn",
 }
 # Its features are called as in torchvision.
 _TIMM_VGG = {
@@ -91,33 +77,25 @@ def namings(name: str) -> tuple[Naming, ...]:
     if family.features is None:
         return tuple(found)
     # nn.Sequential(*network.children()), whole or cut.
-    found.append(_cut(network, keys, family.classifier))
+    numbers = _numbers(network)
+    heads = {numbers[family.classifier]: family.classifier}
+    found.append(Naming({key: _renumbered(key, numbers) for key in keys}, heads))
     if all(key.startswith("features.") for key in keys):
         bare = {key: key.removeprefix("features.") for key in keys}
         found.append(Naming(bare))
         if not isinstance(network.features[0], nn.Sequential):  # children with names
             numbers = _numbers(network.features)
-            cut = {key: _renumbered(part, numbers) for key, part in bare.items()}
-            found.append(Naming(cut))
-    if name in BACKBONES:
-        found += [make(network, keys) for make in _LIBRARIES.get(name, ())]
-    return tuple(found)
+            found.append(Naming({key: _renumbered(part, numbers) for key, part in bare.items()}))
+    return (*found, *(make(network, keys) for make in _LIBRARIES.get(name, ())))
 
 
-def _numbers(network: nn.Module) -> dict[str, int]:
-    return {child: number for number, (child, _) in enumerate(network.named_children())}
+def _numbers(network: nn.Module) -> dict[str, str]:
+    return {child: str(number) for number, (child, _) in enumerate(network.named_children())}
 
 
-def _renumbered(key: str, numbers: Mapping[str, int]) -> str:
+def _renumbered(key: str, numbers: Mapping[str, str]) -> str:
     child, dot, rest = key.partition(".")
     return f"{numbers[child]}{dot}{rest}"
-
-
-def _cut(network: nn.Module, keys: list[str], classifier: str) -> Naming:
-    numbers = _numbers(network)
-    return Naming(
-        {key: _renumbered(key, numbers) for key in keys}, {str(numbers[classifier]): classifier}
-    )
 
 
 def _named(keys: list[str], path_of: Callable[[str], str]) -> dict[str, str]:
@@ -127,84 +105,42 @@ def _named(keys: list[str], path_of: Callable[[str], str]) -> dict[str, str]:
     }
 
 
-def _layers(network: Any) -> Iterator[tuple[str, str, str, int]]:
-    """Layers of EfficientNet's and MobileNetV3's blocks: path, path of the block, role, number.
+def _of_blocks(
+    network: Any,
+    keys: list[str],
+    *,
+    library: str,
+    blocks: Iterable[str],
+    ends: Iterable[str],
+    **differences: Any,
+) -> Naming:
+    """Naming of EfficientNet or MobileNetV3.
 
-    The roles are those of the tables above; the number tells the convolution from its BatchNorm.
+    Parameters
+    ----------
+    blocks
+        Names of the blocks.
+    ends
+        Names of convolution and BatchNorm before the blocks, and after them.
     """
-    for path, module in network.features.named_modules():
-        block = getattr(module, "block", None)
-        if block is None:
-            continue
-        paths = [f"features.{path}.block.{number}" for number in range(len(block))]
-        convolutions = [
-            place for place, part in zip(paths, block, strict=True) if not hasattr(part, "fc1")
-        ]
-        roles = dict(zip(reversed(convolutions), ("project", "depthwise", "expand"), strict=False))
-        for place in paths:
-            if place in roles:
-                for number in (0, 1):
-                    yield f"{place}.{number}", path, roles[place], number
-            else:
-                yield f"{place}.fc1", path, "fc1", 0
-                yield f"{place}.fc2", path, "fc2", 0
+    last = len(network.features) - 1
+    ours = (f"features.{place}.{number}" for place in (0, last) for number in (0, 1))
+    paths = dict(zip(ours, ends, strict=True))
+    found = {p: m.block for p, m in network.features.named_modules() if hasattr(m, "block")}
+    for (path, block), name in zip(found.items(), blocks, strict=True):
+        layers = list(dict.fromkeys(key.rpartition(".")[0] for key in block.state_dict()))
+        gated = any(layer.endswith(".fc1") for layer in layers)
+        bare = len(layers) - 2 * gated < 6  # its first layers are missing
+        theirs = _BLOCKS["timm, bare" if bare and library == "timm" else library].split()
+        theirs = [each for each in theirs if gated or not each.startswith("s")]
+        for layer, their in zip(layers, theirs[-len(layers) :], strict=True):
+            paths[f"features.{path}.block.{layer}"] = f"{name}.{their}"
+    return Naming(_named(keys, paths.__getitem__), library=library, **differences)
 
 
-def _blocks(network: Any, library: str, name_of: Callable[[str], str]) -> dict[str, str]:
-    """Path of each layer in a block, and its name in a library."""
-    layers = list(_layers(network))
-    expanded = {block for _, block, role, _ in layers if role == "expand"}
-    paths = {}
-    for path, block, role, number in layers:
-        short = library == "timm" and block not in expanded
-        part = _LAYERS["timm, short" if short else library][role]
-        paths[path] = f"{name_of(block)}.{part if isinstance(part, str) else part[number]}"
-    return paths
-
-
-def _timm_efficientnet(network: Any, keys: list[str]) -> Naming:
-    def block(path: str) -> str:  # features.1.0 is the first block of the first stage
-        stage, number = path.split(".")
-        return f"blocks.{int(stage) - 1}.{number}"
-
-    paths = _blocks(network, "timm", block) | {
-        "features.0.0": "conv_stem",
-        "features.0.1": "bn1",
-        "features.8.0": "conv_head",
-        "features.8.1": "bn2",
-    }
-    return Naming(_named(keys, paths.__getitem__), library="timm", eps=1e-5)
-
-
-def _timm_mobilenet(network: Any, keys: list[str]) -> Naming:
-    places = [(stage, number) for stage, n in enumerate((1, 2, 3, 4, 2, 3)) for number in range(n)]
-
-    def block(path: str) -> str:
-        return "blocks.{}.{}".format(*places[int(path) - 1])
-
-    paths = _blocks(network, "timm", block) | {
-        "features.0.0": "conv_stem",
-        "features.0.1": "bn1",
-        "features.16.0": "blocks.6.0.conv",
-        "features.16.1": "blocks.6.0.bn1",
-    }
-    heads = {"conv_head": "classifier.0", "classifier": "classifier.3"}
-    return Naming(_named(keys, paths.__getitem__), heads, library="timm", eps=1e-5)
-
-
-def _transformers_efficientnet(network: Any, keys: list[str]) -> Naming:
-    blocks = list(dict.fromkeys(block for _, block, _, _ in _layers(network)))
-    paths = _blocks(
-        network, "transformers", lambda block: f"encoder.blocks.{blocks.index(block)}"
-    ) | {
-        "features.0.0": "embeddings.convolution",
-        "features.0.1": "embeddings.batchnorm",
-        "features.8.0": "encoder.top_conv",
-        "features.8.1": "encoder.top_bn",
-    }
-    return Naming(
-        _named(keys, paths.__getitem__), library="transformers", eps=1e-3, pads_the_end=True
-    )
+def _staged(*depths: int) -> list[str]:
+    """Names of timm's blocks."""
+    return [f"blocks.{stage}.{n}" for stage, depth in enumerate(depths) for n in range(depth)]
 
 
 def _transformers_resnet(network: Any, keys: list[str]) -> Naming:
@@ -226,6 +162,34 @@ def _transformers_resnet(network: Any, keys: list[str]) -> Naming:
 
 _LIBRARIES: dict[str, tuple[Callable[[Any, list[str]], Naming], ...]] = {
     "resnet50": (_transformers_resnet,),
-    "efficientnet_b0": (_timm_efficientnet, _transformers_efficientnet),
-    "mobilenet_v3_large": (_timm_mobilenet,),
+    "efficientnet_b0": (
+        partial(
+            _of_blocks,
+            library="timm",
+            blocks=_staged(1, 2, 2, 3, 3, 4, 1),
+            ends=("conv_stem", "bn1", "conv_head", "bn2"),
+            eps=1e-5,
+        ),
+        partial(
+            _of_blocks,
+            library="transformers",
+            blocks=[f"encoder.blocks.{number}" for number in range(16)],
+            ends=(
+                *("embeddings.convolution", "embeddings.batchnorm"),
+                *("encoder.top_conv", "encoder.top_bn"),
+            ),
+            eps=1e-3,
+            pads_the_end=True,
+        ),
+    ),
+    "mobilenet_v3_large": (
+        partial(
+            _of_blocks,
+            library="timm",
+            blocks=_staged(1, 2, 3, 4, 2, 3),
+            ends=("conv_stem", "bn1", "blocks.6.0.conv", "blocks.6.0.bn1"),
+            heads={"conv_head": "classifier.0", "classifier": "classifier.3"},
+            eps=1e-5,
+        ),
+    ),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import time
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -75,10 +74,8 @@ def train(manifest: Path, out: Path, options: TrainOptions) -> Path:
     init_from = locate(options.init_from) if options.init_from else None
     feature_teacher = options.feature_teacher
     recordings = read_manifest(manifest)
-    soft, soft_names = read_soft_targets(options.soft_targets) if options.soft_targets else ({}, [])
-    verdicts, judged = (
-        read_soft_targets(options.label_teacher) if options.label_teacher else ({}, [])
-    )
+    soft, soft_names = read_soft_targets(options.soft_targets)
+    verdicts, judged = read_soft_targets(options.label_teacher)
     classes = classes_of(recordings)
     if options.label_teacher and tuple(judged) != classes:
         raise DataError(f"{options.label_teacher}: expected the columns path, {', '.join(classes)}")
@@ -101,7 +98,7 @@ def train(manifest: Path, out: Path, options: TrainOptions) -> Path:
         raise DataError(f"{manifest}: `patience` needs recordings in valid")
     preprocessing = Preprocessing.default(plan.transform)
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(plan, preprocessing, out, init_from, feature_teacher, manifest)
+    run = _Run(plan, out, init_from, feature_teacher, manifest)
     if run.epoch and run.finished:
         return out / "weights.pt"
     material = load_material(usable, preprocessing)
@@ -132,10 +129,11 @@ def predict(
 ) -> npt.NDArray[np.float32]:
     """Logits for pictures: float32 [n, n_classes]."""
     network.eval()
-    logits = []
     with torch.inference_mode():
-        for start in range(0, len(pictures), 16):
-            logits.append(network(_tensor(pictures[start : start + 16], preprocessing))[0].float())
+        logits = [
+            network(_tensor(pictures[start : start + 16], preprocessing))[0].float()
+            for start in range(0, len(pictures), 16)
+        ]
     return torch.cat(logits).numpy()
 
 
@@ -172,13 +170,13 @@ class _Run:
     def __init__(
         self,
         plan: Plan,
-        preprocessing: Preprocessing,
         out: Path,
         init_from: Path | None,
         feature_teacher: Path | None,
         manifest: Path,
     ) -> None:
-        self.plan, self.preprocessing, self.out = plan, preprocessing, out
+        self.plan, self.out = plan, out
+        self.preprocessing = preprocessing = Preprocessing.default(plan.transform)
         self.epoch = 0
         self.best, self.waited = -1.0, 0
         torch.manual_seed(plan.seed)
@@ -307,11 +305,8 @@ class _Run:
         length = plan.crop_width if crops else self.preprocessing.size
         rng = np.random.default_rng((plan.seed, self.epoch))
         chosen = sample_pass(targets.weights if crops else targets.weights * targets.labelled, rng)
-        batches = [
-            chosen[start : start + plan.batch_size]
-            for start in range(0, len(chosen), plan.batch_size)
-            if len(chosen[start : start + plan.batch_size]) > 1  # BatchNorm needs two
-        ]
+        batches = np.split(chosen, range(plan.batch_size, len(chosen), plan.batch_size))
+        batches = [batch for batch in batches if len(batch) > 1]  # BatchNorm needs two
         self.network.train()
         total = 0.0
         progress_bar = track(batches, description=localized(f"epoch {self.epoch + 1}"))
@@ -320,7 +315,7 @@ class _Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = plan.learning_rate * self._rate(progress)
             partners = targets.partners(batch, rng)
-            pictures = self._pictures(material, batch, rng, length, partners)
+            pictures = self._pictures(material, batch, partners, rng, length)
             loss = self._loss(pictures, targets, batch, partners)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -337,9 +332,9 @@ class _Run:
         self,
         material: Material,
         batch: npt.NDArray[np.int64],
+        partners: npt.NDArray[np.int64],
         rng: np.random.Generator,
         length: int,
-        partners: npt.NDArray[np.int64] | None = None,
     ) -> torch.Tensor:
         pictures = [
             random_picture(
@@ -349,7 +344,7 @@ class _Run:
                 rng=rng,
                 mixed_with=material.values[j] if j != i else None,
             )
-            for i, j in zip(batch, batch if partners is None else partners, strict=True)
+            for i, j in zip(batch, partners, strict=True)
         ]
         return _tensor(pictures, self.preprocessing)
 
@@ -364,7 +359,7 @@ class _Run:
         batches = np.array_split(chosen, max(1, len(chosen) // self.plan.batch_size))
         size = self.preprocessing.size
         with self._autocast():
-            pictures = (self._pictures(material, b, rng, size) for b in batches)
+            pictures = (self._pictures(material, b, b, rng, size) for b in batches)
             update_bn(pictures, self.averaged.module)
 
     def _rate(self, progress: float) -> float:
@@ -442,39 +437,30 @@ class _Targets:
         verdicts: dict[str, npt.NDArray[np.float32]],
         plan: Plan,
     ) -> None:
-        recordings = material.recordings
-        self.labelled = np.array([r.split == "train" and r.genre != "" for r in recordings])
-        with_label = np.flatnonzero(self.labelled)
+        recordings, classes = material.recordings, plan.classes
         self.weights = np.array([r.weight for r in recordings])
-        seen: defaultdict[str, float] = defaultdict(float)
-        for recording, known in zip(recordings, self.labelled, strict=True):
-            if known:
-                seen[recording.genre] += recording.weight
-        mean = sum(n**_RARITY for n in seen.values()) / sum(seen.values())
-        labels = np.zeros((len(recordings), len(plan.classes)), np.float32)
-        for i, recording in enumerate(recordings):
+        self.genres = np.array(
+            [classes.index(r.genre) if r.split == "train" and r.genre else -1 for r in recordings]
+        )
+        """Number of each genre; -1 of the unlabelled."""
+        self.labelled = self.genres >= 0
+        seen = np.bincount(self.genres[self.labelled], self.weights[self.labelled])
+        mean = (seen**_RARITY).sum() / seen.sum()
+        labels = np.zeros((len(recordings), len(classes)), np.float32)
+        for i, (recording, genre) in enumerate(zip(recordings, self.genres, strict=True)):
             taught = verdicts.get(recording.key)
-            if not self.labelled[i]:
+            if self.labelled[i]:
+                label = np.full(len(classes), _LABEL_SMOOTHING / len(classes))
+                label[genre] += 1 - _LABEL_SMOOTHING
                 if taught is not None:
-                    labels[i] = taught
-                continue
-            label = np.full(len(plan.classes), _LABEL_SMOOTHING / len(plan.classes))
-            label[plan.classes.index(recording.genre)] += 1 - _LABEL_SMOOTHING
-            if taught is not None:
-                label += plan.teacher_share * (taught - label)
-            weight = seen[recording.genre] ** (_RARITY - 1) / mean
-            labels[i] = label * min(weight, _HEAVIEST)
+                    label += plan.teacher_share * (taught - label)
+                labels[i] = label * min(seen[genre] ** (_RARITY - 1) / mean, _HEAVIEST)
+            elif taught is not None:
+                labels[i] = taught
         self.labels = torch.from_numpy(labels)
         blank = np.zeros(plan.n_soft, np.float32)
         self.soft = torch.from_numpy(np.stack([soft.get(r.key, blank) for r in recordings]))
         self.soft_known = torch.tensor([float(r.key in soft) for r in recordings])
-        self._of_genre = {
-            genre: np.array([i for i in with_label if recordings[i].genre == genre])
-            for genre in seen
-        }
-        self._genres = [
-            r.genre if known else "" for r, known in zip(recordings, self.labelled, strict=True)
-        ]
 
     def partners(
         self, batch: npt.NDArray[np.int64], rng: np.random.Generator
@@ -483,6 +469,7 @@ class _Targets:
         return np.array([self._partner(i, rng) if rng.random() < _MIXED else i for i in batch])
 
     def _partner(self, number: int, rng: np.random.Generator) -> int:
-        candidates = self._of_genre.get(self._genres[number], np.arange(len(self._genres)))
+        genre = self.genres[number]
+        candidates = np.flatnonzero((self.genres == genre) | (genre < 0))
         weights = self.weights[candidates]
         return int(rng.choice(candidates, p=weights / weights.sum()))
