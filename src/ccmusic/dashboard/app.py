@@ -48,7 +48,15 @@ from ccmusic.dashboard.pipeline import pipeline
 from ccmusic.dashboard.player import move_to, play_button, player, waveform
 from ccmusic.dashboard.shown import Shown, show
 from ccmusic.dashboard.signal_figures import figure_script, spectrogram_chart
-from ccmusic.dashboard.state import TRANSFORMS, VIEWS, bound, field_of_state, sent, state
+from ccmusic.dashboard.state import (
+    TRANSFORMS,
+    VIEWS,
+    bound,
+    browser_switch,
+    field_of_state,
+    sent,
+    state,
+)
 from ccmusic.dashboard.timeline import has_timeline, strip_of, timeline
 from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
@@ -271,9 +279,7 @@ def _below(
     piece, language, changed = shown.piece, shown.language, answer.changed
     if stage.other:
         compare(shown, analysis, stage.other)
-    enlarged, measuring = attention(
-        piece.title, analysis, language, orientation=shown.orientation, after=changed
-    )
+    enlarged, measuring = attention(piece.title, analysis, language, after=changed)
     details(answer.leading or analysis, language)
     curves = st.container()
     downloads(piece, changed or analysis, None if changed else answer.whole, language)
@@ -382,7 +388,7 @@ def _choose_transform(language: Language) -> TransformChoice:
         **field_of_state("transform"),
     )
     if state().transform == "cqt":
-        st.toggle(translate(language, "page.as_networks"), **field_of_state("as_networks"))
+        browser_switch("as_networks", translate(language, "page.as_networks"))
     return state().transform
 
 
@@ -464,7 +470,6 @@ def _spectrograms(shown: Shown) -> None:
                 shown.piece.title,
                 language,
                 key="spectrogram",
-                orientation=shown.orientation,
             )
         if isinstance(shown.after, Shown) and shown.after.window.judged != "silent":
             pictures(shown, shown.after)
