@@ -454,7 +454,7 @@ def _pictures(shown: Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
         with st.container(key="piece"):
             wave, strip = st.empty(), st.empty()
             if has_timeline(shown.clip):  # its room is kept from the start
-                strip.html(strip_of((), shown.clip.info, language))
+                strip.html(strip_of((), shown))
     player(shown)
     hints = f"{translate(language, 'term.decibel')}\n\n{translate(language, 'keyboard.help')}"
     st.caption(translate(language, "page.listen"), help=hints)
