@@ -190,6 +190,26 @@ def test_typical_pictures_stand_beside_the_verdict(
     settle(page)
 
 
+def test_typical_pictures_are_turned_as_the_page_is(visit: Callable[..., Page]) -> None:
+    page = visit()
+    opener = page.locator(".st-key-typical button").first
+    sides = """picture => ["begin", "end", "low", "high"].map((name) => {
+        const box = picture.querySelector(`.${name}`).getBoundingClientRect();
+        const image = picture.querySelector("img").getBoundingClientRect();
+        return [box.right <= image.left ? "beside" : "below", getComputedStyle(
+            picture.querySelector("img")).transform === "none"];
+    })"""
+    for turned in (False, True):
+        opener.click()
+        picture = page.locator(".framed").first
+        expect(picture).to_be_visible()
+        time, pitch = (["beside", turned], ["below", turned])[:: 1 if turned else -1]
+        assert picture.evaluate(sides) == [time, time, pitch, pitch]
+        page.keyboard.press("Escape")
+        page.locator(".st-key-as_networks label").first.click()
+        settle(page)
+
+
 def test_who_asks_for_little_motion_gets_none(visit: Callable[..., Page]) -> None:
     page = visit("lang=en&example=celtica", reduced_motion="reduce")
     moving = """[...document.querySelectorAll("body *")].filter((element) =>
