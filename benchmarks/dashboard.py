@@ -20,8 +20,8 @@ from live_page import browser, dashboard, settle
 SPENT = """async ([button, title]) => {
     const figure = () => document.querySelector("[data-key=spectrogram_cqt]")?.figure;
     const here = () => document.querySelector("h1.piece")?.innerText.trim() === title;
-    const before = figure()?.spec.time;
-    const awaited = button.matches("input") ? { turned: () => figure()?.spec.time !== before } : {
+    const before = figure()?.along;
+    const awaited = button.matches("input") ? { turned: () => figure()?.along !== before } : {
         first: () => here() && document.querySelector(".models .model .share"),
         all: () => here() && document.querySelector(".answer .mean"),
         picture: () => figure()?.spec.file.startsWith(title),

@@ -63,6 +63,19 @@ def visit(chrome: Browser, address: str) -> Iterator[Callable[..., Page]]:
     assert not failures
 
 
+@pytest.fixture
+def serious() -> Callable[[Page], list[tuple[str, str]]]:
+    """What axe finds on a page that keeps somebody from using it: rule and element of each."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+    def find(page: Page) -> list[tuple[str, str]]:
+        found = axe.run(page).response["violations"]
+        worst = [v for v in found if v["impact"] in ("serious", "critical")]
+        return [(v["id"], v["nodes"][0]["html"][:200]) for v in worst]
+
+    return find
+
+
 def _violations(said: str) -> list[str]:
     """What a browser writes when the content security policy stops something."""
     return [said] if "Content Security Policy" in said or "Content-Security-Policy" in said else []

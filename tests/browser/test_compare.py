@@ -38,7 +38,7 @@ def under(picture: Locator) -> tuple[float, float]:
 
 def test_both_transforms_share_time_and_crosshair(visit: Callable[..., Page]) -> None:
     page = visit("lang=en&example=vibe_ace&transform=both")
-    times = "[...document.querySelectorAll('.figure')].map(({ figure }) => figure.spec.time)"
+    times = "[...document.querySelectorAll('.figure')].map(({ figure }) => figure.along)"
     assert set(page.evaluate(times)) <= {"x", None}
     hover(page, "spectrogram_mel", 0.3, 0.5)
     hertz, seconds = under(plot(page, "spectrogram_mel"))

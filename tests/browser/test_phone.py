@@ -23,9 +23,11 @@ SPECTROGRAM = "[data-key=spectrogram_cqt] > .area"
 def test_the_first_screen_invites(visit: Callable[..., Page], language: Language) -> None:
     page = visit(f"lang={language}&example=vibe_ace", **PHONE)
     button = page.locator(".st-key-invitation [data-testid=stFileUploaderDropzone] button")
-    box = button.bounding_box()
-    assert box
-    assert box["y"] + box["height"] <= HEIGHT
+    waveform = page.locator("[data-key=waveform]")
+    for inviting in (button, page.locator(".play-window"), waveform):
+        box = inviting.bounding_box()
+        assert box
+        assert box["y"] + box["height"] <= HEIGHT
     words = "getComputedStyle(button.querySelector('p'), '::after').content"
     assert translate(language, "page.upload") in button.evaluate(f"button => {words}")
 

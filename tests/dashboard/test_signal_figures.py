@@ -10,7 +10,6 @@ from streamlit.testing.v1 import AppTest
 
 from ccmusic.attention import Attention
 from ccmusic.audio import SAMPLE_RATE, Envelope
-from ccmusic.axes import Orientation
 from ccmusic.dashboard.signal_figures import attention_figure, spectrogram_figure, waveform_figure
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.spectrogram import Cqt, Mel, Spectrogram, TransformName
@@ -27,27 +26,29 @@ def ends(axis: dict[str, Any]) -> tuple[float, float]:
     return axis["from"], axis["to"]
 
 
-def test_sideways_has_pitch_along_x_and_time_downwards() -> None:
-    figure = spectrogram_figure(Cqt()(tone(440)), "en", start=2.0, orientation="pitch_along_x")
+@pytest.mark.parametrize("turned", [False, True, None])
+def test_a_cqt_is_told_alike_however_it_is_turned(turned: bool | None) -> None:
+    figure = spectrogram_figure(Cqt()(tone(440)), "en", start=2.0, turned=turned)
+    assert figure["turned"] is turned
     cells = levels(figure)
-    assert cells.shape == (431, 84)
-    assert ends(figure["x"]) == (-0.5, 83.5)
+    assert cells.shape == (84, 431)
+    assert ends(figure["y"]) == (83.5, -0.5)
     # A cell is as long as a hop, and its moment in the middle.
     hop = 512 / SAMPLE_RATE
-    assert ends(figure["y"]) == pytest.approx((2 - hop / 2, 2 + 430.5 * hop))
-    loudest = int(np.argmax(cells[200]))
-    assert figure["x"]["names"][loudest] == "440.0 Hz · A4"
-    assert cells[200, loudest] == pytest.approx(0, abs=0.3)
+    assert ends(figure["x"]) == pytest.approx((2 - hop / 2, 2 + 430.5 * hop))
+    loudest = int(np.argmax(cells[:, 200]))
+    assert figure["y"]["names"][83 - loudest] == "440.0 Hz · A4"
+    assert cells[loudest, 200] == pytest.approx(0, abs=0.3)
 
 
 def test_levels_are_told_to_half_a_decibel() -> None:
     spectrogram = Cqt()(tone(440))
-    drawn = levels(spectrogram_figure(spectrogram, "en", orientation="pitch_along_x")).T
+    drawn = levels(spectrogram_figure(spectrogram, "en"))[::-1]
     np.testing.assert_allclose(drawn, spectrogram.decibels(), atol=0.26)
 
 
 def test_cqt_ticks_are_the_cs() -> None:
-    axis = spectrogram_figure(Cqt()(tone(440)), "en", orientation="pitch_along_x")["x"]
+    axis = spectrogram_figure(Cqt()(tone(440)), "en")["y"]
     places, labels = zip(*axis["ticks"], strict=True)
     assert places == (0, 12, 24, 36, 48, 60, 72)
     assert [label.split("\n")[0] for label in labels] == [f"C{n}" for n in range(1, 8)]
@@ -68,12 +69,11 @@ def test_mel_has_time_along_x_and_low_sounds_at_the_bottom() -> None:
     assert "¢" in "".join(axis["names"])
 
 
-@pytest.mark.parametrize(("transform", "time"), [(Cqt(), "y"), (Mel(), "x")])
-def test_a_picture_says_along_which_axis_time_runs(transform: Cqt | Mel, time: str) -> None:
-    orientation: Orientation = "pitch_along_x" if time == "y" else "time_along_x"
-    figure = spectrogram_figure(transform(tone(440)), "en", start=3.0, orientation=orientation)
-    assert (figure["time"], figure["start"], figure["seek"]) == (time, 3.0, True)
-    assert "names" not in figure[time]
+@pytest.mark.parametrize("transform", [Cqt(), Mel()])
+def test_a_picture_says_along_which_axis_time_runs(transform: Cqt | Mel) -> None:
+    figure = spectrogram_figure(transform(tone(440)), "en", start=3.0)
+    assert (figure["time"], figure["start"], figure["seek"]) == ("x", 3.0, True)
+    assert "names" not in figure["x"]
 
 
 def test_a_waveform_is_as_wide_as_the_strip_below_it() -> None:
@@ -122,48 +122,41 @@ def test_maps_lie_on_the_spectrogram_in_its_colours(transform: TransformName) ->
         Picture.from_spectrogram(preprocessing.transform(tone(440)), preprocessing),
         5.0,
     )
-    orientation = preprocessing.orientation
-    figure = attention_figure(attention, "en", strongest=4.0, orientation=orientation)
-    whole = spectrogram_figure(
-        attention.picture.spectrogram, "en", start=5.0, orientation=orientation
-    )
+    figure = attention_figure(attention, "en", strongest=4.0)
+    assert figure["turned"] is (None if transform == "cqt" else False)
+    whole = spectrogram_figure(attention.picture.spectrogram, "en", start=5.0)
     assert figure["range"] == whole["range"]
     # The frame encloses what supports the genre.
     region = attention.region
     assert region is not None
-    time, pitch = ("y", "x") if transform == "cqt" else ("x", "y")
-    assert figure["frame"][time] == (region.start, region.end)
+    assert figure["frame"]["time"] == (region.start, region.end)
     bins = len(attention.picture.spectrogram.frequencies)
-    assert figure["frame"][pitch] == pytest.approx((bins * 6 / 7 - 0.5, bins - 0.5), abs=0.6)
+    assert figure["frame"]["pitch"] == pytest.approx((bins * 6 / 7 - 0.5, bins - 0.5), abs=0.6)
     drawn = weights(figure)
     assert drawn.shape == levels(figure).shape
-    assert figure["strongest"] == 4
+    assert figure["strongest"] == [2, 4]  # its own, and that of all maps
     row, column = np.unravel_index(np.argmax(drawn), drawn.shape)
-    place = {"x": int(column), "y": int(row)}
-    if transform == "mel":  # rows from the top, high sounds first
-        place["y"] = drawn.shape[0] - 1 - place["y"]
-    assert place[time] < 7
-    assert place[pitch] > 0.8 * bins
+    assert column < 7
+    assert drawn.shape[0] - 1 - row > 0.8 * bins  # rows from the top, high sounds first
     assert drawn.max() == pytest.approx(attention.values.max(), abs=0.02)
     # A cell is several frames, and lies where they do.
     frames = len(attention.picture.spectrogram.times)
-    step = frames // drawn.shape[0 if transform == "cqt" else 1]
-    (begin, end), (first, last) = ends(figure[time]), ends(whole[time])
+    step = frames // drawn.shape[1]
+    (begin, end), (first, last) = ends(figure["x"]), ends(whole["x"])
     assert begin == pytest.approx(first)
     assert end == pytest.approx(last, abs=(step + 1) * (last - first) / frames)
 
 
 @pytest.mark.parametrize("transform", ["cqt", "mel"])
-@pytest.mark.parametrize("orientation", ["time_along_x", "pitch_along_x"])
 def test_maps_side_by_side_are_of_one_size_and_one_has_the_labels(
-    transform: TransformName, orientation: Orientation
+    transform: TransformName,
 ) -> None:
     preprocessing = Preprocessing.default(transform)
     coarse = np.ones((7, 7), np.float32)
     picture = Picture.from_spectrogram(preprocessing.transform(tone(440)), preprocessing)
     looked = Attention("jazz", coarse, picture, 0.0)
     first, second = (
-        attention_figure(looked, "en", strongest=1.0, orientation=orientation, labelled=labelled)
+        attention_figure(looked, "en", strongest=1.0, labelled=labelled)
         for labelled in (True, False)
     )
     assert not first["y"]["hidden"]

@@ -64,7 +64,7 @@ def test_the_first_genre_is_shown_and_any_other_on_request(language: Language) -
     # What is an example can be heard; the axes have their ends.
     assert [a.proto.alt for a in app.get("audio")][1:] == ["Armygeddon"]
     (sheet,) = [e.proto.body for e in app.get("html") if '<div class="typical">' in e.proto.body]
-    assert sheet.count('<i class="right">10 s</i>') == len(typical_pictures()["metal"])
+    assert sheet.count('<i class="end">10 s</i>') == len(typical_pictures()["metal"])
 
     def alternatives() -> list[str]:
         bodies = [unescape(e.proto.body) for e in app.get("html")]

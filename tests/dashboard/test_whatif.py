@@ -104,6 +104,14 @@ def test_a_link_without_a_region_shows_before_and_after(language: Language) -> N
     assert address(app)["without"] == "64-127Hz,2-4s"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_strip_says_that_it_is_of_the_unedited_piece(language: Language) -> None:
+    view = {"lang": language, "example": "coherence", "off": ",".join(MODELS)}
+    unedited = translate(language, "timeline.unedited")
+    assert unedited not in markup(open_page(**view))
+    assert unedited in markup(open_page(**view, without="64-127Hz"))
+
+
 def test_every_edit_has_its_place_in_the_link() -> None:
     link = {
         "without": "64-127Hz,2-4s;500-1000Hz;7.25-8s",

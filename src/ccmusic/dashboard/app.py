@@ -5,6 +5,7 @@ What to hear (music), how it is drawn (picture), and what else can be done with 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -48,7 +49,15 @@ from ccmusic.dashboard.pipeline import pipeline
 from ccmusic.dashboard.player import move_to, play_button, player, waveform
 from ccmusic.dashboard.shown import Shown, show
 from ccmusic.dashboard.signal_figures import figure_script, spectrogram_chart
-from ccmusic.dashboard.state import TRANSFORMS, VIEWS, bound, field_of_state, sent, state
+from ccmusic.dashboard.state import (
+    TRANSFORMS,
+    VIEWS,
+    bound,
+    browser_switch,
+    field_of_state,
+    sent,
+    state,
+)
 from ccmusic.dashboard.timeline import has_timeline, strip_of, timeline
 from ccmusic.dashboard.tour import keyboard, tour
 from ccmusic.dashboard.typical import typical
@@ -271,9 +280,7 @@ def _below(
     piece, language, changed = shown.piece, shown.language, answer.changed
     if stage.other:
         compare(shown, analysis, stage.other)
-    enlarged, measuring = attention(
-        piece.title, analysis, language, orientation=shown.orientation, after=changed
-    )
+    enlarged, measuring = attention(piece.title, analysis, language, after=changed)
     details(answer.leading or analysis, language)
     curves = st.container()
     downloads(piece, changed or analysis, None if changed else answer.whole, language)
@@ -382,7 +389,7 @@ def _choose_transform(language: Language) -> TransformChoice:
         **field_of_state("transform"),
     )
     if state().transform == "cqt":
-        st.toggle(translate(language, "page.as_networks"), **field_of_state("as_networks"))
+        browser_switch("as_networks", translate(language, "page.as_networks"))
     return state().transform
 
 
@@ -447,7 +454,7 @@ def _pictures(shown: Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
         with st.container(key="piece"):
             wave, strip = st.empty(), st.empty()
             if has_timeline(shown.clip):  # its room is kept from the start
-                strip.html(strip_of((), shown.clip.info, language))
+                strip.html(strip_of((), shown))
     player(shown)
     hints = f"{translate(language, 'term.decibel')}\n\n{translate(language, 'keyboard.help')}"
     st.caption(translate(language, "page.listen"), help=hints)
@@ -455,8 +462,10 @@ def _pictures(shown: Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
 
 
 def _spectrograms(shown: Shown) -> None:
-    language = shown.language
-    with st.container(key="spectrograms", horizontal=True, gap="small"):
+    language, after = shown.language, shown.after
+    edited = isinstance(after, Shown) and after.window.judged != "silent"
+    side_by_side = st.container(key="compared") if edited else nullcontext()
+    with side_by_side, st.container(key="spectrograms", horizontal=True, gap="small"):
         for name in transforms_of(shown.transform):
             spectrogram_chart(
                 shown.window,
@@ -464,10 +473,9 @@ def _spectrograms(shown: Shown) -> None:
                 shown.piece.title,
                 language,
                 key="spectrogram",
-                orientation=shown.orientation,
             )
-        if isinstance(shown.after, Shown) and shown.after.window.judged != "silent":
-            pictures(shown, shown.after)
+        if isinstance(after, Shown) and edited:
+            pictures(shown, after)
 
 
 page()

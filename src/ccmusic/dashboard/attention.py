@@ -10,11 +10,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
 from ccmusic.attention import Attention
-from ccmusic.axes import Orientation
 from ccmusic.dashboard.importance import wanted
 from ccmusic.dashboard.markdown import plain
 from ccmusic.dashboard.signal_figures import attention_figure, show_figure
-from ccmusic.dashboard.state import bound, field_of_state, state
+from ccmusic.dashboard.state import bound, browser_switch, state
 from ccmusic.genres import genre_name
 from ccmusic.report import map_help, map_line
 from ccmusic.texts import Language, translate
@@ -26,7 +25,6 @@ def attention(
     analysis: Analysis,
     language: Language,
     *,
-    orientation: Orientation,
     after: Analysis | None = None,
 ) -> tuple[bool, DeltaGenerator | None]:
     """Draw the regions that support the first choice of each model, or a chosen genre.
@@ -35,8 +33,6 @@ def attention(
     ----------
     piece
         Title.
-    orientation
-        Of the maps of models that have pitch along x; of others time is along x.
     after
         The analysis of the edited sound, whose maps stand below those before.
 
@@ -78,9 +74,7 @@ def attention(
             f'max="100" value="100"></label>',
             width="content",
         )
-        one_scale = st.toggle(
-            translate(language, "attention.one_scale"), **field_of_state("one_scale")
-        )
+        browser_switch("one_scale", translate(language, "attention.one_scale"))
         measured = wanted(language)
     progress = st.empty() if measured else None
     both = analysis.transform == "both"
@@ -90,12 +84,10 @@ def attention(
     def draw(name: str, key: str, verdict: Verdict, evidence: Attention | None) -> None:
         if evidence:
             large = key == "large"
-            time_first = evidence.picture.preprocessing.orientation == "time_along_x"
             figure = attention_figure(
                 evidence,
                 language,
-                strongest=strongest if one_scale else float(evidence.coarse.max()),
-                orientation="time_along_x" if time_first else orientation,
+                strongest=strongest,
                 large=large,
                 labelled=name in labelled,
             )

@@ -57,7 +57,6 @@ def compare(shown: Shown, analysis: Analysis, other: Piece) -> None:
                         one.title,
                         language,
                         key=side,
-                        orientation=shown.orientation,
                         height=_HEIGHT,
                         below=loudest[kind] - peak(window.spectrograms[kind]),
                     )

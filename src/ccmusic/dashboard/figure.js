@@ -1,12 +1,15 @@
 // Pictures of sounds, and curves, on canvases: signal_figures.py and verdict_figures.py say as JSON
 // what is in each <div class="figure" data-figure="…">, and how its axes run. What this script
 // knows of a figure the other scripts find as its property: `figure` of the element.
+//
+// Two switches of the page are for figures alone: all is drawn here as soon as one is touched.
 const GAP = 6, LINE = 15; // pixels from an axis to its labels, and of a line of text
 const FONT = 12;
 const STEPS = 2; // of levels to a dB
 const MAGNIFIED = 2; // pixels of a saved picture to one of the page
 const DIM = 0.75; // of what does not support the genre
 const MODES = ["zoom", "pan"];
+const chosen = { as_networks: false, one_scale: false }; // the switches, by their keys
 const ICONS = {
   zoom: "M7 3a4 4 0 1 0 0 8a4 4 0 1 0 0-8M10 10l4 4M5 7h4M7 5v4",
   pan: "M8 2v12M2 8h12M6 4l2-2 2 2M6 12l2 2 2-2M4 6L2 8l2 2M12 6l2 2-2 2",
@@ -72,7 +75,8 @@ class Axis {
 class Figure {
   constructor(root, data) {
     const spec = JSON.parse(root.dataset.figure);
-    Object.assign(this, { root, spec, data, x: new Axis(spec.x), y: new Axis(spec.y), marks: {} });
+    Object.assign(this, { root, spec, data, marks: {} });
+    this.turn();
     this.base = root.appendChild(document.createElement("canvas"));
     if (spec.weights) {
       this.over = root.appendChild(document.createElement("canvas"));
@@ -93,20 +97,38 @@ class Figure {
     if (spec.weights) {
       const codes = bytes(spec.weights), [low, high] = spec.ends;
       this.weight = (i) => low + (codes[i] / 255) * (high - low);
-      this.dimming = this.cells((i, out, at) => {
-        out[at + 3] = 255 * DIM * (1 - Math.min(1, Math.max(0, this.weight(i) / spec.strongest)));
-      });
+      this.dim();
     }
     root.onmousemove = (event) => this.follow(event);
     root.onmouseleave = () => this.leave();
     new ResizeObserver(() => this.draw()).observe(root);
   }
 
+  // Time and pitch change places, the lowest note being at the left then.
+  turn() {
+    const { spec } = this, turned = Boolean(spec.levels) && (spec.turned ?? chosen.as_networks);
+    const [x, y] = turned ? [{ ...spec.y, from: spec.y.to, to: spec.y.from }, spec.x] : [spec.x, spec.y];
+    Object.assign(this, { turned, along: turned ? "y" : spec.time, x: new Axis(x), y: new Axis(y) });
+  }
+  dim() {
+    const top = this.spec.strongest[Number(chosen.one_scale)];
+    this.dimming = this.cells((i, out, at) => {
+      out[at + 3] = 255 * DIM * (1 - Math.min(1, Math.max(0, this.weight(i) / top)));
+    });
+  }
+  // As the switches say now.
+  switched() {
+    this.turn();
+    if (this.weight) this.dim();
+    this.mark("region", null); // of other places
+    this.draw();
+  }
+
   get time() {
-    return this.spec.time && this[this.spec.time];
+    return this.along && this[this.along];
   }
   get pitch() {
-    return this.spec.time === "x" ? this.y : this.x;
+    return this.along === "x" ? this.y : this.x;
   }
 
   cells(paint) {
@@ -195,18 +217,22 @@ class Figure {
     pen.clip();
     this.lay(pen, this.dimming);
     if (!spec.frame) return;
-    const ends = (name) => spec.frame[name].map((value) =>
-      Math.min(this[name].length - 1, Math.max(1, this[name].pixel(value)))); // an edge is seen whole
-    const [[x0, x1], [y0, y1]] = [ends("x"), ends("y")];
+    const ends = (axis, values) =>
+      values.map((value) => Math.min(axis.length - 1, Math.max(1, axis.pixel(value)))); // an edge is seen whole
+    const { time, pitch } = spec.frame, [across, down] = this.turned ? [pitch, time] : [time, pitch];
+    const [[x0, x1], [y0, y1]] = [ends(x, across), ends(y, down)];
     Object.assign(pen, { strokeStyle: "white", lineWidth: 2 });
     pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
   }
 
   lay(pen, picture) {
-    const { x, y } = this, [left, across] = x.part, [top, down] = y.part;
-    const { width, height } = picture;
+    const { time, pitch, turned } = this, [left, across] = time.part, [first, down] = pitch.part;
+    const { width, height } = picture, top = turned ? 1 - first - down : first;
+    pen.save();
+    if (turned) pen.transform(0, 1, -1, 0, pitch.length, 0);
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(picture, left * width, top * height, across * width, down * height, 0, 0, x.length, y.length);
+    pen.drawImage(picture, left * width, top * height, across * width, down * height, 0, 0, time.length, pitch.length);
+    pen.restore();
   }
 
   labels(pen) {
@@ -227,7 +253,7 @@ class Figure {
       pen.fillText(x.title, left + x.length / 2, height - LINE / 2 - 1);
     }
     pen.textAlign = "right";
-    for (const [place, label] of y.hidden ? [] : y.marks(3 * LINE)) {
+    for (const [place, label] of spec.y.hidden ? [] : y.marks(3 * LINE)) {
       const at = top + y.pixel(place);
       pen.fillText(label.replace("\n", " "), left - GAP, at);
       if (spec.curves) this.line(pen, [[left, at], [left + x.length, at]], 0.15);
@@ -314,7 +340,7 @@ class Figure {
     this.point(x, y);
     if (!this.spec.seek) return;
     // The same second and pitch in the pictures beside it, each from its own start.
-    const [along, across] = this.spec.time === "x" ? [x, y] : [y, x];
+    const [along, across] = this.along === "x" ? [x, y] : [y, x];
     const second = this.time.value(along) - this.spec.start, tone = this.pitch.hertz(across);
     for (const other of this.beside()) other.pointTo(second + other.spec.start, tone);
   }
@@ -327,7 +353,7 @@ class Figure {
     const along = this.time.pixel(second), across = this.pitch.pixel(far.indexOf(Math.min(...far)));
     const inside = along >= 0 && along <= this.time.length && across >= 0 && across <= this.pitch.length;
     if (!inside) this.hide();
-    else if (this.spec.time === "x") this.point(along, across);
+    else if (this.along === "x") this.point(along, across);
     else this.point(across, along);
   }
 
@@ -355,13 +381,12 @@ class Figure {
       return { lines: [name, ...shares], at: this.x.pixel(place) };
     }
     if (spec.wave) return { lines: [fixed(this.x.value(x), 1) + data.seconds] };
-    const [width, height] = spec.size;
-    const column = this.x.cell(x, width), row = this.y.cell(y, height), i = row * width + column;
-    const [frame, across] = spec.time === "x" ? [column, y] : [row, x];
-    const second = this.time.middle(frame, spec.time === "x" ? width : height);
+    const { time, pitch, turned } = this, [frames, bins] = spec.size, [along, across] = turned ? [y, x] : [x, y];
+    const frame = time.cell(along, frames), row = pitch.cell(across, bins);
+    const i = (turned ? bins - 1 - row : row) * frames + frame;
     const lines = [
-      this.pitch.names[this.pitch.nearest(across)],
-      fixed(second, 2) + data.seconds,
+      pitch.names[pitch.nearest(across)],
+      fixed(time.middle(frame, frames), 2) + data.seconds,
       `${fixed(this.level(i), 1)} dB`,
     ];
     if (this.weight) lines.push(`${data.weight} ${fixed(this.weight(i), 2)}`);
@@ -451,10 +476,14 @@ class Figure {
 export default function ({ data }) {
   const known = { ...data, colours: bytes(data.colours) };
   const look = () => {
+    const before = JSON.stringify(chosen);
+    for (const key in chosen) chosen[key] = document.querySelector(`.st-key-${key} input:checked`) !== null;
+    document.documentElement.classList.toggle("as-networks", chosen.as_networks); // style.css turns others
+    if (JSON.stringify(chosen) !== before) figures().forEach((each) => each.spec.levels && each.switched());
     for (const root of document.querySelectorAll(".figure[data-figure]")) root.figure ??= new Figure(root, known);
   };
   const observer = new MutationObserver(look);
-  observer.observe(document.body, { childList: true, subtree: true });
+  observer.observe(document.body, { childList: true, subtree: true, attributeFilter: ["data-selected"] });
   // Streamlit tells that light or dark was chosen by other classes.
   const themed = new MutationObserver(() => figures().forEach((each) => each.draw()));
   const app = document.querySelector("[data-testid=stApp]");

@@ -96,7 +96,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
       if (!axis) continue;
       const at = axis.pixel(second);
       const inside = sounds(plot.root) && second > 0 && at >= 0 && at <= axis.length;
-      const box = plot.spec.time === "x" ? [at, 0, 2, plot.y.length] : [0, at, plot.x.length, 2];
+      const box = plot.along === "x" ? [at, 0, 2, plot.y.length] : [0, at, plot.x.length, 2];
       plot.mark("playhead", inside ? box : null);
     }
     moment(second);
@@ -195,7 +195,7 @@ export default function ({ data, setTriggerValue, parentElement }) {
     const at = plotAt(event);
     if (!at?.plot.time || at.plot.mode) return;
     selection.clear();
-    const { plot } = at, seconds = plot.time.value(at[plot.spec.time]);
+    const { plot } = at, seconds = plot.time.value(at[plot.along]);
     if (plot.spec.window) setTriggerValue("window", seconds);
     else if (plot.spec.seek) {
       select(plot.root);

@@ -139,9 +139,8 @@ def _drawing(analysis: Analysis, picture: Picture, language: Language) -> None:
         * preprocessing.transform.hop_length
         / preprocessing.transform.sample_rate,
     )
-    figure = spectrogram_figure(
-        spectrogram, language, start=start, orientation=preprocessing.orientation, height=420
-    )
+    turned = preprocessing.orientation == "pitch_along_x"
+    figure = spectrogram_figure(spectrogram, language, start=start, turned=turned, height=420)
     alt = translate(language, "page.alt_spectrogram", name=spectrogram.transform)
     show_figure(
         figure, language, analysis.file, spectrogram.transform, key="way_spectrogram", alt=alt

@@ -65,7 +65,7 @@ function regionSelection() {
       if (plot.mode === "zoom") plot.show(...["x", "y"].map((n) => ends((p) => plot[n].value(p), n)));
       return clear();
     }
-    const [time, pitch] = plot.spec.time === "x" ? ["x", "y"] : ["y", "x"];
+    const [time, pitch] = plot.along === "x" ? ["x", "y"] : ["y", "x"];
     const [start, end] = ends((p) => plot.time.value(p), time);
     const [low, high] = ends((p) => plot.pitch.hertz(p), pitch).sort((a, b) => a - b);
     kept.region = { start, end: Math.max(end, start + 0.1), low, high };

@@ -8,7 +8,6 @@ from typing import Any
 
 from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, Clip
-from ccmusic.axes import Orientation
 from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.importance import known_analysis
@@ -47,12 +46,6 @@ class Shown:
     def clip(self) -> Clip:
         """The ten seconds."""
         return self.window.clip
-
-    @property
-    def orientation(self) -> Orientation:
-        """Of a CQT; of others time is along x."""
-        turned = state().as_networks and self.transform == "cqt"
-        return "pitch_along_x" if turned else "time_along_x"
 
 
 def show(

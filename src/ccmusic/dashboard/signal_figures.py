@@ -20,7 +20,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.attention import Attention
 from ccmusic.audio import AudioInfo, Envelope
-from ccmusic.axes import RANGE_DB, Orientation, note_name, orient, pitch_ticks, pitch_title
+from ccmusic.axes import RANGE_DB, note_name, orient, pitch_ticks, pitch_title
 from ccmusic.edits import message
 from ccmusic.picture import magma
 from ccmusic.prepare import Prepared
@@ -137,7 +137,6 @@ def spectrogram_chart(
     language: Language,
     *,
     key: str,
-    orientation: Orientation,
     height: int | None = None,
     below: float = 0.0,
 ) -> None:
@@ -149,8 +148,6 @@ def spectrogram_chart(
         Title.
     key
         Before the name of the transform, for the style sheet and the scripts.
-    orientation
-        Of a CQT; of others time is along x.
     height, below
         As in :func:`spectrogram_figure`.
     """
@@ -159,7 +156,7 @@ def spectrogram_chart(
         window.spectrograms[transform],
         language,
         start=window.clip.info.window_start,
-        orientation=orientation if transform.name == "cqt" else "time_along_x",
+        turned=None if transform.name == "cqt" else False,
         height=height,
         below=below,
     )
@@ -179,7 +176,7 @@ def spectrogram_figure(
     language: Language,
     *,
     start: float = 0.0,
-    orientation: Orientation = "time_along_x",
+    turned: bool | None = False,
     height: int | None = None,
     below: float = 0.0,
 ) -> Figure:
@@ -189,8 +186,8 @@ def spectrogram_figure(
     ----------
     start
         Seconds of the piece at which the spectrogram begins.
-    orientation
-        ``pitch_along_x``: time downwards.
+    turned
+        Whether time is drawn downwards and pitch to the right; None: as the page's switch says.
     height
         Pixels; by default as high as its place on the page.
     below
@@ -198,7 +195,7 @@ def spectrogram_figure(
         a scale.
     """
     levels = spectrogram.decibels() - below
-    return {**_picture(spectrogram, levels, language, start, orientation), "height": height}
+    return {**_picture(spectrogram, levels, language, start, turned), "height": height}
 
 
 def attention_figure(
@@ -206,7 +203,6 @@ def attention_figure(
     language: Language,
     *,
     strongest: float,
-    orientation: Orientation = "time_along_x",
     large: bool = False,
     labelled: bool = True,
 ) -> Figure:
@@ -217,9 +213,8 @@ def attention_figure(
     Parameters
     ----------
     strongest
-        Weight at the top of the scale, which is not dimmed at all.
-    orientation
-        ``pitch_along_x``: time downwards.
+        Weight at the top of the scale that all maps share, which is not dimmed at all; on its own
+        scale that is the strongest of this one.
     large
         As high as its place on the page, and with more to read; otherwise one of several.
     labelled
@@ -232,13 +227,14 @@ def attention_figure(
     weights = attention.values[:, step // 2 : count : step]
     lowest, highest = float(weights.min()), float(weights.max())
     spread = max(highest - lowest, 1e-6)
-    figure = _picture(spectrogram, levels.mean(axis=2), language, attention.start, orientation)
+    turned = None if attention.picture.preprocessing.orientation == "pitch_along_x" else False
+    figure = _picture(spectrogram, levels.mean(axis=2), language, attention.start, turned)
+    own = float(attention.coarse.max())
     figure |= {
-        "weights": _base64(orient((weights - lowest) / spread * 255, orientation)),
+        "weights": _base64(orient((weights - lowest) / spread * 255, "time_along_x")),
         "ends": (lowest, lowest + spread),
-        "strongest": max(strongest, 1e-6),
+        "strongest": [max(top, 1e-6) for top in (own, strongest)],
     }
-    time, pitch = ("y", "x") if orientation == "pitch_along_x" else ("x", "y")
     region = None if attention.everywhere else attention.region
     if region:
         octaves = np.log2(spectrogram.frequencies)
@@ -246,13 +242,13 @@ def attention_figure(
         low, high = (
             float(np.interp(np.log2(f), octaves, bins)) for f in (region.lowest, region.highest)
         )
-        figure["frame"] = {time: (region.start, region.end), pitch: (low - 0.5, high + 0.5)}
+        figure["frame"] = {"time": (region.start, region.end), "pitch": (low - 0.5, high + 0.5)}
     if large:
         return figure
     for axis in (figure["x"], figure["y"]):
         del axis["title"]
-    figure[pitch]["ticks"] = [
-        (place, label.partition("\n")[0]) for place, label in figure[pitch]["ticks"]
+    figure["y"]["ticks"] = [
+        (place, label.partition("\n")[0]) for place, label in figure["y"]["ticks"]
     ]
     figure["y"]["hidden"] = not labelled
     # Room for labels beside each, so that all pictures are of one size.
@@ -264,7 +260,7 @@ def _picture(
     levels: npt.NDArray[np.float32],
     language: Language,
     start: float,
-    orientation: Orientation,
+    turned: bool | None,
 ) -> Figure:
     """Levels in dB, [n_bins, n_columns], over the axes of a spectrogram.
 
@@ -275,31 +271,26 @@ def _picture(
     begin = start + float(times[0]) - frame / 2
     step = len(times) // levels.shape[1]
     loudest = round(float(levels.max()), 1)
-    time_axis = {
-        "from": begin,
-        "to": begin + frame * step * levels.shape[1],
-        "title": translate(language, "figure.time"),
-    }
     name = TRANSFORM_TITLES.get(spectrogram.transform, spectrogram.transform)
-    pitch_axis = {
-        "from": -0.5,
-        "to": n_bins - 0.5,
-        "ticks": [(tick.place, tick.label) for tick in pitch_ticks(spectrogram)],
-        "names": [f"{f:.1f} Hz · {note_name(f)}" for f in spectrogram.frequencies],
-        "title": f"{name} · {translate(language, pitch_title(spectrogram))}",
-    }
-    if orientation == "pitch_along_x":
-        x, y = pitch_axis, time_axis
-    else:  # low notes at the bottom
-        x, y = time_axis, pitch_axis | {"from": n_bins - 0.5, "to": -0.5}
     return {
-        "x": x,
-        "y": y,
-        "levels": _base64(_STEPS * (loudest - orient(levels, orientation))),
+        "x": {
+            "from": begin,
+            "to": begin + frame * step * levels.shape[1],
+            "title": translate(language, "figure.time"),
+        },
+        "y": {  # low notes at the bottom
+            "from": n_bins - 0.5,
+            "to": -0.5,
+            "ticks": [(tick.place, tick.label) for tick in pitch_ticks(spectrogram)],
+            "names": [f"{f:.1f} Hz · {note_name(f)}" for f in spectrogram.frequencies],
+            "title": f"{name} · {translate(language, pitch_title(spectrogram))}",
+        },
+        "levels": _base64(_STEPS * (loudest - orient(levels, "time_along_x"))),
         "loudest": loudest,
-        "size": levels.shape if orientation == "pitch_along_x" else levels.shape[::-1],
+        "size": levels.shape[::-1],
         "range": RANGE_DB,
-        "time": "y" if orientation == "pitch_along_x" else "x",
+        "time": "x",
+        "turned": turned,
         "start": start,
         "seek": True,
         "zoom": True,

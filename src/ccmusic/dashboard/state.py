@@ -356,6 +356,17 @@ def _comparable(value: object) -> object:
     return frozenset(value) if isinstance(value, list) else value
 
 
+def browser_switch(name: str, label: str) -> None:
+    """Draw a switch of ``figure.js``, which does all of it: the page does not run again."""
+    switch = field_of_state(name)
+
+    def changed() -> None:
+        switch["on_change"]()
+        state().write_address()
+
+    st.fragment(st.toggle)(label, key=switch["key"], on_change=changed)
+
+
 def field_of_state(name: str, **options: Any) -> dict[str, Any]:
     """The same, with the same options, for a field of the state; its name is the key."""
 

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
-from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, AudioInfo, Clip, window_starts
+from ccmusic.audio import CLIP_SECONDS, MAX_SECONDS, Clip, window_starts
 from ccmusic.card import titles
 from ccmusic.dashboard.compute import start_piece
 from ccmusic.dashboard.markdown import told
@@ -50,35 +50,41 @@ def timeline(
     try:
         pending = start_piece(shown.piece, shown.transform)
         windows = [window.select(shown.on) for window in pending.results]
-        strip.html(strip_of(windows, info, language))
+        strip.html(strip_of(windows, shown))
         if not pending.finished:
             tell(len(windows), len(starts))
             for done, window in enumerate(pending.follow(), 1):
                 if done > len(windows):
                     windows.append(window.select(shown.on))
-                    strip.html(strip_of(windows, info, language))
+                    strip.html(strip_of(windows, shown))
                     tell(done, len(starts))
         windows = [window.select(shown.on) for window in pending.result().windows]
     except CCMusicError as error:
         strip.caption(escape(told(error, language)))
         return False
-    with curves.container(), st.expander(translate(language, "timeline.title"), key="course"):
+    title = _title(shown)
+    with curves.container(), st.expander(title, key="course"):
         if info.duration > MAX_SECONDS:
             st.caption(translate(language, "timeline.longest", minutes=MAX_SECONDS / 60))
-        title = translate(language, "timeline.title")
         figure = timeline_figure({w.clip.info.window_start: w.mean for w in windows}, language)
         show_figure(figure, language, shown.piece.title, title, key="timeline", alt=title)
         st.caption(translate(language, "timeline.click"))
     return True
 
 
-def strip_of(windows: Sequence[Analysis], info: AudioInfo, language: Language) -> str:
+def _title(shown: Shown) -> str:
+    """What is over time: the piece as it is, whatever was done to its window."""
+    return translate(shown.language, "timeline.unedited" if shown.after else "timeline.title")
+
+
+def strip_of(windows: Sequence[Analysis], shown: Shown) -> str:
     """A column for each window of the piece, in the colours of its genres.
 
     The upper half is the mean, below is a row for each model, in the order of their lines. Windows
     that are not judged yet are hatched; the one that is shown is framed. page.js marks where the
     sound is, and tells the verdict there.
     """
+    info, language = shown.clip.info, shown.language
     starts, length = window_starts(info.duration, CLIP_SECONDS), info.duration
     middles = [start + CLIP_SECONDS / 2 for start in starts]
     inner = [(a + b) / 2 for a, b in pairwise(middles)]
@@ -100,11 +106,11 @@ def strip_of(windows: Sequence[Analysis], info: AudioInfo, language: Language) -
     legend = " ".join(genre_mark(genre, language) for genre in seen)
     names = titles(v.card for v in windows[0].verdicts.values()) if windows else {}
     rows = "".join(f"<span>{escape(name)}</span>" for name in names.values())
-    label = escape(translate(language, "timeline.title"))
+    label, kind = escape(_title(shown)), "unedited" if shown.after else ""
     return (
         f'<div class="strip" role="group" aria-label="{label}" data-length="{length:.3f}">'
         f'{"".join(cells)}{frame}<div class="rows" aria-hidden="true">{rows}</div></div>'
-        f'<p class="legend"><b>{label}</b><span class="moment"></span>{legend}</p>'
+        f'<p class="legend"><b class="{kind}">{label}</b><span class="moment"></span>{legend}</p>'
     )
 
 

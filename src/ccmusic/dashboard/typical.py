@@ -85,18 +85,17 @@ def typical(slot: DeltaGenerator, analysis: Analysis, language: Language) -> Non
         for transform in transforms_of(choice):
             if both:
                 st.markdown(f"**{TRANSFORM_TITLES[transform]}**")
-            turned = transform == "cqt" and (both or not state().as_networks)
-            st.html(_figures(genre, transform, language, turned=turned))
+            st.html(_figures(genre, transform, language))
         for piece in _examples_of(genre, language):
             st.caption(plain(piece.title))
             sound(piece)
 
 
-def _figures(genre: str, transform: TransformName, language: Language, *, turned: bool) -> str:
-    """Pictures side by side, time to the right if they are turned, each with its credit."""
+def _figures(genre: str, transform: TransformName, language: Language) -> str:
+    """Pictures side by side, each with its credit; the style turns a CQT as the page's are."""
     found = typical_pictures()[genre]
     name = genre_name(genre, language)
-    figures, axes = "", _axes(transform, turned=turned)
+    figures, axes = "", _axes(transform)
     for place, one in enumerate(found):
         content = picture_path(genre, place, transform).read_bytes()
         alt = translate(
@@ -110,24 +109,20 @@ def _figures(genre: str, transform: TransformName, language: Language, *, turned
         generated = translate(language, "typical.generated") if one.generated else ""
         facts = (one.title, one.credit, generated, one.licence, f"{one.probability:.0%}")
         figures += (
-            f'<figure><div class="framed">{axes}'
-            f'<img alt="{escape(alt)}" src="{embedded(content, "webp")}"'
-            f"{' class=turned' if turned else ''}></div>"
+            f'<figure><div class="framed {transform}">{axes}'
+            f'<img alt="{escape(alt)}" src="{embedded(content, "webp")}"></div>'
             f"<figcaption>{escape(' · '.join(filter(None, facts)))}</figcaption></figure>"
         )
     return f'<div class="typical">{figures}</div>'
 
 
-def _axes(transform: TransformName, *, turned: bool) -> str:
+def _axes(transform: TransformName) -> str:
     """Ends of both axes: the lowest and highest pitch, and the ten seconds."""
     frequencies = Preprocessing.default(transform).transform.frequencies
     named = note_name if transform == "cqt" else "{:.0f} Hz".format
     low, high = (named(float(frequencies[end])) for end in (0, -1))
-    begin, end = "0 s", f"{CLIP_SECONDS:.0f} s"
-    upright = transform == "mel" or turned  # low notes at the bottom, time to the right
-    top, bottom, left, right = (high, low, begin, end) if upright else (begin, end, low, high)
-    ends = {"top": top, "bottom": bottom, "left": left, "right": right}
-    return "".join(f'<i class="{side}">{escape(text)}</i>' for side, text in ends.items())
+    ends = {"high": high, "low": low, "begin": "0 s", "end": f"{CLIP_SECONDS:.0f} s"}
+    return "".join(f'<i class="{name}">{escape(text)}</i>' for name, text in ends.items())
 
 
 def _examples_of(genre: str, language: Language) -> list[Piece]:

@@ -140,7 +140,6 @@ def pictures(shown: Shown, after: Shown) -> None:
                 shown.piece.title,
                 shown.language,
                 key="edited",
-                orientation=shown.orientation,
                 below=peak(shown.window.spectrograms[kind]) - peak(after.window.spectrograms[kind]),
             )
 
