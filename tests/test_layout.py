@@ -7,9 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "ccmusic"
-# What a result saves is a report of itself, and a spectrogram draws itself on axes: their types are
-# known below them, and nothing else.
-TYPES_ABOVE = {"report.py": {"analysis", "result"}, "axes.py": {"spectrogram"}}
+# What a result saves is a report of itself: its type is known below it, and nothing else.
+TYPES_ABOVE = {"report.py": {"analysis", "result"}}
 
 
 def documented() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,6 @@ from ccmusic.errors import MissingExtraError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
-
-    from ccmusic.spectrogram import Spectrogram
 
 Axis = npt.NDArray[np.float64]
 Orientation = Literal["pitch_along_x", "time_along_x"]
@@ -27,6 +25,22 @@ ORANGE = (255, 140, 0)
 _Cell = TypeVar("_Cell", bound=np.generic)
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 _ROUND = np.array([200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0])  # hertz; lower would touch
+
+
+class TimeAndPitch(Protocol):
+    """Anything with the axes of a spectrogram."""
+
+    @property
+    def transform(self) -> str:
+        """Name of the transform."""
+
+    @property
+    def times(self) -> Axis:
+        """Seconds, at the centre of each frame."""
+
+    @property
+    def frequencies(self) -> Axis:
+        """Hertz, at the centre of each bin."""
 
 
 class PitchTick(NamedTuple):
@@ -60,7 +74,7 @@ def note_name(frequency: float) -> str:
     return f"{name} {cents:+d}¢" if cents else name
 
 
-def pitch_ticks(spectrogram: Spectrogram) -> list[PitchTick]:
+def pitch_ticks(spectrogram: TimeAndPitch) -> list[PitchTick]:
     """Where to mark the axis of pitch: every C of a CQT, every class, else round frequencies."""
     frequencies = spectrogram.frequencies
     classes = [note_name(frequency).rstrip("0123456789") for frequency in frequencies]
@@ -82,7 +96,7 @@ def pitch_ticks(spectrogram: Spectrogram) -> list[PitchTick]:
     ]
 
 
-def pitch_title(spectrogram: Spectrogram) -> str:
+def pitch_title(spectrogram: TimeAndPitch) -> str:
     """Key in the catalogues of the title of the axis of pitch."""
     known = spectrogram.transform in ("cqt", "chroma")
     return f"figure.pitch_{spectrogram.transform if known else 'mel'}"
@@ -108,7 +122,7 @@ def axes_or_current(ax: Axes | None) -> Axes:
 def show(
     ax: Axes,
     values: npt.NDArray[Any],
-    spectrogram: Spectrogram,
+    spectrogram: TimeAndPitch,
     *,
     orientation: Orientation,
     start: float,
