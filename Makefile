@@ -1,5 +1,5 @@
 # make run: the dashboard with example music.  make test: lint, types, tests.
-# make check: lint and the tests of the core, under a minute.  make coverage: make test, measured.
+# make check: lint and the quick tests of the core.  make coverage: make test, measured.
 # make test-slow: what takes long, large networks above all.
 # make fuzz: damaged files, weights and addresses, other ones each day; ten minutes at most.
 # make docs: the manual, Chinese and English, in site/.
@@ -12,10 +12,12 @@ PORT ?= 8501
 # A process for each core; a file's tests stay together, for they share what is dear to set up.
 PYTEST := pytest -n auto --dist loadfile
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# From the file to the verdict. Without those that start programs of their own (the command line, the
-# docs, an installation), wait for children that hang, or build a wheel.
-CORE := $(filter-out $(patsubst %,tests/test_%.py,cli docs examples instruction_sets licences lock \
-	offline public release sandbox site),$(wildcard tests/test_*.py))
+# From the spectrogram to the verdict. Without those that start programs of their own (the command
+# line, the docs, an installation), wait for children that hang, build a wheel, or decode hundreds of
+# files.
+CORE := $(filter-out $(patsubst %,tests/test_%.py,audio cli docs examples formats headers \
+	hostile_files instruction_sets licences lock offline public release sandbox site zoo),\
+	$(wildcard tests/test_*.py))
 # The registry's PyTorch for Linux brings gigabytes of CUDA; this index has builds for processors.
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 
