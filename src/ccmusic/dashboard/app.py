@@ -5,7 +5,6 @@ What to hear (music), how it is drawn (picture), and what else can be done with 
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -462,10 +461,8 @@ def _pictures(shown: Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
 
 
 def _spectrograms(shown: Shown) -> None:
-    language, after = shown.language, shown.after
-    edited = isinstance(after, Shown) and after.window.judged != "silent"
-    side_by_side = st.container(key="compared") if edited else nullcontext()
-    with side_by_side, st.container(key="spectrograms", horizontal=True, gap="small"):
+    language = shown.language
+    with st.container(key="spectrograms", horizontal=True, gap="small"):
         for name in transforms_of(shown.transform):
             spectrogram_chart(
                 shown.window,
@@ -474,8 +471,8 @@ def _spectrograms(shown: Shown) -> None:
                 language,
                 key="spectrogram",
             )
-        if isinstance(after, Shown) and edited:
-            pictures(shown, after)
+        if isinstance(shown.after, Shown) and shown.after.window.judged != "silent":
+            pictures(shown, shown.after)
 
 
 page()

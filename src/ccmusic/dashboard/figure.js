@@ -478,7 +478,10 @@ export default function ({ data }) {
   const look = () => {
     const before = JSON.stringify(chosen);
     for (const key in chosen) chosen[key] = document.querySelector(`.st-key-${key} input:checked`) !== null;
-    document.documentElement.classList.toggle("as-networks", chosen.as_networks); // style.css turns others
+    // For the style sheet: `:has` would look through the page at every change.
+    const { classList } = document.documentElement;
+    classList.toggle("as-networks", chosen.as_networks);
+    classList.toggle("with-edited", document.querySelector(".st-key-edited") !== null);
     if (JSON.stringify(chosen) !== before) figures().forEach((each) => each.spec.levels && each.switched());
     for (const root of document.querySelectorAll(".figure[data-figure]")) root.figure ??= new Figure(root, known);
   };
