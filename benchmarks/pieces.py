@@ -78,7 +78,7 @@ def main() -> None:
             Panel.open(*which, concurrency=available_cores()) as several,
             Panel.open("cqt", concurrency=available_cores()) as five_models,
         ):
-            starts = several.timeline(four, hop=HOP).starts
+            starts = [w.clip.info.window_start for w in several.timeline(four, hop=HOP)]
             whole_ms, all_ms, loop_ms = median_ms(
                 lambda: list(several.timeline(four, hop=HOP)),
                 lambda: list(five_models.timeline(four, hop=HOP)),

@@ -5,6 +5,7 @@ import platform
 import re
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -48,6 +49,7 @@ def keep(name: str, rows: Any) -> None:
         "processor": processor(),
         "machine": platform.machine(),
         "system": platform.system(),
+        "date": date.today().isoformat(),
     }
     text = json.dumps({"machine": machine, "result": rows}, indent=2)
     (RESULTS / f"{name}.json").write_text(text + "\n")

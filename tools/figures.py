@@ -54,7 +54,8 @@ WORDS = {
         "whole": "MobileNetV3 over four minutes, a window every 5 s",
         "windows": "window after window of the file",
         "cores": (
-            "Measured on {cores} cores ({processor}); look at the ratios, not at the milliseconds."
+            "Measured on {cores} cores ({processor}), {date}; look at the ratios, not at the "
+            "milliseconds."
         ),
         "batch": "`ccmusic batch`, {n} MP3s of 10 s to a table",
         "loop": "plain loop, librosa and PyTorch fp32",
@@ -244,7 +245,7 @@ WORDS = {
         "load": "`librosa.load` 同样的 10 秒",
         "whole": "MobileNetV3 听四分钟，每 5 秒一个窗口",
         "windows": "逐个窗口读取文件",
-        "cores": "在 {cores} 个核心（{processor}）上测得；请看比值，不要看毫秒数。",
+        "cores": "{date} 在 {cores} 个核心（{processor}）上测得；请看比值，不要看毫秒数。",
         "batch": "`ccmusic batch`：{n} 个 10 秒 MP3 到一张表",
         "loop": "librosa 与 PyTorch fp32 的普通循环",
         "rate": "每秒 {rate:.1f} 个片段",
