@@ -253,6 +253,16 @@ def test_a_picture_zooms_moves_is_saved_and_fills_the_screen(visit: Callable[...
     page.wait_for_function("() => document.fullscreenElement?.dataset.key === 'spectrogram_cqt'")
 
 
+def test_figures_do_not_grow_while_the_style_sheet_is_missing(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.evaluate("""() => [...document.styleSheets]
+        .filter(({ ownerNode }) => ownerNode.textContent.includes(".figure"))
+        .forEach((sheet) => { sheet.disabled = true; })""")
+    page.wait_for_timeout(1000)
+    heights = "all => all.map(({ clientHeight }) => clientHeight)"
+    assert max(page.locator(".figure").evaluate_all(heights)) < 500
+
+
 def test_slider_and_player_are_there_for_the_keyboard(visit: Callable[..., Page]) -> None:
     page = visit("lang=en&example=vibe_ace")
     plain = page.locator(".st-key-plain_controls")

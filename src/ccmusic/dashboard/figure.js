@@ -77,11 +77,8 @@ class Figure {
     const spec = JSON.parse(root.dataset.figure);
     Object.assign(this, { root, spec, data, marks: {} });
     this.turn();
-    this.base = root.appendChild(document.createElement("canvas"));
-    if (spec.weights) {
-      this.over = root.appendChild(document.createElement("canvas"));
-      this.over.className = "overlay";
-    }
+    this.base = this.layer("");
+    if (spec.weights) this.over = this.layer("overlay");
     this.area = root.appendChild(document.createElement("div"));
     this.area.className = "area";
     root.append(this.buttons());
@@ -102,6 +99,13 @@ class Figure {
     root.onmousemove = (event) => this.follow(event);
     root.onmouseleave = () => this.leave();
     new ResizeObserver(() => this.draw()).observe(root);
+  }
+
+  // Out of the flow even before the style sheet has come: each drawing would ask for a higher one.
+  layer(className) {
+    const canvas = this.root.appendChild(document.createElement("canvas"));
+    canvas.style.position = "absolute";
+    return Object.assign(canvas, { className });
   }
 
   // Time and pitch change places, the lowest note being at the left then.
