@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ccmusic import Checkpoint, CheckpointError, Importance, Panel, load
-from ccmusic.errors import ClosedError
+from ccmusic.errors import CCMusicError, ClosedError
 from ccmusic.picture import Preprocessing
 from ccmusic.verdict import softmax
 from small_models import make_checkpoint
@@ -219,6 +219,26 @@ def test_a_model_that_fails_on_covered_pictures_says_so(then: float | None, said
     )
     with Panel([model]) as panel, pytest.raises(CheckpointError, match=said):
         last(panel, (noise(10, RATE), RATE))
+
+
+@pytest.mark.parametrize(
+    "error", [CheckpointError("not_finite", file="own"), ClosedError("panel_forked")]
+)
+def test_errors_that_say_what_is_wrong_stay_as_they_are(error: CCMusicError) -> None:
+    asked: list[int] = []
+
+    def once(pictures: Any) -> Any:
+        asked.append(len(pictures))
+        if len(asked) > 1:
+            raise error
+        return [[1.0, 0.0]]
+
+    model = Checkpoint.from_function(
+        once, name="once", classes=CLASSES, preprocessing=Preprocessing.default("cqt")
+    )
+    with Panel([model]) as panel, pytest.raises(type(error)) as raised:
+        last(panel, (noise(10, RATE), RATE))
+    assert raised.value is error
 
 
 def test_a_model_that_fails_leaves_the_others_measured(home: Path) -> None:

@@ -514,12 +514,16 @@ def _cover(occlusion: Occlusion, session: Future[Session], row: int) -> Part:
         # On CPUs, several together take longer than one after the other (benchmarks/batch.py).
         logits = [opened.run(["logits"], {"picture": each[None]})[0] for each in pictures]
         found = np.concatenate(logits)
-        if np.isfinite(found).all():
-            return occlusion, row, found
-        failure = CheckpointError("not_finite", file=occlusion.model)
-    except Exception as error:  # a failing model must not affect the others
-        failure = CheckpointError("failed", file=occlusion.model, reason=reason_of(error))
-    return occlusion, row, failure
+        if not np.isfinite(found).all():
+            raise CheckpointError("not_finite", file=occlusion.model)
+        return occlusion, row, found
+    except CheckpointError as error:  # a failing model must not affect the others
+        return occlusion, row, error
+    except CCMusicError:
+        raise
+    except Exception as error:
+        reason = reason_of(error)
+        return occlusion, row, CheckpointError("failed", file=occlusion.model, reason=reason)
 
 
 def _together(analysis: Analysis, genre: str | None, parts: Iterable[Part]) -> Iterator[Importance]:
