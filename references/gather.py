@@ -19,6 +19,8 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +77,20 @@ def gather(data: Path, out: Path) -> Path:
     soft = [[key, *row, *music[key]] for key, row in tags.items()]
     write_table(out / "soft.csv", header, soft)
 
-    synthesis = _module(data / "gtzan_mel.py")
-    for row in track(pictures, description="sounds of log-Mel pictures"):
-        sound = Path(renamed[row["path"]])
-        if not sound.exists():
-            samples = synthesis.sound(synthesis.decibels(row))
-            with replacing(sound) as beside:
-                soundfile.write(beside, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+    missing = [row for row in pictures if not Path(renamed[row["path"]]).exists()]
+    make = partial(_make_sound, data / "gtzan_mel.py")
+    with ProcessPoolExecutor() as pool:
+        made = pool.map(make, missing, [Path(renamed[row["path"]]) for row in missing])
+        for _ in track(made, description="sounds of log-Mel pictures", total=len(missing)):
+            pass
     return manifest
+
+
+def _make_sound(synthesis_path: Path, picture: dict[str, str], sound: Path) -> None:
+    synthesis = _module(synthesis_path)
+    samples = synthesis.sound(synthesis.decibels(picture))
+    with replacing(sound) as beside:
+        soundfile.write(beside, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
 
 
 def recording(row: dict[str, str]) -> str:
@@ -123,6 +131,7 @@ def _rename(theirs: Path, ours: Path, renamed: dict[str, str]) -> dict[str, npt.
     return content
 
 
+@cache
 def _module(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader
