@@ -29,9 +29,13 @@ def levels(figure: dict[str, Any]) -> npt.NDArray[np.float64]:
 
 
 def weights(figure: dict[str, Any]) -> npt.NDArray[np.float64]:
-    """Weights of a map, [height, width]."""
-    low, high = map(float, figure["ends"])
-    return low + _cells(figure, "weights") / 255 * (high - low)
+    """Weights of a map, [height, width], between the middles of its coarse cells."""
+    (width, height), coarse = figure["size"], np.array(figure["weights"])
+    rows, columns = coarse.shape
+    down = (np.arange(height) + 0.5) / height * rows - 0.5
+    along = (np.arange(width) + 0.5) / figure["columns"] * columns - 0.5
+    lines = np.array([np.interp(down, range(rows), column) for column in coarse.T])
+    return np.array([np.interp(along, range(columns), line) for line in lines.T])
 
 
 def _cells(figure: dict[str, Any], name: str) -> npt.NDArray[np.float64]:

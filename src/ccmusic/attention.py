@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -119,7 +120,7 @@ class Attention(Value):
         rows, columns = ((last - first + 1) for first, last in box)
         return rows * columns > _MOST * self.coarse.size
 
-    @property
+    @cached_property
     def box(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """:attr:`region` in cells of :attr:`coarse`: first and last row, first and last column."""
         peak = self._peak

@@ -24,6 +24,7 @@ from ccmusic.dashboard.inputs import LARGEST_MB
 from ccmusic.genres import GENRES, genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
 from ccmusic.zoo import find
+from figures import weights
 from live_page import PATIENCE, plot, settle
 
 pytestmark = pytest.mark.slow
@@ -336,6 +337,48 @@ def test_maps_follow_the_genre_chosen(visit: Callable[..., Page], genre: str) ->
     models = page.locator(".models .model").count()
     assert len(captions) == models
     assert all(caption.startswith(genre_name(genre, "en")) for caption in captions)
+
+
+def test_a_choice_of_the_maps_draws_nothing_else(visit: Callable[..., Page]) -> None:
+    received: list[str] = []
+    page = visit()
+    page.on("websocket", lambda s: s.on("framereceived", lambda _: received.append(s.url)))
+    page.reload()
+    expect(page.locator(".st-key-maps .region-line").first).to_be_visible(timeout=PATIENCE)
+    settle(page)
+
+    def messages(act: Callable[[], None]) -> int:
+        received.clear()
+        act()
+        settle(page)
+        return len(received)
+
+    def choose_jazz() -> None:
+        chooser = page.locator(".st-key-map_genre input")
+        chooser.press_sequentially(genre_name("jazz", "en"))
+        chooser.press("Enter")
+
+    kind = page.locator(".st-key-activation_maps label").first
+    view = page.locator(".st-key-view button")
+    whole = messages(view.nth(1).click) and messages(view.nth(0).click)
+    for act in (choose_jazz, kind.click, kind.click):
+        before = page.locator(".st-key-maps").inner_text()
+        assert messages(act) < whole / 2
+        assert page.locator(".st-key-maps").inner_text() != before
+    page.wait_for_url("**map=jazz**")
+
+
+def test_the_weights_of_a_map_lie_between_those_of_its_cells(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=vibe_ace")
+    drawn = page.evaluate("""() => {
+        const { figure } = document.querySelector(".st-key-maps .figure");
+        const { size: [width, height], weights, columns } = figure.spec;
+        return { width, height, weights, columns,
+            each: Array.from({ length: width * height }, (_, i) => figure.weight(i)) };
+    }""")
+    each = np.reshape(drawn["each"], (drawn["height"], drawn["width"]))
+    figure = {"size": each.shape[::-1], **{key: drawn[key] for key in ("weights", "columns")}}
+    assert each == pytest.approx(weights(figure), abs=1e-4)
 
 
 def test_the_whole_piece_fills_in_and_moves_the_window(

@@ -142,6 +142,8 @@ def test_maps_lie_on_the_spectrogram_in_its_colours(transform: TransformName) ->
     # A cell is several frames, and lies where they do.
     frames = len(attention.picture.spectrogram.times)
     step = frames // drawn.shape[1]
+    values = attention.values[::-1, step // 2 :: step][:, : drawn.shape[1]]
+    assert drawn == pytest.approx(values, abs=0.02)
     (begin, end), (first, last) = ends(figure["x"]), ends(whole["x"])
     assert begin == pytest.approx(first)
     assert end == pytest.approx(last, abs=(step + 1) * (last - first) / frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from html import escape
 
@@ -26,6 +27,7 @@ def attention(
     language: Language,
     *,
     after: Analysis | None = None,
+    alone: bool = False,
 ) -> tuple[bool, DeltaGenerator | None]:
     """Draw the regions that support the first choice of each model, or a chosen genre.
 
@@ -35,15 +37,30 @@ def attention(
         Title.
     after
         The analysis of the edited sound, whose maps stand below those before.
+    alone
+        Draw the maps again by themselves when a choice of theirs is touched. Streamlit does that
+        only once the run of the page has ended: not while there is something to wait for.
 
     Returns
     -------
     Whether one of the maps is opened large; and room to tell how far what counts is measured, if
     it is to be.
     """
+    draw = st.fragment(_draw) if alone else _draw
+    return draw(piece, analysis, language, after, alone)
+
+
+def _draw(
+    piece: str, analysis: Analysis, language: Language, after: Analysis | None, alone: bool
+) -> tuple[bool, DeltaGenerator | None]:
+    state().write_address()
+    explain: Callable[[Analysis, str, str | None], Attention | None] = (
+        Analysis.attention if state().activation_maps else Analysis.evidence
+    )
     given = {n: v for n, v in analysis.verdicts.items() if v.error is None}
     if not given:
         return False, None
+    firsts = [explain(analysis, name, None) for name in given]
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(translate(language, "attention.title"), anchor=False)
     choices, asked = ["", *analysis.genres], state().map_genre
@@ -54,7 +71,7 @@ def attention(
         format_func=lambda genre: (
             genre_name(genre, language) if genre else translate(language, "attention.first")
         ),
-        help=map_help("attention.map_help", map(analysis.evidence, given), language),
+        help=map_help("attention.map_help", firsts, language),
         **bound(
             "map_genre",
             known,
@@ -64,7 +81,7 @@ def attention(
         ),
     )
     genre = chosen or None
-    maps = {name: analysis.evidence(name, genre) for name in given}
+    maps = {name: explain(analysis, name, genre) for name in given}
     strongest = max((float(m.coarse.max()) for m in maps.values() if m), default=0.0)
     with st.container(horizontal=True, vertical_alignment="center"):
         # The style sheet fades the maps; nothing has to be asked of the server.
@@ -76,6 +93,8 @@ def attention(
         )
         browser_switch("one_scale", translate(language, "attention.one_scale"))
         measured = wanted(language)
+    if alone and measured and not all(each.measured for each in (analysis, after) if each):
+        st.rerun()  # what counts is to be measured now, and that takes a run of the page
     progress = st.empty() if measured else None
     both = analysis.transform == "both"
     # The first of each transform: the others beside it have the same axis.
@@ -121,7 +140,7 @@ def attention(
                 draw(name, "map", given[name], evidence)
                 if after and name in after.verdicts:
                     st.caption(translate(language, "what_if.after"))
-                    draw(name, "map_after", after.verdicts[name], after.evidence(name, genre))
+                    draw(name, "map_after", after.verdicts[name], explain(after, name, genre))
                 opened |= bool(enlarged)
                 if enlarged:  # the style sheet gives it what height there is
                     st.dialog(title_of, width="large")(draw)(name, "large", given[name], evidence)

@@ -91,11 +91,7 @@ class Figure {
         out[at + 3] = 255;
       });
     }
-    if (spec.weights) {
-      const codes = bytes(spec.weights), [low, high] = spec.ends;
-      this.weight = (i) => low + (codes[i] / 255) * (high - low);
-      this.dim();
-    }
+    if (spec.weights) this.dim();
     root.onmousemove = (event) => this.follow(event);
     root.onmouseleave = () => this.leave();
     new ResizeObserver(() => this.draw()).observe(root);
@@ -114,6 +110,18 @@ class Figure {
     const [x, y] = turned ? [{ ...spec.y, from: spec.y.to, to: spec.y.from }, spec.x] : [spec.x, spec.y];
     Object.assign(this, { turned, along: turned ? "y" : spec.time, x: new Axis(x), y: new Axis(y) });
   }
+  // Of a cell, between the middles of the coarse cells around it.
+  weight(i) {
+    const { weights, size: [width, height], columns } = this.spec;
+    const around = (share, count) => {
+      const place = Math.min(count - 1, Math.max(0, share * count - 0.5)), first = Math.floor(place);
+      return [first, Math.min(count - 1, first + 1), place - first];
+    };
+    const [top, bottom, down] = around((Math.floor(i / width) + 0.5) / height, weights.length);
+    const [left, right, along] = around(((i % width) + 0.5) / columns, weights[0].length);
+    const between = (row) => row[left] + along * (row[right] - row[left]);
+    return between(weights[top]) + down * (between(weights[bottom]) - between(weights[top]));
+  }
   dim() {
     const top = this.spec.strongest[Number(chosen.one_scale)];
     this.dimming = this.cells((i, out, at) => {
@@ -123,7 +131,7 @@ class Figure {
   // As the switches say now.
   switched() {
     this.turn();
-    if (this.weight) this.dim();
+    if (this.spec.weights) this.dim();
     this.mark("region", null); // of other places
     this.draw();
   }
@@ -393,7 +401,7 @@ class Figure {
       fixed(time.middle(frame, frames), 2) + data.seconds,
       `${fixed(this.level(i), 1)} dB`,
     ];
-    if (this.weight) lines.push(`${data.weight} ${fixed(this.weight(i), 2)}`);
+    if (this.spec.weights) lines.push(`${data.weight} ${fixed(this.weight(i), 2)}`);
     return { lines };
   }
   hide() {

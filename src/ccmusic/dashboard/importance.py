@@ -6,16 +6,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ccmusic.analysis import Analysis
-from ccmusic.dashboard.background import Background
-from ccmusic.dashboard.compute import measured_analysis, start_analysis, start_importance
+from ccmusic.dashboard.compute import start_importance
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.piece import Sound
-from ccmusic.dashboard.state import field_of_state, state
+from ccmusic.dashboard.state import field_of_state
 from ccmusic.errors import CCMusicError
-from ccmusic.importance import Importance
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate
-from ccmusic.verdict import Verdict
 
 
 def wanted(language: Language) -> bool:
@@ -25,17 +22,6 @@ def wanted(language: Language) -> bool:
         help=translate(language, "occlusion.switch_help"),
         **field_of_state("activation_maps"),
     )
-
-
-def known_analysis(
-    sound: Sound, transform: TransformChoice
-) -> Background[Verdict, Analysis] | Background[Importance, Analysis]:
-    """The analysis, started now or earlier, with what was measured since.
-
-    Errors are those of :func:`~ccmusic.dashboard.compute.start_analysis`.
-    """
-    known = start_analysis if state().activation_maps else measured_analysis
-    return known(sound, transform)
 
 
 def importance(

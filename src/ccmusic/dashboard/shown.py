@@ -9,8 +9,7 @@ from typing import Any
 from ccmusic.analysis import Analysis
 from ccmusic.audio import CLIP_SECONDS, Clip
 from ccmusic.dashboard.background import Background
-from ccmusic.dashboard.compute import prepared
-from ccmusic.dashboard.importance import known_analysis
+from ccmusic.dashboard.compute import measured_analysis, prepared
 from ccmusic.dashboard.piece import Piece, Sound
 from ccmusic.dashboard.state import state
 from ccmusic.errors import CCMusicError
@@ -66,7 +65,7 @@ def show(
 
     def shown(sound: Sound) -> Shown:
         window = prepared(sound, transform)
-        pending = known_analysis(sound, transform) if judged else None
+        pending = measured_analysis(sound, transform) if judged else None
         return Shown(sound, transform, on, language, window, pending)
 
     plain = shown(Sound(piece, _window_start(piece, transform)))

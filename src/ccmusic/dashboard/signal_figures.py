@@ -224,15 +224,12 @@ def attention_figure(
     step = -(-len(spectrogram.times) // (_LARGE_MAP_FRAMES if large else _MAP_FRAMES))
     count = len(spectrogram.times) // step * step
     levels = spectrogram.decibels()[:, :count].reshape(len(spectrogram.frequencies), -1, step)
-    weights = attention.values[:, step // 2 : count : step]
-    lowest, highest = float(weights.min()), float(weights.max())
-    spread = max(highest - lowest, 1e-6)
     turned = None if attention.picture.preprocessing.orientation == "pitch_along_x" else False
     figure = _picture(spectrogram, levels.mean(axis=2), language, attention.start, turned)
     own = float(attention.coarse.max())
     figure |= {
-        "weights": _base64(orient((weights - lowest) / spread * 255, "time_along_x")),
-        "ends": (lowest, lowest + spread),
+        "weights": orient(attention.coarse, "time_along_x").tolist(),
+        "columns": len(spectrogram.times) / step,  # of all frames, those left out included
         "strongest": [max(top, 1e-6) for top in (own, strongest)],
     }
     region = None if attention.everywhere else attention.region
