@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from xml.etree import ElementTree
 
@@ -45,6 +46,18 @@ def test_a_loud_cell_is_bright_where_it_belongs(transform: TransformName, x: flo
         shown = np.asarray(page.convert("RGB"))
     assert (shown[[0, -1, 0, -1], [0, 0, -1, -1]] == 255).all()  # a white margin
     assert (shown == magma()[255]).all(axis=2).sum() >= bright.sum()
+
+
+@pytest.mark.parametrize("frames", [1, 100, 2000])
+def test_an_svg_holds_a_pixel_for_each_cell_and_no_more_than_it_covers(frames: int) -> None:
+    drawn = plot.levels(_spectrogram("mel", frames), Preprocessing.default("mel"))
+    image, bar = ElementTree.fromstring(drawn.svg("en", "")).iter("image")
+    for element in (image, bar):
+        content = base64.b64decode(element.get("href", "").partition(",")[2])
+        with Image.open(io.BytesIO(content)) as embedded:
+            expected = (min(frames, 864), 128) if element is image else (1, 256)
+            assert embedded.size == expected
+    assert (image.get("width"), image.get("height")) == ("864", "864")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

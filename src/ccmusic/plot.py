@@ -50,6 +50,7 @@ class Plot:
     """An image with two axes and, unless it is None, the scale of its colours."""
 
     image: Image.Image
+    """A pixel for each cell, which becomes a block with sharp edges."""
     x: Axis
     y: Axis
     scale: Scale | None = None
@@ -58,7 +59,7 @@ class Plot:
         """Draw in pixels, black on white, in English: the font has no Chinese."""
         canvas = _Raster(*self._size)
         self._draw(canvas, "en")
-        return _encode(canvas.page)
+        return png(canvas.page)
 
     def svg(self, language: Language, title: str) -> str:
         """Draw an ``<svg>`` element for an HTML page, in the page's font and colour of text.
@@ -82,12 +83,12 @@ class Plot:
         beside = _BAR + 4 * _FONT if self.scale else 2 * _FONT
         lines = max((label.count("\n") + 1 for _, label in self.x.ticks), default=0)
         below = _GAP + (lines + 2) * _FONT
-        return _LEFT + self.image.width + beside, _TOP + self.image.height + below
+        return _LEFT + _AREA + beside, _TOP + _AREA + below
 
     def _draw(self, canvas: _Raster | _Vector, language: Language) -> None:
-        left, top, (width, height) = _LEFT, _TOP, self.image.size
+        left, top, width, height = _LEFT, _TOP, _AREA, _AREA
         right, bottom = left + width, top + height
-        canvas.image(left, top, self.image)
+        canvas.image(left, top, self.image, width, height)
         # Above its axis, not beside it: upright text is easier to read, Chinese above all.
         canvas.text(_MARGIN, _FONT, _title(self.y, language), "start")
         for share, label in self.y.ticks:
@@ -102,8 +103,7 @@ class Plot:
         canvas.text(left + width / 2, end, _title(self.x, language), "middle")
         if self.scale:
             colours = Image.fromarray(self.scale.colours[::-1, None])
-            bar = colours.resize((_BAR, height), Image.Resampling.BOX)
-            canvas.image(right + _FONT, top, bar)
+            canvas.image(right + _FONT, top, colours, _BAR, height)
             canvas.text(self._size[0] - _MARGIN, _FONT, self.scale.unit, "end")
             for share, label in self.scale.ticks:
                 x, y = right + _FONT + _BAR, bottom - share * height
@@ -129,8 +129,8 @@ class _Raster:
         self.pen = ImageDraw.Draw(self.page)
         self.font = ImageFont.load_default(_FONT)
 
-    def image(self, x: int, y: int, image: Image.Image) -> None:
-        self.page.paste(image, (x, y))
+    def image(self, x: int, y: int, image: Image.Image, width: int, height: int) -> None:
+        self.page.paste(image.resize((width, height), Image.Resampling.BOX), (x, y))
 
     def line(self, x0: float, y0: float, x1: float, y1: float) -> None:
         self.pen.line((x0, y0, x1, y1), "black", 2)
@@ -146,10 +146,11 @@ class _Vector:
     def __init__(self) -> None:
         self.parts: list[str] = []
 
-    def image(self, x: int, y: int, image: Image.Image) -> None:
-        data = base64.b64encode(_encode(image)).decode()
+    def image(self, x: int, y: int, image: Image.Image, width: int, height: int) -> None:
+        data = base64.b64encode(png(image)).decode()
         self.parts.append(
-            f'<image x="{x}" y="{y}" width="{image.width}" height="{image.height}" '
+            f'<image x="{x}" y="{y}" width="{width}" height="{height}" '
+            f'preserveAspectRatio="none" style="image-rendering:pixelated" '
             f'href="data:image/png;base64,{data}"/>'
         )
 
@@ -212,8 +213,9 @@ def _plot(
     start: float,
     scale: Scale | None = None,
 ) -> Plot:
-    # Cells become blocks with sharp edges; where there are more cells than pixels, means of cells.
-    image = Image.fromarray(pixels).convert("RGB").resize((_AREA, _AREA), Image.Resampling.BOX)
+    image = Image.fromarray(pixels).convert("RGB")
+    # Where there are more cells than pixels, means of cells.
+    image = image.resize([min(side, _AREA) for side in image.size], Image.Resampling.BOX)
     time = _round_ticks(start + spectrogram.times[0], start + spectrogram.times[-1])
     bins = len(spectrogram.frequencies)
     pitch = [((tick.place + 0.5) / bins, tick.label) for tick in pitch_ticks(spectrogram)]
@@ -233,7 +235,9 @@ def _round_ticks(low: float, high: float) -> list[tuple[float, str]]:
     return [(float(value - low) / span, f"{value + 0:g}") for value in values]
 
 
-def _encode(image: Image.Image) -> bytes:
+def png(image: Image.Image) -> bytes:
+    """Content of a PNG file."""
     memory = io.BytesIO()
-    image.save(memory, "PNG")
+    # Of spectrograms 6, the default, makes larger files in more than twice the time.
+    image.save(memory, "PNG", compress_level=3)
     return memory.getvalue()

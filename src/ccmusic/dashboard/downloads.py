@@ -38,7 +38,7 @@ def downloads(
     shown, window = (whole, analysis) if whole else (analysis, None)
     written = {kind: report.render(shown, kind, language) for kind in quick}
     page, told = state(), (analysis.clip.info, analysis.measured, written)
-    # These take a third of a second. The other two hold all times, which no analysis shares.
+    # These take a tenth of a second. The other two hold all times, which no analysis shares.
     if page.written[0] != told:
         html = report.render(shown, "html", language, window=window)
         picture = next(iter(analysis.spectrograms.values()))

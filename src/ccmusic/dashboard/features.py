@@ -16,10 +16,11 @@ from PIL import Image
 
 from ccmusic.dashboard.compute import features_of
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.media import embedded, png
+from ccmusic.dashboard.media import embedded
 from ccmusic.errors import CCMusicError
 from ccmusic.features import Stage
 from ccmusic.picture import Picture, magma, scale
+from ccmusic.plot import png
 from ccmusic.texts import Language, translate
 from ccmusic.zoo import Checkpoint
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import mimetypes
 from typing import Literal
 
 import streamlit as st
-from PIL import Image
 
 from ccmusic.dashboard.piece import Piece
 
@@ -32,13 +30,6 @@ def sound(piece: Piece) -> None:
     """Draw the browser's player of a piece."""
     kind = _of_content(media_type(piece.name), piece.key[1])
     st.audio(piece.content, format=kind, alt=piece.title)
-
-
-def png(image: Image.Image) -> bytes:
-    """Content of a PNG file."""
-    memory = io.BytesIO()
-    image.save(memory, "PNG")
-    return memory.getvalue()
 
 
 def embedded(content: bytes, kind: str) -> str:

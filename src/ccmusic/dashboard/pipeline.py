@@ -18,7 +18,7 @@ from ccmusic.dashboard.background import Background
 from ccmusic.dashboard.compute import open_panel
 from ccmusic.dashboard.features import features, planes
 from ccmusic.dashboard.markdown import plain, told
-from ccmusic.dashboard.media import offer, png
+from ccmusic.dashboard.media import offer
 from ccmusic.dashboard.player import sixteen, wav
 from ccmusic.dashboard.signal_figures import (
     Figure,
@@ -29,6 +29,7 @@ from ccmusic.dashboard.signal_figures import (
 from ccmusic.errors import CCMusicError
 from ccmusic.genres import genre_name
 from ccmusic.picture import Picture
+from ccmusic.plot import png
 from ccmusic.report import info_line, window_line
 from ccmusic.spectrogram import TransformChoice
 from ccmusic.texts import Language, translate

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ccmusic.axes import RANGE_DB, orient
-from ccmusic.dashboard.media import png
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.picture import magma
+from ccmusic.plot import png
 from ccmusic.result import PanelResult
 from ccmusic.spectrogram import Spectrogram
 from ccmusic.texts import Language, capitalized
