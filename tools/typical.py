@@ -126,11 +126,10 @@ def main(manifest: str) -> None:
                 path = picture_path(genre, place, transform)
                 Image.fromarray(colours).save(path, quality=QUALITY, method=6)
             source = one.clip.source
-            share = round(one.mean[genre], 3)
+            print(genre, f"{one.mean[genre]:.0%}", one.clip.title or source.credit)
             found[genre].append(
-                Typical(one.clip.title, source.credit, source.licence, share, source.generated)
+                Typical(one.clip.title, source.credit, source.licence, source.generated)
             )
-        print(genre, *(f"{t.probability:.0%} {t.title or t.credit};" for t in found[genre]))
     index = {genre: [vars(t) for t in typical] for genre, typical in found.items()}
     text = json.dumps(index, ensure_ascii=False, indent=1)
     (FOLDER / "typical.json").write_text(text + "\n", encoding="utf-8")

@@ -42,8 +42,6 @@ class Typical:
     credit: str
     licence: str
     """SPDX identifier."""
-    probability: float
-    """Of the genre, mean of all shipped models."""
     generated: bool
 
 
@@ -107,7 +105,7 @@ def _figures(genre: str, transform: TransformName, language: Language) -> str:
             all=len(found),
         )
         generated = translate(language, "typical.generated") if one.generated else ""
-        facts = (one.title, one.credit, generated, one.licence, f"{one.probability:.0%}")
+        facts = (one.title, one.credit, generated, one.licence)
         figures += (
             f'<figure><div class="framed {transform}">{axes}'
             f'<img alt="{escape(alt)}" src="{embedded(content, "webp")}"></div>'
