@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -81,3 +82,33 @@ def test_what_was_taken_back_does_not_come_again_from_a_closed_menu(
     settle(page)
     assert "off=" not in page.url
     expect(lines).to_have_count(models)
+
+
+def test_whatever_was_shown_before_a_click_acts_once(visit: Callable[..., Page]) -> None:
+    page = visit("lang=en&example=vibe_ace")
+    browser = page.context.new_cdp_session(page)
+
+    def listeners() -> Counter[str]:
+        found = browser.send("Runtime.evaluate", {"expression": "document"})
+        object_id = {"objectId": found["result"]["objectId"]}
+        at = browser.send("DOMDebugger.getEventListeners", object_id)["listeners"]
+        return Counter(each["type"] for each in at)
+
+    def shown(title: str, language: str) -> None:
+        page.locator(".st-key-example button", has_text=title).click()
+        expect(page.locator("h1.piece")).to_have_text(title)
+        settle(page)
+        page.locator(".st-key-language button", has_text=language).click()
+        settle(page)
+
+    shown("Rain", "English")
+    before = listeners()
+    for title, language in (("Enemy Unknown", "中文"), ("Celtica", "English")):
+        shown(title, language)
+        page.locator(".play-window").click()
+        page.wait_for_function("() => !document.querySelector('audio').paused")
+        page.wait_for_timeout(100)
+        expect(page.locator(".play-window")).to_have_class(re.compile("playing"))
+        page.locator(".play-window").click()
+        page.wait_for_function("() => document.querySelector('audio').paused")
+    assert listeners() - before == Counter()

@@ -21,6 +21,7 @@ from ccmusic.dashboard import dialog
 from ccmusic.dashboard.attention import attention
 from ccmusic.dashboard.change import change, curve
 from ccmusic.dashboard.compare import compare
+from ccmusic.dashboard.component import component
 from ccmusic.dashboard.compute import (
     faulty_checkpoints,
     finished_piece,
@@ -76,11 +77,7 @@ from ccmusic.whole import WholePiece
 _HERE = Path(__file__).parent
 _LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
 
-_page_script = st.components.v2.component(
-    "ccmusic_page",
-    html=STATUS,
-    js="".join((_HERE / name).read_text("utf-8") for name in ("region.js", "page.js")),
-)
+_page_script = component("page", "region.js", "page.js", html=STATUS)
 
 
 def page() -> None:

@@ -1,5 +1,5 @@
 // What a place of a map depends on: a square over the network's picture, while one points at it.
-export default function () {
+export default component(() => {
   const show = (event) => {
     const map = event.target.closest?.(".features .maps img");
     for (const field of document.querySelectorAll(".features .field")) field.hidden = true;
@@ -21,4 +21,4 @@ export default function () {
   return () => {
     for (const name of ["pointermove", "pointerdown"]) document.removeEventListener(name, show);
   };
-}
+});

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
 from PIL import Image
 
+from ccmusic.dashboard.component import component
 from ccmusic.dashboard.compute import features_of
 from ccmusic.dashboard.markdown import plain, told
 from ccmusic.dashboard.media import embedded
@@ -24,9 +24,7 @@ from ccmusic.plot import png
 from ccmusic.texts import Language, translate
 from ccmusic.zoo import Checkpoint
 
-_script = st.components.v2.component(
-    "ccmusic_features", html="", js=Path(__file__).with_name("features.js").read_text("utf-8")
-)
+_script = component("features", "features.js", html="")
 
 
 def planes(picture: Picture, language: Language) -> None:

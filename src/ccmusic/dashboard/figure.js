@@ -485,7 +485,7 @@ class Figure {
   }
 }
 
-export default function ({ data }) {
+export default component(({ data }) => {
   const known = { ...data, colours: bytes(data.colours) };
   const look = () => {
     const before = JSON.stringify(chosen);
@@ -508,4 +508,4 @@ export default function ({ data }) {
     observer.disconnect();
     themed.disconnect();
   };
-}
+});

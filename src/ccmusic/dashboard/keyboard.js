@@ -5,7 +5,7 @@
 const STEP = 0.1; // seconds, or a hundredth of what is shown
 const REST = 150; // milliseconds after the last key, before the values are read out
 
-export default function ({ data, parentElement }) {
+export default component(({ data, parentElement }) => {
   const status = parentElement.querySelector("[role=status]");
   const places = new WeakMap(); // of the cursor in each picture, and where its region began
 
@@ -80,4 +80,4 @@ export default function ({ data, parentElement }) {
     clearTimeout(timer);
     for (const [name, act] of Object.entries(listeners)) document.removeEventListener(name, act);
   };
-}
+});

@@ -17,6 +17,7 @@ import streamlit as st
 
 from ccmusic.audio import CLIP_SECONDS, Clip
 from ccmusic.dashboard import dialog
+from ccmusic.dashboard.component import component
 from ccmusic.dashboard.compute import open_panel
 from ccmusic.dashboard.inputs import hold
 from ccmusic.dashboard.markdown import told
@@ -36,11 +37,11 @@ _WORDS = (
 )
 _TOP_K = 5
 _RATES = 3000, 768_000  # hertz, of any microphone
-_microphone = st.components.v2.component(
-    "ccmusic_live",
+_microphone = component(
+    "live",
+    "live.js",
     html=(_HERE / "live.html").read_text("utf-8"),
     css=(_HERE / "live.css").read_text("utf-8"),
-    js=(_HERE / "live.js").read_text("utf-8"),
 )
 
 

@@ -6,7 +6,7 @@ kept.graphs ??= new WeakMap();
 kept.voice ??= null;
 const ORDER = 2; // filters in a row at each edge of a band: 24 dB per octave
 
-export default function ({ data, setTriggerValue, parentElement }) {
+export default component(({ data, setTriggerValue, parentElement }) => {
   document.documentElement.lang = data.language;
   const status = parentElement.querySelector("[role=status]");
   if (data.said !== undefined && status.textContent !== data.said) status.textContent = data.said;
@@ -225,4 +225,4 @@ export default function ({ data, setTriggerValue, parentElement }) {
     cancelAnimationFrame(frame);
     for (const [target, name, act] of listeners) target.removeEventListener(name, act, true);
   };
-}
+});

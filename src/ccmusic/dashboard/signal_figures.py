@@ -10,7 +10,6 @@ import base64
 import json
 import re
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ccmusic.attention import Attention
 from ccmusic.audio import AudioInfo, Envelope
 from ccmusic.axes import RANGE_DB, note_name, orient, pitch_ticks, pitch_title
+from ccmusic.dashboard.component import component
 from ccmusic.edits import message
 from ccmusic.picture import magma
 from ccmusic.prepare import Prepared
@@ -36,9 +36,7 @@ _WAVE_HEIGHT, _WAVE_MARGINS = 84, (0, 0, 0, 22)  # as wide as the strip below it
 _BLUE, _GREY = "#0072B2", "#9A9A9A"
 _STEPS = 2  # of levels to a dB
 
-_script = st.components.v2.component(
-    "ccmusic_figure", js=Path(__file__).with_name("figure.js").read_text("utf-8")
-)
+_script = component("figure", "figure.js")
 
 
 def figure_script(language: Language) -> None:

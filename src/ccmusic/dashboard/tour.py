@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import streamlit as st
-
+from ccmusic.dashboard.component import component
 from ccmusic.dashboard.markup import STATUS
 from ccmusic.texts import Language, translate
 
@@ -19,14 +18,8 @@ STEPS = {
 """Of the tour: what it is about, and where on the page that is."""
 _WORDS = ("open", "end", "back", "next", "done")
 
-_tour = st.components.v2.component(
-    "ccmusic_tour",
-    js=(_HERE / "tour.js").read_text("utf-8"),
-    css=(_HERE / "tour.css").read_text("utf-8"),
-)
-_keyboard = st.components.v2.component(
-    "ccmusic_keyboard", html=STATUS, js=(_HERE / "keyboard.js").read_text("utf-8")
-)
+_tour = component("tour", "tour.js", css=(_HERE / "tour.css").read_text("utf-8"))
+_keyboard = component("keyboard", "keyboard.js", html=STATUS)
 
 
 def tour(language: Language) -> None:

@@ -9,7 +9,7 @@ const hide = () => {
   bar = null;
 };
 
-export default function ({ data, setTriggerValue }) {
+export default component(({ data, setTriggerValue }) => {
   const offer = (event) => {
     hide();
     const plot = event.target, region = event.detail;
@@ -63,4 +63,4 @@ export default function ({ data, setTriggerValue }) {
     cancelAnimationFrame(waiting);
     for (const [name, act] of Object.entries(listeners)) document.removeEventListener(name, act);
   };
-}
+});

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from html import escape
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -16,6 +15,7 @@ from ccmusic.analysis import Analysis
 from ccmusic.audio import Clip
 from ccmusic.card import titles
 from ccmusic.dashboard.compare import peak
+from ccmusic.dashboard.component import component
 from ccmusic.dashboard.compute import prepared
 from ccmusic.dashboard.markdown import told
 from ccmusic.dashboard.markup import (
@@ -40,9 +40,7 @@ from ccmusic.report import genre_mark
 from ccmusic.spectrogram import transforms_of
 from ccmusic.texts import Language, capitalized, translate
 
-_script = st.components.v2.component(
-    "ccmusic_what_if", html="", js=Path(__file__).with_name("whatif.js").read_text("utf-8")
-)
+_script = component("what_if", "whatif.js", html="")
 _LEAD = 1.0  # seconds that are heard before a region that is missing
 
 
