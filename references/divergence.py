@@ -1,10 +1,9 @@
-"""How far the shipped panels diverge on ``valid``: ``python tools/divergence.py CLIPS.csv``.
+"""How far the shipped panels diverge on ``valid``: ``python references/divergence.py CLIPS.csv``.
 
-Writes ``benchmarks/results/divergence.json``, from which the words for a divergence are taken
+Writes ``references/results/divergence.json``, from which the words for a divergence are taken
 (``ccmusic.agreement``).
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -15,12 +14,13 @@ from ccmusic.agreement import agree
 from ccmusic.panel import Panel
 from ccmusic.prepare import prepare
 from ccmusic.workshop.data import read_manifest
+from shared import RESULTS, write_results
 
-RESULT = Path(__file__).parent.parent / "benchmarks" / "results" / "divergence.json"
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 
 def main(manifest: Path) -> None:
+    """Judge every clip of ``valid`` and write the results."""
     checkpoints = zoo.find("both")
     members = {
         "cqt": {c.card.name for c in checkpoints if c.card.transform == "cqt"},
@@ -50,7 +50,7 @@ def main(manifest: Path) -> None:
             "thirds": [round(float(edge), 4) for edge in thirds],
             "right_by_third": [round(float(right[third == i].mean()), 3) for i in range(3)],
         }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    write_results(RESULTS / "divergence.json", result, [c.card for c in checkpoints])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ looped then; ``references/results/short_pieces.json`` gets what the mean of the 
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -17,13 +16,12 @@ import numpy as np
 
 from ccmusic import Panel, load
 from ccmusic.audio import SAMPLE_RATE, Clip
-from ccmusic.files import write
 from ccmusic.genres import GENRES
 from ccmusic.workshop.data import read_manifest
 from ccmusic.workshop.evaluate import measure
+from shared import RESULTS, write_results
 
 SECONDS = (1, 2, 3, 5, 10)
-RESULTS = Path(__file__).parent / "results/short_pieces.json"
 CLASSES = tuple(GENRES)
 
 
@@ -56,7 +54,7 @@ def main(work: str) -> None:
                 "calibration_error": metrics.calibration_error,
             }
             print(seconds, found[seconds], flush=True)
-    write(RESULTS, (json.dumps(found, indent=1) + "\n").encode())
+        write_results(RESULTS / "short_pieces.json", found, panel.cards)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ which two windows are at hand, by one window and by both.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,14 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ccmusic.card import Metrics
-from ccmusic.files import write
 from ccmusic.verdict import softmax
 from ccmusic.workshop.data import Recording, read_soft_targets
 from ccmusic.workshop.evaluate import measure, predict_split
 from ccmusic.zoo import SHIPPED
 from gather import SONGS
 from networks import names
-from shared import checkpoint, parser_of
+from shared import checkpoint, parser_of, write_results
 
 
 def main(material: Path, out: Path, checkpoints: Path) -> None:
@@ -63,7 +61,7 @@ def main(material: Path, out: Path, checkpoints: Path) -> None:
         name: _figures(shares["mean of all"][twice], chosen, classes)
         for name, chosen in (("one", one), ("two", both))
     }
-    write(out, (json.dumps(found, indent=1) + "\n").encode())
+    write_results(out, found, [member.card for member in panel])
 
 
 def _figures(

@@ -7,16 +7,13 @@ the mean of its windows.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 from ccmusic import Panel
-from ccmusic.files import write
 from ccmusic.workshop.data import read_table
-
-RESULTS = Path(__file__).parent / "results/twelve.json"
+from shared import RESULTS, write_results
 
 
 def main(folder: str) -> None:
@@ -43,7 +40,7 @@ def main(folder: str) -> None:
             piece = {"artist": artist, "title": title, "genre": genre, "windows": len(windows)}
             found.append({**piece, "verdicts": verdicts})
             print(title, genre, verdicts["mean of all"], flush=True)
-    write(RESULTS, (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode())
+        write_results(RESULTS / "twelve.json", found, panel.cards)
 
 
 if __name__ == "__main__":

@@ -367,7 +367,7 @@ def page(results: Results, language: Language) -> str:
 
 def article(language: Language) -> list[str]:
     """Sections on the pieces of the original article."""
-    words, pieces = WORDS[language], json.loads(TWELVE.read_text("utf-8"))
+    words, pieces = WORDS[language], json.loads(TWELVE.read_text("utf-8"))["found"]
     models = titles(cards())
     rows = [
         [

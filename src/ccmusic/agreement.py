@@ -18,7 +18,7 @@ from ccmusic.verdict import Verdict
 _MAJORITY = 2 / 3
 # Divergences of the shipped panels on `valid`: a third lies below 0.022 to 0.028, where nine of ten
 # first choices are right, a third above 0.047 to 0.055, where six of ten are.
-# benchmarks/results/divergence.json, written by tools/divergence.py
+# references/results/divergence.json, written by references/divergence.py
 _ONE_OPINION = 0.025
 _FAR_APART = 0.05
 
