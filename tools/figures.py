@@ -30,7 +30,7 @@ WORDS = {
         "torch": "the published networks in PyTorch fp32, five forward passes alone, in turn",
         "torch_same": "the same networks in PyTorch fp32, five forward passes alone, in turn",
         "five_whole": "five models over four minutes, a window every 5 s",
-        "first_verdict": "dashboard: an example chosen, first verdict on the screen",
+        "page_first": "an example, its first verdict",
         "batch_long": "`ccmusic batch`, {n} MP3s of five minutes to a table",
         "once": "five models at once",
         "turn": "the same five in turn, each on all cores",
@@ -45,10 +45,14 @@ WORDS = {
         "fp32": "PyTorch fp32 and librosa",
         "disk": "a clean installation, on disk (download {download:.0f} MB)",
         "wheels": "PyTorch for processors, torchvision, librosa",
-        "page": "dashboard: an example chosen, all verdicts on the screen",
-        "picture": "dashboard: an example chosen, its picture on the screen",
-        "turned": "dashboard: the picture turned, for which no model is asked",
-        "page_ms": "median {median:.0f} ms, worst {worst:.0f} ms",
+        "page_all": "an example, all verdicts",
+        "page_picture": "an example, its picture",
+        "page_turned": "the switch to time downwards, the turned picture",
+        "page_maps": "the switch between measured and activation maps, the other map",
+        "page_genre": "a genre for the maps, its map",
+        "page_language": "a language, the answer in it",
+        "page_on": "Measured on {cores} cores ({processor}), {date}.",
+        "page_table": "what is touched, until what is there | median | worst",
         "decode": "decoding the centre of a five-minute MP3",
         "load": "`librosa.load` of the same 10 s",
         "whole": "MobileNetV3 over four minutes, a window every 5 s",
@@ -222,7 +226,7 @@ WORDS = {
         "torch": "公开模型，PyTorch fp32，仅五次前向计算，依次进行",
         "torch_same": "同样的模型，PyTorch fp32，仅五次前向计算，依次进行",
         "five_whole": "五个模型判断四分钟的录音，每 5 秒一个窗口",
-        "first_verdict": "仪表盘：选定示例，到第一个判断显示在屏幕上",
+        "page_first": "选定示例，到显示第一个判断",
         "batch_long": "`ccmusic batch`：{n} 个五分钟 MP3 到一张表",
         "once": "五个模型同时运行",
         "turn": "同样五个依次运行，各用全部核心",
@@ -237,10 +241,14 @@ WORDS = {
         "fp32": "PyTorch fp32 与 librosa",
         "disk": "全新安装占用的磁盘（下载 {download:.0f} MB）",
         "wheels": "PyTorch（仅 CPU）、torchvision、librosa",
-        "page": "仪表盘：选定示例，到全部判断显示在屏幕上",
-        "picture": "仪表盘：选定示例，到频谱图显示在屏幕上",
-        "turned": "仪表盘：转换频谱图的方向（不需要模型）",
-        "page_ms": "中位数 {median:.0f} ms，最长 {worst:.0f} ms",
+        "page_all": "选定示例，到显示全部判断",
+        "page_picture": "选定示例，到显示频谱图",
+        "page_turned": "转换频谱图的方向，到频谱图转过来",
+        "page_maps": "在实测图与激活图之间切换，到热力图换过来",
+        "page_genre": "为热力图选一种流派，到显示它的热力图",
+        "page_language": "切换语言，到答案换成该语言",
+        "page_on": "在 {cores} 个核心（{processor}）上测得，{date}。",
+        "page_table": "操作，到何时为止 | 中位数 | 最长",
         "decode": "解码一首五分钟 MP3 的正中 10 秒",
         "load": "`librosa.load` 同样的 10 秒",
         "whole": "MobileNetV3 听四分钟，每 5 秒一个窗口",
@@ -432,7 +440,7 @@ def speed(language: str) -> str:
     kept = json.loads((RESULTS / "spectrogram.json").read_text())["result"]
     run, cqt, mel = panel["result"], kept["cqt"], kept["mel"]
     many, served = _result("batch"), _result("service")
-    page, pieces = _result("dashboard"), _result("pieces")
+    pieces = _result("pieces")
     process, install, asked = _result("process"), _result("install"), _result("together")
 
     def row(what: str, ours: float, reference: str, theirs: float) -> list[str]:
@@ -473,10 +481,6 @@ def speed(language: str) -> str:
             f"{words['wheels']}: {install['reference']['disk_mb']:.0f} MB",
             f"{install['ccmusic']['disk_mb'] / install['reference']['disk_mb']:.2f}",
         ],
-        [words["first_verdict"], words["page_ms"].format(**page["first_verdict_ms"]), "", ""],
-        [words["page"], words["page_ms"].format(**page["all_verdicts_ms"]), "", ""],
-        [words["picture"], words["page_ms"].format(**page["picture_ms"]), "", ""],
-        [words["turned"], words["page_ms"].format(**page["turned_ms"]), "", ""],
         *(
             [
                 words[f"batch{kind}"].format(n=many["files"]),
@@ -498,6 +502,15 @@ def speed(language: str) -> str:
         ],
     ]
     return f"{words['cores'].format(**panel['machine'])}\n\n" + table(words["speed"], rows)
+
+
+def page(language: str) -> str:
+    words, kept = WORDS[language], json.loads((RESULTS / "dashboard.json").read_text())
+    rows = [
+        [words[f"page_{name}"], *(f"{spent[which]:.0f} ms" for which in ("median", "worst"))]
+        for name, spent in kept["result"].items()
+    ]
+    return f"{words['page_on'].format(**kept['machine'])}\n\n{table(words['page_table'], rows)}"
 
 
 def importing(language: str) -> str:
@@ -726,7 +739,11 @@ def teacher(language: str) -> str:
 
 def songs(language: str) -> str:
     """What each network, their means and the teacher reach on songs of ``valid``."""
-    words, now, before = WORDS[language], _of_references("songs"), _of_references("songs_before")
+    words, now, before = (
+        WORDS[language],
+        _of_references("songs"),
+        _of_references("songs_before"),
+    )
     windows = now.pop("windows")
     rows = [
         [
@@ -764,9 +781,10 @@ def songs(language: str) -> str:
 
 
 def _of_references(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
+    content: dict[str, Any] = json.loads(
         (ROOT / "references" / "results" / f"{name}.json").read_text()
     )
+    found: dict[str, Any] = content.get("found", content)
     return found
 
 
@@ -843,6 +861,7 @@ def main() -> None:
                 "docs/speed",
                 {
                     "speed": speed,
+                    "page": page,
                     "limit": limit,
                     "settings": settings,
                     "file": file,
