@@ -11,7 +11,7 @@ import pytest
 import ccmusic
 from ccmusic.errors import AudioError, DataError
 from ccmusic.genres import GENRES, genre_name
-from ccmusic.texts import LANGUAGES, catalogue, chinese_sentences, localized, translate
+from ccmusic.texts import LANGUAGES, Language, catalogue, chinese_sentences, localized, translate
 
 CHINESE = [*catalogue("zh").values(), *chinese_sentences().values()]
 
@@ -68,6 +68,19 @@ def test_no_message_of_the_library_names_an_option_of_the_command_line() -> None
             raised = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
             texts = [n.value for r in raised for n in ast.walk(r) if isinstance(n, ast.Constant)]
             assert not [t for t in texts if isinstance(t, str) and re.search("--[a-z]", t)], path
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_negative_numbers_have_a_minus_sign(language: Language) -> None:
+    """Names and code keep their hyphens."""
+    for key, sentence in catalogue(language).items():
+        assert not re.search(r"(?<!\w)-\d", sentence)
+        forms = {field: form for _, field, form, _ in Formatter().parse(sentence) if field}
+        values = {field: -7.0 if form else "a-b" for field, form in forms.items()}
+        told = translate(language, key, **values)
+        assert "-7" not in told
+        assert ("−7" in told) == any(forms.values())
+        assert ("a-b" in told) == (not all(forms.values()))
 
 
 def test_chinese_sentences_have_chinese_punctuation() -> None:
