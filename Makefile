@@ -14,9 +14,10 @@ PYTEST := pytest -n auto --dist loadfile
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # From the spectrogram to the verdict. Without those that start programs of their own (the command
 # line, the docs, an installation), wait for children that hang, build a wheel, or decode hundreds of
-# files.
-CORE := $(filter-out $(patsubst %,tests/test_%.py,audio cli docs examples formats headers \
-	hostile_files instruction_sets licences lock offline public release sandbox site zoo),\
+# files; and without edits of the sound, help texts, and what earlier versions stored.
+CORE := $(filter-out $(patsubst %,tests/test_%.py,audio cli docs edits examples formats headers \
+	help hostile_files instruction_sets licences lock offline public release sandbox site \
+	stored_formats zoo),\
 	$(wildcard tests/test_*.py))
 # The registry's PyTorch for Linux brings gigabytes of CUDA; this index has builds for processors.
 TORCH_CPU := https://download.pytorch.org/whl/cpu

@@ -59,7 +59,8 @@ def networks() -> list[Any]:
     from ccmusic.workshop.backbones import BACKBONES, build
 
     return [
-        build(name, n_classes=13).eval().to(memory_format=torch.channels_last) for name in BACKBONES
+        build(name, n_classes=13).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for name in BACKBONES
     ]
 
 

@@ -4,7 +4,9 @@ The limit is measured too: fp32 matrices multiplied by the same runtime. A model
 are those of its convolutions.
 """
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper
@@ -19,7 +21,7 @@ SIDES = (256, 512, 1024, 2048)  # which of them is quickest is the processor's a
 REPEATS = 15
 
 
-def product(side: int, threads: int) -> tuple[onnxruntime.InferenceSession, dict]:
+def product(side: int, threads: int) -> tuple[onnxruntime.InferenceSession, dict[str, Any]]:
     """A session that multiplies two square matrices, and its inputs."""
     left, right = np.random.default_rng(0).normal(size=(2, side, side)).astype(np.float32)
     kind = TensorProto.FLOAT
@@ -46,7 +48,7 @@ def main() -> None:
         speeds = []
         for side in SIDES:
             session, inputs = product(side, threads)
-            (ms,) = median_ms(lambda s=session, i=inputs: s.run(None, i), repeats=REPEATS)
+            (ms,) = median_ms(partial(session.run, None, inputs), repeats=REPEATS)
             speeds.append(side**3 / ms / 1e6)  # multiply-adds in 1e9 per second
         peaks[threads] = max(speeds)
     rows, least_ms = {}, 0.0
@@ -56,7 +58,7 @@ def main() -> None:
         session = checkpoint.open(threads=1)
         shape = (1, card.preprocessing.channels, card.preprocessing.size, card.preprocessing.size)
         picture = {"picture": np.zeros(shape, np.float32)}
-        (ms,) = median_ms(lambda s=session, p=picture: s.run(None, p), repeats=REPEATS)
+        (ms,) = median_ms(partial(session.run, None, picture), repeats=REPEATS)
         speed = card.multiply_adds / ms / 1e6
         rows[card.backbone] = {
             "multiply_adds": card.multiply_adds,

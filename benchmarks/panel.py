@@ -33,7 +33,7 @@ def main() -> None:
 
     def passes(widths: dict[str, int]) -> Callable[[], None]:
         networks = [
-            build(name, n_classes=13, width_divisor=divisor)
+            build(name, n_classes=13, width_divisor=divisor)  # type: ignore[call-overload]
             .eval()
             .to(memory_format=torch.channels_last)
             for name, divisor in widths.items()

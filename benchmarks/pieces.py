@@ -9,6 +9,7 @@ five models.
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def long_song(folder: Path, minutes: float, suffix: str = "mp3") -> Path:
         return path
     container_format, codec = _CODECS[suffix]
     with av.open(str(path), "w", format=container_format) as container:
-        stream = container.add_stream(codec, rate=RATE, layout="stereo")
+        stream: Any = container.add_stream(codec, rate=RATE, layout="stereo")
         stream.bit_rate = 192_000
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(stereo), "fltp", "stereo")
         frame.sample_rate = RATE
@@ -72,10 +73,10 @@ def main() -> None:
             lambda: librosa.load(five, sr=audio.SAMPLE_RATE, offset=145, duration=10),
             repeats=30,
         )
-        which = ("cqt", ["mobilenet_v3_large"])
+        one = ["mobilenet_v3_large"]
         with (
-            Panel.open(*which) as alone,
-            Panel.open(*which, concurrency=available_cores()) as several,
+            Panel.open("cqt", one) as alone,
+            Panel.open("cqt", one, concurrency=available_cores()) as several,
             Panel.open("cqt", concurrency=available_cores()) as five_models,
         ):
             starts = [w.clip.info.window_start for w in several.timeline(four, hop=HOP)]

@@ -7,6 +7,7 @@ for WAV, FLAC and Ogg Vorbis, soundfile and soxr; for M4A, PyAV by hand and soxr
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import av
@@ -32,6 +33,7 @@ def with_soundfile(path: Path) -> object:
 def with_av(path: Path) -> object:
     with av.open(str(path)) as container:
         (stream,) = container.streams.audio
+        assert stream.time_base
         container.seek(int(START / stream.time_base), stream=stream)
         frames, n = [], 0
         for frame in container.decode(stream):
@@ -62,9 +64,7 @@ def main() -> None:
             song = long_song(Path(folder), 5, kind)
             name, reference = REFERENCES[kind]
             ours, theirs = median_ms(
-                lambda song=song: audio.load(song),
-                lambda song=song, read=reference: read(song),
-                repeats=30,
+                partial(audio.load, song), partial(reference, song), repeats=30
             )
             rows[kind] = {
                 "ms": ours, "reference": name, "reference_ms": theirs, "ratio": ours / theirs

@@ -45,7 +45,7 @@ def with_normalisation(checkpoint: Checkpoint) -> bytes:
     graph = model.graph
     (old,) = (value for value in graph.input if value.name == "picture")
     graph.input.remove(old)
-    shape = ["n", 1, preprocessing.size, preprocessing.size]
+    shape: list[str | int | None] = ["n", 1, preprocessing.size, preprocessing.size]
     graph.input.append(helper.make_tensor_value_info("grey", TensorProto.UINT8, shape))
     scale = helper.make_tensor("grey.scale", TensorProto.FLOAT, mean.shape, 1 / (255 * std))
     shift = helper.make_tensor("grey.shift", TensorProto.FLOAT, mean.shape, mean / std)
@@ -58,7 +58,8 @@ def with_normalisation(checkpoint: Checkpoint) -> bytes:
     nodes = [*first, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-    return model.SerializeToString()
+    serialised: bytes = model.SerializeToString()
+    return serialised
 
 
 def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
@@ -69,8 +70,8 @@ def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
     grey = {"grey": drawn.pixels[None, None]}
     preprocessing = drawn.preprocessing
 
-    def each(sessions: Sequence[Any], inputs: dict[str, Any]) -> Callable[[], None]:
-        return lambda: [s.run(None, inputs) for s in sessions] and None
+    def each(sessions: Sequence[Any], inputs: dict[str, Any]) -> Callable[[], object]:
+        return lambda: [s.run(None, inputs) for s in sessions]
 
     def made(**changed: Any) -> list[onnxruntime.InferenceSession]:
         return [opened(checkpoint.path, **changed) for checkpoint in checkpoints]
@@ -82,7 +83,7 @@ def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
             session.run(None, {"picture": normalise(drawn.pixels, preprocessing)[None]})
 
     inside = [opened(with_normalisation(checkpoint)) for checkpoint in checkpoints]
-    tried = {
+    tried: dict[str, Callable[[], object]] = {
         "as it is": each(plain, picture),
         "not optimised": each(made(graph_optimization_level=LEVEL.ORT_DISABLE_ALL), picture),
         "basic": each(made(graph_optimization_level=LEVEL.ORT_ENABLE_BASIC), picture),
@@ -109,7 +110,7 @@ def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, float]:
             core.compile_model(str(c.path), "CPU", {"INFERENCE_NUM_THREADS": 1})
             for c in checkpoints
         ]
-        tried["OpenVINO"] = lambda: [m(picture) for m in compiled] and None
+        tried["OpenVINO"] = lambda: [m(picture) for m in compiled]
     times = median_ms(*tried.values(), repeats=REPEATS)
     found = {name: ms / times[0] for name, ms in zip(tried, times, strict=True)}
     with Panel(checkpoints) as panel:

@@ -31,6 +31,7 @@ from torch import nn
 from ccmusic.errors import DataError
 from ccmusic.files import replacing
 from ccmusic.workshop.backbones import family_of, skeleton, torchvision_models
+from ccmusic.workshop.initialise import reason_of_weights
 from ccmusic.workshop.weights import Tensors, read_weights
 from shared import parser_of
 
@@ -75,11 +76,10 @@ def donate(path: Path, backbone: str) -> Tensors:
         assert features is not None
         donor.heirs[backbone](tensors, features(network))
     except Exception as error:  # other kinds of files fail in many ways
-        text = " ".join(str(error).split()) or type(error).__name__
-        reason = f"it lacks {text}" if isinstance(error, KeyError) else text.split(": ", 1)[-1]
         titles = " or ".join(donor.title for donor in donors)
         raise DataError(
-            f"{path}: {backbone} cannot be initialised from it ({reason[:200]}); expected {titles}"
+            f"{path}: {backbone} cannot be initialised from it ({reason_of_weights(error)}); "
+            f"expected {titles}"
         ) from None
     return network.state_dict()
 

@@ -168,6 +168,7 @@ def test_every_source_gives_what_the_file_gives(small_zoo: Path, kind: str) -> N
         ((np.full(44_100, 1e300), 44_100), AudioError, "invalid samples"),
         ((np.ones(441), 44_100), AudioError, "only 0.010 s of audio"),
         (b"", AudioError, "the file is empty"),
+        ("", AudioError, "the name of the recording is empty"),
         (b"no music", AudioError, "not a supported audio format"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -239,6 +239,8 @@ def test_a_failing_model_is_reported_and_the_status_is_1(folder: Path, run) -> N
     ("arguments", "said"),
     [
         (["classify", "missing.wav"], "missing.wav: no such file"),
+        (["classify", ""], "the name of the recording is empty"),
+        (["batch", "", "-o", "x.csv"], "the name of a file or folder is empty"),
         (["classify", SONG, "--models", "tuba"], "unknown model tuba; known: jazz_cqt, rock_cqt"),
         (["classify", SONG, "--transform", "mel"], "no checkpoints for mel yet"),
         (["spectrogram", "missing.wav", "-o", "x.png"], "missing.wav: no such file"),

@@ -216,7 +216,7 @@ def test_a_line_tells_every_edit_in_both_languages() -> None:
     assert edits.message(EDITS, "en") == (
         "edited: left channel alone; without 64–127 Hz; without 2.0–4.0 s; "
         "without 64–127 Hz at 2.0–4.0 s; pitch +2 semitones; tempo × 1.1; high-pass 80 Hz; "
-        "low-pass 4000 Hz; noise 20 dB below the sound; gain -6 dB"
+        "low-pass 4000 Hz; noise 20 dB below the sound; gain −6 dB"
     )
     assert edits.message(EDITS[:2], "zh") == "已改动：只用左声道；去掉 64–127 Hz"
 

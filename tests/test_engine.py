@@ -1,6 +1,5 @@
 import io
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -87,14 +86,15 @@ def test_long_recordings_are_refused(panel: Panel, song: Path) -> None:
     assert caught.value.key == "too_long"
 
 
-def test_a_run_is_cancelled_from_another_thread(engine: Engine, panel: Panel, bomb: Path) -> None:
+def test_a_run_is_cancelled_from_another_thread(engine: Engine, panel: Panel, song: Path) -> None:
     cancelled = threading.Event()
     threading.Timer(0.3, cancelled.set).start()
-    started = time.monotonic()
-    with pytest.raises(CancelledError):  # twelve hours take longer than that to look through
+    with pytest.raises(CancelledError):
         while True:
-            engine.run(panel, bomb, crop="end", cancelled=cancelled)
-    assert time.monotonic() - started < 30
+            engine.run(panel, song, cancelled=cancelled)
+    # Nor is there a result if it was there before anybody looked, and no model was asked.
+    with pytest.raises(CancelledError):
+        engine.run(panel, (np.zeros(300_000), 22_050), cancelled=cancelled)
     assert engine.run(panel, (np.ones(300_000) * 0.1, 22_050)).file == "the samples"
 
 

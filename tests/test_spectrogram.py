@@ -202,7 +202,7 @@ def test_short_signals_have_one_frame_per_hop(n: int) -> None:
 
 @pytest.mark.parametrize(
     ("frequency", "name"),
-    [(440, "A4"), (32.703, "C1"), (446, "A4 +23¢"), (27.5, "A0"), (0, ""), (427.5, "A4 -50¢")],
+    [(440, "A4"), (32.703, "C1"), (446, "A4 +23¢"), (27.5, "A0"), (0, ""), (427.5, "A4 −50¢")],
 )
 def test_note_names(frequency: float, name: str) -> None:
     assert note_name(frequency) == name

@@ -55,12 +55,12 @@ def test_sentences_are_found_with_their_values(english: str, chinese: str) -> No
     assert localized(english, "en") == english
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_no_message_of_the_library_names_an_option_of_the_command_line(language: Language) -> None:
+def test_no_message_of_the_library_names_an_option_of_the_command_line() -> None:
     """The service, the page and Python have others; the command line writes its own."""
     own = ("cli.", "error.edited_whole")
-    named = [k for k, v in catalogue(language).items() if "--" in v and not k.startswith(own)]
-    assert not named
+    for language in LANGUAGES:
+        named = [k for k, v in catalogue(language).items() if "--" in v and not k.startswith(own)]
+        assert not named
     package = Path(ccmusic.__file__).parent
     for path in package.rglob("*.py"):
         if path.parent.name != "cli":
@@ -68,6 +68,19 @@ def test_no_message_of_the_library_names_an_option_of_the_command_line(language:
             raised = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
             texts = [n.value for r in raised for n in ast.walk(r) if isinstance(n, ast.Constant)]
             assert not [t for t in texts if isinstance(t, str) and re.search("--[a-z]", t)], path
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_negative_numbers_have_a_minus_sign(language: Language) -> None:
+    """Names and code keep their hyphens."""
+    for key, sentence in catalogue(language).items():
+        assert not re.search(r"(?<!\w)-\d", sentence)
+        forms = {field: form for _, field, form, _ in Formatter().parse(sentence) if field}
+        values = {field: -7.0 if form else "a-b" for field, form in forms.items()}
+        told = translate(language, key, **values)
+        assert "-7" not in told
+        assert ("−7" in told) == any(forms.values())
+        assert ("a-b" in told) == (not all(forms.values()))
 
 
 def test_chinese_sentences_have_chinese_punctuation() -> None:

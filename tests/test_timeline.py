@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,19 +43,26 @@ def test_windows_cover_the_piece_to_its_end(
         assert analysis.agreement.top == "jazz"
 
 
-def _changing(tone: Sound, noise: Sound, rate: int = 44_100) -> np.ndarray:
+def _changing(tone: Sound, noise: Sound) -> np.ndarray:
     """Thirty seconds in stereo: clipped in one channel, then silent, then clean."""
+    rate = 44_100
     sound = np.stack([tone(440, 30, rate) + noise(30, rate)] * 2)
     sound[0, : 10 * rate] = np.clip(8 * sound[0, : 10 * rate], -1, 1)
     sound[:, 10 * rate : 20 * rate] = 0
     return sound
 
 
+@pytest.fixture(scope="module")
+def changing(write_sound: WriteSound, tone: Sound, noise: Sound) -> Callable[[str], Path]:
+    """The same as a file of this name, which tells the format."""
+    return cache(lambda name: write_sound(name, _changing(tone, noise)))
+
+
 @pytest.mark.parametrize("name", ["song.wav", "song.mp3", "song.flac"])
 def test_a_window_is_what_loading_it_gives(
-    panel: Panel, write_sound: WriteSound, tone: Sound, noise: Sound, name: str
+    panel: Panel, changing: Callable[[str], Path], name: str
 ) -> None:
-    song = write_sound(name, _changing(tone, noise))
+    song = changing(name)
     analyses = list(panel.timeline(song, hop=10))
     codes = [[warning.code for warning in a.clip.warnings] for a in analyses]
     assert ["clipping" in c for c in codes] == [True, False, False]
@@ -70,10 +78,8 @@ def test_a_window_is_what_loading_it_gives(
     assert len(analyses[0].clip.original) == 441_000
 
 
-def test_a_stream_may_be_read_while_its_windows_come(
-    write_sound: WriteSound, tone: Sound, noise: Sound
-) -> None:
-    song = write_sound("song.mp3", _changing(tone, noise))
+def test_a_stream_may_be_read_while_its_windows_come(changing: Callable[[str], Path]) -> None:
+    song = changing("song.mp3")
     with song.open("rb") as stream:
         recording = Recording(stream)
         expected = recording.load(crop=12.0).samples
@@ -85,10 +91,10 @@ def test_a_stream_may_be_read_while_its_windows_come(
 @pytest.mark.parametrize("name", ["song.wav", "song.mp3", "song.flac"])
 @pytest.mark.parametrize("crop", ["start", "center", "end"])
 def test_a_window_and_the_whole_are_decoded_at_once(
-    write_sound: WriteSound, tone: Sound, noise: Sound, monkeypatch: pytest.MonkeyPatch,
+    changing: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch,
     name: str, crop: Literal["start", "center", "end"],
 ) -> None:  # fmt: skip
-    song = write_sound(name, _changing(tone, noise))
+    song = changing(name)
     expected = load(song, crop=crop), load(song, seconds=MAX_SECONDS, loop=False)
     passes: list[object] = []
     decode = ccmusic.decode._decode

@@ -136,25 +136,7 @@ WORDS = {
             "{five_at_once_ms:.0f} ms, {share_of_peak:.0%} of what is possible."
         ),
         "settings_table": "setting | time of the five, one core, in turn",
-        "file_lengths": {"10 s": "ten seconds", "5 min": "the centre of five minutes"},
         "file_table": "milliseconds of processor time | {kinds}",
-        "file_parts": {
-            "open": "open, twice",
-            "header": "header and length",
-            "seek": "seek",
-            "decode": "decode",
-            "mix": "mix to mono",
-            "resample": "resample",
-            "quality": "silence, brightness",
-            "speech": "speech",
-            "cqt": "CQT",
-            "picture": "picture",
-            "networks": "five networks",
-            "agreement": "mean and agreement",
-            "json": "JSON",
-            "rest": "all else",
-            "sum": "together",
-        },
         "reading_table": "format | ten seconds | reference in the same run | ratio",
         "soundfile": "soundfile, mean, soxr",
         "av_by_hand": "PyAV, mean, soxr",
@@ -318,25 +300,7 @@ WORDS = {
             "{five_at_once_ms:.0f} ms，是可能速度的 {share_of_peak:.0%}。"
         ),
         "settings_table": "设置 | 五个模型在一个核心上依次运行的时间",
-        "file_lengths": {"10 s": "10 秒的文件", "5 min": "五分钟文件的正中"},
         "file_table": "处理器时间（毫秒） | {kinds}",
-        "file_parts": {
-            "open": "打开（两次）",
-            "header": "头部与时长",
-            "seek": "定位",
-            "decode": "解码",
-            "mix": "混成单声道",
-            "resample": "重采样",
-            "quality": "静音与亮度",
-            "speech": "说话声",
-            "cqt": "CQT",
-            "picture": "图",
-            "networks": "五个模型",
-            "agreement": "平均与一致程度",
-            "json": "JSON",
-            "rest": "其余",
-            "sum": "合计",
-        },
         "reading_table": "格式 | 十秒 | 同次运行的参照 | 比值",
         "soundfile": "soundfile、取平均、soxr",
         "av_by_hand": "PyAV、取平均、soxr",
@@ -419,6 +383,48 @@ WORDS = {
         "the panel, on all cores": "评审团，使用全部核心",
     },
 }  # fmt: skip
+
+LENGTHS = {
+    "en": {"10 s": "ten seconds", "5 min": "the centre of five minutes"},
+    "zh": {"10 s": "10 秒的文件", "5 min": "五分钟文件的正中"},
+}
+
+PARTS = {
+    "en": {
+        "open": "open, twice",
+        "header": "header and length",
+        "seek": "seek",
+        "decode": "decode",
+        "mix": "mix to mono",
+        "resample": "resample",
+        "quality": "silence, brightness",
+        "speech": "speech",
+        "cqt": "CQT",
+        "picture": "picture",
+        "networks": "five networks",
+        "agreement": "mean and agreement",
+        "json": "JSON",
+        "rest": "all else",
+        "sum": "together",
+    },
+    "zh": {
+        "open": "打开（两次）",
+        "header": "头部与时长",
+        "seek": "定位",
+        "decode": "解码",
+        "mix": "混成单声道",
+        "resample": "重采样",
+        "quality": "静音与亮度",
+        "speech": "说话声",
+        "cqt": "CQT",
+        "picture": "图",
+        "networks": "五个模型",
+        "agreement": "平均与一致程度",
+        "json": "JSON",
+        "rest": "其余",
+        "sum": "合计",
+    },
+}
 
 
 def reach(language: str) -> str:
@@ -656,12 +662,12 @@ def file(language: str) -> str:
     """What each part of judging a file takes, by format."""
     words, kept = WORDS[language], json.loads((RESULTS / "parts.json").read_text())
     tables = []
-    for length, title in words["file_lengths"].items():
+    for length, title in LENGTHS[language].items():
         of = kept["result"][length]
         kinds = {kind: {**parts, "sum": sum(parts.values())} for kind, parts in of.items()}
         rows = [
             [name, *(f"{parts[part]:.1f}" for parts in kinds.values())]
-            for part, name in words["file_parts"].items()
+            for part, name in PARTS[language].items()
         ]
         names = " | ".join(kind.upper() for kind in kinds)
         tables.append(f"{title}:\n\n{table(words['file_table'].format(kinds=names), rows)}")
@@ -834,14 +840,12 @@ def speech(language: str) -> str:
 
 
 def filled(text: str, contents: dict[str, str]) -> str:
-    for name, content in contents.items():
-        text = re.sub(
-            rf"(<!-- figures:{name} -->\n).*?(<!-- end -->)",
-            lambda match, content=content: f"{match[1]}{content}\n{match[2]}",
-            text,
-            flags=re.DOTALL,
-        )
-    return text
+    return re.sub(
+        r"(<!-- figures:(\w+) -->\n).*?(<!-- end -->)",
+        lambda match: f"{match[1]}{contents[match[2]]}\n{match[3]}",
+        text,
+        flags=re.DOTALL,
+    )
 
 
 def main() -> None:

@@ -110,7 +110,7 @@ def main() -> None:
     import torchaudio
     import torchaudio.compliance.kaldi
 
-    made = {
+    made: dict[str, Any] = {
         "torchaudio": torchaudio_default(torch, torchaudio),
         "torchaudio_other": torchaudio_other(torch, torchaudio),
         "panns": panns(torch),

@@ -433,7 +433,7 @@ def right(results: Results, words: dict[str, str]) -> list[list[str]]:
 
 def first(kept: dict[str, Any], names: list[str]) -> str:
     """First choice of a model, or of the mean of several."""
-    given = [kept["probabilities"][name] for name in names]
+    given: list[dict[str, float]] = [kept["probabilities"][name] for name in names]
     return max(given[0], key=lambda genre: np.mean([shares[genre] for shares in given]))
 
 

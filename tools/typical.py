@@ -26,7 +26,7 @@ from PIL import Image
 from ccmusic import Panel
 from ccmusic.dashboard.typical import FOLDER, PER_GENRE, Typical, picture_path
 from ccmusic.genres import GENRES
-from ccmusic.spectrogram import TransformName
+from ccmusic.spectrogram import TransformName, transforms_of
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUALITY = 50  # of WebP: about 5 kB a picture, and its stripes are still stripes
@@ -96,7 +96,8 @@ def judge(clips: list[Clip]) -> Iterator[Judged]:
         for done, clip in enumerate(clips, 1):
             analysis = panel.analyze(clip.path)
             if analysis.mean:
-                pictures = {p.transform.name: s[0].pixels for p, s in analysis.pictures.items()}
+                drawn = {p.transform.name: s[0].pixels for p, s in analysis.pictures.items()}
+                pictures = {transform: drawn[transform] for transform in transforms_of("both")}
                 yield Judged(clip, analysis.mean, pictures)
             if done % 25 == 0:
                 print(f"{done} of {len(clips)}", flush=True)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccmusic.errors import MissingExtraError
+from ccmusic.texts import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +72,7 @@ def note_name(frequency: float) -> str:
     nearest = round(midi)
     cents = round(100 * (midi - nearest))
     name = f"{_NOTES[nearest % 12]}{nearest // 12 - 1}"
-    return f"{name} {cents:+d}¢" if cents else name
+    return f"{name} {number(cents, '+d')}¢" if cents else name
 
 
 def pitch_ticks(spectrogram: TimeAndPitch) -> list[PitchTick]:

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccmusic.errors import AudioError, check_seconds, not_one_of
-from ccmusic.files import NotAFileError, open_regular
+from ccmusic.files import NoNameError, NotAFileError, open_regular
 from ccmusic.headers import (
     Part,
     View,
@@ -71,6 +71,7 @@ _LEAST_ROOM = 10.0  # seconds to decode, whatever a header says
 _FULL = 0.999  # of full scale
 _CANNOT_OPEN: dict[type[Exception], str] = {
     FileNotFoundError: "no_such_file",
+    NoNameError: "no_name",
     IsADirectoryError: "directory",
     NotAFileError: "not_a_file",
     PermissionError: "no_permission",

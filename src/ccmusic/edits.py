@@ -152,7 +152,7 @@ class Change(_Edit):
     """Pitch, tempo, band, noise or loudness are changed, in this order; what is None is not.
 
     >>> Change(pitch=2, gain=-6).message("en")
-    'pitch +2 semitones; gain -6 dB'
+    'pitch +2 semitones; gain −6 dB'
     """
 
     names: ClassVar = ("pitch", "tempo", "highpass", "lowpass", "noise", "gain")

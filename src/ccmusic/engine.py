@@ -89,7 +89,7 @@ class Engine(AbstractContextManager["Engine"]):
         options = {"crop": crop, "edits": edits, "name": name}
         # To its end: a child that is left in the middle of its answers has to be replaced.
         found = list(self._decode(_prepare_one, source, preprocessings, options, cancelled))
-        if not found:
+        if not found or (cancelled and cancelled.is_set()):
             raise CancelledError
         return found[0]
 

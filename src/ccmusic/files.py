@@ -34,16 +34,28 @@ class NotAFileError(OSError):
         self.strerror = "not a regular file"
 
 
+class NoNameError(OSError):
+    """An empty name, which would be taken for that of the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__("the name is empty")
+        self.strerror = "the name is empty"
+
+
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file to read it. A pipe would block for ever, and a device may never end.
 
     Raises
     ------
+    NoNameError
+        If the path is an empty string.
     NotAFileError
         If it is a pipe, a socket or a device.
     OSError
         If it cannot be opened.
     """
+    if not os.fspath(path):
+        raise NoNameError
     mode = Path(path).stat().st_mode
     if stat.S_ISDIR(mode):  # opening one raises PermissionError on Windows
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))

@@ -137,8 +137,7 @@ def map_line(verdict: Verdict, evidence: Attention | None, language: Language) -
     agreement = evidence.rank_correlation if isinstance(evidence, Importance) else None
     if agreement is None:
         return line
-    figure = f"{agreement:.2f}".replace("-", "−")
-    return line + translate(language, "occlusion.agreement", figure=figure)
+    return line + translate(language, "occlusion.agreement", figure=agreement)
 
 
 def map_help(look: str, maps: Iterable[Attention | None], language: Language) -> str:

@@ -24,8 +24,8 @@ from ccmusic.dashboard.inputs import LARGEST_MB
 from ccmusic.genres import GENRES, genre_name
 from ccmusic.texts import LANGUAGES, Language, translate
 from ccmusic.zoo import find
-from figures import weights
 from live_page import PATIENCE, plot, settle
+from page_figures import weights
 
 pytestmark = pytest.mark.slow
 WriteSound = Callable[..., Path]

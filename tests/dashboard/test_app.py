@@ -34,7 +34,7 @@ from ccmusic.picture import Preprocessing
 from ccmusic.prepare import Prepared
 from ccmusic.texts import Language, translate
 from ccmusic.verdict import Verdict
-from figures import figures
+from page_figures import figures
 from small_models import METRICS, make_checkpoint
 from sounds import tone
 

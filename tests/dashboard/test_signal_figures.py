@@ -14,7 +14,7 @@ from ccmusic.dashboard.signal_figures import attention_figure, spectrogram_figur
 from ccmusic.picture import Picture, Preprocessing
 from ccmusic.spectrogram import Cqt, Mel, Spectrogram, TransformName
 from ccmusic.texts import Language, translate
-from figures import figures, levels, weights
+from page_figures import figures, levels, weights
 
 
 def tone(frequency: float) -> np.ndarray:

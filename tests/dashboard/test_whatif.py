@@ -38,7 +38,7 @@ from ccmusic.genres import genre_name
 from ccmusic.panel import Panel
 from ccmusic.report import map_line
 from ccmusic.texts import LANGUAGES, Language, translate
-from figures import figures
+from page_figures import figures
 from sounds import noise
 
 APP = Path(dashboard.__file__).with_name("app.py")

@@ -62,11 +62,13 @@ def find_audio(
     Raises
     ------
     DataError
-        If a path is not there, or nothing is found.
+        If a path is empty or not there, or nothing is found.
     """
     found: set[str] = set()
     passed_over: list[str] = []
     for path in paths:
+        if not path:
+            raise DataError("the name of a file or folder is empty")
         if not Path(path).is_dir():
             if not Path(path).exists():
                 raise DataError(f"{path}: no such file or folder")

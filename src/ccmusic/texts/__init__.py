@@ -12,7 +12,8 @@ import os
 import re
 from functools import cache
 from importlib import resources
-from typing import Literal
+from string import Formatter
+from typing import Any, Literal
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -46,7 +47,23 @@ def translate(language: Language, key: str, /, **values: object) -> str:
     KeyError
         If the catalogue has no such key, or a value of the sentence is missing.
     """
-    return catalogue(language)[key].format_map(values)
+    return _Sentences().vformat(catalogue(language)[key], (), values)
+
+
+def number(value: float, form: str) -> str:
+    """Number for readers, with a minus sign: a hyphen is shorter, and lines break after it.
+
+    >>> number(-43.2, ".0f")
+    '−43'
+    """
+    return format(value, form).replace("-", "−")
+
+
+class _Sentences(Formatter):
+    """Only what a sentence gives a form is a number; the others may be names, or code."""
+
+    def format_field(self, value: Any, form: str) -> str:
+        return number(value, form) if form else format(value)
 
 
 def capitalized(text: str) -> str:

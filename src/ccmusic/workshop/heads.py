@@ -308,20 +308,7 @@ class ImportedNetwork(nn.Module):
         self.pool, self.n_classes = classifier.pool, classifier.n_classes
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Predict from pictures.
-
-        Parameters
-        ----------
-        pictures
-            float32 [n, 3, size, size].
-
-        Returns
-        -------
-        logits
-            float32 [n, n_classes].
-        maps
-            float32 [n, n_classes, h, w].
-        """
+        """Logits [n, n_classes] and maps [n, n_classes, h, w] of pictures [n, 3, size, size]."""
         features = self.features(pictures)
         pooled = F.adaptive_avg_pool2d(features, self.pool)
         values, inputs = pooled, []

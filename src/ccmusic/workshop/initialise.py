@@ -124,12 +124,17 @@ def initialise(
             biases = {name: widen(bias, values[name].shape[:1]) for name, bias in biases.items()}
             unfold(network, tensors, biases, pictures(), heads=heads)
     except Exception as error:  # other kinds of files fail in many ways
-        text = " ".join(str(error).split()) or type(error).__name__
-        reason = f"it lacks {text}" if isinstance(error, KeyError) else text.split(": ", 1)[-1]
         raise DataError(
-            f"{path}: {backbone} cannot be initialised from it ({reason[:200]}); expected "
-            f"{backbone} from ccmusic train or torchvision"
+            f"{path}: {backbone} cannot be initialised from it ({reason_of_weights(error)}); "
+            f"expected {backbone} from ccmusic train or torchvision"
         ) from None
+
+
+def reason_of_weights(error: Exception) -> str:
+    """What is wrong with a file of weights, in a line, from whatever its reading raised."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    reason = f"it lacks {text}" if isinstance(error, KeyError) else text.split(": ", 1)[-1]
+    return reason[:200]
 
 
 def _parts(heads: bool) -> tuple[str, ...]:
