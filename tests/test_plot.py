@@ -69,7 +69,7 @@ def test_svg_names_axes_and_scale(transform: TransformName, language: Language) 
     texts = _texts(svg)
     pitch = translate(language, f"figure.pitch_{transform}")
     assert {translate(language, "figure.time"), pitch[:1].upper() + pitch[1:]} < set(texts)
-    assert {"60", "62", "64", "66", "68", "dB", "-80", "0"} < set(texts)
+    assert {"60", "62", "64", "66", "68", "dB", "−80", "0"} < set(texts)
     assert {"cqt": "C4", "mel": "1000", "chroma": "C♯"}[transform] in texts
     assert ("262 Hz" in texts) == (transform == "cqt")
 

@@ -15,7 +15,7 @@ from ccmusic.attention import Attention
 from ccmusic.axes import ORANGE, RANGE_DB, orient, pitch_ticks, pitch_title
 from ccmusic.picture import Picture, Pixels, Preprocessing, magma
 from ccmusic.spectrogram import Spectrogram
-from ccmusic.texts import Language, capitalized, translate
+from ccmusic.texts import Language, capitalized, number, translate
 
 _AREA = 864  # pixels in each direction that an image covers
 _FONT = 28  # pixels; large, for pages show these pictures at a third of their size
@@ -23,7 +23,7 @@ _LEFT, _TOP = 130, 56  # of the image; "2093 Hz" must fit beside it
 _TICK, _GAP = 8, 16  # length of a tick; from an edge to its labels
 _BAR, _MARGIN = 30, 4
 _GREYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-_LATIN = str.maketrans("–×♯", "-x#")  # Pillow's own font has no more than ASCII
+_LATIN = str.maketrans("–−×♯", "--x#")  # Pillow's own font has no more than ASCII
 
 
 class Axis(NamedTuple):
@@ -232,7 +232,7 @@ def _round_ticks(low: float, high: float) -> list[tuple[float, str]]:
     power = 10.0 ** np.floor(np.log10(span))
     step = next(s for s in power * np.array([0.2, 0.5, 1, 2]) if span <= 6 * s)
     values = step * np.arange(np.ceil(low / step), np.floor(high / step) + 1)
-    return [(float(value - low) / span, f"{value + 0:g}") for value in values]
+    return [(float(value - low) / span, number(float(value) + 0, "g")) for value in values]
 
 
 def png(image: Image.Image) -> bytes:

@@ -17,7 +17,7 @@ from ccmusic.dashboard.state import bound, state
 from ccmusic.dashboard.verdict_figures import slider_figure
 from ccmusic.edits import Change, Edit, OneChannel, Without, arrange
 from ccmusic.errors import CCMusicError
-from ccmusic.texts import Language, translate
+from ccmusic.texts import Language, number, translate
 
 # Steps of each slider; the first named is the sound as it is.
 _AS_IS: dict[str, float | str] = {
@@ -166,4 +166,4 @@ def curve(slot: DeltaGenerator, shown: Shown) -> None:
 def _short(step: float | str, language: Language) -> str:
     if isinstance(step, str):
         return translate(language, f"change.{step}")
-    return "–" if step == inf else f"{step:g}".replace("-", "−")
+    return "–" if step == inf else number(step, "g")

@@ -8,7 +8,7 @@ from html import escape
 from ccmusic.card import Band, titles
 from ccmusic.genres import genre_colour, genre_name
 from ccmusic.report import genre_mark, table
-from ccmusic.texts import Language, translate
+from ccmusic.texts import Language, number, translate
 from ccmusic.verdict import Verdict
 
 STATUS = (
@@ -274,4 +274,4 @@ def tie(verdicts: Iterable[Verdict], genres: tuple[str, str], language: Language
 
 
 def _signed(points: int) -> str:
-    return f"{points:+d}".replace("-", "−") if points else "0"
+    return number(points, "+d") if points else "0"

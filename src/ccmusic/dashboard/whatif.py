@@ -38,7 +38,7 @@ from ccmusic.genres import genre_name
 from ccmusic.picture import Preprocessing
 from ccmusic.report import genre_mark
 from ccmusic.spectrogram import transforms_of
-from ccmusic.texts import Language, capitalized, translate
+from ccmusic.texts import Language, capitalized, number, translate
 
 _script = component("what_if", "whatif.js", html="")
 _LEAD = 1.0  # seconds that are heard before a region that is missing
@@ -109,7 +109,7 @@ def _row(
     if after:  # none of silence
         second = max(after, key=after.__getitem__)
         points = round(100 * after[first]) - round(100 * before[first])
-        change = f"{points:+d}".replace("-", "−") if points else "±0"
+        change = number(points, "+d") if points else "±0"
         lost = escape(change if first == second else f"{genre_name(first, language)} {change}")
         cells += _cell(second, after[second], before.get(second, 0.0), lost, language)
     else:
