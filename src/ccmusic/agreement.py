@@ -16,8 +16,8 @@ from ccmusic.verdict import Verdict
 
 # A clear majority is two thirds of the votes: 4 of 5, 2 of 3, 7 of 10, but not 3 of 5.
 _MAJORITY = 2 / 3
-# Divergences of the shipped panels on `valid`: a third lies below 0.018 to 0.025, where nearly nine of
-# ten first choices are right, a third above 0.044 to 0.053, where about half are.
+# Divergences of the shipped panels on `valid`: a third lies below 0.018 to 0.025, where nearly nine
+# of ten first choices are right, a third above 0.044 to 0.053, where about half are.
 # references/results/divergence.json, written by references/divergence.py
 _ONE_OPINION = 0.025
 _FAR_APART = 0.05
