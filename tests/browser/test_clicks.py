@@ -112,3 +112,11 @@ def test_whatever_was_shown_before_a_click_acts_once(visit: Callable[..., Page])
         page.locator(".play-window").click()
         page.wait_for_function("() => document.querySelector('audio').paused")
     assert listeners() - before == Counter()
+
+
+def test_a_sound_stands_at_its_window_from_the_start(visit: Callable[..., Page]) -> None:
+    for _ in range(3):
+        page = visit("lang=en&example=total_breakdown")
+        assert page.evaluate("document.querySelector('audio').currentTime") > 60
+        expect(page.locator(".st-key-spectrograms .playhead")).to_be_visible()
+        page.close()

@@ -142,7 +142,8 @@ export default component(({ data, setTriggerValue, parentElement }) => {
       if (!kept.seeking) { kept.range = null; band(0, 0); }
       kept.seeking = false;
     }
-    if (event?.type === "loadedmetadata" && data.start) seek(data.start);
+    // After Streamlit's own listener, which is called next and goes to the beginning.
+    if (event?.type === "loadedmetadata" && data.start) setTimeout(() => audio() && seek(data.start));
     cancelAnimationFrame(frame);
     follow();
   };
