@@ -119,4 +119,3 @@ def test_a_sound_stands_at_its_window_from_the_start(visit: Callable[..., Page])
         page = visit("lang=en&example=total_breakdown")
         assert page.evaluate("document.querySelector('audio').currentTime") > 60
         expect(page.locator(".st-key-spectrograms .playhead")).to_be_visible()
-        page.close()
