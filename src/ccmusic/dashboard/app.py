@@ -276,10 +276,9 @@ def _below(
     piece, language, changed = shown.piece, shown.language, answer.changed
     if stage.other:
         compare(shown, analysis, stage.other)
-    measured = all(each.measured for each in (analysis, changed) if each)
     judged = not has_timeline(shown.clip) or finished_piece(piece, shown.transform) is not None
-    settled = judged and (measured or state().activation_maps) and not state().curve
-    enlarged, measuring = attention(piece.title, analysis, language, after=changed, alone=settled)
+    settled = judged and not state().curve
+    enlarged, measuring = attention(piece.title, analysis, language, after=changed, settled=settled)
     details(answer.leading or analysis, language)
     curves = st.container()
     downloads(piece, changed or analysis, None if changed else answer.whole, language)

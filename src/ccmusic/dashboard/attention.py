@@ -27,7 +27,7 @@ def attention(
     language: Language,
     *,
     after: Analysis | None = None,
-    alone: bool = False,
+    settled: bool = False,
 ) -> tuple[bool, DeltaGenerator | None]:
     """Draw the regions that support the first choice of each model, or a chosen genre.
 
@@ -37,23 +37,27 @@ def attention(
         Title.
     after
         The analysis of the edited sound, whose maps stand below those before.
-    alone
-        Draw the maps again by themselves when a choice of theirs is touched. Streamlit does that
-        only once the run of the page has ended: not while there is something to wait for.
+    settled
+        Whether the page waits for nothing else. If what counts is measured as well, the maps are
+        drawn by themselves when a choice of theirs is touched: Streamlit does that only once the
+        run of the page has ended.
 
     Returns
     -------
     Whether one of the maps is opened large; and room to tell how far what counts is measured, if
     it is to be.
     """
+    known = all(each.measured for each in (analysis, after) if each)
+    alone = settled and (known or state().activation_maps)
     draw = st.fragment(_draw) if alone else _draw
-    return draw(piece, analysis, language, after, alone)
+    return draw(piece, analysis, language, after, pending=alone and not known)
 
 
 def _draw(
-    piece: str, analysis: Analysis, language: Language, after: Analysis | None, alone: bool
+    piece: str, analysis: Analysis, language: Language, after: Analysis | None, *, pending: bool
 ) -> tuple[bool, DeltaGenerator | None]:
-    state().write_address()
+    """As :func:`attention`; ``pending`` is whether measured maps take a run of the page."""
+    state().write_address()  # a fragment runs without the page, which writes it
     explain: Callable[[Analysis, str, str | None], Attention | None] = (
         Analysis.attention if state().activation_maps else Analysis.evidence
     )
@@ -93,8 +97,8 @@ def _draw(
         )
         browser_switch("one_scale", translate(language, "attention.one_scale"))
         measured = wanted(language)
-    if alone and measured and not all(each.measured for each in (analysis, after) if each):
-        st.rerun()  # what counts is to be measured now, and that takes a run of the page
+    if pending and measured:
+        st.rerun()
     progress = st.empty() if measured else None
     both = analysis.transform == "both"
     # The first of each transform: the others beside it have the same axis.
