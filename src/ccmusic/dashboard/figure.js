@@ -21,6 +21,13 @@ const ICONS = {
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 const figures = () => [...document.querySelectorAll(".figure")].map((each) => each.figure).filter(Boolean);
 const size = (canvas, width, height) => Object.assign(canvas, { width, height });
+// Of each of `many` cells, `whole` of which lie along `count` coarse ones: the two coarse ones whose
+// middles are at its sides, and how far it is from the first of them.
+const between = (many, whole, count) =>
+  Array.from({ length: many }, (_, i) => {
+    const place = Math.min(count - 1, Math.max(0, ((i + 0.5) / whole) * count - 0.5)), first = Math.floor(place);
+    return [first, Math.min(count - 1, first + 1), place - first];
+  });
 const fixed = (number, digits) => number.toFixed(digits).replace("-", "−");
 
 // An axis from left to right or from top to bottom, `from` and `to` in its own unit.
@@ -91,7 +98,12 @@ class Figure {
         out[at + 3] = 255;
       });
     }
-    if (spec.weights) this.dim();
+    if (spec.weights) {
+      const { weights, size: [width, height], columns } = spec;
+      this.rows = between(height, height, weights.length);
+      this.columns = between(width, columns, weights[0].length);
+      this.dim();
+    }
     root.onmousemove = (event) => this.follow(event);
     root.onmouseleave = () => this.leave();
     new ResizeObserver(() => this.draw()).observe(root);
@@ -110,17 +122,12 @@ class Figure {
     const [x, y] = turned ? [{ ...spec.y, from: spec.y.to, to: spec.y.from }, spec.x] : [spec.x, spec.y];
     Object.assign(this, { turned, along: turned ? "y" : spec.time, x: new Axis(x), y: new Axis(y) });
   }
-  // Of a cell, between the middles of the coarse cells around it.
   weight(i) {
-    const { weights, size: [width, height], columns } = this.spec;
-    const around = (share, count) => {
-      const place = Math.min(count - 1, Math.max(0, share * count - 0.5)), first = Math.floor(place);
-      return [first, Math.min(count - 1, first + 1), place - first];
-    };
-    const [top, bottom, down] = around((Math.floor(i / width) + 0.5) / height, weights.length);
-    const [left, right, along] = around(((i % width) + 0.5) / columns, weights[0].length);
-    const between = (row) => row[left] + along * (row[right] - row[left]);
-    return between(weights[top]) + down * (between(weights[bottom]) - between(weights[top]));
+    const { weights, size: [width] } = this.spec;
+    const [top, bottom, down] = this.rows[Math.floor(i / width)], [left, right, along] = this.columns[i % width];
+    const above = weights[top][left] + along * (weights[top][right] - weights[top][left]);
+    const below = weights[bottom][left] + along * (weights[bottom][right] - weights[bottom][left]);
+    return above + down * (below - above);
   }
   dim() {
     const top = this.spec.strongest[Number(chosen.one_scale)];
