@@ -21,20 +21,23 @@ from live_page import browser, dashboard, settle
 # Milliseconds from a click until each of several things is there, by name.
 SPENT = """async ([button, title, touched]) => {
     const first = (selector) => document.querySelector(selector);
-    const turned = () => first("[data-key=spectrogram_cqt]")?.figure?.along;
-    const maps = () => first("[data-key^=map_]")?.figure;
-    const said = () => first(".answer")?.innerText;
-    const before = { turned: turned(), maps: maps(), genre: maps(), language: said() };
+    const picture = () => first("[data-key=spectrogram_cqt]")?.figure;
+    const map = () => first("[data-key^=map_]")?.figure;
     const here = () => first("h1.piece")?.innerText.trim() === title;
     const awaited = {
         first: () => here() && first(".models .model .share"),
         all: () => here() && first(".answer .mean"),
-        picture: () => first("[data-key=spectrogram_cqt]")?.figure?.spec.file.startsWith(title),
-        turned: () => turned() !== before.turned,
-        maps: () => (maps() ?? before.maps) !== before.maps,
-        genre: () => (maps() ?? before.genre) !== before.genre,
-        language: () => (said() ?? before.language) !== before.language,
+        picture: () => picture()?.spec.file.startsWith(title),
     };
+    // Of the others: that it is there, and another one than before.
+    const replaced = {
+        turned: () => picture()?.along, maps: map, genre: map,
+        language: () => first(".answer")?.innerText,
+    };
+    for (const [name, now] of Object.entries(replaced)) {
+        const before = now();
+        awaited[name] = () => (now() ?? before) !== before;
+    }
     const start = performance.now(), times = {};
     button.click();
     while (Object.keys(times).length < touched.length) {
