@@ -80,8 +80,8 @@ def alike(old: str, new: str) -> bool:
     return True
 
 
-def with_outputs(page: Path) -> str:
-    """The page with the outputs of its programs as they are now."""
+def with_outputs(page: Path, *, exact: bool = False) -> str:
+    """The page with the outputs of its programs, as they are now if they are not alike."""
 
     def run(match: re.Match[str]) -> str:
         kind, code, shown = match.groups()
@@ -89,7 +89,7 @@ def with_outputs(page: Path) -> str:
         if (kind == "sh" and shown is None) or not all(map(find_spec, needed)):
             return match[0]
         new = printed(kind, code)
-        if shown is None or alike(shown, new):
+        if shown is None or (alike(shown, new) and not exact):
             return match[0]
         return f"```{kind}\n{code}```\n\n```text\n{new}```\n"
 
@@ -108,4 +108,5 @@ def with_outputs(page: Path) -> str:
 
 if __name__ == "__main__":
     chosen = [Path(name).resolve() for name in sys.argv[1:] if name.endswith(".md")] or PAGES
-    update({page: with_outputs(page) for page in chosen}, sys.argv)
+    exact = "--check" not in sys.argv
+    update({page: with_outputs(page, exact=exact) for page in chosen}, sys.argv)
